@@ -1,0 +1,89 @@
+package changelog
+
+// Op is what happened to a row.
+type Op uint8
+
+// Operations. There is no zero Op: a forgotten one is caught by every exhaustive switch.
+const (
+	Read   Op = iota + 1 // a snapshot read the row
+	Insert               // After only
+	Update               // Before (whole, key only, or nil when unknown) and After
+	Delete               // Before (whole or key only)
+	Upsert               // insert or update, unknown which; After only
+)
+
+// String names the operation for people.
+func (o Op) String() string {
+	switch o {
+	case Read:
+		return "read"
+	case Insert:
+		return "insert"
+	case Update:
+		return "update"
+	case Delete:
+		return "delete"
+	case Upsert:
+		return "upsert"
+	}
+	return "invalid"
+}
+
+// Change is one row change. Its rows belong to the batch.
+type Change struct {
+	Op         Op
+	RowInEvent int32  // 0-based number of the row within its log event
+	Index      uint64 // 0-based ordinal of the change among the captured changes of its transaction; stable over replays
+	TableIndex uint64 // the same among the changes of this table in the transaction
+	Before     Row
+	After      Row
+}
+
+// Run is a stretch of consecutive changes of one table that came in one log event. Whatever is decided per table version
+// is looked up once a run, never once a row.
+type Run struct {
+	Table    *Table
+	Txn      int    // index into Batch.Txns
+	From, To int    // Batch.Changes[From:To]
+	Pos      uint64 // byte offset at which the log event starts, in the file that Txn.Origin names
+	File     string // log file of the event; valid until the batch is released
+	Time     int64  // when the statement ran, microseconds since the Unix epoch, at the log's own resolution
+}
+
+// Txn is one source transaction, or the part of it that this batch holds.
+type Txn struct {
+	ID     string // GTID, "file=…,pos=…" or "xid:lsn"; valid until the batch is released
+	Commit int64  // commit time, microseconds since the Unix epoch
+	Origin Origin
+	First  bool // the batch holds the transaction's first captured change, or the transaction has none
+	Last   bool // the batch holds the transaction's end
+}
+
+// Origin says where in the source's log a transaction stands.
+type Origin struct {
+	File     string // log file at the transaction's begin; valid until the batch is released
+	Pos      uint64 // offset of the transaction's begin in File; LSN of the commit on PostgreSQL
+	GTID     string // "" without GTIDs
+	ServerID uint32
+	Thread   uint64 // session that ran it, 0 when unknown
+}
+
+// NoteKind says what a Note is about.
+type NoteKind uint8
+
+// Kinds of notes.
+const (
+	Truncate  NoteKind = iota + 1 // all rows of Table went
+	DDL                           // Text is the statement
+	Message                       // a logical message in the log
+	Heartbeat                     // the source is alive at Next
+)
+
+// Note is something in the log that is not a row change.
+type Note struct {
+	Kind  NoteKind
+	At    int    // stands before Batch.Changes[At]
+	Txn   int    // index into Batch.Txns, -1 outside of a transaction
+	Table *Table // nil when it concerns no single captured table
+	Text  string // statement or message; valid until the batch is released
+}

@@ -1,0 +1,55 @@
+package changelog
+
+// Type is the logical type of a column. Its Kind is the kind of the column's non-null values.
+type Type struct {
+	Kind      Kind
+	Bits      int      // integers: 8, 16, 24, 32, 64; KindBits: number of bits
+	Length    int      // text and bytes: declared length in characters or bytes, 0 when unlimited or unknown
+	Precision int      // KindDecimal: all digits
+	Scale     int      // KindDecimal: digits after the point
+	FSP       int      // temporal kinds: fraction digits, 0-6
+	Fixed     bool     // CHAR and BINARY, as opposed to VARCHAR and VARBINARY
+	Year      bool     // KindInt that is MySQL's YEAR
+	Labels    []string // KindEnum, KindSet: all labels in order, UTF-8
+	Charset   string   // text: the source's character set, information only; values are always UTF-8
+}
+
+// Column describes one column of a table version.
+type Column struct {
+	Name       string
+	Type       Type
+	SourceType string // the source's own lower-case type text, for example "decimal(10,2)" or "bigint unsigned"
+	Nullable   bool
+	Generated  bool
+	Invisible  bool
+}
+
+// Table is one version of a table's shape. It is immutable and may be shared by any number of goroutines.
+type Table struct {
+	ID       int    // dense per table name, from 0: an index into plans; stable while the source object lives
+	Version  int    // counts the shapes seen of this table, from 1
+	Origin   string // kind of the database as Debezium names the connector: "mysql", "mariadb", "postgresql"
+	Database string
+	Schema   string // empty on MySQL and MariaDB
+	Name     string
+	Columns  []Column
+	Key      []int // indexes of the key columns in the order of the key's declaration; empty: no usable key
+}
+
+// FullName is "database.table" on MySQL and MariaDB, "schema.table" on PostgreSQL.
+func (t *Table) FullName() string {
+	if t.Schema != "" {
+		return t.Schema + "." + t.Name
+	}
+	return t.Database + "." + t.Name
+}
+
+// ColumnIndex finds a column by its exact name, or returns -1.
+func (t *Table) ColumnIndex(name string) int {
+	for i := range t.Columns {
+		if t.Columns[i].Name == name {
+			return i
+		}
+	}
+	return -1
+}
