@@ -1,0 +1,102 @@
+// Package capture holds the ports that a source of changes implements. A source is one folder below this one and one
+// line in main.go's wiring table.
+//
+//	main.go ── capture.Kind ──▶ Config (decoded from YAML, validated) ──▶ Source ──▶ batches
+package capture
+
+import (
+	"context"
+	"log/slog"
+
+	"cdcbridge/changelog"
+)
+
+// Source reads the changes of one database in log order. It is used by one pipeline attempt and then closed: every
+// failure ends the attempt, and the next one opens a fresh Source from the durable checkpoint.
+//
+// Open, Stream and Close are called in this order by one goroutine; Ack and Stats may be called by others at any time
+// between Open and Close.
+type Source interface {
+	// Open connects, verifies that the checkpoint belongs to this server and can still be served, checks the server's
+	// settings, and returns the checkpoint that Stream will start from: cp itself, or the resolved start position when
+	// cp.Pos is empty. Every identity and purge fault is found here. It reads no change.
+	Open(ctx context.Context, cp changelog.Checkpoint) (changelog.Checkpoint, error)
+
+	// Stream sends batches to out until ctx is cancelled (it then returns ctx.Err()) or something fails. It owns its
+	// connection, blocks while out is not read, keeps the connection alive meanwhile, gives every batch away for good,
+	// does not close out, and has ended all that it started when it returns.
+	Stream(ctx context.Context, out chan<- *changelog.Batch) error
+
+	// Ack tells that everything up to p is durable in the target. It never blocks.
+	Ack(p changelog.Position)
+
+	// Stats returns a snapshot of the source's counters. It never blocks.
+	Stats() Stats
+
+	// Close gives the connection back. It is called once, after Stream has returned.
+	Close() error
+}
+
+// Checker looks at a server before anything runs and returns every finding, good and bad. An error means that the look
+// itself was not possible.
+type Checker interface {
+	Check(ctx context.Context) ([]Finding, error)
+}
+
+// Severity grades a Finding.
+type Severity string
+
+// Severities of findings.
+const (
+	OK      Severity = "ok"      // as it should be
+	Warning Severity = "warning" // works, and may bite
+	Problem Severity = "problem" // would stop the daemon or lose rows
+)
+
+// Finding is one thing that a check has looked at.
+type Finding struct {
+	Area     string   `json:"area"`    // "mysql", "kafka", "topic shop.orders", …
+	Subject  string   `json:"subject"` // what was looked at: "binlog_row_image"
+	Detail   string   `json:"detail"`  // what was found: "MINIMAL"
+	Severity Severity `json:"severity"`
+	Remedy   string   `json:"remedy,omitempty"` // what to do about it
+	Code     string   `json:"code,omitempty"`   // the fault that the daemon would stop with
+}
+
+// Stats are a source's counters since Open and where it stands.
+type Stats struct {
+	Connected    bool
+	Transactions uint64
+	Changes      uint64 // captured row changes
+	Events       uint64 // log events read, captured or not
+	Bytes        uint64 // log bytes read
+	Position     string // where the stream stands, for people
+	EventTime    int64  // commit time of the newest transaction read, microseconds since the Unix epoch; 0: none yet
+	LastEvent    int64  // wall clock when anything, a heartbeat included, last came from the server, same unit
+	CaughtUp     bool   // the server had nothing more when it was last asked
+}
+
+// Config is one source's section of a pipeline's configuration, with defaults already in it. The loader fills the
+// struct behind the pointer from YAML by its mapstructure tags, then validates it.
+type Config interface {
+	// Validate returns every problem, each beginning with the key it is about: "tables: is required".
+	Validate() []error
+
+	// New makes the source. It does no I/O.
+	New(env Env) Source
+
+	// Checker makes the preflight of the same server. It does no I/O.
+	Checker(env Env) Checker
+}
+
+// Env is what a source gets from the daemon beside its own configuration.
+type Env struct {
+	Pipeline string // the pipeline's name
+	Log      *slog.Logger
+}
+
+// Kind is one row of the wiring table: a name that the configuration's source.type can have.
+type Kind struct {
+	Name   string
+	Config func() Config // a fresh section with defaults
+}
