@@ -1,0 +1,41 @@
+package upsert
+
+import (
+	"cdcbridge/changelog"
+	"cdcbridge/internal/kafkawire"
+)
+
+// Topic is a target topic as it was found when it was first used in this attempt. It is immutable.
+type Topic struct {
+	Index      int // dense per sink, from 0: workers keep their buffers under it
+	Name       string
+	ID         [16]byte // Kafka's topic id, pinned in the checkpoint
+	Partitions int32
+	MaxBatch   int  // largest record batch in bytes that the topic accepts, header included (max.message.bytes)
+	Recompress bool // the broker recompresses, so MaxBatch limits the uncompressed batch
+	WallClock  bool // records carry the wall clock, because retention would delete old source times at once
+}
+
+// Part is one record batch for one partition, complete but for producer id, epoch, sequence and CRC.
+type Part struct {
+	Topic     *Topic
+	Partition int32
+	Header    kafkawire.BatchHeader // Producer, Sequence and Transactional are the sink's to fill
+	Batch     []byte                // reserved header, then the records section in Header.Codec
+}
+
+// Chunk is what one batch of changes became: any number of parts, and the checkpoint that holds once they are durable.
+// Parts of the same partition are in order. It owns its bytes until Release.
+type Chunk struct {
+	Parts   []Part
+	Records int // records in all parts
+	Bytes   int // bytes of all parts as they go over the wire
+	Changes int // row changes that they came from, counted once whatever the number of outputs
+	Next    changelog.Checkpoint
+	InTxn   bool  // Next is inside a source transaction
+	Drained bool  // the source had nothing more to read
+	Txns    int   // source transactions that end in the chunk
+	Commit  int64 // commit time of the newest source transaction in it, microseconds since the Unix epoch; 0: none
+
+	buf []byte
+}

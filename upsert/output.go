@@ -1,0 +1,64 @@
+// Package upsert writes changes as keyed records into Kafka topics, transactionally: rows and source position become
+// durable together or not at all.
+//
+//	batch ──Materializer (workers)──▶ Chunk of sealed-to-be record batches ──Sink (committer)──▶ one Kafka transaction
+//
+// What becomes of a change is in materialize.go, which topic it goes to in plan.go and topics.go, the transaction itself
+// in transaction.go, and what is kept beside the rows in state.go.
+package upsert
+
+import (
+	"fmt"
+
+	"cdcbridge/capture"
+	"cdcbridge/formats"
+)
+
+// Mode says what a topic is for.
+type Mode string
+
+// Modes of an output.
+const (
+	// Upsert: one key per row on a compacted topic. A delete is followed by a tombstone, a key change is a delete and a
+	// tombstone of the old key and an insert of the new one. Tables without key are refused.
+	Upsert Mode = "upsert"
+	// Changelog: every change as it was, append-only, no tombstones; tables without key have records without key.
+	Changelog Mode = "changelog"
+)
+
+// Output is one way in which a pipeline writes its changes. Every output of a change is in the same transaction.
+type Output struct {
+	Name     string
+	Mode     Mode
+	Topic    string          // template: {pipeline}, {database}, {schema}, {table}
+	Tables   *capture.Filter // nil: every captured table
+	Format   formats.Format
+	Settings TopicSettings
+	Adopt    bool // may write into a filled topic that no checkpoint of this pipeline knows
+}
+
+// TopicSettings are how a topic is created when it does not exist.
+type TopicSettings struct {
+	Partitions  int               // 0: the broker's default
+	Replication int               // 0: the broker's default
+	Config      map[string]string // extra topic settings, winning over ours
+	Create      bool              // false: a missing topic is topic_missing
+}
+
+// TableRule overrides what the source says about one table, for every output.
+type TableRule struct {
+	Name string   // database.table or schema.table, exact
+	Key  []string // columns that form the record key, in this order; empty: the primary key
+}
+
+// Validate checks an output's settings.
+func (o *Output) Validate() []error {
+	var errs []error
+	if o.Mode != Upsert && o.Mode != Changelog {
+		errs = append(errs, fmt.Errorf("mode: %q is neither upsert nor changelog", o.Mode))
+	}
+	if o.Topic == "" {
+		errs = append(errs, fmt.Errorf("topic: is required"))
+	}
+	return errs
+}
