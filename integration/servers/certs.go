@@ -1,0 +1,126 @@
+package servers
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"fmt"
+	"math/big"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// CA is a certificate authority that lives for one test.
+type CA struct {
+	File string // its certificate, PEM
+
+	dir  string
+	cert *x509.Certificate
+	key  *ecdsa.PrivateKey
+}
+
+// Pair names the files of one issued certificate, PEM; the key is PKCS#8.
+type Pair struct {
+	Cert, Key string
+	Both      string // key and chain in one file, as a Kafka broker wants its keystore
+}
+
+// NewCA makes an authority whose files, and those of all that it issues, lie in dir. Two authorities need two directories.
+func NewCA(dir string) (*CA, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, fmt.Errorf("making the key of a test CA: %w", err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "cdcbridge test CA"},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().AddDate(1, 0, 0),
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		return nil, fmt.Errorf("making a test CA: %w", err)
+	}
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		return nil, fmt.Errorf("reading a new CA certificate: %w", err)
+	}
+	ca := &CA{File: filepath.Join(dir, "ca.pem"), dir: dir, cert: cert, key: key}
+	return ca, writePEM(ca.File, &pem.Block{Type: "CERTIFICATE", Bytes: der})
+}
+
+// Issue makes a certificate with that common name, for a server on localhost as well as for a client.
+func (ca *CA) Issue(name string) (Pair, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return Pair{}, fmt.Errorf("making the key of %s: %w", name, err)
+	}
+	serial, err := rand.Int(rand.Reader, big.NewInt(1<<62))
+	if err != nil {
+		return Pair{}, fmt.Errorf("choosing a serial number: %w", err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: serial, Subject: pkix.Name{CommonName: name},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().AddDate(1, 0, 0),
+		KeyUsage:    x509.KeyUsageDigitalSignature,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+		DNSNames:    []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, ca.cert, key.Public(), ca.key)
+	if err != nil {
+		return Pair{}, fmt.Errorf("signing the certificate of %s: %w", name, err)
+	}
+	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return Pair{}, fmt.Errorf("encoding the key of %s: %w", name, err)
+	}
+	certBlock, keyBlock := &pem.Block{Type: "CERTIFICATE", Bytes: der}, &pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}
+	caBlock := &pem.Block{Type: "CERTIFICATE", Bytes: ca.cert.Raw}
+	p := ca.pair(name)
+	for _, file := range []struct {
+		path   string
+		blocks []*pem.Block
+	}{{p.Cert, []*pem.Block{certBlock, caBlock}}, {p.Key, []*pem.Block{keyBlock}}, {p.Both, []*pem.Block{keyBlock, certBlock, caBlock}}} {
+		if err := writePEM(file.path, file.blocks...); err != nil {
+			return Pair{}, err
+		}
+	}
+	return p, nil
+}
+
+func (ca *CA) pair(name string) Pair {
+	base := filepath.Join(ca.dir, name)
+	return Pair{Cert: base + ".crt", Key: base + ".key", Both: base + ".pem"}
+}
+
+// ClientTLS trusts only this CA and, when pair is not nil, shows its certificate.
+func (ca *CA) ClientTLS(pair *Pair) (*tls.Config, error) {
+	pool := x509.NewCertPool()
+	pool.AddCert(ca.cert)
+	c := &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
+	if pair != nil {
+		cert, err := tls.LoadX509KeyPair(pair.Cert, pair.Key)
+		if err != nil {
+			return nil, fmt.Errorf("reading a client certificate: %w", err)
+		}
+		c.Certificates = []tls.Certificate{cert}
+	}
+	return c, nil
+}
+
+// writePEM leaves the file readable for the server and for nobody else but us.
+func writePEM(path string, blocks ...*pem.Block) error {
+	var data []byte
+	for _, b := range blocks {
+		data = append(data, pem.EncodeToMemory(b)...)
+	}
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		return fmt.Errorf("writing %s: %w", path, err)
+	}
+	return giveToServer(path)
+}

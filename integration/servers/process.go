@@ -1,0 +1,201 @@
+package servers
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/user"
+	"runtime"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// process is one server process, leader of its own process group, so that a signal from a terminal does not reach it.
+type process struct {
+	name string
+	cmd  *exec.Cmd
+	log  string        // its stdout and stderr, appended to
+	done chan struct{} // closed when it is gone
+	err  error         // how it ended; valid after done
+}
+
+// spawn is what startProcess needs to know.
+type spawn struct {
+	name string   // for messages
+	argv []string // argv[0] is a path
+	dir  string   // working directory, owned by the account that servers run as
+	log  string
+	env  []string // added to a small fixed environment
+}
+
+// starter is the thread that forks all servers. A parent-death signal is sent when the *thread* that forked ends, not the
+// process; a goroutine that is locked to its thread and never returns is a thread that ends with the process only.
+var starter struct {
+	once sync.Once
+	jobs chan func()
+}
+
+func onStarterThread(f func()) {
+	starter.once.Do(func() {
+		starter.jobs = make(chan func())
+		go func() {
+			runtime.LockOSThread()
+			for job := range starter.jobs {
+				job()
+			}
+		}()
+	})
+	done := make(chan struct{})
+	starter.jobs <- func() { defer close(done); f() }
+	<-done
+}
+
+func startProcess(s spawn) (*process, error) {
+	cred, err := serverCredential()
+	if err != nil {
+		return nil, err
+	}
+	log, err := os.OpenFile(s.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("opening the log of %s: %w", s.name, err)
+	}
+	defer log.Close()
+	cmd := exec.Command(s.argv[0], s.argv[1:]...)
+	cmd.Dir, cmd.Stdout, cmd.Stderr = s.dir, log, log
+	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + s.dir, "LANG=C.UTF-8", "TZ=UTC"}, s.env...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL, Credential: cred}
+	onStarterThread(func() { err = cmd.Start() })
+	if err != nil {
+		return nil, fmt.Errorf("starting %s: %w", s.name, err)
+	}
+	p := &process{name: s.name, cmd: cmd, log: s.log, done: make(chan struct{})}
+	go func() {
+		p.err = cmd.Wait()
+		close(p.done)
+	}()
+	return p, nil
+}
+
+// serverCredential is nobody's for root (MySQL refuses to run as root), nil for everybody else.
+func serverCredential() (*syscall.Credential, error) {
+	if os.Getuid() != 0 {
+		return nil, nil
+	}
+	u, err := user.Lookup("nobody")
+	if err != nil {
+		return nil, fmt.Errorf("looking up the account that servers run as: %w", err)
+	}
+	uid, err := strconv.ParseUint(u.Uid, 10, 32)
+	if err != nil {
+		return nil, fmt.Errorf("reading the user id %q of nobody: %w", u.Uid, err)
+	}
+	gid, err := strconv.ParseUint(u.Gid, 10, 32)
+	if err != nil {
+		return nil, fmt.Errorf("reading the group id %q of nobody: %w", u.Gid, err)
+	}
+	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, nil
+}
+
+func (p *process) alive() bool {
+	if p == nil {
+		return false
+	}
+	select {
+	case <-p.done:
+		return false
+	default:
+		return true
+	}
+}
+
+// signal reaches the whole group; a process that is gone already is no error.
+func (p *process) signal(sig syscall.Signal) error {
+	if !p.alive() {
+		return nil
+	}
+	if err := syscall.Kill(-p.cmd.Process.Pid, sig); err != nil && !errors.Is(err, syscall.ESRCH) {
+		return fmt.Errorf("sending %v to %s: %w", sig, p.name, err)
+	}
+	return nil
+}
+
+// kill ends the process at once and waits until it is gone.
+func (p *process) kill() error {
+	if err := p.signal(syscall.SIGKILL); err != nil {
+		return err
+	}
+	if p != nil {
+		<-p.done
+	}
+	return nil
+}
+
+// terminate asks the process to end in order and kills it when ctx or the patience for it is over, which is an error.
+func (p *process) terminate(ctx context.Context, patience time.Duration) error {
+	if !p.alive() {
+		return nil
+	}
+	if err := errors.Join(p.signal(syscall.SIGTERM), p.signal(syscall.SIGCONT)); err != nil {
+		return err
+	}
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	var cause error
+	select {
+	case <-p.done:
+		return nil
+	case <-ctx.Done():
+		cause = ctx.Err()
+	case <-timer.C:
+		cause = fmt.Errorf("still running %v after SIGTERM", patience)
+	}
+	return errors.Join(fmt.Errorf("stopping %s: %w%s", p.name, cause, logTail(p.log)), p.kill())
+}
+
+// until calls ready every few milliseconds until it returns nil. It fails, with the end of the log, when the process ends
+// before that or when ctx is over.
+func (p *process) until(ctx context.Context, ready func(context.Context) error) error {
+	ticker := time.NewTicker(25 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		attempt, cancel := context.WithTimeout(ctx, 5*time.Second)
+		err := ready(attempt)
+		cancel()
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-p.done:
+			return fmt.Errorf("starting %s: it ended (%v)%s", p.name, p.err, logTail(p.log))
+		case <-ctx.Done():
+			return fmt.Errorf("waiting for %s: %w; last answer: %w%s", p.name, ctx.Err(), err, logTail(p.log))
+		case <-ticker.C:
+		}
+	}
+}
+
+// logTail is the end of a server's log, fit to be appended to an error message.
+func logTail(path string) string {
+	const most = 4 << 10
+	f, err := os.Open(path)
+	if err != nil {
+		return fmt.Sprintf("\n(no log: %v)", err)
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err == nil && info.Size() > most {
+		if _, err := f.Seek(-most, io.SeekEnd); err != nil {
+			return fmt.Sprintf("\n(no log: %v)", err)
+		}
+	}
+	tail, err := io.ReadAll(f)
+	if err != nil {
+		return fmt.Sprintf("\n(no log: %v)", err)
+	}
+	return fmt.Sprintf("\n--- end of %s ---\n%s", path, bytes.TrimSpace(tail))
+}

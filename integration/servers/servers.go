@@ -1,0 +1,107 @@
+// Package servers runs real MySQL and Kafka servers for the integration tests, the benchmark and the demo, on a bare Debian
+// machine with no Docker engine.
+//
+//	provision.sh ── unpacks each version once ──▶ cache/mysql97, cache/kafka44, …
+//	StartMySQL, StartKafka ── a private data directory and a free port each ──▶ cache/run/…
+//	Proxy ── cuts, delays or stops the bytes between a client and a server
+//
+// Servers listen on 127.0.0.1, run as nobody when we are root, die with the process that started them (whatever kills it)
+// and lose their data directory when they are stopped. Everything here may be called from several goroutines; what one
+// handle does is serialised by its own lock.
+package servers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"sync"
+)
+
+// What Provision can install.
+const (
+	MySQL97 = "mysql97" // MySQL 9.7 or a later 9.x
+	MySQL80 = "mysql80" // MySQL 8.0.31
+	Kafka44 = "kafka44" // Apache Kafka 4.4.0
+	Kafka39 = "kafka39" // Apache Kafka 3.9.2, the last line without transaction version 2
+)
+
+// CacheDir is where servers are unpacked and run; provision.sh decides in the same way.
+func CacheDir() string {
+	if dir := os.Getenv("CDCBRIDGE_CACHE"); dir != "" {
+		return dir
+	}
+	if os.Getuid() == 0 {
+		return "/var/cache/cdcbridge" // servers run as nobody then, who cannot enter /root
+	}
+	if dir := os.Getenv("XDG_CACHE_HOME"); dir != "" {
+		return filepath.Join(dir, "cdcbridge")
+	}
+	return filepath.Join(os.Getenv("HOME"), ".cache", "cdcbridge")
+}
+
+// Provision installs what is not installed yet (nothing named: all four) by running integration/provision.sh, whose output
+// goes to stderr. The starters below call it, so a test need not.
+func Provision(ctx context.Context, what ...string) error {
+	script, err := scriptPath()
+	if err != nil {
+		return err
+	}
+	cmd := exec.CommandContext(ctx, "bash", append([]string{script}, what...)...)
+	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
+	cmd.Env = append(os.Environ(), "CDCBRIDGE_CACHE="+CacheDir())
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("installing %v with %s: %w", what, script, err)
+	}
+	return nil
+}
+
+// scriptPath finds provision.sh beside this package's source, or, in a binary built with -trimpath, above the working
+// directory.
+func scriptPath() (string, error) {
+	if _, file, _, ok := runtime.Caller(0); ok {
+		script := filepath.Join(filepath.Dir(filepath.Dir(file)), "provision.sh")
+		if _, err := os.Stat(script); err == nil {
+			return script, nil
+		}
+	}
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", fmt.Errorf("finding provision.sh: %w", err)
+	}
+	for ; ; dir = filepath.Dir(dir) {
+		for _, script := range []string{filepath.Join(dir, "provision.sh"), filepath.Join(dir, "integration", "provision.sh")} {
+			if _, err := os.Stat(script); err == nil {
+				return script, nil
+			}
+		}
+		if dir == filepath.Dir(dir) {
+			return "", errors.New("finding provision.sh: not beside the source of package servers and not above the working directory")
+		}
+	}
+}
+
+var provisioned struct {
+	sync.Mutex
+	done map[string]bool
+}
+
+// ensure is Provision of one item, once a process.
+func ensure(ctx context.Context, item string) error {
+	provisioned.Lock()
+	defer provisioned.Unlock()
+	if provisioned.done[item] {
+		return nil
+	}
+	if err := Provision(ctx, item); err != nil {
+		return err
+	}
+	if provisioned.done == nil {
+		provisioned.done = make(map[string]bool)
+	}
+	provisioned.done[item] = true
+	return nil
+}
