@@ -1,0 +1,75 @@
+package kafkawire
+
+import (
+	"context"
+
+	"github.com/segmentio/kafka-go/protocol"
+)
+
+// Coordinator returns the broker that coordinates the transactions of txnID, from the cache if it is there. Codes such as
+// CoordinatorNotAvailable are normal for seconds when an id is new: Kafka then creates __transaction_state.
+func (c *Client) Coordinator(ctx context.Context, txnID string) (int32, Code, error) {
+	c.mu.Lock()
+	broker, ok := c.coordinators[txnID]
+	c.mu.Unlock()
+	if ok {
+		return broker, OK, nil
+	}
+	const transactionKey = 1
+	req := newEncoder(protocol.FindCoordinator, 4, true, c.cfg.ClientID)
+	req.int8(transactionKey)
+	req.array(1)
+	req.string(txnID)
+	req.tags()
+	r, err := c.call(ctx, AnyBroker, req)
+	if err != nil {
+		return -1, OK, err
+	}
+	broker, code, err := parseCoordinator(r)
+	if err != nil || code != OK {
+		return -1, code, err
+	}
+	c.mu.Lock()
+	c.coordinators[txnID] = broker
+	c.mu.Unlock()
+	return broker, OK, nil
+}
+
+func parseCoordinator(r *reader) (broker int32, code Code, err error) {
+	r.int32() // throttle time
+	broker, code = -1, CoordinatorNotAvailable
+	for n := r.array(13); n > 0 && r.err == nil; n-- {
+		r.string() // key: we asked for one
+		broker = r.int32()
+		r.string() // host
+		r.int32()  // port
+		code = r.code()
+		r.string() // message
+		r.tags()
+	}
+	r.tags()
+	return broker, code, finish(r, "FindCoordinator")
+}
+
+// toCoordinator makes a call to the coordinator of txnID. When the answer's code, found by parse, says that the coordinator
+// moved or is loading, the next call looks it up again.
+func (c *Client) toCoordinator(ctx context.Context, txnID string, req *encoder, parse func(*reader) (Code, error)) (Code, error) {
+	ctx, cancel := c.bounded(ctx)
+	defer cancel()
+	broker, code, err := c.Coordinator(ctx, txnID)
+	if err != nil || code != OK {
+		return code, err
+	}
+	r, err := c.call(ctx, broker, req)
+	if err != nil {
+		return OK, err
+	}
+	code, err = parse(r)
+	switch code {
+	case CoordinatorLoading, CoordinatorNotAvailable, NotCoordinator:
+		c.mu.Lock()
+		delete(c.coordinators, txnID)
+		c.mu.Unlock()
+	}
+	return code, err
+}
