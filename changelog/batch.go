@@ -23,7 +23,8 @@ type Checkpoint struct {
 }
 
 // Batch carries changes from the source through the pipeline. It holds whole transactions, or one part of one large
-// transaction. The source fills it and gives it away; the committer releases it, and nobody else does.
+// transaction. The source fills it and gives it away for good; the worker that has encoded it releases it, and nobody else
+// does. Next borrows nothing from the batch.
 type Batch struct {
 	Txns    []Txn
 	Runs    []Run

@@ -25,7 +25,7 @@ type Part struct {
 }
 
 // Chunk is what one batch of changes became: any number of parts, and the checkpoint that holds once they are durable.
-// Parts of the same partition are in order. It owns its bytes until Release.
+// Parts of the same partition are in order. It borrows nothing from the batch.
 type Chunk struct {
 	Parts   []Part
 	Records int // records in all parts
@@ -36,6 +36,4 @@ type Chunk struct {
 	Drained bool  // the source had nothing more to read
 	Txns    int   // source transactions that end in the chunk
 	Commit  int64 // commit time of the newest source transaction in it, microseconds since the Unix epoch; 0: none
-
-	buf []byte
 }

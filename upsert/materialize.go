@@ -1,0 +1,217 @@
+package upsert
+
+import (
+	"fmt"
+
+	"cdcbridge/changelog"
+	"cdcbridge/formats"
+	"cdcbridge/internal/fault"
+	"cdcbridge/internal/kafkawire"
+)
+
+// Materializer turns batches of changes into chunks of record batches. What becomes of a change:
+//
+//	                 upsert                                                changelog
+//	insert, read     one record                                            one record
+//	update           one record                                            one record
+//	update of a key  delete and tombstone of the old key, insert of the    one record
+//	                 new one
+//	delete           record and tombstone                                  one record
+//
+// It belongs to one worker.
+type Materializer struct {
+	codec  kafkawire.Codec
+	ctx    formats.Context
+	parts  partSet
+	key    []byte
+	link   []byte // key of the other half of a key change
+	value  []byte
+	run    []byte // headers that the records of a run share
+	header []byte
+	num    []byte
+}
+
+// NewMaterializer makes a materializer that compresses with codec.
+func NewMaterializer(codec kafkawire.Codec) *Materializer { return &Materializer{codec: codec} }
+
+// Chunk encodes and compresses a batch. plans[i] are the plans of b.Runs[i]. now is the wall clock in microseconds since
+// the Unix epoch, seq the number of the batch in this attempt. The batch is left as it is.
+func (m *Materializer) Chunk(b *changelog.Batch, plans [][]*Plan, now int64, seq uint64) (*Chunk, error) {
+	c := &Chunk{Next: b.Next, InTxn: b.InTxn(), Drained: b.Drained, Changes: len(b.Changes)}
+	for i := range b.Txns {
+		if b.Txns[i].Last {
+			c.Txns++
+		}
+		c.Commit = max(c.Commit, b.Txns[i].Commit)
+	}
+	m.ctx.Now, m.ctx.Seq = now, seq
+	m.parts.begin(c, m.codec)
+	for i := range b.Runs {
+		for _, plan := range plans[i] {
+			if err := m.encodeRun(b, &b.Runs[i], plan); err != nil {
+				m.parts.drop()
+				return nil, err
+			}
+		}
+	}
+	if err := m.parts.finish(); err != nil {
+		return nil, err
+	}
+	m.shrink()
+	return c, nil
+}
+
+func (m *Materializer) encodeRun(b *changelog.Batch, run *changelog.Run, plan *Plan) error {
+	txn := &b.Txns[run.Txn]
+	m.ctx.Run, m.ctx.Txn = run, txn
+	m.run, m.num = appendRunHeaders(append(m.run[:0], plan.headers...), run, txn, m.num)
+	at := m.ctx.Now / 1000
+	if !plan.Topic.WallClock {
+		at = min(at, txn.Commit/1000) // a clock ahead of ours would be refused by the broker
+	}
+	for i := run.From; i < run.To; i++ {
+		ch := &b.Changes[i]
+		if err := m.encodeChange(plan, ch, at); err != nil {
+			return fmt.Errorf("encoding %s of %s at %s:%d row %d for output %s: %w", ch.Op, plan.Table.FullName(), run.File, run.Pos, ch.RowInEvent, plan.Output.Name, err)
+		}
+	}
+	return nil
+}
+
+func (m *Materializer) encodeChange(plan *Plan, ch *changelog.Change, at int64) error {
+	if plan.Output.Mode != Upsert {
+		return m.record(plan, ch, opName(ch.Op), at, "")
+	}
+	switch ch.Op {
+	case changelog.Read, changelog.Insert, changelog.Upsert:
+		return m.record(plan, ch, opName(ch.Op), at, "")
+	case changelog.Update:
+		if keyChanged(plan.Key, ch) {
+			return m.keyChange(plan, ch, at)
+		}
+		return m.record(plan, ch, opName(ch.Op), at, "")
+	case changelog.Delete:
+		if err := m.record(plan, ch, opName(ch.Op), at, ""); err != nil {
+			return err
+		}
+		return m.tombstone(plan, ch, at, "")
+	}
+	return fault.NewFinal(fault.Internal, "materializing a change", fmt.Errorf("operation %d", ch.Op), "Please report this as a bug.")
+}
+
+// keyChange writes the three records of a row that moves to another key. They may go to different partitions; they are in
+// one transaction. Where the format links the halves, each carries the other's key.
+func (m *Materializer) keyChange(plan *Plan, ch *changelog.Change, at int64) error {
+	m.ctx.Split = true
+	defer func() { m.ctx.Split = false }()
+	del, ins := *ch, *ch
+	del.Op, del.After = changelog.Delete, nil
+	ins.Op, ins.Before = changelog.Insert, nil
+	var err error
+	if m.link, err = plan.encoder.AppendKey(m.link[:0], ch.After); err != nil {
+		return err
+	}
+	if err = m.record(plan, &del, opName(del.Op), at, plan.links.newKey); err != nil {
+		return err
+	}
+	if err = m.tombstone(plan, &del, at, plan.links.newKey); err != nil {
+		return err
+	}
+	if m.link, err = plan.encoder.AppendKey(m.link[:0], ch.Before); err != nil {
+		return err
+	}
+	return m.record(plan, &ins, opName(ins.Op), at, plan.links.oldKey)
+}
+
+// record writes the message of one change. linkHeader, when not empty, names the header that carries m.link.
+func (m *Materializer) record(plan *Plan, ch *changelog.Change, op string, at int64, linkHeader string) error {
+	if err := m.setKey(plan, ch); err != nil {
+		return err
+	}
+	var err error
+	if m.value, err = plan.encoder.AppendValue(m.value[:0], &m.ctx, ch); err != nil {
+		return err
+	}
+	return m.put(plan, ch, m.value, op, at, linkHeader)
+}
+
+// tombstone writes a null value for the key that the change's before image has.
+func (m *Materializer) tombstone(plan *Plan, ch *changelog.Change, at int64, linkHeader string) error {
+	if err := m.setKey(plan, ch); err != nil {
+		return err
+	}
+	return m.put(plan, ch, nil, "x", at, linkHeader)
+}
+
+func (m *Materializer) setKey(plan *Plan, ch *changelog.Change) error {
+	if len(plan.Key) == 0 {
+		m.key = m.key[:0]
+		return nil
+	}
+	row := ch.After
+	if row == nil {
+		row = ch.Before
+	}
+	for _, k := range plan.Key {
+		if k >= len(row) || row[k].IsUnchanged() {
+			return fault.NewFinal(fault.NoKey, "reading the record key", fmt.Errorf("the log does not carry key column %s", plan.Table.Columns[k].Name),
+				"Let the source log whole rows (binlog_row_image=FULL).")
+		}
+	}
+	var err error
+	m.key, err = plan.encoder.AppendKey(m.key[:0], row)
+	return err
+}
+
+func (m *Materializer) put(plan *Plan, ch *changelog.Change, value []byte, op string, at int64, linkHeader string) error {
+	count := headerCount
+	m.header, m.num = appendChangeHeaders(append(m.header[:0], m.run...), ch.Index, op, m.num)
+	if linkHeader != "" {
+		m.header = kafkawire.AppendRecordHeader(m.header, linkHeader, m.link)
+		count++
+	}
+	rec := kafkawire.Record{Value: value, Headers: m.header, HeaderCount: count}
+	partition := plan.keyless
+	if len(plan.Key) > 0 {
+		rec.Key = m.key
+		partition = kafkawire.PartitionOf(m.key, plan.Topic.Partitions)
+	}
+	return m.parts.add(plan.Topic, partition, &rec, at)
+}
+
+// shrink lets go of scratch space that a few huge rows have blown up.
+func (m *Materializer) shrink() {
+	for _, p := range []*[]byte{&m.key, &m.link, &m.value, &m.header} {
+		if cap(*p) > maxScratch {
+			*p = nil
+		}
+	}
+}
+
+const maxScratch = 1 << 20
+
+func keyChanged(key []int, ch *changelog.Change) bool {
+	if ch.Before == nil {
+		return false // the log leaves the before image out only where the key did not change
+	}
+	for _, k := range key {
+		if !ch.Before[k].Equal(ch.After[k]) {
+			return true
+		}
+	}
+	return false
+}
+
+func opName(op changelog.Op) string {
+	switch op {
+	case changelog.Read:
+		return "r"
+	case changelog.Insert:
+		return "c"
+	case changelog.Update, changelog.Upsert:
+		return "u"
+	case changelog.Delete:
+		return "d"
+	}
+	return "?"
+}

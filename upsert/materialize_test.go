@@ -1,0 +1,289 @@
+package upsert
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/segmentio/kafka-go/protocol"
+
+	"cdcbridge/changelog"
+	"cdcbridge/formats"
+	"cdcbridge/internal/fault"
+	"cdcbridge/internal/kafkawire"
+)
+
+// textFormat writes "op before after" so that a test can read what became of a change.
+type textFormat struct{}
+
+func (textFormat) Compile(_ *changelog.Table, o formats.Options) (formats.Encoder, error) {
+	return textEncoder{o.Key}, nil
+}
+
+type textEncoder struct{ key []int }
+
+func (e textEncoder) AppendKey(dst []byte, row changelog.Row) ([]byte, error) {
+	for _, k := range e.key {
+		dst = append(strconv.AppendInt(dst, row[k].Int(), 10), ';')
+	}
+	return dst, nil
+}
+
+func (e textEncoder) AppendValue(dst []byte, c *formats.Context, ch *changelog.Change) ([]byte, error) {
+	return fmt.Appendf(dst, "%s %s %s split=%v", ch.Op, rowText(ch.Before), rowText(ch.After), c.Split), nil
+}
+
+func (textEncoder) KeyLinkHeaders() (newKey, oldKey string) { return "new", "old" }
+
+func rowText(r changelog.Row) string {
+	if r == nil {
+		return "-"
+	}
+	var s []string
+	for _, v := range r {
+		if v.Kind() == changelog.KindString {
+			s = append(s, string(v.Bytes()))
+		} else {
+			s = append(s, strconv.FormatInt(v.Int(), 10))
+		}
+	}
+	return strings.Join(s, ",")
+}
+
+func testTable() *changelog.Table {
+	return &changelog.Table{Origin: "mysql", Database: "shop", Name: "orders", Key: []int{0}, Columns: []changelog.Column{
+		{Name: "id", Type: changelog.Type{Kind: changelog.KindInt, Bits: 64}}, {Name: "note", Type: changelog.Type{Kind: changelog.KindString}}}}
+}
+
+func testPlan(t *testing.T, mode Mode, topic *Topic) *Plan {
+	t.Helper()
+	o := []Output{{Name: "out", Mode: mode, Topic: "{pipeline}.{schema}.{table}", Format: textFormat{}}}
+	p := NewPlanner("p", o, nil, func(_ context.Context, name string, _ *Output) (*Topic, error) {
+		if name != "p.shop.orders" {
+			t.Errorf("topic %s", name)
+		}
+		return topic, nil
+	})
+	plans, err := p.Plans(t.Context(), testTable())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return plans[0]
+}
+
+func row(b *changelog.Batch, id int64, note string) changelog.Row {
+	r := b.NewRow(2)
+	r[0], r[1] = changelog.Int(id), changelog.String([]byte(note))
+	return r
+}
+
+func testBatch(plan *Plan, fill func(b *changelog.Batch)) (*changelog.Batch, [][]*Plan) {
+	b := changelog.NewBatch()
+	fill(b)
+	for i := range b.Changes {
+		b.Changes[i].Index = uint64(i)
+	}
+	b.Txns = []changelog.Txn{{ID: "gtid:1", Commit: 5_000_000, First: true, Last: true}}
+	b.Runs = []changelog.Run{{Table: plan.Table, From: 0, To: len(b.Changes), File: "binlog.000001", Pos: 42}}
+	return b, [][]*Plan{{plan}}
+}
+
+// records reads a part with kafka-go's decoder, which is not ours.
+func records(t *testing.T, p Part) []string {
+	t.Helper()
+	kafkawire.SealBatch(p.Batch, &p.Header)
+	var set protocol.RecordSet
+	framed := append([]byte{byte(len(p.Batch) >> 24), byte(len(p.Batch) >> 16), byte(len(p.Batch) >> 8), byte(len(p.Batch))}, p.Batch...)
+	if _, err := set.ReadFrom(strings.NewReader(string(framed))); err != nil {
+		t.Fatal(err)
+	}
+	var out []string
+	for {
+		r, err := set.Records.ReadRecord()
+		if err != nil {
+			return out
+		}
+		s := fmt.Sprintf("%s = %s @%d", bytesText(t, r.Key), bytesText(t, r.Value), r.Time.UnixMilli())
+		for _, h := range r.Headers {
+			s += fmt.Sprintf(" %s=%s", strings.TrimPrefix(h.Key, "cdc."), h.Value)
+		}
+		out = append(out, s)
+	}
+}
+
+func bytesText(t *testing.T, b protocol.Bytes) string {
+	if b == nil {
+		return "null"
+	}
+	all, err := protocol.ReadAll(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(all)
+}
+
+func TestWhatBecomesOfAChange(t *testing.T) {
+	changes := func(b *changelog.Batch) {
+		b.Changes = append(b.Changes,
+			changelog.Change{Op: changelog.Insert, After: row(b, 1, "a")},
+			changelog.Change{Op: changelog.Update, Before: row(b, 1, "a"), After: row(b, 1, "b")},
+			changelog.Change{Op: changelog.Update, Before: row(b, 1, "b"), After: row(b, 2, "b")},
+			changelog.Change{Op: changelog.Delete, Before: row(b, 2, "b")})
+	}
+	head := " pipeline=p table=shop.orders pos=binlog.000001:42 txn=gtid:1"
+	for mode, want := range map[Mode][]string{
+		Upsert: {
+			"1; = insert - 1,a split=false @5000" + head + " ord=0 op=c",
+			"1; = update 1,a 1,b split=false @5000" + head + " ord=1 op=u",
+			"1; = delete 1,b - split=true @5000" + head + " ord=2 op=d new=2;",
+			"1; = null @5000" + head + " ord=2 op=x new=2;",
+			"2; = insert - 2,b split=true @5000" + head + " ord=2 op=c old=1;",
+			"2; = delete 2,b - split=false @5000" + head + " ord=3 op=d",
+			"2; = null @5000" + head + " ord=3 op=x",
+		},
+		Changelog: {
+			"1; = insert - 1,a split=false @5000" + head + " ord=0 op=c",
+			"1; = update 1,a 1,b split=false @5000" + head + " ord=1 op=u",
+			"2; = update 1,b 2,b split=false @5000" + head + " ord=2 op=u",
+			"2; = delete 2,b - split=false @5000" + head + " ord=3 op=d",
+		},
+	} {
+		plan := testPlan(t, mode, &Topic{Name: "p.shop.orders", Partitions: 1, MaxBatch: 1 << 20})
+		b, plans := testBatch(plan, changes)
+		c, err := NewMaterializer(kafkawire.LZ4).Chunk(b, plans, 9_000_000, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(c.Parts) != 1 || c.Changes != 4 || c.Txns != 1 {
+			t.Fatalf("%s: %d parts, %d changes, %d transactions", mode, len(c.Parts), c.Changes, c.Txns)
+		}
+		if got := records(t, c.Parts[0]); strings.Join(got, "\n") != strings.Join(want, "\n") {
+			t.Errorf("%s:\n%s\nwant\n%s", mode, strings.Join(got, "\n"), strings.Join(want, "\n"))
+		}
+	}
+}
+
+func TestPartsRespectTheTopicsLimit(t *testing.T) {
+	const limit = 4000
+	plan := testPlan(t, Upsert, &Topic{Name: "p.shop.orders", Partitions: 3, MaxBatch: limit})
+	b, plans := testBatch(plan, func(b *changelog.Batch) {
+		for i := range 500 {
+			b.Changes = append(b.Changes, changelog.Change{Op: changelog.Insert, After: row(b, int64(i), strings.Repeat("x", i%700))})
+		}
+	})
+	c, err := NewMaterializer(kafkawire.None).Chunk(b, plans, 9_000_000, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := 0
+	for _, p := range c.Parts {
+		if len(p.Batch) > limit {
+			t.Errorf("a batch of %d bytes", len(p.Batch))
+		}
+		for _, r := range records(t, p) {
+			key, _, _ := strings.Cut(r, " = ")
+			if kafkawire.PartitionOf([]byte(key), 3) != p.Partition {
+				t.Errorf("key %s in partition %d", key, p.Partition)
+			}
+			seen++
+		}
+	}
+	if seen != 500 || c.Records != 500 {
+		t.Errorf("%d records, %d counted", seen, c.Records)
+	}
+}
+
+func TestRowLargerThanTheTopicAccepts(t *testing.T) {
+	plan := testPlan(t, Upsert, &Topic{Name: "p.shop.orders", Partitions: 1, MaxBatch: 1000})
+	b, plans := testBatch(plan, func(b *changelog.Batch) {
+		b.Changes = append(b.Changes, changelog.Change{Op: changelog.Insert, After: row(b, 1, strings.Repeat("x", 2000))})
+	})
+	m := NewMaterializer(kafkawire.None)
+	if _, err := m.Chunk(b, plans, 9_000_000, 1); !fault.Is(err, fault.RecordTooLarge) || !fault.IsFinal(err) {
+		t.Errorf("got %v", err)
+	}
+	small, plans := testBatch(plan, func(b *changelog.Batch) {
+		b.Changes = append(b.Changes, changelog.Change{Op: changelog.Insert, After: row(b, 1, "x")})
+	})
+	if c, err := m.Chunk(small, plans, 9_000_000, 2); err != nil || c.Records != 1 || len(c.Parts) != 1 {
+		t.Errorf("after a refused chunk: %v, %+v", err, c)
+	}
+}
+
+func TestTablesThatCannotBeWritten(t *testing.T) {
+	keyless := testTable()
+	keyless.Key = nil
+	other := testTable()
+	other.ID, other.Name = 1, "o rders"
+	same := testTable()
+	same.Name = "o_rders"
+	topic := func(context.Context, string, *Output) (*Topic, error) {
+		return &Topic{Partitions: 1, MaxBatch: 1 << 20}, nil
+	}
+	outputs := []Output{{Name: "out", Mode: Upsert, Topic: "{table}", Format: textFormat{}}}
+	for name, tc := range map[string]struct {
+		tables []*changelog.Table
+		rules  []TableRule
+		code   fault.Code
+	}{
+		"no key":             {[]*changelog.Table{keyless}, nil, fault.NoKey},
+		"unknown key column": {[]*changelog.Table{keyless}, []TableRule{{"shop.orders", []string{"nope"}}}, fault.Config},
+		"key by rule":        {[]*changelog.Table{keyless}, []TableRule{{"shop.orders", []string{"note"}}}, ""},
+		"two in one topic":   {[]*changelog.Table{same, other}, nil, fault.Config},
+	} {
+		p := NewPlanner("p", outputs, tc.rules, topic)
+		var err error
+		for _, table := range tc.tables {
+			if _, err = p.Plans(t.Context(), table); err != nil {
+				break
+			}
+		}
+		if fault.CodeOf(err) != tc.code {
+			t.Errorf("%s: %v, want code %q", name, err, tc.code)
+		}
+	}
+}
+
+func TestTopicNamesAreMadeLegalAsDebeziumDoes(t *testing.T) {
+	for table, want := range map[string]string{
+		"t ☃ é.$-x": "dbz.lab.t____._-x", "t 😀 é.$-x": "dbz.lab.t_____._-x", strings.Repeat("n", 300): "dbz.lab." + strings.Repeat("n", 241),
+	} {
+		if got := TopicName("{pipeline}.{schema}.{table}", "dbz", &changelog.Table{Database: "lab", Name: table}); got != want {
+			t.Errorf("%s: %s, want %s", table, got, want)
+		}
+	}
+	if got := TopicName("{table}", "", &changelog.Table{Name: ".."}); got != "__" {
+		t.Errorf("got %s", got)
+	}
+}
+
+func TestMaterializingAllocatesPerPartNotPerRow(t *testing.T) {
+	plan := testPlan(t, Upsert, &Topic{Name: "p.shop.orders", Partitions: 1, MaxBatch: 1 << 20})
+	plan.encoder = constEncoder{}
+	b, plans := testBatch(plan, func(b *changelog.Batch) {
+		for i := range 1000 {
+			b.Changes = append(b.Changes, changelog.Change{Op: changelog.Insert, After: row(b, int64(i), "some text")})
+		}
+	})
+	m := NewMaterializer(kafkawire.LZ4)
+	n := testing.AllocsPerRun(20, func() {
+		if _, err := m.Chunk(b, plans, 9_000_000, 1); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if n > 20 {
+		t.Errorf("%v allocations for 1000 rows", n)
+	}
+}
+
+type constEncoder struct{}
+
+func (constEncoder) AppendKey(dst []byte, _ changelog.Row) ([]byte, error) {
+	return append(dst, "key"...), nil
+}
+
+func (constEncoder) AppendValue(dst []byte, _ *formats.Context, _ *changelog.Change) ([]byte, error) {
+	return append(dst, "a value of some length"...), nil
+}

@@ -1,0 +1,171 @@
+package upsert
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"unicode/utf16"
+
+	"cdcbridge/changelog"
+	"cdcbridge/formats"
+	"cdcbridge/internal/fault"
+	"cdcbridge/internal/kafkawire"
+)
+
+// Plan is how one output writes one table version: everything that need not be decided per row.
+type Plan struct {
+	Output  *Output
+	Table   *changelog.Table
+	Topic   *Topic
+	Key     []int // columns of the record key, in key order; empty: records without key
+	encoder formats.Encoder
+	headers []byte // constant record headers, see headers.go
+	links   keyLinks
+	keyless int32 // partition of records without key: one per table, so that a table keeps its order
+}
+
+type keyLinks struct{ newKey, oldKey string }
+
+// TopicFunc finds, checks or creates a topic; Sink.Topic is the one.
+type TopicFunc func(ctx context.Context, name string, o *Output) (*Topic, error)
+
+// Planner compiles the plans of a pipeline's outputs. It belongs to one goroutine, the feeder, which may do I/O.
+type Planner struct {
+	pipeline string
+	outputs  []Output
+	rules    map[string]TableRule
+	topic    TopicFunc
+	compiled []compiled        // by changelog.Table.ID
+	owners   map[string]string // topic of an upsert output → the table that it belongs to
+}
+
+type compiled struct {
+	table *changelog.Table
+	plans []*Plan
+}
+
+// NewPlanner makes a planner.
+func NewPlanner(pipeline string, outputs []Output, rules []TableRule, topic TopicFunc) *Planner {
+	p := &Planner{pipeline: pipeline, outputs: outputs, topic: topic, rules: map[string]TableRule{}, owners: map[string]string{}}
+	for _, r := range rules {
+		p.rules[r.Name] = r
+	}
+	return p
+}
+
+// Plans gives the plans of every output that writes this table, compiling them when the table or its version is new.
+func (p *Planner) Plans(ctx context.Context, t *changelog.Table) ([]*Plan, error) {
+	for t.ID >= len(p.compiled) {
+		p.compiled = append(p.compiled, compiled{})
+	}
+	if c := &p.compiled[t.ID]; c.table == t {
+		return c.plans, nil
+	}
+	var plans []*Plan
+	for i := range p.outputs {
+		o := &p.outputs[i]
+		if o.Tables != nil && !o.Tables.Match(schemaOf(t), t.Name) {
+			continue
+		}
+		plan, err := p.compile(ctx, t, o)
+		if err != nil {
+			return nil, fmt.Errorf("planning output %s of table %s: %w", o.Name, t.FullName(), err)
+		}
+		plans = append(plans, plan)
+	}
+	p.compiled[t.ID] = compiled{t, plans}
+	return plans, nil
+}
+
+func (p *Planner) compile(ctx context.Context, t *changelog.Table, o *Output) (*Plan, error) {
+	key, err := p.key(t, o)
+	if err != nil {
+		return nil, err
+	}
+	name := TopicName(o.Topic, p.pipeline, t)
+	if err := p.own(name, t, o); err != nil {
+		return nil, err
+	}
+	topic, err := p.topic(ctx, name, o)
+	if err != nil {
+		return nil, err
+	}
+	enc, err := o.Format.Compile(t, formats.Options{Key: key, Topic: name, Upsert: o.Mode == Upsert})
+	if err != nil {
+		return nil, err
+	}
+	plan := &Plan{Output: o, Table: t, Topic: topic, Key: key, encoder: enc, headers: tableHeaders(p.pipeline, t)}
+	plan.keyless = kafkawire.PartitionOf([]byte(t.FullName()), topic.Partitions)
+	if l, ok := enc.(formats.KeyLinker); ok {
+		plan.links.newKey, plan.links.oldKey = l.KeyLinkHeaders()
+	}
+	return plan, nil
+}
+
+// key resolves the record key: the table's rule, else its primary key.
+func (p *Planner) key(t *changelog.Table, o *Output) ([]int, error) {
+	rule, ok := p.rules[t.FullName()]
+	if ok && len(rule.Key) > 0 {
+		key := make([]int, len(rule.Key))
+		for i, name := range rule.Key {
+			if key[i] = t.ColumnIndex(name); key[i] < 0 {
+				return nil, fault.NewFinal(fault.Config, "resolving the record key", fmt.Errorf("table %s has no column %q", t.FullName(), name),
+					"Correct the key of this table in the pipeline's tables section.")
+			}
+		}
+		return key, nil
+	}
+	if len(t.Key) == 0 && o.Mode == Upsert {
+		return nil, fault.NewFinal(fault.NoKey, "resolving the record key", fmt.Errorf("table %s has no primary key", t.FullName()),
+			"Give the table a primary key, name key columns in the pipeline's tables section, use mode: changelog, or exclude the table.")
+	}
+	return t.Key, nil
+}
+
+// own refuses that rows of two tables meet in one compacted topic, where equal keys would overwrite each other.
+func (p *Planner) own(topic string, t *changelog.Table, o *Output) error {
+	if o.Mode != Upsert {
+		return nil
+	}
+	if other, ok := p.owners[topic]; ok && other != t.FullName() {
+		return fault.NewFinal(fault.Config, "routing tables to topics", fmt.Errorf("tables %s and %s would both be written to topic %s", other, t.FullName(), topic),
+			"Equal keys of two tables would overwrite each other: make the topic template tell them apart, or use mode: changelog.")
+	}
+	p.owners[topic] = t.FullName()
+	return nil
+}
+
+// TopicName fills a topic template and makes the result a legal topic name as Debezium does: every UTF-16 unit outside
+// of [A-Za-z0-9._-] becomes an underscore, and names are cut to 249 characters.
+func TopicName(template, pipeline string, t *changelog.Table) string {
+	name := strings.NewReplacer("{pipeline}", pipeline, "{database}", t.Database, "{schema}", schemaOf(t), "{table}", t.Name).Replace(template)
+	b := make([]byte, 0, len(name))
+	for _, r := range name {
+		switch {
+		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '.', r == '_', r == '-':
+			b = append(b, byte(r))
+		default:
+			for range max(utf16.RuneLen(r), 1) {
+				b = append(b, '_')
+			}
+		}
+	}
+	switch s := string(b[:min(len(b), maxTopicName)]); s {
+	case ".":
+		return "_"
+	case "..":
+		return "__"
+	default:
+		return s
+	}
+}
+
+const maxTopicName = 249
+
+// schemaOf is what {schema} and table patterns mean: the schema, or the database where there are no schemas.
+func schemaOf(t *changelog.Table) string {
+	if t.Schema != "" {
+		return t.Schema
+	}
+	return t.Database
+}
