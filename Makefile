@@ -1,0 +1,59 @@
+# Everything a person or CI does with the project. `make help` lists it.
+
+SHELL    := /bin/bash
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+FUZZTIME ?= 10s
+GO       ?= go
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## build the static binary into bin/cdcbridge
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/cdcbridge .
+
+.PHONY: check
+check: ## vet and unit tests, no servers
+	@test -z "$$(gofmt -l . | tee /dev/stderr)" || { echo "run gofmt -w on the files above"; exit 1; }
+	$(GO) vet ./...
+	cd integration && $(GO) vet ./...
+	$(GO) test ./...
+
+.PHONY: fuzz
+fuzz: ## run each fuzz target for FUZZTIME (10s)
+	@GO="$(GO)" FUZZTIME="$(FUZZTIME)" ./integration/fuzz.sh
+
+.PHONY: servers
+servers: ## install the real servers that the tests use (MySQL, Kafka) into the cache
+	./integration/provision.sh
+
+.PHONY: test
+test: check fuzz servers ## everything CI runs: unit tests, fuzzing, real servers; needs Go, Java 17 and Maven
+	cd integration && $(GO) test -p 1 -timeout 40m ./...
+
+.PHONY: test-long
+test-long: servers ## the long tier: more kills, more versions, longer faults; results in docs/evidence/
+	cd integration && CDCBRIDGE_LONG=1 $(GO) test -p 1 -timeout 300m -v ./endtoend/...
+
+.PHONY: race
+race: ## unit tests under the race detector
+	$(GO) test -race ./...
+
+.PHONY: bench
+bench: servers build ## measure speed, memory and latency on real servers; prints the table of docs/benchmarks.md
+	cd integration && $(GO) run ./bench
+
+.PHONY: demo
+demo: build ## start MySQL and Kafka, write to a small shop, watch the changes arrive
+	./integration/provision.sh mysql97 kafka44
+	cd integration && $(GO) run ./demo
+
+.PHONY: golden
+golden: ## rewrite golden files after a wanted change of output
+	$(GO) test ./formats/... ./internal/... -update
+
+.PHONY: lint
+lint: ## golangci-lint with the project's rules
+	golangci-lint run ./...
+	cd integration && golangci-lint run ./...
