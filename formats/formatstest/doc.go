@@ -1,0 +1,14 @@
+// Package formatstest is the conformance suite of package formats: what every wire format must do, whatever its messages
+// look like. A format is done when Run passes for its Kind.
+//
+//	suite.go     Run and what its checks share
+//	columns.go   the fixture: one column of every kind with its edge values
+//	values.go    every value survives, is valid JSON and differs from every other
+//	images.go    operations, before and after images, tombstones, key changes
+//	keys.go      equal keys ↔ equal bytes, key order
+//	conduct.go   refusals, memory, concurrency
+//	orders.go    the table that benchmarks use
+//
+// The suite looks at messages only through the format's own Decoder and through encoding/json, so it says nothing about
+// how a value is written; golden files of the format do that.
+package formatstest

@@ -1,0 +1,191 @@
+package formatstest
+
+import (
+	"encoding/json"
+	"testing"
+	"unicode/utf8"
+
+	"cdcbridge/changelog"
+	"cdcbridge/formats"
+	"cdcbridge/internal/fault"
+)
+
+// Run holds a format to the contract of package formats, once with its defaults and once with every well-known preset
+// that it has.
+func Run(t *testing.T, kind formats.Kind) {
+	t.Helper()
+	t.Run("config", func(t *testing.T) { testConfig(t, kind) })
+	for _, preset := range []string{"", "flink"} {
+		if preset != "" && !kind.Config().Preset(preset) {
+			continue
+		}
+		s := &suite{kind: kind, preset: preset}
+		name := preset
+		if name == "" {
+			name = "defaults"
+		}
+		t.Run(name, s.run)
+	}
+}
+
+type suite struct {
+	kind   formats.Kind
+	preset string
+}
+
+func (s *suite) run(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		test func(*testing.T)
+	}{
+		{"values survive", s.valuesSurvive},
+		{"numbers and text are exact", s.plainValuesAreExact},
+		{"odd names survive", s.oddNamesSurvive},
+		{"operations survive", s.operationsSurvive},
+		{"key change is delete and insert", s.keyChangeHalves},
+		{"partial before images are fine", s.partialBefore},
+		{"tombstones have a key", s.tombstones},
+		{"cut messages are errors", s.cutMessages},
+		{"equal keys are equal bytes", s.keysAreInjective},
+		{"key order is kept", s.keyOrder},
+		{"unchanged is refused", s.unchangedRefused},
+		{"impossible rows are refused", s.impossibleRefused},
+		{"appends only", s.appendsOnly},
+		{"keeps no memory", s.keepsNoMemory},
+		{"does not allocate", s.doesNotAllocate},
+		{"is safe for concurrent use", s.concurrentUse},
+	} {
+		t.Run(c.name, c.test)
+	}
+}
+
+func testConfig(t *testing.T, kind formats.Kind) {
+	if kind.Name == "" {
+		t.Error("the kind has no name")
+	}
+	cfg := kind.Config()
+	for _, err := range cfg.Validate() {
+		t.Errorf("the defaults are wrong: %v", err)
+	}
+	if cfg.Preset("no such preset") {
+		t.Error("an unknown preset was accepted")
+	}
+	if kind.Config() == cfg {
+		t.Error("Config must give fresh options each time")
+	}
+}
+
+func env() formats.Env { return formats.Env{Server: "shop1", Version: "1.2.3"} }
+
+const commit = int64(1714979289_123_456) // 2024-05-06 07:08:09.123456 UTC
+
+func context(table *changelog.Table) *formats.Context {
+	const gtid = "3e11fa47-71ca-11e1-9e33-c80aa9429562:23"
+	return &formats.Context{
+		Txn: &changelog.Txn{
+			ID: gtid, Commit: commit, First: true, Last: true,
+			Origin: changelog.Origin{File: "mysql-bin.000003", Pos: 197, GTID: gtid, ServerID: 101, Thread: 12},
+		},
+		Run: &changelog.Run{Table: table, To: 1, Pos: 484, File: "mysql-bin.000003", Time: commit / 1_000_000 * 1_000_000},
+		Now: commit + 333_000, Seq: 7,
+	}
+}
+
+func (s *suite) config() formats.Config {
+	cfg := s.kind.Config()
+	if s.preset != "" {
+		cfg.Preset(s.preset)
+	}
+	return cfg
+}
+
+// upsert compiles an encoder for a compacted topic.
+func (s *suite) upsert(t *testing.T, table *changelog.Table) formats.Encoder {
+	t.Helper()
+	enc, err := s.config().Format(env()).Compile(table, formats.Options{Key: table.Key, Topic: "shop1." + table.FullName(), Upsert: true})
+	if err != nil {
+		t.Fatalf("compiling %s: %v", table.FullName(), err)
+	}
+	return enc
+}
+
+// roundTrip encodes a change with its key, holds both to being JSON, and decodes them.
+func (s *suite) roundTrip(t *testing.T, table *changelog.Table, enc formats.Encoder, ch changelog.Change) *formats.Event {
+	t.Helper()
+	key, value := encode(t, table, enc, ch, false)
+	ev, err := s.config().Decoder().Decode(key, value)
+	if err != nil {
+		t.Fatalf("decoding %s %s: %v", key, value, err)
+	}
+	return ev
+}
+
+func encode(t *testing.T, table *changelog.Table, enc formats.Encoder, ch changelog.Change, split bool) (key, value []byte) {
+	t.Helper()
+	ctx := context(table)
+	ctx.Split = split
+	row := ch.After
+	if row == nil {
+		row = ch.Before
+	}
+	key, err := enc.AppendKey(nil, row)
+	if err != nil {
+		t.Fatalf("encoding the key of %s: %v", ch.Op, err)
+	}
+	value, err = enc.AppendValue(nil, ctx, &ch)
+	if err != nil {
+		t.Fatalf("encoding the value of %s: %v", ch.Op, err)
+	}
+	checkJSON(t, key)
+	checkJSON(t, value)
+	return key, value
+}
+
+func checkJSON(t *testing.T, doc []byte) {
+	t.Helper()
+	if !json.Valid(doc) || !utf8.Valid(doc) {
+		t.Fatalf("not valid JSON in UTF-8: %q", doc)
+	}
+}
+
+// checkFields holds a decoded image to having exactly the table's columns in order, null where the row is NULL.
+func checkFields(t *testing.T, table *changelog.Table, fields []formats.Field, row changelog.Row) {
+	t.Helper()
+	if len(fields) != len(row) {
+		t.Fatalf("%d fields for %d columns", len(fields), len(row))
+	}
+	for i, f := range fields {
+		if want := table.Columns[i].Name; f.Name != want {
+			t.Errorf("field %d is %q, want %q", i, f.Name, want)
+		}
+		if isNull(f) != row[i].IsNull() {
+			t.Errorf("field %q is %s, NULL in the row: %v", f.Name, f.JSON, row[i].IsNull())
+		}
+	}
+}
+
+func isNull(f formats.Field) bool { return string(f.JSON) == "null" }
+
+// same reports whether two images say the same.
+func same(a, b []formats.Field) bool {
+	if len(a) != len(b) || (a == nil) != (b == nil) {
+		return false
+	}
+	for i := range a {
+		if a[i].Name != b[i].Name || string(a[i].JSON) != string(b[i].JSON) {
+			return false
+		}
+	}
+	return true
+}
+
+// checkRefusal holds an error to being a fault that an operator can act on.
+func checkRefusal(t *testing.T, what string, err error) {
+	t.Helper()
+	f := fault.As(err)
+	if f == nil {
+		t.Errorf("%s: want a fault, got %v", what, err)
+	} else if f.Code == "" || f.Hint == "" || f.Op == "" {
+		t.Errorf("%s: the fault lacks code, operation or hint: %v", what, err)
+	}
+}

@@ -1,0 +1,108 @@
+package formatstest
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"testing"
+
+	"cdcbridge/changelog"
+	"cdcbridge/formats"
+)
+
+// valuesSurvive writes every value of every column: each is valid JSON under its own name, and no two look the same.
+func (s *suite) valuesSurvive(t *testing.T) {
+	cols := columns()
+	table := wideTable(cols)
+	enc := s.upsert(t, table)
+	for i, c := range cols {
+		seen := map[string]int{"null": -1}
+		for n := -1; n < len(c.values)+len(c.lossy); n++ {
+			row := wideRow(cols, 1)
+			switch {
+			case n < 0:
+				row[i+1] = changelog.Null()
+			case n < len(c.values):
+				row[i+1] = c.values[n]
+			default:
+				row[i+1] = c.lossy[n-len(c.values)]
+			}
+			ev := s.roundTrip(t, table, enc, changelog.Change{Op: changelog.Insert, After: row})
+			if n >= len(c.values) {
+				continue // valid JSON is all that is asked
+			}
+			checkFields(t, table, ev.After, row)
+			if n < 0 {
+				continue
+			}
+			text := string(ev.After[i+1].JSON)
+			if other, ok := seen[text]; ok {
+				t.Errorf("column %s: values %d and %d are both written as %s", c.Name, other, n, text)
+			}
+			seen[text] = n
+		}
+	}
+}
+
+// plainValuesAreExact checks the kinds that have one sensible text in every format, quoted or not.
+func (s *suite) plainValuesAreExact(t *testing.T) {
+	cols := columns()
+	table := wideTable(cols)
+	enc := s.upsert(t, table)
+	for i, c := range cols {
+		for _, v := range c.values {
+			var want string
+			switch v.Kind() {
+			case changelog.KindInt:
+				if want = strconv.FormatInt(v.Int(), 10); c.Type.Year && v.Int() == 0 {
+					continue // the zero year has a text of its own: 0 or 0000
+				}
+			case changelog.KindString:
+				want = string(v.Bytes())
+			default:
+				continue
+			}
+			row := wideRow(cols, 1)
+			row[i+1] = v
+			ev := s.roundTrip(t, table, enc, changelog.Change{Op: changelog.Insert, After: row})
+			if got := plain(t, ev.After[i+1]); got != want {
+				t.Errorf("column %s: got %q, want %q", c.Name, got, want)
+			}
+		}
+	}
+}
+
+// plain gives the text of a scalar without its quotes.
+func plain(t *testing.T, f formats.Field) string {
+	t.Helper()
+	if len(f.JSON) == 0 || f.JSON[0] != '"' {
+		return string(f.JSON)
+	}
+	var text string
+	if err := json.Unmarshal(f.JSON, &text); err != nil {
+		t.Fatalf("field %s: %v", f.Name, err)
+	}
+	return text
+}
+
+// oddNamesSurvive uses names that need escaping wherever a name can stand.
+func (s *suite) oddNamesSurvive(t *testing.T) {
+	for i, name := range []string{"a.b", "1st", "q\"uo\\te", "ünï ☃ 😀", "\u2028", "data", "before", "payload", "x\x01y", "%s{}"} {
+		table := &changelog.Table{
+			Version: 1, Origin: "mysql", Database: "db" + name, Name: name, Key: []int{0},
+			Columns: []changelog.Column{
+				{Name: name, Type: changelog.Type{Kind: changelog.KindInt, Bits: 64}, SourceType: "bigint"},
+				{Name: "second", Type: changelog.Type{Kind: changelog.KindString}, SourceType: "text", Nullable: true},
+			},
+		}
+		row := changelog.Row{changelog.Int(int64(i)), changelog.Null()}
+		ev := s.roundTrip(t, table, s.upsert(t, table), changelog.Change{Op: changelog.Insert, After: row})
+		checkFields(t, table, ev.After, row)
+		if got, want := fmt.Sprintf("%s|%s|%s", ev.Database, ev.Schema, ev.Table), "db"+name+"||"+name; got != want {
+			t.Errorf("got the table %q, want %q", got, want)
+		}
+		if len(ev.Key) != 1 || ev.Key[0].Name != name {
+			t.Errorf("got the key %v, want the field %q", ev.Key, name)
+		}
+	}
+}
