@@ -1,0 +1,160 @@
+package harness
+
+import (
+	"context"
+	"fmt"
+	"sort"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// Record is one committed record of a topic. Value nil is a tombstone.
+type Record struct {
+	Partition int32
+	Offset    int64
+	Time      time.Time
+	Key       []byte
+	Value     []byte
+	Headers   map[string]string
+}
+
+// ID is what must occur only once in a topic: transaction, ordinal and operation.
+func (r *Record) ID() string {
+	return r.Headers["cdc.txn"] + " " + r.Headers["cdc.ord"] + " " + r.Headers["cdc.op"]
+}
+
+// ReadTopic returns every committed record of a topic as franz-go's read_committed consumer sees it, per partition in
+// order. Open transactions are not waited for: it reads up to the last stable offset of the moment.
+func ReadTopic(ctx context.Context, brokers []string, topic string) ([]Record, error) {
+	cl, err := kgo.NewClient(kgo.SeedBrokers(brokers...), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords(),
+		kgo.MetadataMinAge(100*time.Millisecond), kgo.FetchMaxWait(200*time.Millisecond))
+	if err != nil {
+		return nil, err
+	}
+	defer cl.Close()
+	adm := kadm.NewClient(cl)
+	ends, err := adm.ListCommittedOffsets(ctx, topic)
+	if err != nil {
+		return nil, fmt.Errorf("listing the stable offsets of %s: %w", topic, err)
+	}
+	starts, err := adm.ListStartOffsets(ctx, topic)
+	if err != nil {
+		return nil, fmt.Errorf("listing the start offsets of %s: %w", topic, err)
+	}
+	todo := map[int32]int64{}
+	from := map[int32]kgo.Offset{}
+	var failed error
+	ends.Each(func(o kadm.ListedOffset) {
+		if o.Err != nil {
+			failed = o.Err
+			return
+		}
+		if s, ok := starts.Lookup(topic, o.Partition); ok && s.Offset < o.Offset {
+			todo[o.Partition] = o.Offset
+			from[o.Partition] = kgo.NewOffset().AtStart()
+		}
+	})
+	if failed != nil {
+		return nil, fmt.Errorf("listing the offsets of %s: %w", topic, failed)
+	}
+	cl.AddConsumePartitions(map[string]map[int32]kgo.Offset{topic: from})
+	return consume(ctx, cl, todo)
+}
+
+// consume polls until each partition has been read to its end. Control records are asked for, because they are what stands
+// at the end.
+func consume(ctx context.Context, cl *kgo.Client, todo map[int32]int64) ([]Record, error) {
+	var out []Record
+	quiet := 0
+	for len(todo) > 0 {
+		wait, cancel := context.WithTimeout(ctx, time.Second)
+		fetches := cl.PollFetches(wait)
+		cancel()
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		for _, e := range fetches.Errors() {
+			if e.Err != context.DeadlineExceeded {
+				return nil, fmt.Errorf("reading %s/%d: %w", e.Topic, e.Partition, e.Err)
+			}
+		}
+		got := 0
+		fetches.EachRecord(func(r *kgo.Record) {
+			got++
+			if end, ok := todo[r.Partition]; !ok || r.Offset >= end {
+				return
+			}
+			if r.Offset == todo[r.Partition]-1 {
+				delete(todo, r.Partition)
+			}
+			if r.Attrs.IsControl() {
+				return
+			}
+			rec := Record{Partition: r.Partition, Offset: r.Offset, Time: r.Timestamp, Key: r.Key, Value: r.Value, Headers: map[string]string{}}
+			for _, h := range r.Headers {
+				rec.Headers[h.Key] = string(h.Value)
+			}
+			out = append(out, rec)
+		})
+		if got > 0 {
+			quiet = 0
+		} else if quiet++; quiet >= 20 {
+			return nil, fmt.Errorf("nothing comes any more before the ends %v", todo)
+		}
+	}
+	sort.SliceStable(out, func(i, j int) bool {
+		if out[i].Partition != out[j].Partition {
+			return out[i].Partition < out[j].Partition
+		}
+		return out[i].Offset < out[j].Offset
+	})
+	return out, nil
+}
+
+// Fold keeps the last record of each key and drops the keys that end in a tombstone: what a compacted topic holds.
+func Fold(records []Record) map[string]Record {
+	m := map[string]Record{}
+	for _, r := range records {
+		if r.Value == nil {
+			delete(m, string(r.Key))
+		} else {
+			m[string(r.Key)] = r
+		}
+	}
+	return m
+}
+
+// CheckOnce verifies that no (transaction, ordinal, operation) occurs twice in the topic, and that the records of each key
+// stand in the order of the log: by file and offset of the event, then by ordinal.
+func CheckOnce(records []Record) error {
+	seen := map[string]Record{}
+	type place struct {
+		file string
+		pos  uint64
+		ord  uint64
+	}
+	last := map[string]place{}
+	for _, r := range records {
+		if old, ok := seen[r.ID()]; ok {
+			return fmt.Errorf("%s is in %d/%d and again in %d/%d", r.ID(), old.Partition, old.Offset, r.Partition, r.Offset)
+		}
+		seen[r.ID()] = r
+		file, pos, ok := strings.Cut(r.Headers["cdc.pos"], ":")
+		if !ok {
+			return fmt.Errorf("%d/%d has no position: %v", r.Partition, r.Offset, r.Headers)
+		}
+		p := place{file: file}
+		p.pos, _ = strconv.ParseUint(pos, 10, 64)
+		p.ord, _ = strconv.ParseUint(r.Headers["cdc.ord"], 10, 64)
+		key := string(r.Key)
+		if q, ok := last[key]; ok && (q.file > p.file || q.file == p.file && (q.pos > p.pos || q.pos == p.pos && q.ord > p.ord)) {
+			return fmt.Errorf("key %s: %v comes after %v", key, p, q)
+		}
+		last[key] = p
+	}
+	return nil
+}
