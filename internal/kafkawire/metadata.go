@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/base64"
 	"slices"
+	"strconv"
 
 	"github.com/segmentio/kafka-go/protocol"
 )
@@ -20,6 +21,9 @@ type TopicPartition struct {
 	Topic     string
 	Partition int32
 }
+
+// String renders "topic/partition".
+func (p TopicPartition) String() string { return p.Topic + "/" + strconv.Itoa(int(p.Partition)) }
 
 // Metadata is what a broker knows about the cluster and some topics.
 type Metadata struct {
