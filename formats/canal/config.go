@@ -1,0 +1,109 @@
+package canal
+
+import (
+	"fmt"
+	"time"
+	_ "time/tzdata" // the binary is static and runs in containers that have no zone files
+
+	"cdcbridge/formats"
+)
+
+// Name is the name of the format in the configuration.
+const Name = "canal-json"
+
+// Values of the options.
+const (
+	BinaryLatin1 = "latin1"
+	BinaryBase64 = "base64"
+	EnumIndex    = "index"
+	EnumLabel    = "label"
+	SetMask      = "mask"
+	SetLabel     = "label"
+	ZeroText     = "text"
+	ZeroNull     = "null"
+)
+
+// Config are the options of an output whose format is canal-json. The defaults are Canal's own forms.
+type Config struct {
+	// Timezone is the zone in which TIMESTAMP values are printed: "UTC" (default), an IANA name such as
+	// "Asia/Shanghai", or an offset such as "+08:00". Canal prints them in the zone of its JVM. Record keys always
+	// use UTC, because in a zone with daylight saving two instants can have one text.
+	Timezone string `mapstructure:"timezone"`
+
+	// Binary is the text of BINARY, VARBINARY, BLOB and geometry values: "latin1" (default), each byte as the
+	// character of that number, or "base64", standard alphabet with padding.
+	Binary string `mapstructure:"binary"`
+
+	// Enum is the text of an ENUM: "index" (default), the label's number from 1, or "label".
+	Enum string `mapstructure:"enum"`
+
+	// Set is the text of a SET: "mask" (default), the labels' bits as a number, or "label", the labels joined with commas.
+	Set string `mapstructure:"set"`
+
+	// ZeroDate is what becomes of dates with a zero year, month or day: "text" (default), "0000-00-00", or "null".
+	// Record keys always use the text.
+	ZeroDate string `mapstructure:"zero_date"`
+}
+
+// Kind is the format's row of the wiring table.
+func Kind() formats.Kind {
+	return formats.Kind{Name: Name, Config: func() formats.Config { return defaults() }}
+}
+
+func defaults() *Config {
+	return &Config{Timezone: "UTC", Binary: BinaryLatin1, Enum: EnumIndex, Set: SetMask, ZeroDate: ZeroText}
+}
+
+// Preset knows "flink": binary columns read as BYTES, ENUM and SET as their labels, and a zero date, which fails a Flink
+// job, is null.
+func (c *Config) Preset(name string) bool {
+	if name != "flink" {
+		return false
+	}
+	c.Binary, c.Enum, c.Set, c.ZeroDate = BinaryBase64, EnumLabel, SetLabel, ZeroNull
+	return true
+}
+
+// Validate returns every problem, each beginning with its key.
+func (c *Config) Validate() []error {
+	var errs []error
+	if _, err := loadZone(c.Timezone); err != nil {
+		errs = append(errs, fmt.Errorf("timezone: %w", err))
+	}
+	for _, o := range []struct{ key, value, a, b string }{
+		{"binary", c.Binary, BinaryLatin1, BinaryBase64},
+		{"enum", c.Enum, EnumIndex, EnumLabel},
+		{"set", c.Set, SetMask, SetLabel},
+		{"zero_date", c.ZeroDate, ZeroText, ZeroNull},
+	} {
+		if o.value != o.a && o.value != o.b {
+			errs = append(errs, fmt.Errorf("%s: %q is neither %q nor %q", o.key, o.value, o.a, o.b))
+		}
+	}
+	return errs
+}
+
+// Format makes the format. A configuration that Validate refuses makes every Compile fail.
+func (c *Config) Format(formats.Env) formats.Format { return &format{config: *c} }
+
+// Decoder reads canal-json whoever wrote it; the options make no difference.
+func (c *Config) Decoder() formats.Decoder { return Decoder{} }
+
+// loadZone gives nil for UTC.
+func loadZone(name string) (*time.Location, error) {
+	if name == "UTC" {
+		return nil, nil
+	}
+	if name == "" || name == "Local" {
+		return nil, fmt.Errorf("%q depends on the machine: name a zone, for example \"UTC\" or \"Asia/Shanghai\"", name)
+	}
+	if t, err := time.Parse("-07:00", name); err == nil {
+		_, offset := t.Zone()
+		return time.FixedZone(name, offset), nil
+	}
+	loc, err := time.LoadLocation(name)
+	if err != nil {
+		return nil, fmt.Errorf("%q is no time zone: use \"UTC\", an IANA name such as \"Asia/Shanghai\" or an offset such as \"+08:00\"", name)
+	}
+	return loc, nil
+}

@@ -1,0 +1,24 @@
+// Package canal is the format canal-json: Canal's FlatMessage, plus what Canal's topics lack.
+//
+//	{"data":[{"id":"7","note":"b"}],"database":"shop","es":…,"gtid":"…","id":…,"isDdl":false,"mysqlType":{…},
+//	 "old":[{"note":"a"}],"pkNames":["id"],"sql":"","sqlType":{…},"table":"orders","ts":…,"type":"UPDATE"}
+//
+// Members, their order and every value's text are Canal's. What differs, and why:
+//
+//   - One message describes one row, so that it can have a key. The key is the JSON object of the key columns in the
+//     same text forms, {"id":"7"}; Canal's keys are null.
+//   - What Canal destroys is kept: text of any character set, padded BINARY values, every digit of a decimal's scale.
+//   - A row image of which the log left columns out is completed from the row's other image, so an update under
+//     binlog_row_image=MINIMAL keeps its key.
+//   - gtid is the GTID of the change's own transaction. Canal writes the whole executed set, which is the same text
+//     of some kilobytes on every record and says nothing about the row.
+//   - A snapshot's row is an INSERT; Canal has no snapshots.
+//   - A source that has schemas writes the schema as database: database and table together name the table.
+//
+// # Files
+//
+//	config.go   options and the preset         format.go    compiling a table; the record key
+//	message.go  the record value               column.go    which form a column's values take
+//	value.go    texts of values, all but       temporal.go  dates and times
+//	sqltype.go  java.sql.Types                 parse.go, decode.go  reading messages of any writer back
+package canal

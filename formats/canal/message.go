@@ -1,0 +1,118 @@
+package canal
+
+import (
+	"fmt"
+	"strconv"
+
+	"cdcbridge/changelog"
+	"cdcbridge/formats"
+	"cdcbridge/internal/fault"
+)
+
+// AppendValue implements formats.Encoder: one message with one row.
+func (e *encoder) AppendValue(dst []byte, c *formats.Context, ch *changelog.Change) ([]byte, error) {
+	data, kind, err := e.image(ch)
+	if err != nil {
+		return nil, err
+	}
+	dst = append(dst, `{"data":[`...)
+	if dst, err = e.appendData(dst, &data, e.upsert && ch.Op != changelog.Delete); err != nil {
+		return nil, err
+	}
+	dst = append(dst, e.afterData...)
+	dst = strconv.AppendInt(dst, c.Run.Time/1000, 10)
+	dst = append(dst, `,"gtid":"`...)
+	dst = append(dst, c.Txn.Origin.GTID...) // hexadecimal digits, names of letters and digits, '-', ':': nothing to escape
+	dst = append(dst, `","id":`...)
+	dst = strconv.AppendUint(dst, c.Seq, 10)
+	dst = append(dst, e.afterID...)
+	if ch.Op == changelog.Update {
+		if dst, err = e.appendOld(dst, &data); err != nil {
+			return nil, err
+		}
+	} else {
+		dst = append(dst, "null"...)
+	}
+	dst = append(dst, e.afterOld...)
+	dst = e.sql.append(dst, &data)
+	dst = append(dst, e.afterSQL...)
+	dst = strconv.AppendInt(dst, c.Now/1000, 10)
+	return append(dst, kind...), nil
+}
+
+// image gives the row that goes into data, and the end of the message.
+func (e *encoder) image(ch *changelog.Change) (image, string, error) {
+	im := image{row: ch.After}
+	end := `,"type":"INSERT"}`
+	switch ch.Op {
+	case changelog.Read, changelog.Insert:
+	case changelog.Upsert:
+		// An insert of a row that is there already replaces it wherever rows have keys; an update of one that is not
+		// there is lost by readers that only look for it.
+	case changelog.Update:
+		im.other, end = ch.Before, `,"type":"UPDATE"}`
+	case changelog.Delete:
+		im.row, end = ch.Before, `,"type":"DELETE"}`
+	default:
+		return im, "", fault.NewFinal(fault.Internal, "writing a row of "+e.table+" as canal-json",
+			fmt.Errorf("no message for operation %d", ch.Op), "Please report this.")
+	}
+	if len(im.row) != len(e.cols) {
+		return im, "", e.wrongWidth(im.row)
+	}
+	if im.other != nil && len(im.other) != len(e.cols) {
+		return im, "", e.wrongWidth(im.other)
+	}
+	return im, end, nil
+}
+
+// appendData appends the row as an object. Columns that neither image has are left out, as Canal does, unless the row
+// must be whole.
+func (e *encoder) appendData(dst []byte, im *image, whole bool) ([]byte, error) {
+	var err error
+	sep := byte('{')
+	for i := range e.cols {
+		c := &e.cols[i]
+		v := im.at(i)
+		if v.IsUnchanged() {
+			if whole {
+				return nil, e.incomplete(c)
+			}
+			continue
+		}
+		dst = append(append(dst, sep), c.name...)
+		sep = ','
+		if dst, err = c.appendValue(dst, v, e.zone); err != nil {
+			return nil, err
+		}
+	}
+	return closeObject(dst, sep), nil
+}
+
+// appendOld appends the values before an update of the columns that it changed: [{}] if it is not known to have changed
+// any.
+func (e *encoder) appendOld(dst []byte, im *image) ([]byte, error) {
+	var err error
+	dst = append(dst, '[')
+	sep := byte('{')
+	for i := range im.other {
+		v := &im.other[i]
+		if v.IsUnchanged() || v.Equal(*im.at(i)) {
+			continue
+		}
+		c := &e.cols[i]
+		dst = append(append(dst, sep), c.name...)
+		sep = ','
+		if dst, err = c.appendValue(dst, v, e.zone); err != nil {
+			return nil, err
+		}
+	}
+	return append(closeObject(dst, sep), ']'), nil
+}
+
+func closeObject(dst []byte, sep byte) []byte {
+	if sep == '{' {
+		dst = append(dst, '{')
+	}
+	return append(dst, '}')
+}

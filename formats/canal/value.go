@@ -1,0 +1,125 @@
+package canal
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"strconv"
+	"time"
+
+	"cdcbridge/changelog"
+	"cdcbridge/formats/internal/jsonx"
+	"cdcbridge/internal/fault"
+)
+
+// image is one row image; other is the row's other image, which knows columns that this one does not.
+type image struct {
+	row   changelog.Row
+	other changelog.Row // nil: there is none, or it has another row's values
+}
+
+func (im *image) at(i int) *changelog.Value {
+	v := &im.row[i]
+	if v.IsUnchanged() && im.other != nil {
+		return &im.other[i]
+	}
+	return v
+}
+
+// appendValue appends the JSON value: a string literal or null. The value is not Unchanged.
+func (c *column) appendValue(dst []byte, v *changelog.Value, zone *time.Location) ([]byte, error) {
+	if v.IsNull() {
+		return append(dst, "null"...), nil
+	}
+	if v.Kind() != c.kind {
+		return nil, fault.NewFinal(fault.Internal, fmt.Sprintf("writing column %q as canal-json", c.title),
+			fmt.Errorf("value of kind %d in a column of kind %d", v.Kind(), c.kind), "Please report this with the table's definition.")
+	}
+	switch c.form {
+	case formText:
+		return jsonx.AppendCanalString(dst, v.Bytes()), nil
+	case formLatin1:
+		return jsonx.AppendCanalLatin1(dst, v.Bytes()), nil
+	case formBase64:
+		return jsonx.AppendBase64(dst, v.Bytes()), nil
+	case formGeometry:
+		return appendGeometry(dst, v, jsonx.AppendCanalLatin1), nil
+	case formGeometry64:
+		return appendGeometry(dst, v, jsonx.AppendBase64), nil
+	case formDate, formDateTime, formTimestamp:
+		if c.zeroNull && v.Form() == changelog.FormZeroParts {
+			return append(dst, "null"...), nil
+		}
+	}
+	dst, err := c.appendText(append(dst, '"'), v, zone)
+	return append(dst, '"'), err
+}
+
+// appendText appends the text of the forms that need no escaping, without quotes.
+func (c *column) appendText(dst []byte, v *changelog.Value, zone *time.Location) ([]byte, error) {
+	switch c.form {
+	case formInt:
+		return strconv.AppendInt(dst, v.Int(), 10), nil
+	case formUint:
+		return strconv.AppendUint(dst, v.Uint(), 10), nil
+	case formPlain:
+		return append(dst, v.Bytes()...), nil
+	case formBool:
+		return strconv.AppendBool(dst, v.Bool()), nil
+	case formYear:
+		return appendYear(dst, v.Int()), nil
+	case formFloat32:
+		return jsonx.AppendJavaFloat(dst, v.Float32()), nil
+	case formFloat64:
+		return jsonx.AppendJavaDouble(dst, v.Float64()), nil
+	case formVector:
+		if len(v.Bytes())%4 == 0 {
+			return appendVector(dst, v.Bytes()), nil
+		}
+	case formDate:
+		return appendDate(dst, v), nil
+	case formTime:
+		return changelog.AppendSpan(dst, v.Int(), c.fsp), nil
+	case formDateTime:
+		return appendDateTime(dst, v, c.fsp), nil
+	case formTimestamp:
+		if !c.zoned {
+			zone = nil
+		}
+		return appendTimestamp(dst, v, c.fsp, zone), nil
+	}
+	return nil, fault.NewFinal(fault.Internal, fmt.Sprintf("writing column %q as canal-json", c.title),
+		fmt.Errorf("value of kind %d and %d bytes has no text in form %d", v.Kind(), len(v.Bytes()), c.form), "Please report this with the table's definition.")
+}
+
+// appendYear appends four digits; MySQL's zero year is "0000".
+func appendYear(dst []byte, year int64) []byte {
+	for limit := int64(1000); limit > 1 && year < limit; limit /= 10 {
+		dst = append(dst, '0')
+	}
+	return strconv.AppendInt(dst, year, 10)
+}
+
+// appendVector appends what MySQL's STRING_TO_VECTOR reads: "[1.0,2.5]". Canal has no form for VECTOR.
+func appendVector(dst, elems []byte) []byte {
+	dst = append(dst, '[')
+	for i := 0; i < len(elems); i += 4 {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = jsonx.AppendJavaFloat(dst, math.Float32frombits(binary.LittleEndian.Uint32(elems[i:])))
+	}
+	return append(dst, ']')
+}
+
+// appendGeometry appends MySQL's own layout, the SRID as four bytes little-endian and then the WKB. The two are put
+// together behind dst's end, where the capacity usually is, and the finished literal takes their place.
+func appendGeometry(dst []byte, v *changelog.Value, literal func(dst, raw []byte) []byte) []byte {
+	from := len(dst)
+	dst = binary.LittleEndian.AppendUint32(dst, uint32(v.Uint()))
+	dst = append(dst, v.Bytes()...)
+	to := len(dst)
+	dst = literal(dst, dst[from:to])
+	n := copy(dst[from:], dst[to:])
+	return dst[:from+n]
+}
