@@ -8,8 +8,8 @@
 //   - One message describes one row, so that it can have a key. The key is the JSON object of the key columns in the
 //     same text forms, {"id":"7"}; Canal's keys are null.
 //   - What Canal destroys is kept: text of any character set, padded BINARY values, every digit of a decimal's scale.
-//   - A row image of which the log left columns out is completed from the row's other image, so an update under
-//     binlog_row_image=MINIMAL keeps its key.
+//   - In a changelog, a row of which the log left columns out is completed from its other image, so that an update under
+//     binlog_row_image=MINIMAL keeps its key. On a compacted topic such a row is an error: it would replace a whole one.
 //   - gtid is the GTID of the change's own transaction. Canal writes the whole executed set, which is the same text
 //     of some kilobytes on every record and says nothing about the row.
 //   - A snapshot's row is an INSERT; Canal has no snapshots.

@@ -164,13 +164,17 @@ func TestIncompleteRowsAreRefusedWhereTheyMustBeWhole(t *testing.T) {
 		{"insert", changelog.Change{Op: changelog.Insert, After: part}, false},
 		{"update, before unknown", changelog.Change{Op: changelog.Update, After: part}, false},
 		{"update, before incomplete too", changelog.Change{Op: changelog.Update, Before: part, After: part}, false},
-		{"update, before whole", changelog.Change{Op: changelog.Update, Before: whole, After: part}, true},
+		{"update, before whole", changelog.Change{Op: changelog.Update, Before: whole, After: part}, false},
+		{"update, after whole", changelog.Change{Op: changelog.Update, Before: part, After: whole}, true},
 		{"delete", changelog.Change{Op: changelog.Delete, Before: part}, true},
 	} {
 		_, err := e.AppendValue(nil, &context, &c.ch)
 		if c.ok && err != nil || !c.ok && (!fault.Is(err, fault.SourceSettings) || !fault.IsFinal(err)) {
 			t.Errorf("%s: %v", c.name, err)
 		}
+	}
+	if _, err := e.AppendKey(nil, changelog.Row{changelog.Int(2), str("\xff"), gone, gone}); !fault.Is(err, fault.Decode) {
+		t.Errorf("key that is no text: %v", err)
 	}
 	if _, err := e.AppendKey(nil, changelog.Row{gone, str("eu"), gone, gone}); !fault.Is(err, fault.SourceSettings) {
 		t.Errorf("key without a column: %v", err)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"time"
+	"unicode/utf8"
 
 	"cdcbridge/changelog"
 	"cdcbridge/formats"
@@ -121,6 +122,9 @@ func (e *encoder) AppendKey(dst []byte, row changelog.Row) ([]byte, error) {
 		if v.IsUnchanged() {
 			return nil, e.incomplete(&k.column)
 		}
+		if k.form == formText && !utf8.Valid(v.Bytes()) {
+			return nil, e.notText(&k.column)
+		}
 		dst = append(append(dst, separator(n)), k.name...)
 		if dst, err = k.appendValue(dst, v, e.zone); err != nil {
 			return nil, err
@@ -142,6 +146,12 @@ func (e *encoder) incomplete(c *column) error {
 	return fault.NewFinal(fault.SourceSettings, "writing a row of "+e.table+" as canal-json",
 		fmt.Errorf("the log does not carry column %q of the row", c.title),
 		"Make the database log whole rows (binlog_row_image=FULL on MySQL and MariaDB, REPLICA IDENTITY FULL on PostgreSQL), then read the table anew.")
+}
+
+// notText is the fault for a key whose bytes are no text: written with replacement characters it could be another row's.
+func (e *encoder) notText(c *column) error {
+	return fault.NewFinal(fault.Decode, "writing the key of a row of "+e.table+" as canal-json",
+		fmt.Errorf("column %q is not UTF-8 text", c.title), "Correct the text in the database, or choose another key for the table.")
 }
 
 func (e *encoder) wrongWidth(row changelog.Row) error {

@@ -50,7 +50,10 @@ func (e *encoder) image(ch *changelog.Change) (image, string, error) {
 		// An insert of a row that is there already replaces it wherever rows have keys; an update of one that is not
 		// there is lost by readers that only look for it.
 	case changelog.Update:
-		im.other, end = ch.Before, `,"type":"UPDATE"}`
+		im.before, end = ch.Before, `,"type":"UPDATE"}`
+		if !e.upsert {
+			im.fill = ch.Before
+		}
 	case changelog.Delete:
 		im.row, end = ch.Before, `,"type":"DELETE"}`
 	default:
@@ -60,14 +63,15 @@ func (e *encoder) image(ch *changelog.Change) (image, string, error) {
 	if len(im.row) != len(e.cols) {
 		return im, "", e.wrongWidth(im.row)
 	}
-	if im.other != nil && len(im.other) != len(e.cols) {
-		return im, "", e.wrongWidth(im.other)
+	if im.before != nil && len(im.before) != len(e.cols) {
+		return im, "", e.wrongWidth(im.before)
 	}
 	return im, end, nil
 }
 
-// appendData appends the row as an object. Columns that neither image has are left out, as Canal does, unless the row
-// must be whole.
+// appendData appends the row as an object. A column that the log did not carry is taken from the row's other image, and
+// left out if that lacks it too, as Canal does; where the row must be whole it is a fault, because there the source has
+// completed it or nobody can.
 func (e *encoder) appendData(dst []byte, im *image, whole bool) ([]byte, error) {
 	var err error
 	sep := byte('{')
@@ -95,8 +99,8 @@ func (e *encoder) appendOld(dst []byte, im *image) ([]byte, error) {
 	var err error
 	dst = append(dst, '[')
 	sep := byte('{')
-	for i := range im.other {
-		v := &im.other[i]
+	for i := range im.before {
+		v := &im.before[i]
 		if v.IsUnchanged() || v.Equal(*im.at(i)) {
 			continue
 		}

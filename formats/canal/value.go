@@ -12,16 +12,17 @@ import (
 	"cdcbridge/internal/fault"
 )
 
-// image is one row image; other is the row's other image, which knows columns that this one does not.
+// image is the row of a message.
 type image struct {
-	row   changelog.Row
-	other changelog.Row // nil: there is none, or it has another row's values
+	row    changelog.Row // what goes into data
+	fill   changelog.Row // knows columns that row lacks; nil: nothing does
+	before changelog.Row // nil unless an update knows it
 }
 
 func (im *image) at(i int) *changelog.Value {
 	v := &im.row[i]
-	if v.IsUnchanged() && im.other != nil {
-		return &im.other[i]
+	if v.IsUnchanged() && im.fill != nil {
+		return &im.fill[i]
 	}
 	return v
 }
