@@ -1,0 +1,116 @@
+package mysql
+
+import (
+	"fmt"
+	"unicode/utf8"
+
+	"cdcbridge/changelog"
+	"cdcbridge/internal/fault"
+)
+
+// charset turns text of one MySQL character set into UTF-8, as the server's own conversion does.
+type charset struct {
+	name   string
+	maxLen int // bytes of the longest character: what a declared length in characters is multiplied by
+
+	// ascii says that the bytes 0-127 are ASCII and begin no longer character, so that text of only those needs no work.
+	ascii bool
+	// next reads the character at the front of p, which is not empty. A rune of -1 is a character that Unicode lacks.
+	next func(c *charset, p []byte) (r rune, n int)
+
+	one              []uint16 // code tables, see charset_table.go; empty for the Unicode encodings
+	two, three, four []uint16
+}
+
+// collationBinary is the pseudo-collation of BINARY, VARBINARY and BLOB columns.
+const collationBinary = 63
+
+// collationRun says which character set the collations from first to last have.
+type collationRun struct {
+	first, last uint32
+	charset     string
+}
+
+// charsetOf gives the character set of a collation.
+func charsetOf(collation uint32) (*charset, error) {
+	name := ""
+	for _, r := range collationRuns {
+		if r.first <= collation && collation <= r.last {
+			name = r.charset
+		}
+	}
+	if name == "" {
+		return nil, fault.NewFinal(fault.UnsupportedType, "preparing a table's decoder", fmt.Errorf("the collation number %d is unknown", collation),
+			"This release does not know the collation. Convert the column to utf8mb4, leave the table out of tables, or upgrade cdcbridge.")
+	}
+	c := &charset{name: name, maxLen: charsetMaxLen[name]}
+	switch name {
+	case "utf8mb4", "utf8mb3":
+		return c, nil // see text
+	case "ucs2":
+		c.next = nextUCS2
+	case "utf16":
+		c.next = nextUTF16
+	case "utf16le":
+		c.next = nextUTF16LE
+	case "utf32":
+		c.next = nextUTF32
+	default:
+		return c, c.load()
+	}
+	return c, nil
+}
+
+// text gives raw as UTF-8. The result borrows from raw if nothing had to be changed, else it lives in the batch.
+// A character that Unicode lacks becomes a question mark, as in every result that the server converts.
+func (c *charset) text(b *changelog.Batch, raw []byte) ([]byte, error) {
+	if c.next == nil {
+		if !utf8.Valid(raw) {
+			return nil, fmt.Errorf("%s text with the invalid bytes %.40x", c.name, raw)
+		}
+		return raw, nil
+	}
+	if c.ascii && isASCII(raw) {
+		return raw, nil
+	}
+	size := 0
+	for p := raw; len(p) > 0; {
+		r, n := c.next(c, p)
+		size += runeSize(r)
+		p = p[n:]
+	}
+	dst := b.Grab(size)[:0]
+	for p := raw; len(p) > 0; {
+		r, n := c.next(c, p)
+		if r < 0 {
+			r = '?'
+		}
+		dst = utf8.AppendRune(dst, r)
+		p = p[n:]
+	}
+	return dst, nil
+}
+
+// label converts text of the TABLE_MAP itself into memory of its own.
+func (c *charset) label(raw []byte) ([]byte, error) {
+	b := changelog.NewBatch()
+	defer b.Release()
+	p, err := c.text(b, raw)
+	return append(make([]byte, 0, len(p)), p...), err
+}
+
+func runeSize(r rune) int {
+	if r < 0 {
+		return 1
+	}
+	return utf8.RuneLen(r)
+}
+
+func isASCII(p []byte) bool {
+	for _, b := range p {
+		if b >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,65 @@
+package mysql
+
+import (
+	"fmt"
+
+	"cdcbridge/changelog"
+	"cdcbridge/internal/fault"
+)
+
+// shape is the prepared decoder of one TABLE_MAP body and the table version that it describes. It is immutable.
+type shape struct {
+	table     *changelog.Table
+	columns   []column
+	nullBytes int
+}
+
+// columnFacts are what the catalogue knows of a column and the log does not say. They decorate the table; row data never
+// depends on them.
+type columnFacts struct {
+	Name       string
+	ColumnType string // information_schema.COLUMNS.COLUMN_TYPE, for example "tinyint(1)"
+	Generated  bool
+}
+
+// newShape prepares a decoder from a TABLE_MAP. facts may be nil, come in any order and be out of date: those that
+// contradict the log are left out. id and version go into the Table. It keeps nothing of m.
+func newShape(m tableMap, facts []columnFacts, id, version int) (*shape, error) {
+	l, err := m.parseLayout()
+	if err != nil {
+		return nil, err
+	}
+	n := len(l.columns)
+	if l.meta.names == nil {
+		return nil, metadataFault(m)
+	}
+	t := &changelog.Table{ID: id, Version: version, Origin: "mysql", Database: string(m.Schema), Name: string(m.Name),
+		Columns: make([]changelog.Column, n), Key: l.meta.key}
+	s := &shape{table: t, columns: make([]column, n), nullBytes: (n + 7) / 8}
+	for i := range n {
+		if err := s.prepare(i, l); err != nil {
+			return nil, fmt.Errorf("table %s: %w", t.FullName(), err)
+		}
+		decorate(&t.Columns[i], facts)
+	}
+	return s, nil
+}
+
+// metadataFault is for a TABLE_MAP without column names.
+func metadataFault(m tableMap) error {
+	return fault.NewFinal(fault.SchemaUnknown, "preparing a table's decoder",
+		fmt.Errorf("the log describes %s.%s without column names", m.Schema, m.Name),
+		"Run SET PERSIST binlog_row_metadata = FULL on the server. Rows that were logged before cannot be decoded: start after them with a new snapshot.")
+}
+
+// mismatch is for rows that do not fit the table map that came before them.
+func (s *shape) mismatch(format string, args ...any) error {
+	return fault.NewFinal(fault.SchemaUnknown, "decoding rows of "+s.table.FullName(), fmt.Errorf(format, args...),
+		"Nothing was skipped. The rows do not fit the table description in the log: check the binlog file with mysqlbinlog -vv at this position.")
+}
+
+// valueFault is for a value that its type does not allow.
+func (s *shape) valueFault(c *column, err error) error {
+	return fault.NewFinal(fault.Decode, "decoding rows of "+s.table.FullName(), fmt.Errorf("column %q: %w", c.name, err),
+		"Nothing was skipped. Check the row on the server and the binlog file (mysqlbinlog -vv); if both are fine, report this with the column's definition.")
+}

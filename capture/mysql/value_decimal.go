@@ -1,0 +1,135 @@
+package mysql
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+
+	"cdcbridge/changelog"
+)
+
+// Limits of DECIMAL in every version of the server.
+const (
+	maxPrecision    = 65
+	maxScale        = 30
+	maxDecimalText  = 1 + 1 + 1 + maxPrecision // sign, a zero before the point, the point, digits
+	maxDecimalBytes = 4 * 9
+)
+
+// decimalBytes is how many bytes a group of 0-9 digits takes.
+var decimalBytes = [10]int{0, 1, 1, 2, 2, 3, 3, 4, 4, 4}
+
+// decimal prepares a DECIMAL column.
+func (d columnDef) decimal(col *changelog.Column, dec *column) error {
+	precision, scale := int(d.layout.meta>>8), int(d.layout.meta&0xff)
+	width, ok := decimalWidth(precision, scale)
+	if !ok {
+		return d.bad("DECIMAL(%d,%d)", precision, scale)
+	}
+	col.Type.Kind, col.Type.Precision, col.Type.Scale = changelog.KindDecimal, precision, scale
+	col.SourceType = d.sign("decimal(" + strconv.Itoa(precision) + "," + strconv.Itoa(scale) + ")")
+	dec.digits, dec.scale, dec.width, dec.decode = precision-scale, scale, width, decodeDecimal
+	return nil
+}
+
+// decimalWidth is how many bytes the value of a DECIMAL takes.
+func decimalWidth(precision, scale int) (int, bool) {
+	if precision < 1 || precision > maxPrecision || scale > maxScale || scale > precision {
+		return 0, false
+	}
+	digits := precision - scale
+	return digits/9*4 + decimalBytes[digits%9] + scale/9*4 + decimalBytes[scale%9], true
+}
+
+func decodeDecimal(c *column, p []byte, dst *changelog.Value, b *changelog.Batch) error {
+	var buf [maxDecimalText]byte
+	text, err := appendDecimal(buf[:0], p, c.digits, c.scale)
+	if err != nil {
+		return err
+	}
+	*dst = changelog.Decimal(b.Copy(text))
+	return nil
+}
+
+var errDecimalGroup = errors.New("a group of decimal digits is out of range")
+
+// appendDecimal appends the plain text of a DECIMAL with so many digits before and after the point. Digits are stored in
+// big-endian groups of nine, counted from the point, so the first and the last group may be smaller. The highest bit is
+// the sign, inverted; a negative number has all bits inverted.
+func appendDecimal(dst, p []byte, digits, scale int) ([]byte, error) {
+	negative := p[0]&0x80 == 0
+	var raw [maxDecimalBytes]byte
+	mask := byte(0)
+	if negative {
+		mask = 0xff
+	}
+	p = raw[:copy(raw[:], p)]
+	for i := range p {
+		p[i] ^= mask
+	}
+	p[0] ^= 0x80
+	start := len(dst)
+	if negative {
+		dst = append(dst, '-')
+	}
+	zero := len(dst)
+	var any uint64 // all groups or-ed: zero has no sign
+	for n := digits; n > 0; {
+		size := n % 9
+		if size == 0 {
+			size = 9
+		}
+		g, rest, err := decimalGroup(p, size)
+		if err != nil {
+			return nil, err
+		}
+		if len(dst) > zero {
+			dst = appendDigits(dst, g, size)
+		} else if g != 0 {
+			dst = strconv.AppendUint(dst, g, 10)
+		}
+		any |= g
+		p, n = rest, n-size
+	}
+	if len(dst) == zero {
+		dst = append(dst, '0')
+	}
+	if scale > 0 {
+		dst = append(dst, '.')
+	}
+	for n := scale; n > 0; {
+		size := min(n, 9)
+		g, rest, err := decimalGroup(p, size)
+		if err != nil {
+			return nil, err
+		}
+		dst = appendDigits(dst, g, size)
+		any |= g
+		p, n = rest, n-size
+	}
+	if negative && any == 0 {
+		dst = append(dst[:start], dst[start+1:]...)
+	}
+	return dst, nil
+}
+
+var powersOf10 = [...]uint64{1, 10, 100, 1000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000, 1_000_000_000}
+
+func decimalGroup(p []byte, size int) (uint64, []byte, error) {
+	n := decimalBytes[size]
+	g := bigEndian(p[:n])
+	if g >= powersOf10[size] {
+		return 0, nil, fmt.Errorf("%w: %d in %d digits", errDecimalGroup, g, size)
+	}
+	return g, p[n:], nil
+}
+
+// appendDigits appends the last n digits of v, zeros included.
+func appendDigits(dst []byte, v uint64, n int) []byte {
+	var d [9]byte
+	for i := n - 1; i >= 0; i-- {
+		d[i] = byte('0' + v%10)
+		v /= 10
+	}
+	return append(dst, d[:n]...)
+}
