@@ -119,9 +119,9 @@ func (m *MySQL) start(ctx context.Context) error {
 	m.mu.Lock()
 	m.proc = proc
 	m.mu.Unlock()
-	db, err := sql.Open("mysql", m.DSN(""))
+	db, err := m.connect("")
 	if err != nil {
-		return fmt.Errorf("opening %s: %w", m.Addr(), err)
+		return err
 	}
 	defer db.Close()
 	return proc.until(ctx, db.PingContext)
@@ -146,7 +146,7 @@ func (m *MySQL) flags() []string {
 
 func (m *MySQL) dataDir() string { return filepath.Join(m.dir.path, "data") }
 
-// Host, Port and Addr are where the server listens; they stay the same over Restart.
+// Host is where the server listens. It and the port stay the same over Restart.
 func (m *MySQL) Host() string { return "127.0.0.1" }
 
 // Port is where the server listens.
@@ -177,12 +177,23 @@ func (m *MySQL) CAFile() string {
 }
 
 // DSN is a data source name for go-sql-driver; several statements in one Exec are allowed. db may be empty.
-func (m *MySQL) DSN(db string) string {
+func (m *MySQL) DSN(db string) string { return m.config(db).FormatDSN() }
+
+func (m *MySQL) config(db string) *mysql.Config {
 	c := mysql.NewConfig()
 	c.User, c.Passwd, c.Net, c.Addr, c.DBName = User, Password, "tcp", m.Addr(), db
 	c.MultiStatements = true
-	c.Logger = log.New(io.Discard, "", 0) // a refused connection is an error that we return, not a line on stderr
-	return c.FormatDSN()
+	c.Logger = log.New(io.Discard, "", 0) // a broken connection is an error that is returned, not a line on stderr too
+	return c
+}
+
+// connect opens a pool on a database that is there.
+func (m *MySQL) connect(db string) (*sql.DB, error) {
+	connector, err := mysql.NewConnector(m.config(db))
+	if err != nil {
+		return nil, fmt.Errorf("opening the database %q at %s: %w", db, m.Addr(), err)
+	}
+	return sql.OpenDB(connector), nil
 }
 
 // DB opens the database, making it first when there is none of that name ("" is none). The caller closes it.
@@ -192,16 +203,12 @@ func (m *MySQL) DB(name string) (*sql.DB, error) {
 			return nil, fmt.Errorf("making the database %s: %w", name, err)
 		}
 	}
-	db, err := sql.Open("mysql", m.DSN(name))
-	if err != nil {
-		return nil, fmt.Errorf("opening the database %s: %w", name, err)
-	}
-	return db, nil
+	return m.connect(name)
 }
 
 // createDB asks first, because the server logs a CREATE DATABASE IF NOT EXISTS that did nothing.
 func (m *MySQL) createDB(name string) error {
-	db, err := sql.Open("mysql", m.DSN(""))
+	db, err := m.connect("")
 	if err != nil {
 		return err
 	}
@@ -217,7 +224,7 @@ func (m *MySQL) createDB(name string) error {
 // CreateUser makes an account that has only the given privileges, each as GRANT spells it: "SELECT ON shop.*". None: it can
 // log in and nothing else, which is what a test of a missing REPLICATION grant wants.
 func (m *MySQL) CreateUser(ctx context.Context, name, password string, privileges ...string) error {
-	db, err := m.DB("")
+	db, err := m.connect("")
 	if err != nil {
 		return err
 	}
@@ -249,8 +256,8 @@ func (m *MySQL) Shutdown(ctx context.Context) error {
 	return m.process().terminate(ctx, 30*time.Second)
 }
 
-// Restart stops the server in order when it runs and starts it on the same data and port, with other flags of ours replaced
-// by extra when there are any.
+// Restart stops the server in order when it runs and starts it on the same data and port, from now on with the extra flags
+// too.
 func (m *MySQL) Restart(ctx context.Context, extra ...string) error {
 	if err := m.Shutdown(ctx); err != nil {
 		return err

@@ -6,8 +6,8 @@
 //	Proxy ── cuts, delays or stops the bytes between a client and a server
 //
 // Servers listen on 127.0.0.1, run as nobody when we are root, die with the process that started them (whatever kills it)
-// and lose their data directory when they are stopped. Everything here may be called from several goroutines; what one
-// handle does is serialised by its own lock.
+// and lose their data directory when they are stopped. Different servers may be used from different goroutines; the control
+// methods of one server (Kill, Restart, …) are to be called one after the other.
 package servers
 
 import (
@@ -84,24 +84,23 @@ func scriptPath() (string, error) {
 	}
 }
 
-var provisioned struct {
-	sync.Mutex
-	done map[string]bool
-}
+// installed remembers what this process need not look at again.
+var installed = map[string]*struct {
+	sync.Mutex // held while provision.sh works on the item, so that two items go on side by side
+	done       bool
+}{MySQL97: {}, MySQL80: {}, Kafka44: {}, Kafka39: {}}
 
 // ensure is Provision of one item, once a process.
 func ensure(ctx context.Context, item string) error {
-	provisioned.Lock()
-	defer provisioned.Unlock()
-	if provisioned.done[item] {
+	state := installed[item]
+	state.Lock()
+	defer state.Unlock()
+	if state.done {
 		return nil
 	}
 	if err := Provision(ctx, item); err != nil {
 		return err
 	}
-	if provisioned.done == nil {
-		provisioned.done = make(map[string]bool)
-	}
-	provisioned.done[item] = true
+	state.done = true
 	return nil
 }
