@@ -49,7 +49,7 @@ func (c *Config) compileColumn(col *changelog.Column) (column, error) {
 	out := column{name: fieldName(col.Name), kind: t.Kind, fsp: t.FSP, title: col.Name}
 	out.zeroNull, out.zoned = c.ZeroDate == ZeroNull, true
 	var known bool
-	if out.sql, known = c.sqlTypeOf(col); !known || t.Bits < 0 || t.Bits > 64 {
+	if out.sql, known = c.sqlTypeOf(col); !known {
 		return column{}, fault.NewFinal(fault.UnsupportedType, fmt.Sprintf("preparing column %q for canal-json", col.Name),
 			fmt.Errorf("type %s has no form in canal-json", col.SourceType), "Exclude the column, or write the table in another format.")
 	}

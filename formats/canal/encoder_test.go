@@ -207,6 +207,13 @@ func TestBrokenInvariantsAreFaults(t *testing.T) {
 	if !fault.Is(err, fault.UnsupportedType) || !strings.Contains(err.Error(), "shop.pairs") || !strings.Contains(err.Error(), "circle") {
 		t.Errorf("unknown type: %v", err)
 	}
+	for _, bits := range []int{-1, 0, 65} {
+		table := pairs()
+		table.Columns[0].Type.Bits = bits
+		if _, err := defaults().Format(formats.Env{}).Compile(table, formats.Options{}); !fault.Is(err, fault.UnsupportedType) {
+			t.Errorf("integer of %d bits: %v", bits, err)
+		}
+	}
 	if _, err := defaults().Format(formats.Env{}).Compile(pairs(), formats.Options{Key: []int{4}}); !fault.Is(err, fault.Internal) {
 		t.Errorf("key column out of range: %v", err)
 	}

@@ -56,14 +56,14 @@ func (s sqlType) code(v *changelog.Value) int {
 }
 
 // sqlTypeOf follows Canal, also where the type it names is odd (ENUM is INTEGER, SET is BIT). A form that is not Canal's
-// gets the type of its text.
+// gets the type of its text. False: there is no such type.
 func (c *Config) sqlTypeOf(col *changelog.Column) (sqlType, bool) {
 	t := &col.Type
 	switch t.Kind {
 	case changelog.KindBool:
 		return fixedSQLType(sqlBoolean), true
 	case changelog.KindInt, changelog.KindUint:
-		return integerSQLType(t), true
+		return integerSQLType(t), t.Year || t.Bits > 0 && t.Bits <= 64
 	case changelog.KindFloat32:
 		return fixedSQLType(sqlReal), true
 	case changelog.KindFloat64:
@@ -104,7 +104,10 @@ func integerSQLType(t *changelog.Type) sqlType {
 	if t.Year {
 		return fixedSQLType(sqlVarchar)
 	}
-	s := sqlType{limit: 1<<(t.Bits-1) - 1}
+	s := sqlType{limit: math.MaxUint64}
+	if t.Bits > 0 {
+		s.limit = 1<<(t.Bits-1) - 1
+	}
 	switch {
 	case t.Bits <= 8:
 		s.base, s.over = sqlTinyint, sqlSmallint
