@@ -55,35 +55,24 @@ func (s sqlType) code(v *changelog.Value) int {
 	return s.base
 }
 
+// codes are the types of the kinds whose code depends on nothing else.
+var codes = map[changelog.Kind]int{
+	changelog.KindBool: sqlBoolean, changelog.KindBits: sqlBit, changelog.KindFloat32: sqlReal, changelog.KindFloat64: sqlDouble,
+	changelog.KindDecimal: sqlDecimal, changelog.KindBytes: sqlBlob, changelog.KindGeometry: sqlBlob, changelog.KindVector: sqlVarchar,
+	changelog.KindDate: sqlDate, changelog.KindTime: sqlTime, changelog.KindDateTime: sqlTimestamp, changelog.KindTimestamp: sqlTimestamp,
+}
+
 // sqlTypeOf follows Canal, also where the type it names is odd (ENUM is INTEGER, SET is BIT). A form that is not Canal's
 // gets the type of its text. False: there is no such type.
 func (c *Config) sqlTypeOf(col *changelog.Column) (sqlType, bool) {
 	t := &col.Type
 	switch t.Kind {
-	case changelog.KindBool:
-		return fixedSQLType(sqlBoolean), true
 	case changelog.KindInt, changelog.KindUint:
 		return integerSQLType(t), t.Year || t.Bits > 0 && t.Bits <= 64
-	case changelog.KindFloat32:
-		return fixedSQLType(sqlReal), true
-	case changelog.KindFloat64:
-		return fixedSQLType(sqlDouble), true
-	case changelog.KindDecimal:
-		return fixedSQLType(sqlDecimal), true
 	case changelog.KindString:
 		return fixedSQLType(textSQLType(col)), true
-	case changelog.KindBytes, changelog.KindGeometry:
-		return fixedSQLType(sqlBlob), true
 	case changelog.KindJSON:
 		return sqlType{base: sqlVarchar, over: sqlVarchar, limit: math.MaxUint64, null: sqlOther}, true
-	case changelog.KindVector:
-		return fixedSQLType(sqlVarchar), true
-	case changelog.KindDate:
-		return fixedSQLType(sqlDate), true
-	case changelog.KindTime:
-		return fixedSQLType(sqlTime), true
-	case changelog.KindDateTime, changelog.KindTimestamp:
-		return fixedSQLType(sqlTimestamp), true
 	case changelog.KindEnum:
 		if c.Enum == EnumLabel {
 			return fixedSQLType(sqlVarchar), true
@@ -94,10 +83,9 @@ func (c *Config) sqlTypeOf(col *changelog.Column) (sqlType, bool) {
 			return fixedSQLType(sqlVarchar), true
 		}
 		return sqlType{base: sqlBit, over: sqlBit, limit: math.MaxUint64, null: sqlBlob}, true
-	case changelog.KindBits:
-		return fixedSQLType(sqlBit), true
 	}
-	return sqlType{}, false
+	code, known := codes[t.Kind]
+	return fixedSQLType(code), known
 }
 
 func integerSQLType(t *changelog.Type) sqlType {
