@@ -1,0 +1,121 @@
+package debezium
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"cdcbridge/formats"
+)
+
+// Values of Config.DecimalHandlingMode.
+const (
+	decimalPrecise = "precise" // base64 of the unscaled number, minimal big-endian two's complement
+	decimalString  = "string"  // plain text
+	decimalDouble  = "double"  // number, not exact
+)
+
+// Values of Config.TimePrecisionMode.
+const (
+	timeAdaptive = "adaptive_time_microseconds" // DATE days, TIME µs, DATETIME ms up to 3 fraction digits, else µs
+	timeConnect  = "connect"                    // DATE days, TIME ms, DATETIME ms
+	timeISO      = "isostring"                  // ISO 8601 text
+	timeMicros   = "microseconds"               // DATE days, others µs
+	timeNanos    = "nanoseconds"                // DATE days, others ns
+)
+
+// Values of Config.BinaryHandlingMode.
+const (
+	binaryBytes  = "bytes"  // standard base64, padded: what the JSON converter makes of bytes
+	binaryBase64 = "base64" // the same text
+	binaryURL    = "base64-url-safe"
+	binaryHex    = "hex"
+)
+
+// Values of Config.BigintUnsignedHandlingMode.
+const (
+	bigintLong    = "long"    // values from 2^63 on come out negative
+	bigintPrecise = "precise" // as a decimal of scale 0 in the precise form
+	bigintString  = "string"  // decimal text; not a mode of Debezium
+)
+
+// Config is the format's section of an output. The names are Debezium's with underscores for dots; the values and the
+// defaults are those of its MySQL connector.
+type Config struct {
+	// DecimalHandlingMode says how DECIMAL is written: precise, string or double.
+	DecimalHandlingMode string `mapstructure:"decimal_handling_mode"`
+
+	// TimePrecisionMode says how DATE, TIME and DATETIME are written: adaptive_time_microseconds, connect, isostring,
+	// microseconds or nanoseconds. TIMESTAMP is ISO 8601 text in UTC in all of them.
+	TimePrecisionMode string `mapstructure:"time_precision_mode"`
+
+	// BinaryHandlingMode says how BINARY, VARBINARY and BLOB are written: bytes, base64, base64-url-safe or hex.
+	BinaryHandlingMode string `mapstructure:"binary_handling_mode"`
+
+	// BigintUnsignedHandlingMode says how BIGINT UNSIGNED is written: long, precise, or (ours) string.
+	BigintUnsignedHandlingMode string `mapstructure:"bigint_unsigned_handling_mode"`
+
+	// TransactionMetadata fills the transaction block: provide.transaction.metadata.
+	TransactionMetadata bool `mapstructure:"transaction_metadata"`
+
+	// ISOZoneSuffix ends DATE, TIME and DATETIME in the mode isostring with Z, as Debezium does although they have no
+	// zone. Flink reads them without it only.
+	ISOZoneSuffix bool `mapstructure:"iso_zone_suffix"`
+
+	// KeyInBefore writes the key columns as before image of an update whose old row the log does not have, where
+	// Debezium writes null. Flink refuses updates without a before image.
+	KeyInBefore bool `mapstructure:"key_in_before"`
+}
+
+var _ formats.Config = (*Config)(nil)
+
+// Kind is the format's row in the wiring table.
+func Kind() formats.Kind {
+	return formats.Kind{Name: "debezium-json", Config: func() formats.Config { return NewConfig() }}
+}
+
+// NewConfig gives Debezium's defaults.
+func NewConfig() *Config {
+	return &Config{
+		DecimalHandlingMode:        decimalPrecise,
+		TimePrecisionMode:          timeAdaptive,
+		BinaryHandlingMode:         binaryBytes,
+		BigintUnsignedHandlingMode: bigintLong,
+		ISOZoneSuffix:              true,
+	}
+}
+
+// Preset knows "flink": every column is readable by Flink SQL without a function, and updates always have a before image.
+func (c *Config) Preset(name string) bool {
+	if name != "flink" {
+		return false
+	}
+	c.DecimalHandlingMode = decimalString
+	c.TimePrecisionMode = timeISO
+	c.BinaryHandlingMode = binaryBase64
+	c.BigintUnsignedHandlingMode = bigintString
+	c.ISOZoneSuffix = false
+	c.KeyInBefore = true
+	return true
+}
+
+// Validate reports every option with a value that does not exist.
+func (c *Config) Validate() []error {
+	var errs []error
+	check := func(key, value string, allowed ...string) {
+		if !slices.Contains(allowed, value) {
+			errs = append(errs, fmt.Errorf("%s: %q is not one of %s", key, value, strings.Join(allowed, ", ")))
+		}
+	}
+	check("decimal_handling_mode", c.DecimalHandlingMode, decimalPrecise, decimalString, decimalDouble)
+	check("time_precision_mode", c.TimePrecisionMode, timeAdaptive, timeConnect, timeISO, timeMicros, timeNanos)
+	check("binary_handling_mode", c.BinaryHandlingMode, binaryBytes, binaryBase64, binaryURL, binaryHex)
+	check("bigint_unsigned_handling_mode", c.BigintUnsignedHandlingMode, bigintLong, bigintPrecise, bigintString)
+	return errs
+}
+
+// Format makes the format with a copy of the options.
+func (c *Config) Format(env formats.Env) formats.Format { return &format{cfg: *c, env: env} }
+
+// Decoder reads messages whatever the options that they were written with.
+func (c *Config) Decoder() formats.Decoder { return decoder{} }

@@ -1,0 +1,144 @@
+package debezium
+
+import (
+	"encoding/binary"
+	"math/big"
+	"math/bits"
+	"strconv"
+
+	"cdcbridge/changelog"
+	"cdcbridge/formats/internal/jsonx"
+)
+
+func (f *format) compileDecimal() appendFunc {
+	switch f.cfg.DecimalHandlingMode {
+	case decimalString:
+		return appendText
+	case decimalDouble:
+		return appendDecimalDouble
+	}
+	return appendDecimalPrecise
+}
+
+func appendDecimalDouble(dst []byte, _ *column, v *changelog.Value) ([]byte, error) {
+	var buf [96]byte // keeps the text off the heap, unless it is a giant
+	f, err := strconv.ParseFloat(string(append(buf[:0], v.Bytes()...)), 64)
+	if err != nil {
+		return dst, malformed("%.100q is no decimal", v.Bytes())
+	}
+	return appendJavaDouble(dst, f), nil
+}
+
+// chunk is the number of digits that are read into a machine word at once.
+const chunk = 18
+
+var pow10 = func() (p [chunk + 1]uint64) {
+	p[0] = 1
+	for i := 1; i < len(p); i++ {
+		p[i] = p[i-1] * 10
+	}
+	return p
+}()
+
+// appendDecimalPrecise writes org.apache.kafka.connect.data.Decimal: base64 of the unscaled number as the shortest
+// big-endian two's complement. The text must have exactly the digits of the column's scale.
+func appendDecimalPrecise(dst []byte, c *column, v *changelog.Value) ([]byte, error) {
+	text, neg := v.Bytes(), false
+	if len(text) > 0 && text[0] == '-' {
+		text, neg = text[1:], true
+	}
+	point := len(text) - c.scale - 1
+	if c.scale == 0 {
+		point = len(text)
+	} else if point < 0 || text[point] != '.' {
+		return dst, malformed("%.100q does not have %d fraction digits", v.Bytes(), c.scale)
+	}
+	if len(text) == 0 {
+		return dst, malformed("an empty decimal")
+	}
+	if len(text) > maxWideDigits {
+		return appendHugeDecimal(dst, c, v)
+	}
+	var n wide
+	var word uint64
+	digits := 0
+	for i, ch := range text {
+		if i == point {
+			continue
+		}
+		d := ch - '0'
+		if d > 9 {
+			return dst, malformed("%.100q is no decimal", v.Bytes())
+		}
+		if digits == chunk {
+			n.mulAdd(pow10[chunk], word)
+			word, digits = 0, 0
+		}
+		word = word*10 + uint64(d)
+		digits++
+	}
+	n.mulAdd(pow10[digits], word)
+	if neg {
+		n.negate()
+	}
+	var buf [8 * len(n)]byte
+	return jsonx.AppendBase64(dst, minimalBytes(n.bytes(buf[:]))), nil
+}
+
+// appendHugeDecimal is for numbers that no MySQL column can hold.
+func appendHugeDecimal(dst []byte, c *column, v *changelog.Value) ([]byte, error) {
+	digits := make([]byte, 0, len(v.Bytes()))
+	for _, ch := range v.Bytes() {
+		if ch != '.' {
+			digits = append(digits, ch)
+		}
+	}
+	n, ok := new(big.Int).SetString(string(digits), 10)
+	if !ok {
+		return dst, malformed("%.100q is no decimal", v.Bytes())
+	}
+	raw := make([]byte, len(digits)/2+2) // more than log2(10)/8 bytes a digit
+	if n.Sign() < 0 {
+		n.Add(n, new(big.Int).Lsh(big.NewInt(1), uint(8*len(raw))))
+	}
+	return jsonx.AppendBase64(dst, minimalBytes(n.FillBytes(raw))), nil
+}
+
+// wide is a 256-bit number in two's complement, least significant word first.
+type wide [4]uint64
+
+// maxWideDigits is how many characters of a decimal's text surely fit: 76 digits are less than 2^255.
+const maxWideDigits = 76
+
+// mulAdd makes n·m + a of a number that is not negative.
+func (n *wide) mulAdd(m, a uint64) {
+	for i := range n {
+		hi, lo := bits.Mul64(n[i], m)
+		var carry uint64
+		n[i], carry = bits.Add64(lo, a, 0)
+		a = hi + carry
+	}
+}
+
+func (n *wide) negate() {
+	carry := uint64(1)
+	for i := range n {
+		n[i], carry = bits.Add64(^n[i], 0, carry)
+	}
+}
+
+// bytes stores n big-endian in buf, which has room for exactly that.
+func (n *wide) bytes(buf []byte) []byte {
+	for i, w := range n {
+		binary.BigEndian.PutUint64(buf[len(buf)-8*(i+1):], w)
+	}
+	return buf
+}
+
+// minimalBytes drops the leading bytes of a big-endian two's complement that only repeat its sign.
+func minimalBytes(p []byte) []byte {
+	for len(p) > 1 && (p[0] == 0 && p[1] < 0x80 || p[0] == 0xFF && p[1] >= 0x80) {
+		p = p[1:]
+	}
+	return p
+}

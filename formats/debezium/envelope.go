@@ -1,0 +1,172 @@
+package debezium
+
+import (
+	"errors"
+	"strconv"
+
+	"cdcbridge/changelog"
+	"cdcbridge/formats"
+	"cdcbridge/formats/internal/jsonx"
+	"cdcbridge/internal/fault"
+)
+
+// encoder writes the records of one table version. It is immutable after Compile.
+type encoder struct {
+	table   *changelog.Table
+	options formats.Options
+	cfg     Config
+	columns []column
+	key     []keyColumn
+	source  sourceBlock
+}
+
+var (
+	_ formats.Encoder   = (*encoder)(nil)
+	_ formats.KeyLinker = (*encoder)(nil)
+)
+
+// KeyLinkHeaders names Debezium's headers.
+func (e *encoder) KeyLinkHeaders() (newKey, oldKey string) {
+	return "__debezium.newkey", "__debezium.oldkey"
+}
+
+// AppendValue appends the envelope of one change.
+func (e *encoder) AppendValue(dst []byte, c *formats.Context, ch *changelog.Change) ([]byte, error) {
+	op, err := e.check(c, ch)
+	if err != nil {
+		return dst, err
+	}
+	dst = append(dst, `{"before":`...)
+	if dst, err = e.appendBefore(dst, ch); err != nil {
+		return dst, err
+	}
+	dst = append(dst, `,"after":`...)
+	if ch.Op == changelog.Delete {
+		dst = append(dst, "null"...)
+	} else if dst, err = e.appendRow(dst, ch.After, e.refuseUnchanged); err != nil {
+		return dst, err
+	}
+	dst = e.source.append(dst, c, ch)
+	if e.cfg.TransactionMetadata {
+		dst = appendTransaction(dst, c.Txn, ch)
+	} else {
+		dst = append(dst, `,"transaction":null`...)
+	}
+	dst = append(dst, `,"op":"`...)
+	dst = append(dst, op)
+	dst = append(dst, `","ts_ms":`...)
+	dst = appendTimes(dst, c.Now, `,"ts_us":`)
+	return append(dst, '}'), nil
+}
+
+// check finds Debezium's letter for the change and makes sure that the images which it needs are there.
+func (e *encoder) check(c *formats.Context, ch *changelog.Change) (byte, error) {
+	var op byte
+	needBefore, needAfter := false, true
+	switch ch.Op {
+	case changelog.Read, changelog.Upsert:
+		// For an upsert it is unknown whether the row is new; "this is the row now" is what a read says.
+		op = 'r'
+	case changelog.Insert:
+		op = 'c'
+	case changelog.Update:
+		op = 'u'
+	case changelog.Delete:
+		op, needBefore, needAfter = 'd', true, false
+	default:
+		return 0, e.broken("the change has no operation")
+	}
+	switch {
+	case c.Txn == nil || c.Run == nil:
+		return 0, e.broken("the change belongs to no transaction")
+	case needAfter && len(ch.After) != len(e.columns):
+		return 0, e.broken("the new row does not have the table's columns")
+	case needBefore && len(ch.Before) != len(e.columns), ch.Before != nil && len(ch.Before) != len(e.columns):
+		return 0, e.broken("the old row does not have the table's columns")
+	}
+	return op, nil
+}
+
+func (e *encoder) appendBefore(dst []byte, ch *changelog.Change) ([]byte, error) {
+	switch {
+	case ch.Op != changelog.Update && ch.Op != changelog.Delete:
+		return append(dst, "null"...), nil
+	case ch.Before != nil:
+		return e.appendRow(dst, ch.Before, unknownIsNull)
+	case !e.cfg.KeyInBefore:
+		return append(dst, "null"...), nil
+	case len(e.key) == 0:
+		return dst, fault.NewFinal(fault.NoKey, "encoding "+e.table.FullName()+" as debezium-json",
+			errors.New("an update has neither an old row nor a key"), "Set binlog_row_image=FULL, give the table a primary key, or switch key_in_before off.")
+	}
+	return e.AppendKey(dst, ch.After)
+}
+
+// unchangedFunc writes a value that the log did not carry.
+type unchangedFunc func(dst []byte, c *column) ([]byte, error)
+
+// unknownIsNull is for old rows: the log often has their key only, and Debezium writes null for the rest.
+func unknownIsNull(dst []byte, _ *column) ([]byte, error) { return append(dst, "null"...), nil }
+
+// refuseUnchanged is for new rows: a compacted topic would lose the value for good. Elsewhere Debezium's placeholder stands
+// for it in the types that have one.
+func (e *encoder) refuseUnchanged(dst []byte, c *column) ([]byte, error) {
+	if e.options.Upsert || c.placeholder == nil {
+		return dst, refuse(fault.SourceSettings, "Set binlog_row_image=FULL on the server, for every session.", "the log does not carry the column's value")
+	}
+	return append(dst, c.placeholder...), nil
+}
+
+func (e *encoder) appendRow(dst []byte, row changelog.Row, unchanged unchangedFunc) ([]byte, error) {
+	var err error
+	for i := range e.columns {
+		c, v := &e.columns[i], &row[i]
+		dst = append(dst, c.prefix...)
+		switch v.Kind() {
+		case c.kind:
+			dst, err = c.append(dst, c, v)
+		case changelog.KindNull:
+			dst = append(dst, "null"...)
+		case changelog.KindUnchanged:
+			dst, err = unchanged(dst, c)
+		default:
+			err = malformed("a value of kind %d in a column of kind %d", v.Kind(), c.kind)
+		}
+		if err != nil {
+			return dst, e.locate("encoding", e.table.Columns[i].Name, err)
+		}
+	}
+	return append(dst, '}'), nil
+}
+
+func appendTransaction(dst []byte, txn *changelog.Txn, ch *changelog.Change) []byte {
+	dst = append(dst, `,"transaction":{"id":"`...)
+	dst = appendEscaped(dst, txn.ID)
+	dst = append(dst, `","total_order":`...)
+	dst = strconv.AppendUint(dst, ch.Index+1, 10)
+	dst = append(dst, `,"data_collection_order":`...)
+	dst = strconv.AppendUint(dst, ch.TableIndex+1, 10)
+	return append(dst, '}')
+}
+
+// appendEscaped is jsonx.AppendEscaped for the log's own short texts.
+func appendEscaped(dst []byte, s string) []byte {
+	for i := 0; i < len(s); i++ {
+		if c := s[i]; c < 0x20 || c >= 0x7F || c == '"' || c == '\\' {
+			return jsonx.AppendEscaped(dst, []byte(s))
+		}
+	}
+	return append(dst, s...)
+}
+
+// locate adds table and column to the fault of a value.
+func (e *encoder) locate(doing, column string, err error) error {
+	f := fault.As(err)
+	f.Op = doing + " column " + column + " of " + e.table.FullName() + " as debezium-json"
+	return f
+}
+
+func (e *encoder) broken(what string) error {
+	return fault.NewFinal(fault.Internal, "encoding "+e.table.FullName()+" as debezium-json", errors.New(what),
+		"Report this with the log position.")
+}

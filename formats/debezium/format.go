@@ -1,0 +1,57 @@
+package debezium
+
+import (
+	"fmt"
+
+	"cdcbridge/changelog"
+	"cdcbridge/formats"
+	"cdcbridge/formats/internal/jsonx"
+	"cdcbridge/internal/fault"
+)
+
+type format struct {
+	cfg Config
+	env formats.Env
+}
+
+// Compile prepares the encoder of one table version.
+func (f *format) Compile(t *changelog.Table, o formats.Options) (formats.Encoder, error) {
+	switch t.Origin {
+	case "mysql", "mariadb":
+	default:
+		return nil, fault.NewFinal(fault.UnsupportedType, "preparing debezium-json for "+t.FullName(),
+			fmt.Errorf("a source of kind %q has no source block", t.Origin), "Use another format for this source.")
+	}
+	if len(t.Columns) == 0 {
+		return nil, fault.NewFinal(fault.SchemaUnknown, "preparing debezium-json for "+t.FullName(),
+			fmt.Errorf("the table has no columns"), "Check the table's definition and report this if it has columns.")
+	}
+	e := &encoder{table: t, options: o, cfg: f.cfg, source: newSourceBlock(f.env, t)}
+	e.columns = make([]column, len(t.Columns))
+	for i := range t.Columns {
+		if err := f.compileColumn(&e.columns[i], &t.Columns[i]); err != nil {
+			return nil, e.locate("preparing", t.Columns[i].Name, err)
+		}
+		e.columns[i].prefix = fieldPrefix(i == 0, t.Columns[i].Name)
+	}
+	for n, i := range o.Key {
+		if i < 0 || i >= len(e.columns) {
+			return nil, fault.NewFinal(fault.Internal, "preparing debezium-json for "+t.FullName(),
+				fmt.Errorf("key column %d of %d", i, len(e.columns)), "Report this with the table's definition.")
+		}
+		if err := f.checkKeyColumn(&t.Columns[i], o); err != nil {
+			return nil, e.locate("preparing", t.Columns[i].Name, err)
+		}
+		e.key = append(e.key, keyColumn{index: i, prefix: fieldPrefix(n == 0, t.Columns[i].Name)})
+	}
+	return e, nil
+}
+
+// fieldPrefix renders what stands before a value: the brace or comma, the name and the colon.
+func fieldPrefix(first bool, name string) []byte {
+	p := []byte{','}
+	if first {
+		p[0] = '{'
+	}
+	return append(jsonx.AppendString(p, []byte(name)), ':')
+}

@@ -1,0 +1,78 @@
+package debezium
+
+import (
+	"strconv"
+
+	"cdcbridge/changelog"
+	"cdcbridge/formats"
+	"cdcbridge/formats/internal/jsonx"
+)
+
+// sourceBlock is the source struct of the MySQL connector with all constant text rendered, in its order: version, connector,
+// name, ts_ms, snapshot, db, sequence, ts_us, ts_ns, table, server_id, gtid, file, pos, row, thread, query.
+type sourceBlock struct {
+	head         string // up to the milliseconds
+	afterMillis  string // up to the microseconds, for a streamed change
+	afterMillisR string // the same for a snapshot row
+	afterNanos   string // up to the server id
+}
+
+func newSourceBlock(env formats.Env, t *changelog.Table) sourceBlock {
+	quote := func(s string) string { return string(jsonx.AppendString(nil, []byte(s))) }
+	db := `,"db":` + quote(t.Database) + `,"sequence":null,"ts_us":`
+	return sourceBlock{
+		head:         `,"source":{"version":` + quote(env.Version) + `,"connector":` + quote(t.Origin) + `,"name":` + quote(env.Server) + `,"ts_ms":`,
+		afterMillis:  `,"snapshot":"false"` + db,
+		afterMillisR: `,"snapshot":"true"` + db,
+		afterNanos:   `,"table":` + quote(t.Name) + `,"server_id":`,
+	}
+}
+
+func (s *sourceBlock) append(dst []byte, c *formats.Context, ch *changelog.Change) []byte {
+	origin := &c.Txn.Origin
+	dst = append(dst, s.head...)
+	if ch.Op == changelog.Read {
+		dst = appendTimes(dst, c.Txn.Commit, s.afterMillisR)
+	} else {
+		dst = appendTimes(dst, c.Txn.Commit, s.afterMillis)
+	}
+	dst = append(dst, s.afterNanos...)
+	dst = strconv.AppendUint(dst, uint64(origin.ServerID), 10)
+	if origin.GTID == "" {
+		dst = append(dst, `,"gtid":null,"file":"`...)
+	} else {
+		dst = append(dst, `,"gtid":"`...)
+		dst = appendEscaped(dst, origin.GTID)
+		dst = append(dst, `","file":"`...)
+	}
+	dst = appendEscaped(dst, c.Run.File)
+	dst = append(dst, `","pos":`...)
+	dst = strconv.AppendUint(dst, c.Run.Pos, 10)
+	dst = append(dst, `,"row":`...)
+	dst = strconv.AppendInt(dst, int64(ch.RowInEvent), 10)
+	if origin.Thread == 0 {
+		return append(dst, `,"thread":null,"query":null}`...)
+	}
+	dst = append(dst, `,"thread":`...)
+	dst = strconv.AppendUint(dst, origin.Thread, 10)
+	return append(dst, `,"query":null}`...)
+}
+
+// appendTimes appends one instant three times: milliseconds, the text middle, microseconds, "ts_ns" and nanoseconds. Each
+// begins with the digits of the one before.
+func appendTimes(dst []byte, micros int64, middle string) []byte {
+	const nanos = `,"ts_ns":`
+	if micros < 1000 { // never in practice; the digits would not line up
+		dst = strconv.AppendInt(dst, floorDiv(micros, 1000), 10)
+		dst = strconv.AppendInt(append(dst, middle...), micros, 10)
+		return strconv.AppendInt(append(dst, nanos...), micros*1000, 10)
+	}
+	from := len(dst)
+	dst = strconv.AppendInt(dst, micros, 10)
+	n := len(dst) - from
+	var digits [20]byte
+	copy(digits[:], dst[from:])
+	dst = append(dst[:from+n-3], middle...)
+	dst = append(append(dst, digits[:n]...), nanos...)
+	return append(append(dst, digits[:n]...), '0', '0', '0')
+}
