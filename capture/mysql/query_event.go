@@ -1,0 +1,103 @@
+package mysql
+
+// queryBody is the body of a QUERY event: a statement that was logged as text. It borrows from the event.
+type queryBody struct {
+	ThreadID  uint32
+	Schema    []byte // the session's database, utf8mb3
+	SQL       []byte // in the character set of the collation Client
+	ErrorCode uint16
+	Client    uint16 // collation of character_set_client, 0 when not said
+	Micros    uint32 // microseconds to add to the header's time, 0 when not said
+}
+
+// Codes of the status variables in a QUERY event.
+const (
+	statusFlags2           = 0
+	statusSQLMode          = 1
+	statusCatalogOld       = 2
+	statusAutoIncrement    = 3
+	statusCharset          = 4
+	statusTimeZone         = 5
+	statusCatalog          = 6
+	statusTimeNames        = 7
+	statusCharsetDatabase  = 8
+	statusTableMapUpdate   = 9
+	statusMasterWritten    = 10
+	statusInvoker          = 11
+	statusUpdatedDatabases = 12
+	statusMicroseconds     = 13
+	statusDDLXID           = 16
+	statusDefaultCollation = 17
+	statusRequirePK        = 18
+	statusEncryption       = 19
+)
+
+const opQuery = "reading a QUERY event"
+
+// parseQuery reads the body of a QUERY event.
+func parseQuery(body []byte) (queryBody, error) {
+	c := cursor{b: body}
+	var q queryBody
+	q.ThreadID = c.u32()
+	c.u32() // how long it ran
+	schema := int(c.u8())
+	q.ErrorCode = c.u16()
+	status := c.bytes(int(c.u16()))
+	q.Schema = c.terminated(schema)
+	q.SQL = c.b
+	if c.short {
+		return queryBody{}, badEvent(opQuery, "its %d bytes end before the statement", len(body))
+	}
+	if !q.readStatus(status) {
+		return queryBody{}, badEvent(opQuery, "its status variables are cut short")
+	}
+	return q, nil
+}
+
+// readStatus walks over the status variables and reports whether they end where they should. Each code has its own length,
+// so the walk ends at the first code that is unknown: the server writes codes in rising order and appends new ones.
+func (q *queryBody) readStatus(b []byte) bool {
+	c := cursor{b: b}
+	for len(c.b) > 0 {
+		switch c.u8() {
+		case statusFlags2, statusMasterWritten, statusAutoIncrement:
+			c.bytes(4)
+		case statusSQLMode, statusTableMapUpdate, statusDDLXID:
+			c.bytes(8)
+		case statusCatalogOld:
+			c.bytes(int(c.u8()) + 1)
+		case statusTimeZone, statusCatalog:
+			c.bytes(int(c.u8()))
+		case statusCharset:
+			q.Client = c.u16()
+			c.bytes(4)
+		case statusTimeNames, statusCharsetDatabase, statusDefaultCollation:
+			c.bytes(2)
+		case statusInvoker:
+			c.bytes(int(c.u8()))
+			c.bytes(int(c.u8()))
+		case statusUpdatedDatabases:
+			c.databases()
+		case statusMicroseconds:
+			q.Micros = uint32(c.uint(3))
+		case statusRequirePK, statusEncryption:
+			c.u8()
+		default:
+			return !c.short
+		}
+	}
+	return !c.short
+}
+
+// databases steps over the list of databases that a statement wrote to.
+func (c *cursor) databases() {
+	const tooMany = 254 // then no names follow
+	n := c.u8()
+	if n == tooMany {
+		return
+	}
+	for range n {
+		for c.u8() != 0 {
+		}
+	}
+}
