@@ -1,0 +1,169 @@
+package endtoend
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"cdcbridge/integration/harness"
+	"cdcbridge/integration/servers"
+)
+
+// outputs are the two formats that every test pipeline writes from one read of the log.
+var outputs = []struct{ name, format string }{{"dbz", "debezium-json"}, {"can", "canal-json"}}
+
+var captured = []string{"everything", "orders", "items", "names"}
+
+// pipelineYAML is a pipeline named name over database db with both outputs.
+func pipelineYAML(name, db string, my *servers.MySQL, brokers []string) string {
+	return fmt.Sprintf(`
+kafka: {brokers: [%s], topics: {partitions: 3}}
+pipelines:
+  - name: %s
+    source: {type: mysql, host: %s, port: %d, user: %s, password: %s, tables: ["%s.*"], exclude_tables: ["%s.uncaptured"]}
+    outputs:
+      - {name: dbz, format: debezium-json, topic: "{pipeline}.dbz.{table}"}
+      - {name: can, format: canal-json, topic: "{pipeline}.can.{table}"}
+`, strings.Join(brokers, ", "), name, my.Host(), my.Port(), my.User(), my.Password(), db, db)
+}
+
+// bench is a database with the test schema and a writer.
+type bench struct {
+	my   *servers.MySQL
+	db   string
+	load *workload
+}
+
+func newBench(t *testing.T, my *servers.MySQL, version, db string) *bench {
+	t.Helper()
+	conn, err := my.DB("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	for _, s := range schema(db, version == "97") {
+		if _, err := conn.ExecContext(t.Context(), s); err != nil {
+			t.Fatalf("%s: %v", s, err)
+		}
+	}
+	return &bench{my, db, newWorkload(conn, db, version == "97")}
+}
+
+// write runs the workload over several connections until each has committed n transactions or ctx ends.
+func (b *bench) write(ctx context.Context, t *testing.T, seed uint64, connections, n int) {
+	var wg sync.WaitGroup
+	for i := range connections {
+		wg.Go(func() {
+			if err := b.load.run(ctx, seed+uint64(i), n); err != nil {
+				t.Errorf("workload: %v", err)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// settle waits until every topic folds to its table, and fails with the last difference otherwise.
+func (b *bench) settle(t *testing.T, pipeline string, brokers []string, limit time.Duration) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), limit+30*time.Second)
+	defer cancel()
+	deadline := time.Now().Add(limit)
+	for _, table := range captured {
+		for _, o := range outputs {
+			for {
+				err := compareTopic(ctx, b.load.db, brokers, b.db, table, fmt.Sprintf("%s.%s.%s", pipeline, o.name, table), o.format)
+				if err == nil {
+					break
+				}
+				if time.Now().After(deadline) {
+					t.Fatal(err)
+				}
+				time.Sleep(200 * time.Millisecond)
+			}
+		}
+	}
+}
+
+func freshSeed(t *testing.T) uint64 {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	return seed
+}
+
+func start(t *testing.T, config string) *harness.Daemon {
+	t.Helper()
+	d, err := harness.Start(t.TempDir(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		d.Kill()
+		if t.Failed() {
+			t.Logf("log of the daemon:\n%s", d.Log())
+		}
+	})
+	return d
+}
+
+func stop(t *testing.T, d *harness.Daemon) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	if err := d.Stop(ctx); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestTopicsFoldToTables(t *testing.T) {
+	kafka := servers.KafkaFor(t, servers.KafkaOptions{})
+	for _, version := range []string{"97", "80"} {
+		t.Run("mysql"+version, func(t *testing.T) {
+			my := servers.MySQLFor(t, servers.MySQLOptions{Version: version})
+			b := newBench(t, my, version, "shop")
+			pipeline := "fold" + version
+			b.write(t.Context(), t, freshSeed(t), 2, 60) // before the start: the backlog
+			d := start(t, pipelineYAML(pipeline, b.db, my, kafka.Brokers()))
+			b.write(t.Context(), t, freshSeed(t), 3, 100)
+			b.settle(t, pipeline, kafka.Brokers(), 60*time.Second)
+			stop(t, d)
+			b.settle(t, pipeline, kafka.Brokers(), 0)
+		})
+	}
+}
+
+// TestKilledAnywhere kills the daemon with SIGKILL at random instants under load.
+func TestKilledAnywhere(t *testing.T) {
+	kafka := servers.KafkaFor(t, servers.KafkaOptions{})
+	my := servers.MySQLFor(t, servers.MySQLOptions{Version: "97"})
+	killLoop(t, kafka, my, "97", 10)
+}
+
+func killLoop(t *testing.T, kafka *servers.Kafka, my *servers.MySQL, version string, kills int) {
+	seed := freshSeed(t)
+	r := rand.New(rand.NewPCG(seed, 1))
+	b := newBench(t, my, version, "shop")
+	config := pipelineYAML("kill", b.db, my, kafka.Brokers())
+	ctx, cancel := context.WithCancel(t.Context())
+	writing := make(chan struct{})
+	go func() {
+		defer close(writing)
+		b.write(ctx, t, seed, 3, -1)
+	}()
+	for range kills {
+		d := start(t, config)
+		time.Sleep(time.Duration(300+r.IntN(2500)) * time.Millisecond)
+		d.Kill()
+	}
+	d := start(t, config)
+	time.Sleep(time.Second)
+	cancel()
+	<-writing
+	t.Logf("%d transactions, %d kills", b.load.committed.Load(), kills)
+	b.settle(t, "kill", kafka.Brokers(), 90*time.Second)
+	stop(t, d)
+	b.settle(t, "kill", kafka.Brokers(), 0)
+}

@@ -1,0 +1,441 @@
+package endtoend
+
+import (
+	"context"
+	"database/sql"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"math"
+	"math/big"
+	"sort"
+	"strconv"
+	"strings"
+	"time"
+
+	"cdcbridge/integration/harness"
+)
+
+// The oracle of the product: the fold of a topic equals SELECT * of its table. This file reads messages on its own, knowing
+// only the formats' documentation, so that an error in the encoders cannot hide in a decoder of theirs.
+
+const null = "NULL"
+
+// fieldDef is one column as information_schema describes it.
+type fieldDef struct {
+	name, data, full string // column_name, data_type, column_type
+	precision        int    // of temporal types
+	scale            int
+	key              bool
+}
+
+func columnsOf(ctx context.Context, db *sql.DB, schema, table string) ([]fieldDef, error) {
+	rows, err := db.QueryContext(ctx, `SELECT column_name, data_type, column_type, COALESCE(datetime_precision, 0), COALESCE(numeric_scale, 0), column_key = 'PRI'
+		FROM information_schema.columns WHERE table_schema = ? AND table_name = ? ORDER BY ordinal_position`, schema, table)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var out []fieldDef
+	for rows.Next() {
+		var f fieldDef
+		if err := rows.Scan(&f.name, &f.data, &f.full, &f.precision, &f.scale, &f.key); err != nil {
+			return nil, err
+		}
+		out = append(out, f)
+	}
+	return out, rows.Err()
+}
+
+// selectExpr is how the table prints the column in the oracle's own text form.
+func (f *fieldDef) selectExpr(format string) string {
+	c := "`" + f.name + "`"
+	switch f.data {
+	case "bit":
+		return c + "+0"
+	case "binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob", "geometry", "point", "vector":
+		return "LOWER(HEX(" + c + "))"
+	case "enum", "set":
+		if format == "canal-json" {
+			return c + "+0"
+		}
+		return "CONCAT(" + c + ",'')"
+	case "float":
+		return "CAST(" + c + " AS DOUBLE)"
+	case "date", "datetime":
+		if format != "canal-json" { // Debezium has no form for dates with a zero part
+			return "IF(YEAR(" + c + ")=0 OR MONTH(" + c + ")=0 OR DAY(" + c + ")=0, NULL, CAST(" + c + " AS CHAR))"
+		}
+	}
+	if f.data == "json" {
+		return "CAST(" + c + " AS CHAR)"
+	}
+	return "CONVERT(CAST(" + c + " AS CHAR) USING utf8mb4)"
+}
+
+// selectRows reads a table as key text → column → text.
+func selectRows(ctx context.Context, db *sql.DB, schema, table, format string, fields []fieldDef) (map[string]map[string]string, error) {
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	if _, err := conn.ExecContext(ctx, "SET SESSION time_zone='+00:00', sql_mode=''"); err != nil {
+		return nil, err
+	}
+	var exprs []string
+	for i := range fields {
+		exprs = append(exprs, fields[i].selectExpr(format))
+	}
+	rows, err := conn.QueryContext(ctx, fmt.Sprintf("SELECT %s FROM `%s`.`%s`", strings.Join(exprs, ", "), schema, table))
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	out := map[string]map[string]string{}
+	for rows.Next() {
+		vals := make([]sql.NullString, len(fields))
+		ptrs := make([]any, len(fields))
+		for i := range vals {
+			ptrs[i] = &vals[i]
+		}
+		if err := rows.Scan(ptrs...); err != nil {
+			return nil, err
+		}
+		row := map[string]string{}
+		for i := range fields {
+			if vals[i].Valid {
+				row[fields[i].name] = fields[i].normalize(vals[i].String)
+			} else {
+				row[fields[i].name] = null
+			}
+		}
+		out[keyText(row, fields)] = row
+	}
+	return out, rows.Err()
+}
+
+func keyText(row map[string]string, fields []fieldDef) string {
+	var parts []string
+	for i := range fields {
+		if fields[i].key {
+			parts = append(parts, fields[i].name+"="+row[fields[i].name])
+		}
+	}
+	sort.Strings(parts)
+	return strings.Join(parts, " ")
+}
+
+// normalize brings texts that mean the same to one form: floats and JSON documents.
+func (f *fieldDef) normalize(s string) string {
+	switch f.data {
+	case "float":
+		v, err := strconv.ParseFloat(s, 32)
+		if err != nil {
+			return "bad float " + s
+		}
+		return strconv.FormatFloat(v, 'g', -1, 32)
+	case "double":
+		v, err := strconv.ParseFloat(s, 64)
+		if err != nil {
+			return "bad double " + s
+		}
+		return strconv.FormatFloat(v, 'g', -1, 64)
+	case "json":
+		return normalizeJSON(s)
+	}
+	return s
+}
+
+func normalizeJSON(s string) string {
+	d := json.NewDecoder(strings.NewReader(s))
+	d.UseNumber()
+	var v any
+	if err := d.Decode(&v); err != nil {
+		return "bad json " + s
+	}
+	var walk func(any) any
+	walk = func(v any) any {
+		switch v := v.(type) {
+		case json.Number:
+			if r, ok := new(big.Rat).SetString(v.String()); ok {
+				return "number " + r.RatString()
+			}
+		case []any:
+			for i := range v {
+				v[i] = walk(v[i])
+			}
+		case map[string]any:
+			for k := range v {
+				v[k] = walk(v[k])
+			}
+		}
+		return v
+	}
+	out, err := json.Marshal(walk(v))
+	if err != nil {
+		return "bad json " + s
+	}
+	return string(out)
+}
+
+// messageRow reads the row that a message leaves behind, as column → text.
+func messageRow(format string, value []byte, fields []fieldDef) (map[string]string, error) {
+	var raw map[string]json.RawMessage
+	switch format {
+	case "debezium-json":
+		var m struct {
+			After map[string]json.RawMessage `json:"after"`
+		}
+		if err := json.Unmarshal(value, &m); err != nil {
+			return nil, err
+		}
+		raw = m.After
+	case "canal-json":
+		var m struct {
+			Type string                       `json:"type"`
+			Data []map[string]json.RawMessage `json:"data"`
+		}
+		if err := json.Unmarshal(value, &m); err != nil {
+			return nil, err
+		}
+		if len(m.Data) != 1 || m.Type == "DELETE" {
+			return nil, fmt.Errorf("type %s with %d rows", m.Type, len(m.Data))
+		}
+		raw = m.Data[0]
+	}
+	if len(raw) != len(fields) {
+		return nil, fmt.Errorf("%d columns, the table has %d", len(raw), len(fields))
+	}
+	row := map[string]string{}
+	for i := range fields {
+		v, ok := raw[fields[i].name]
+		if !ok {
+			return nil, fmt.Errorf("column %s is missing", fields[i].name)
+		}
+		s, err := fields[i].decode(format, v)
+		if err != nil {
+			return nil, fmt.Errorf("column %s: %s: %w", fields[i].name, v, err)
+		}
+		row[fields[i].name] = s
+	}
+	return row, nil
+}
+
+func (f *fieldDef) decode(format string, raw json.RawMessage) (string, error) {
+	if string(raw) == "null" {
+		return null, nil
+	}
+	if format == "canal-json" {
+		return f.decodeCanal(raw)
+	}
+	return f.decodeDebezium(raw)
+}
+
+func (f *fieldDef) decodeCanal(raw json.RawMessage) (string, error) {
+	var s string
+	if err := json.Unmarshal(raw, &s); err != nil {
+		return "", err
+	}
+	switch f.data {
+	case "binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob", "geometry", "point":
+		var b []byte
+		for _, r := range s {
+			if r > 255 {
+				return "", fmt.Errorf("character %U in binary text", r)
+			}
+			b = append(b, byte(r))
+		}
+		return hex.EncodeToString(b), nil
+	case "vector":
+		return vectorHex([]byte(s))
+	}
+	return f.normalize(s), nil
+}
+
+func vectorHex(array []byte) (string, error) {
+	var floats []float32
+	if err := json.Unmarshal(array, &floats); err != nil {
+		return "", err
+	}
+	var b []byte
+	for _, v := range floats {
+		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(v))
+	}
+	return hex.EncodeToString(b), nil
+}
+
+func (f *fieldDef) decodeDebezium(raw json.RawMessage) (string, error) {
+	switch f.data {
+	case "decimal":
+		b, err := base64JSON(raw)
+		if err != nil {
+			return "", err
+		}
+		return decimalText(b, f.scale), nil
+	case "bigint":
+		if strings.Contains(f.full, "unsigned") {
+			n, err := strconv.ParseInt(string(raw), 10, 64)
+			return strconv.FormatUint(uint64(n), 10), err
+		}
+	case "bit":
+		return bitText(raw)
+	case "binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob":
+		b, err := base64JSON(raw)
+		return hex.EncodeToString(b), err
+	case "date", "time", "datetime", "timestamp":
+		return f.temporalText(raw)
+	case "year":
+		return fmt.Sprintf("%04s", raw), nil
+	case "geometry", "point":
+		var g struct {
+			WKB  []byte  `json:"wkb"`
+			SRID *uint32 `json:"srid"`
+		}
+		if err := json.Unmarshal(raw, &g); err != nil {
+			return "", err
+		}
+		b := make([]byte, 4)
+		if g.SRID != nil {
+			binary.LittleEndian.PutUint32(b, *g.SRID)
+		}
+		return hex.EncodeToString(append(b, g.WKB...)), nil
+	case "vector":
+		return vectorHex(raw)
+	}
+	if raw[0] == '"' {
+		var s string
+		err := json.Unmarshal(raw, &s)
+		return f.normalize(s), err
+	}
+	return f.normalize(string(raw)), nil
+}
+
+func base64JSON(raw json.RawMessage) ([]byte, error) {
+	var s string
+	if err := json.Unmarshal(raw, &s); err != nil {
+		return nil, err
+	}
+	return base64.StdEncoding.DecodeString(s)
+}
+
+// decimalText renders a two's-complement unscaled number.
+func decimalText(b []byte, scale int) string {
+	n := new(big.Int).SetBytes(b)
+	if len(b) > 0 && b[0]&0x80 != 0 {
+		n.Sub(n, new(big.Int).Lsh(big.NewInt(1), uint(8*len(b))))
+	}
+	digits := new(big.Int).Abs(n).String()
+	if len(digits) <= scale {
+		digits = strings.Repeat("0", scale-len(digits)+1) + digits
+	}
+	if scale > 0 {
+		digits = digits[:len(digits)-scale] + "." + digits[len(digits)-scale:]
+	}
+	if n.Sign() < 0 {
+		return "-" + digits
+	}
+	return digits
+}
+
+func bitText(raw json.RawMessage) (string, error) {
+	switch string(raw) {
+	case "true":
+		return "1", nil
+	case "false":
+		return "0", nil
+	}
+	b, err := base64JSON(raw)
+	if err != nil || len(b) > 8 {
+		return "", fmt.Errorf("%d bytes: %v", len(b), err)
+	}
+	var n [8]byte
+	copy(n[:], b)
+	return strconv.FormatUint(binary.LittleEndian.Uint64(n[:]), 10), nil
+}
+
+func (f *fieldDef) temporalText(raw json.RawMessage) (string, error) {
+	fraction := strings.Repeat("0", f.precision)
+	if fraction != "" {
+		fraction = "." + fraction
+	}
+	if f.data == "timestamp" {
+		var s string
+		if err := json.Unmarshal(raw, &s); err != nil {
+			return "", err
+		}
+		at, err := time.Parse("2006-01-02T15:04:05"+fraction+"Z", s)
+		return at.Format("2006-01-02 15:04:05" + fraction), err
+	}
+	n, err := strconv.ParseInt(string(raw), 10, 64)
+	if err != nil {
+		return "", err
+	}
+	switch {
+	case f.data == "date":
+		return time.Unix(n*86400, 0).UTC().Format("2006-01-02"), nil
+	case f.data == "datetime" && f.precision <= 3:
+		return time.UnixMilli(n).UTC().Format("2006-01-02 15:04:05" + fraction), nil
+	case f.data == "datetime":
+		return time.UnixMicro(n).UTC().Format("2006-01-02 15:04:05" + fraction), nil
+	}
+	sign := ""
+	if n < 0 {
+		sign, n = "-", -n
+	}
+	s := fmt.Sprintf("%s%02d:%02d:%02d", sign, n/3_600_000_000, n/60_000_000%60, n/1_000_000%60)
+	if f.precision > 0 {
+		s += "." + fmt.Sprintf("%06d", n%1_000_000)[:f.precision]
+	}
+	return s, nil
+}
+
+// compareTopic checks one table against the fold of one topic, and that nothing is in the topic twice or out of order.
+func compareTopic(ctx context.Context, db *sql.DB, brokers []string, schema, table, topic, format string) error {
+	records, err := harness.ReadTopic(ctx, brokers, topic)
+	if err != nil {
+		return fmt.Errorf("reading topic %s: %w", topic, err)
+	}
+	if err := harness.CheckOnce(records); err != nil {
+		return fmt.Errorf("topic %s: %w", topic, err)
+	}
+	fields, err := columnsOf(ctx, db, schema, table)
+	if err != nil {
+		return fmt.Errorf("describing %s: %w", table, err)
+	}
+	want, err := selectRows(ctx, db, schema, table, format, fields)
+	if err != nil {
+		return fmt.Errorf("selecting %s: %w", table, err)
+	}
+	got := map[string]map[string]string{}
+	for key, r := range harness.Fold(records) {
+		row, err := messageRow(format, r.Value, fields)
+		if err != nil {
+			return fmt.Errorf("topic %s, key %s: %w\n%s", topic, key, err, r.Value)
+		}
+		got[keyText(row, fields)] = row
+	}
+	return compareRows(topic, got, want)
+}
+
+func compareRows(topic string, got, want map[string]map[string]string) error {
+	for key, w := range want {
+		g, ok := got[key]
+		if !ok {
+			return fmt.Errorf("topic %s lacks the row %s (%d rows, table has %d)", topic, key, len(got), len(want))
+		}
+		for name, text := range w {
+			if g[name] != text {
+				return fmt.Errorf("topic %s, row %s, column %s: %q, the table has %q", topic, key, name, g[name], text)
+			}
+		}
+	}
+	for key := range got {
+		if _, ok := want[key]; !ok {
+			return fmt.Errorf("topic %s has the row %s, which the table has not", topic, key)
+		}
+	}
+	return nil
+}
