@@ -115,7 +115,7 @@ func (c *Client) probe(ctx context.Context, address string) error {
 // connectionFault gives the error of a connection its code and remedy. op is what was being done.
 func connectionFault(op string, err error) *fault.Fault {
 	var (
-		alert     tls.AlertError
+		network   *net.OpError
 		record    tls.RecordHeaderError
 		verify    *tls.CertificateVerificationError
 		authority x509.UnknownAuthorityError
@@ -133,7 +133,7 @@ func connectionFault(op string, err error) *fault.Fault {
 		return fault.NewFinal(fault.Auth, op, err, "The broker's certificate is for another name; set kafka.tls.server_name to a name in it, or connect by that name.")
 	case errors.As(err, &authority), errors.As(err, &verify), errors.As(err, &invalid):
 		return fault.NewFinal(fault.Auth, op, err, "The broker's certificate is not trusted; set kafka.tls.ca_file to the authority that signed it.")
-	case errors.As(err, &alert):
+	case errors.As(err, &network) && network.Op == "remote error": // crypto/tls's mark of an alert of the peer
 		return fault.NewFinal(fault.Auth, op, err, "The broker refused the TLS connection; if it wants client certificates, set kafka.tls.cert_file and key_file to one that it trusts.")
 	case errors.As(err, &record):
 		return fault.NewFinal(fault.Auth, op, err, "The port does not speak TLS; set kafka.tls.enabled to false, or use the port of a TLS listener.")

@@ -1,6 +1,7 @@
 package kafkawire
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"sync"
@@ -22,6 +23,7 @@ type cursor struct {
 	Progress
 	leader, epoch int32     // -1 until looked up
 	failing       time.Time // since when it cannot be read, zero if it can
+	why           error     // and why
 }
 
 // poller fetches some partitions from their leaders, following them as they move. Fetcher and UndecidedReader give what it
@@ -53,6 +55,7 @@ func (p *poller) poll(ctx context.Context, handle func(*cursor, *Fetched) error)
 	groups := p.groups()
 	answers := make(chan leaderAnswer, len(groups))
 	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	var fetches sync.WaitGroup
 	for leader, group := range groups {
 		fetches.Go(func() { answers <- p.fetch(ctx, leader, group) })
@@ -72,13 +75,25 @@ func (p *poller) poll(ctx context.Context, handle func(*cursor, *Fetched) error)
 		}
 	}
 	fetches.Wait()
-	defer cancel()
 	if first != nil || !failed {
 		p.failures = 0
 		return first
 	}
 	p.failures++
-	return pause(ctx, backoff(p.failures))
+	if err := pause(ctx, backoff(p.failures)); err != nil {
+		return cmp.Or(p.trouble(), err)
+	}
+	return nil
+}
+
+// trouble is why some partition cannot be read now, nil if all can.
+func (p *poller) trouble() error {
+	for i := range p.cursors {
+		if err := p.cursors[i].why; err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // findLeaders looks up the leaders of partitions that have none.
@@ -118,7 +133,7 @@ func (p *poller) findLeaders(ctx context.Context) error {
 
 // fail notes that the partition cannot be read, and returns why once that is final or has lasted too long.
 func (c *cursor) fail(why error) error {
-	c.leader = -1
+	c.leader, c.why = -1, why
 	if c.failing.IsZero() {
 		c.failing = time.Now()
 	}
@@ -166,7 +181,7 @@ func (p *poller) handleAnswer(a *leaderAnswer, handle func(*cursor, *Fetched) er
 			continue
 		}
 		got := &a.fetched[k]
-		cur.failing = time.Time{}
+		cur.failing, cur.why = time.Time{}, nil
 		cur.HighWatermark, cur.LastStable, cur.LogStart = got.HighWatermark, got.LastStable, got.LogStart
 		if err := handle(cur, got); err != nil {
 			return bad, err
