@@ -1,0 +1,120 @@
+package upsert
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"cdcbridge/changelog"
+	"cdcbridge/internal/fault"
+	"cdcbridge/internal/kafkawire"
+)
+
+// Open takes the pipeline over and returns its committed checkpoint; an empty Pos means that there is none.
+//
+// The order matters: a successor of ours is left alone (a first look at the state), then InitProducerID fences and aborts
+// whoever wrote before, then the state partition is read to its end, so that nothing of the old writer can come after what we
+// have read. The pins are checked last.
+func (s *Sink) Open(ctx context.Context) (changelog.Checkpoint, error) {
+	if s.txn != nil {
+		return changelog.Checkpoint{}, misuse("opening the sink", "it was opened before")
+	}
+	features, err := s.wire.Features(ctx)
+	if err != nil {
+		return changelog.Checkpoint{}, err
+	}
+	if s.state, err = s.openStateTopic(ctx); err != nil {
+		return changelog.Checkpoint{}, err
+	}
+	s.reader = newStateReader(s.wire, s.stateAt(), s.id.Pipeline)
+	if err := s.refuseSuccessor(ctx); err != nil {
+		return changelog.Checkpoint{}, err
+	}
+	txn := &producer{
+		wire: s.wire, txnID: s.transactionalID(), timeout: s.cfg.TransactionTimeout, proto: features.Protocol(), counters: &s.counters,
+	}
+	if err := txn.takeOver(ctx); err != nil {
+		return changelog.Checkpoint{}, err
+	}
+	if err := s.refuseSuccessor(ctx); err != nil {
+		return changelog.Checkpoint{}, err
+	}
+	state := s.reader.state
+	s.seen, s.pos, s.pins = state.claim, state.pos, newPinBook(state.pins)
+	if err := s.checkPins(ctx); err != nil {
+		return changelog.Checkpoint{}, err
+	}
+	txn.routes = newRoutes(s.wire, s.pins)
+	if txn.state, err = txn.routes.lane(s.state, s.stateAt().Partition); err != nil {
+		return changelog.Checkpoint{}, err
+	}
+	s.counters.protocol.Store(txn.proto.String())
+	s.txn = txn
+	return state.checkpoint(), nil
+}
+
+func (s *Sink) transactionalID() string { return s.cfg.TransactionalIDPrefix + s.id.Pipeline }
+
+func (s *Sink) stateAt() kafkawire.TopicPartition {
+	return kafkawire.TopicPartition{Topic: s.cfg.StateTopic, Partition: statePartition(s.id.Pipeline)}
+}
+
+// refuseSuccessor reads the state to its end and stops for good when another instance has taken the pipeline over from this
+// process. Without it a daemon that was frozen or cut off would, when it comes back, fence the one that replaced it.
+func (s *Sink) refuseSuccessor(ctx context.Context) error {
+	if err := s.reader.readToEnd(ctx); err != nil {
+		return err
+	}
+	if claim := s.reader.state.claim; claim.supersedes(s.id.Instance) {
+		return fencedFault("opening the checkpoint", claim, nil)
+	}
+	return nil
+}
+
+// checkPins holds every durable pin against what the cluster has now.
+func (s *Sink) checkPins(ctx context.Context) error {
+	pins := s.pins.all()
+	if len(pins) == 0 {
+		return nil
+	}
+	names := make([]string, len(pins))
+	for i := range pins {
+		names[i] = pins[i].topic
+	}
+	meta, err := s.wire.Metadata(ctx, names...)
+	if err != nil {
+		return err
+	}
+	for _, n := range pins {
+		if err := confirmed(ctx, s.wire, n.topic, n.pin, meta.Topic(n.topic)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// stateReader folds the committed state of one pipeline and can be asked again for what has come since.
+type stateReader struct {
+	reader   *kafkawire.UndecidedReader
+	pipeline string
+	state    *pipelineState
+}
+
+func newStateReader(wire *kafkawire.Client, at kafkawire.TopicPartition, pipeline string) *stateReader {
+	// Other pipelines' records are dropped unread; a key that is not ours at all is kept, for apply to complain.
+	ours := func(key []byte) bool {
+		var k stateKey
+		return json.Unmarshal(key, &k) != nil || k.Pipeline == pipeline || k.Pipeline == ""
+	}
+	return &stateReader{reader: wire.NewUndecidedReader(at, ours), pipeline: pipeline, state: newPipelineState()}
+}
+
+func (r *stateReader) readToEnd(ctx context.Context) error {
+	err := r.reader.ReadToEnd(ctx, func(rec *kafkawire.FetchedRecord) error {
+		return r.state.apply(r.pipeline, rec.Offset, rec.Key, rec.Value)
+	})
+	if err != nil && fault.As(err) == nil {
+		return fmt.Errorf("reading the state topic: %w", err)
+	}
+	return err
+}

@@ -1,0 +1,135 @@
+package upsert
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"cdcbridge/internal/fault"
+	"cdcbridge/internal/kafkawire"
+)
+
+// routes knows where the partitions that this attempt writes to are led, and each one's next sequence number. It belongs to
+// the committer. Leaders come from our own Metadata requests for just these topics, and each answer is held against the pins.
+type routes struct {
+	wire      *kafkawire.Client
+	pins      *pinBook
+	byTopic   map[*Topic]*route
+	order     []*route // as they were added: requests must not depend on the order of a map
+	refreshed time.Time
+}
+
+// route is one topic with its partitions.
+type route struct {
+	topic *Topic
+	lanes []lane
+}
+
+// lane is one partition: at most one request of it is in flight, and its batches leave in order.
+type lane struct {
+	at       kafkawire.TopicPartition
+	leader   int32 // broker id, -1: unknown
+	sequence int32 // of the next record, in the current producer epoch
+	txn      uint64
+	sealed   bool // the head of the queue has its header: it is sent again with the same bytes
+	queue    []*Part
+}
+
+// refreshEvery bounds how long a topic that was replaced under us goes unnoticed.
+const refreshEvery = 5 * time.Second
+
+func newRoutes(wire *kafkawire.Client, pins *pinBook) *routes {
+	return &routes{wire: wire, pins: pins, byTopic: map[*Topic]*route{}}
+}
+
+// lane returns the lane of a partition, making the topic's route at its first use.
+func (r *routes) lane(t *Topic, partition int32) (*lane, error) {
+	rt := r.byTopic[t]
+	if rt == nil {
+		rt = &route{topic: t, lanes: make([]lane, t.Partitions)}
+		for i := range rt.lanes {
+			rt.lanes[i] = lane{at: kafkawire.TopicPartition{Topic: t.Name, Partition: int32(i)}, leader: -1}
+		}
+		r.byTopic[t] = rt
+		r.order = append(r.order, rt)
+		r.refreshed = time.Time{}
+	}
+	if partition < 0 || int(partition) >= len(rt.lanes) {
+		return nil, fault.NewFinal(fault.Internal, "writing to topic "+t.Name, fmt.Errorf("partition %d of %d", partition, len(rt.lanes)), "Report this as a bug.")
+	}
+	return &rt.lanes[partition], nil
+}
+
+// stale reports that leaders and pins should be looked at again.
+func (r *routes) stale() bool { return time.Since(r.refreshed) > refreshEvery }
+
+// refresh asks for leaders and ids. A topic that is not what its pin says ends the attempt: the transaction must not commit.
+func (r *routes) refresh(ctx context.Context) error {
+	names := make([]string, len(r.order))
+	for i, rt := range r.order {
+		names[i] = rt.topic.Name
+	}
+	meta, err := r.wire.Metadata(ctx, names...)
+	if err != nil {
+		return err
+	}
+	for _, rt := range r.order {
+		found := meta.Topic(rt.topic.Name)
+		if err := confirmed(ctx, r.wire, rt.topic.Name, rt.topic.pin(), found); err != nil {
+			return err
+		}
+		for i := range rt.lanes {
+			rt.lanes[i].leader, _, _ = meta.Leader(rt.lanes[i].at)
+		}
+	}
+	r.refreshed = time.Now()
+	return nil
+}
+
+// restart gives all lanes their first sequence number, for a new producer epoch.
+func (r *routes) restart() {
+	for _, rt := range r.order {
+		for i := range rt.lanes {
+			rt.lanes[i].sequence = 0
+		}
+	}
+}
+
+func (t *Topic) pin() pin { return pin{ID: t.ID, Partitions: t.Partitions} }
+
+// Missing topics are asked about again before that is believed: a broker that has just started, or that has not heard of a
+// new topic, also says that it does not exist, and the fault is final.
+const (
+	confirmTimes = 8
+	confirmPause = 250 * time.Millisecond
+)
+
+// confirmed checks a pin against what the cluster says, which it asks again when the topic seems to be gone.
+func confirmed(ctx context.Context, wire *kafkawire.Client, name string, p pin, found *kafkawire.Topic) error {
+	for times := 1; ; times++ {
+		err := p.check(name, found)
+		if !fault.Is(err, fault.TopicMissing) || times == confirmTimes {
+			return err
+		}
+		if err := sleep(ctx, confirmPause); err != nil {
+			return err
+		}
+		meta, err := wire.Metadata(ctx, name)
+		if err != nil {
+			return err
+		}
+		found = meta.Topic(name)
+	}
+}
+
+// sleep waits for d or for the end of ctx, whose cause it returns.
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("waiting: %w", context.Cause(ctx))
+	}
+}

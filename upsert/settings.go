@@ -1,0 +1,118 @@
+package upsert
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"cdcbridge/capture"
+	"cdcbridge/internal/fault"
+	"cdcbridge/internal/kafkawire"
+)
+
+// examineTopic looks at a target topic's settings, for the daemon and for its preflight alike.
+func examineTopic(name string, mode Mode, t *kafkawire.Topic, settings map[string]string) []capture.Finding {
+	e := examiner{area: "topic " + name, settings: settings}
+	policies := strings.Split(settings["cleanup.policy"], ",")
+	switch {
+	case mode == Upsert && settings["cleanup.policy"] != "compact":
+		e.problem("cleanup.policy", fault.TopicNotCompacted, "Rows would be deleted after retention.ms. Set cleanup.policy=compact on the topic, or write it in mode: changelog.")
+	case mode == Changelog && slices.Contains(policies, "compact"):
+		e.warn("cleanup.policy", "Compaction removes all but the last change of a key: set cleanup.policy=delete if the topic shall keep the history.")
+	default:
+		e.ok("cleanup.policy")
+	}
+	e.replication(t)
+	if settings["unclean.leader.election.enable"] == "true" {
+		e.warn("unclean.leader.election.enable", "A leader without all records may be elected, which loses committed rows: set it to false.")
+	}
+	return e.findings
+}
+
+// Settings of the state topic beside its fixed number of partitions. Markers of old transactions must leave soon and segments
+// must be small, or a start would read a day of transactions.
+var stateSettings = map[string]string{
+	"cleanup.policy":            "compact",
+	"segment.bytes":             strconv.Itoa(16 << 20),
+	"segment.ms":                strconv.FormatInt((10 * time.Minute).Milliseconds(), 10),
+	"min.cleanable.dirty.ratio": "0.1",
+	"delete.retention.ms":       strconv.FormatInt((10 * time.Minute).Milliseconds(), 10),
+}
+
+// examineState looks at the state topic.
+func examineState(name string, t *kafkawire.Topic, settings map[string]string) []capture.Finding {
+	e := examiner{area: "topic " + name, settings: settings}
+	if n := len(t.Partitions); n != statePartitions {
+		e.add("partitions", strconv.Itoa(n), capture.Problem, fault.TopicSettings,
+			fmt.Sprintf("The state topic has %d partitions for ever: they decide where a checkpoint is. Delete it if it is new, and let the daemon create it.", statePartitions))
+	}
+	if settings["cleanup.policy"] != "compact" {
+		e.problem("cleanup.policy", fault.TopicNotCompacted, "Checkpoints would be deleted after retention.ms: set cleanup.policy=compact on the state topic.")
+	}
+	for _, setting := range []string{"segment.bytes", "segment.ms", "min.cleanable.dirty.ratio", "delete.retention.ms"} {
+		want, werr := strconv.ParseFloat(stateSettings[setting], 64)
+		have, herr := strconv.ParseFloat(settings[setting], 64)
+		if werr == nil && (herr != nil || have > want) {
+			e.warn(setting, fmt.Sprintf("Set %s=%s on the state topic, or starting takes longer and longer.", setting, stateSettings[setting]))
+		}
+	}
+	e.replication(t)
+	if settings["unclean.leader.election.enable"] == "true" {
+		e.warn("unclean.leader.election.enable", "A leader without all records may be elected, and rows would be written twice or lost: set it to false.")
+	}
+	return e.findings
+}
+
+// examiner collects findings about one topic.
+type examiner struct {
+	area     string
+	settings map[string]string
+	findings []capture.Finding
+}
+
+func (e *examiner) add(subject, detail string, severity capture.Severity, code fault.Code, remedy string) {
+	e.findings = append(e.findings, capture.Finding{Area: e.area, Subject: subject, Detail: detail, Severity: severity, Code: string(code), Remedy: remedy})
+}
+
+func (e *examiner) ok(setting string) { e.add(setting, e.settings[setting], capture.OK, "", "") }
+
+func (e *examiner) warn(setting, remedy string) {
+	e.add(setting, e.settings[setting], capture.Warning, "", remedy)
+}
+
+func (e *examiner) problem(setting string, code fault.Code, remedy string) {
+	e.add(setting, e.settings[setting], capture.Problem, code, remedy)
+}
+
+// replication compares min.insync.replicas with the replicas that there are.
+func (e *examiner) replication(t *kafkawire.Topic) {
+	replicas := 1 << 15
+	for i := range t.Partitions {
+		replicas = min(replicas, len(t.Partitions[i].Replicas))
+	}
+	if n, err := strconv.Atoi(e.settings["min.insync.replicas"]); err == nil && n > replicas {
+		e.add("min.insync.replicas", fmt.Sprintf("%d with %d replicas", n, replicas), capture.Problem, fault.TopicSettings,
+			"No record can ever be written: lower min.insync.replicas of the topic, or raise its replication factor.")
+	}
+}
+
+// oldTimestamps is how far back a topic must accept timestamps to be given the source's commit times.
+const oldTimestamps = 100 * 365 * 24 * time.Hour
+
+// limits reads what the encoders must know of a topic.
+func (t *Topic) limits(settings map[string]string, compression string) error {
+	n, err := strconv.Atoi(settings["max.message.bytes"])
+	if err != nil {
+		return fault.NewFinal(fault.TopicSettings, "reading the settings of topic "+t.Name, fmt.Errorf("max.message.bytes: %w", err), "Report this with the broker's version.")
+	}
+	t.MaxBatch = n
+	codec := settings["compression.type"]
+	t.Recompress = codec != "producer" && codec != compression && !(codec == "uncompressed" && compression == "none")
+	t.WallClock = slices.Contains(strings.Split(settings["cleanup.policy"], ","), "delete")
+	if before, err := strconv.ParseInt(settings["message.timestamp.before.max.ms"], 10, 64); err == nil && before < oldTimestamps.Milliseconds() {
+		t.WallClock = true
+	}
+	return nil
+}

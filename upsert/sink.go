@@ -1,0 +1,184 @@
+package upsert
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"cdcbridge/changelog"
+	"cdcbridge/internal/fault"
+	"cdcbridge/internal/kafkawire"
+)
+
+// Identity says who writes.
+type Identity struct {
+	Pipeline string // names the checkpoint and the transactional id
+	Instance string // random, one for the life of the process: tells our own restarts from a takeover
+}
+
+// Sink writes the chunks of one pipeline attempt and its checkpoint into Kafka.
+//
+//	Open ──▶ Claim ──▶ (Write … Commit)… ──▶ Close
+//
+// It is used for one attempt: whatever fails, the next attempt opens a new one, and what is committed by then is what counts.
+// Open, Claim, Write, Commit, Abort and Close are called by one goroutine at a time; Topic by one other after Open; OpenSince
+// and Stats by anybody.
+type Sink struct {
+	wire     *kafkawire.Client
+	cfg      Config
+	id       Identity
+	log      *slog.Logger
+	counters counters
+
+	state   *Topic
+	reader  *stateReader
+	seen    claimSeen // the newest claim when the sink was opened
+	pos     changelog.Position
+	pins    *pinBook
+	txn     *producer
+	claimed bool
+	topics  map[string]*target // Topic's own
+
+	records, bytes, changes int // of the open transaction
+}
+
+// NewSink makes a sink. It does no I/O.
+func NewSink(wire kafkawire.Config, cfg Config, id Identity, log *slog.Logger) *Sink {
+	return &Sink{wire: kafkawire.NewClient(wire), cfg: cfg, id: id, log: log, topics: map[string]*target{}}
+}
+
+// Committed says what a commit has made readable.
+type Committed struct {
+	Began   time.Time // when the transaction was opened
+	At      time.Time // when Kafka confirmed it
+	Records int       // in the target topics
+	Bytes   int       // of their batches
+	Changes int       // row changes that they came from
+}
+
+// Claim commits a transaction that holds nothing but {instance, resolved start, pins}: from then on the pipeline is ours, and
+// a start position such as "latest" is not resolved anew. No row may be written before it.
+func (s *Sink) Claim(ctx context.Context, cp changelog.Checkpoint) error {
+	if s.txn == nil || s.claimed {
+		return misuse("claiming the pipeline", "the sink is not open, or has claimed already")
+	}
+	if cp.Pos == "" {
+		return misuse("claiming the pipeline", "there is no start position")
+	}
+	s.pins.add(s.state.Name, s.state.pin())
+	w := s.scribe()
+	if err := w.claim(cp.Pos, s.seen.supersededBy(s.id.Instance)); err != nil {
+		return err
+	}
+	if _, err := s.commit(ctx, w, cp); err != nil {
+		return s.judgeOwnership(ctx, err)
+	}
+	s.claimed = true
+	return nil
+}
+
+// Write makes the chunk a part of the open transaction, which it begins if there is none. When it returns nil all parts are
+// acknowledged by all in-sync replicas, and readable once Commit succeeds. The chunk's bytes are the caller's again when it
+// returns, whatever the outcome.
+func (s *Sink) Write(ctx context.Context, c *Chunk) error {
+	if !s.claimed {
+		return misuse("writing rows", "the pipeline is not claimed")
+	}
+	if len(c.Parts) == 0 {
+		return nil
+	}
+	if err := s.txn.write(ctx, c.Parts); err != nil {
+		return s.judgeOwnership(ctx, err)
+	}
+	s.records += c.Records
+	s.bytes += c.Bytes
+	s.changes += c.Changes
+	return nil
+}
+
+// Commit writes the checkpoint into the open transaction and ends it; without one it writes a transaction that holds only the
+// checkpoint. cp.State has what changed since the last commit. On success rows and checkpoint are durable and readable. After
+// an error it may or may not have been committed: the next Open tells.
+func (s *Sink) Commit(ctx context.Context, cp changelog.Checkpoint) (Committed, error) {
+	if !s.claimed {
+		return Committed{}, misuse("committing", "the pipeline is not claimed")
+	}
+	done, err := s.commit(ctx, s.scribe(), cp)
+	if err != nil {
+		return Committed{}, s.judgeOwnership(ctx, err)
+	}
+	return done, nil
+}
+
+func (s *Sink) scribe() *stateScribe {
+	return &stateScribe{pipeline: s.id.Pipeline, instance: s.id.Instance, now: time.Now().UTC().Format(time.RFC3339Nano)}
+}
+
+// commit writes w's records, the checkpoint and the new pins, and ends the transaction.
+func (s *Sink) commit(ctx context.Context, w *stateScribe, cp changelog.Checkpoint) (Committed, error) {
+	start := time.Now()
+	pos, pins := s.pos, s.pins.take()
+	if cp.Pos != "" {
+		pos = cp.Pos
+	}
+	if err := w.position(pos); err != nil {
+		return Committed{}, err
+	}
+	for _, e := range cp.State {
+		if err := w.entry(e); err != nil {
+			return Committed{}, err
+		}
+	}
+	for _, n := range pins {
+		if err := w.pin(n.topic, n.pin); err != nil {
+			return Committed{}, err
+		}
+	}
+	if err := s.txn.write(ctx, stateParts(s.state, statePartition(s.id.Pipeline), w.recs, start.UnixMilli())); err != nil {
+		return Committed{}, err
+	}
+	done := Committed{Began: s.counters.openSince(), Records: s.records, Bytes: s.bytes, Changes: s.changes}
+	if err := s.txn.commit(ctx); err != nil {
+		return Committed{}, err
+	}
+	done.At = time.Now()
+	s.pins.settle(pins)
+	s.pos, s.records, s.bytes, s.changes = pos, 0, 0, 0
+	s.counters.committed.Add(1)
+	s.counters.lastCommit.Store(int64(done.At.Sub(start)))
+	return done, nil
+}
+
+// Abort rolls the open transaction back, so that readers do not wait for its timeout. The sink can only be closed afterwards.
+// An error is of no consequence for the rows: Kafka or the next Open ends the transaction.
+func (s *Sink) Abort(ctx context.Context) error {
+	if s.txn == nil {
+		return nil
+	}
+	return s.txn.rollback(ctx)
+}
+
+// closePatience is what Close gives to the abort of an open transaction.
+const closePatience = 3 * time.Second
+
+// Close aborts an open transaction if Kafka answers soon and closes the connections. Nothing that the sink started is left
+// when it returns. The error is that of the abort.
+func (s *Sink) Close(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, closePatience)
+	defer cancel()
+	err := s.Abort(ctx)
+	s.wire.Close()
+	return err
+}
+
+// OpenSince is when the open transaction began, the zero time if there is none. The pipeline commits at a third of
+// Config.TransactionTimeout after it.
+func (s *Sink) OpenSince() time.Time { return s.counters.openSince() }
+
+// Stats returns a snapshot of the counters. It never blocks.
+func (s *Sink) Stats() SinkStats { return s.counters.snapshot() }
+
+func misuse(op, what string) error {
+	return fault.NewFinal(fault.Internal, op, errors.New(what), "Report this as a bug.")
+}

@@ -1,0 +1,251 @@
+package upsert
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"cdcbridge/capture"
+	"cdcbridge/internal/fault"
+	"cdcbridge/internal/kafkawire"
+)
+
+// target is a target topic as Topic has found it.
+type target struct {
+	topic    *Topic
+	meta     *kafkawire.Topic
+	settings kafkawire.Settings
+	modes    map[Mode]bool // that its settings were found good for
+}
+
+// createPatience is how long a new topic may need to get leaders everywhere.
+const createPatience = 30 * time.Second
+
+// Topic finds or creates a target topic and checks it: that it is the one which earlier commits wrote to, that its settings
+// lose nothing in the output's mode, and that it holds nobody else's records unless the output adopts them. Its pin joins the
+// next commit, and so is durable with or before the first row in it. The same name gives the same *Topic.
+//
+// It is for one goroutine, which need not be the one that writes.
+func (s *Sink) Topic(ctx context.Context, name string, o *Output) (*Topic, error) {
+	if s.txn == nil {
+		return nil, misuse("opening topic "+name, "the sink is not open")
+	}
+	t := s.topics[name]
+	if t == nil {
+		var err error
+		if t, err = s.openTopic(ctx, name, o); err != nil {
+			return nil, err
+		}
+	}
+	if !t.modes[o.Mode] {
+		if err := s.judgeSettings(examineTopic(name, o.Mode, t.meta, t.settings.Values)); err != nil {
+			return nil, err
+		}
+		t.modes[o.Mode] = true
+	}
+	if s.topics[name] == nil {
+		s.topics[name] = t
+		s.pins.add(name, t.topic.pin())
+		s.counters.topics.Store(int64(len(s.topics)))
+	}
+	return t.topic, nil
+}
+
+func (s *Sink) openTopic(ctx context.Context, name string, o *Output) (*target, error) {
+	if !validTopicName(name) {
+		return nil, fault.NewFinal(fault.Config, "opening topic "+name, errors.New("this is no topic name"), "Correct the topic template: 1 to 249 letters, digits, '.', '_' and '-'.")
+	}
+	p, _, pinned := s.pins.lookup(name)
+	meta, err := s.findTopic(ctx, name, pinned)
+	if err != nil {
+		return nil, err
+	}
+	created := false
+	switch {
+	case meta == nil && !(s.cfg.CreateTopics && o.Settings.Create):
+		return nil, fault.NewFinal(fault.TopicMissing, "opening topic "+name, kafkawire.UnknownTopicOrPartition, "Create the topic, with cleanup.policy=compact for mode: upsert, or allow it to the daemon: create_topics.")
+	case meta == nil:
+		if meta, created, err = s.createTopic(ctx, newTarget(name, o)); err != nil {
+			return nil, err
+		}
+	case pinned:
+		if err := p.check(name, meta); err != nil {
+			return nil, err
+		}
+	}
+	settings, err := s.topicSettings(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	if !pinned && !created && !o.Adopt {
+		if err := s.refuseFilled(ctx, name, len(meta.Partitions)); err != nil {
+			return nil, err
+		}
+	}
+	t := &Topic{Index: len(s.topics), Name: name, ID: meta.ID, Partitions: int32(len(meta.Partitions))}
+	if err := t.limits(settings.Values, s.cfg.Compression); err != nil {
+		return nil, err
+	}
+	return &target{topic: t, meta: meta, settings: settings, modes: map[Mode]bool{}}, nil
+}
+
+// findTopic asks for a topic until there is a definite answer: its description with a leader everywhere, or nil if it does
+// not exist. A pinned topic that is missing is a fault.
+func (s *Sink) findTopic(ctx context.Context, name string, pinned bool) (*kafkawire.Topic, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, createPatience, errTooLate)
+	defer cancel()
+	for missing := 0; ; {
+		meta, err := s.wire.Metadata(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		t := meta.Topic(name)
+		code := kafkawire.UnknownTopicOrPartition
+		if t != nil {
+			code = t.Code
+		}
+		switch {
+		case code == kafkawire.OK && !leaderless(t):
+			return t, nil
+		case code == kafkawire.OK:
+			code = kafkawire.LeaderNotAvailable
+		case code == kafkawire.UnknownTopicOrPartition && !pinned:
+			return nil, nil
+		case code == kafkawire.UnknownTopicOrPartition:
+			if missing++; missing == confirmTimes {
+				p, _, _ := s.pins.lookup(name)
+				return nil, p.check(name, nil)
+			}
+		}
+		if verdict, _ := kafkawire.Judge(kafkawire.CallRead, kafkawire.KIP890, code); verdict != kafkawire.RefreshMetadata && verdict != kafkawire.BackoffRepeat {
+			return nil, kafkawire.CodeFault("looking for topic "+name, code)
+		}
+		if werr := sleep(ctx, confirmPause); werr != nil {
+			return nil, tooLate(werr, kafkawire.CodeFault("waiting for leaders of topic "+name, code))
+		}
+	}
+}
+
+func leaderless(t *kafkawire.Topic) bool {
+	return len(t.Partitions) == 0 || slices.ContainsFunc(t.Partitions, func(p kafkawire.Partition) bool { return p.Leader < 0 })
+}
+
+// tooLate prefers the reason for waiting to the end of the patience, and the end of the caller's context to both.
+func tooLate(werr, last error) error {
+	if errors.Is(werr, errTooLate) {
+		return fmt.Errorf("%w: %w", errTooLate, last)
+	}
+	return werr
+}
+
+// newTarget says how a missing target topic is created.
+func newTarget(name string, o *Output) kafkawire.NewTopic {
+	settings := map[string]string{}
+	if o.Mode == Upsert {
+		settings["cleanup.policy"] = "compact"
+	}
+	maps.Copy(settings, o.Settings.Config)
+	t := kafkawire.NewTopic{Name: name, Partitions: -1, Replication: -1, Configs: sortedSettings(settings)}
+	if o.Settings.Partitions > 0 {
+		t.Partitions = int32(o.Settings.Partitions)
+	}
+	if o.Settings.Replication > 0 {
+		t.Replication = int16(o.Settings.Replication)
+	}
+	return t
+}
+
+func sortedSettings(m map[string]string) []kafkawire.Setting {
+	var list []kafkawire.Setting
+	for _, name := range slices.SortedFunc(maps.Keys(m), strings.Compare) {
+		list = append(list, kafkawire.Setting{Name: name, Value: m[name]})
+	}
+	return list
+}
+
+// createTopic creates a topic and waits until it is known. created is false if somebody else was faster.
+func (s *Sink) createTopic(ctx context.Context, t kafkawire.NewTopic) (meta *kafkawire.Topic, created bool, err error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, createPatience, errTooLate)
+	defer cancel()
+	op := "creating topic " + t.Name
+	for {
+		answers, err := s.wire.CreateTopics(ctx, []kafkawire.NewTopic{t}, createPatience/3, false)
+		if err != nil {
+			return nil, false, err
+		}
+		a := answers[0]
+		verdict, _ := kafkawire.Judge(kafkawire.CallCreateTopics, kafkawire.KIP890, a.Code)
+		if verdict == kafkawire.Done {
+			created = a.Code == kafkawire.OK
+			break
+		}
+		f := kafkawire.CodeFault(op, a.Code)
+		if a.Message != "" {
+			f.Err = fmt.Errorf("%w: %s", a.Code, a.Message)
+		}
+		if verdict != kafkawire.BackoffRepeat && verdict != kafkawire.RefreshMetadata {
+			return nil, false, f
+		}
+		if werr := sleep(ctx, confirmPause); werr != nil {
+			return nil, false, tooLate(werr, f)
+		}
+	}
+	for {
+		if meta, err = s.findTopic(ctx, t.Name, false); err != nil {
+			return nil, false, err
+		}
+		if meta != nil {
+			if created {
+				s.log.Info("created topic", "topic", t.Name, "partitions", len(meta.Partitions), "id", meta.ID)
+			}
+			return meta, created, nil
+		}
+		if werr := sleep(ctx, confirmPause/5); werr != nil {
+			return nil, false, tooLate(werr, kafkawire.CodeFault(op, kafkawire.UnknownTopicOrPartition))
+		}
+	}
+}
+
+// topicSettings returns the effective settings of a topic.
+func (s *Sink) topicSettings(ctx context.Context, name string) (kafkawire.Settings, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, createPatience, errTooLate)
+	defer cancel()
+	for {
+		all, err := s.wire.TopicSettings(ctx, name)
+		if err != nil {
+			return kafkawire.Settings{}, err
+		}
+		code := all[0].Code
+		if code == kafkawire.OK {
+			return all[0], nil
+		}
+		f := kafkawire.CodeFault("reading the settings of topic "+name, code)
+		if code == kafkawire.TopicAuthorizationFailed {
+			f.Hint = "Grant this user DescribeConfigs on the topic: without its cleanup.policy and max.message.bytes it cannot be written to safely."
+		}
+		verdict, _ := kafkawire.Judge(kafkawire.CallRead, kafkawire.KIP890, code)
+		if verdict != kafkawire.BackoffRepeat && verdict != kafkawire.RefreshMetadata {
+			return kafkawire.Settings{}, f
+		}
+		if werr := sleep(ctx, confirmPause/5); werr != nil {
+			return kafkawire.Settings{}, tooLate(werr, f)
+		}
+	}
+}
+
+// judgeSettings makes the first problem of a topic's settings a fault and logs what is merely risky.
+func (s *Sink) judgeSettings(findings []capture.Finding) error {
+	for _, f := range findings {
+		switch f.Severity {
+		case capture.Problem:
+			return fault.NewFinal(fault.Code(f.Code), "checking "+f.Area, fmt.Errorf("%s is %s", f.Subject, f.Detail), f.Remedy)
+		case capture.Warning:
+			s.log.Warn("topic settings", "topic", strings.TrimPrefix(f.Area, "topic "), "setting", f.Subject, "value", f.Detail, "remedy", f.Remedy)
+		}
+	}
+	return nil
+}
