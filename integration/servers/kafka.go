@@ -177,7 +177,7 @@ func (k *Kafka) StartBroker(ctx context.Context, i int) error {
 }
 
 // PauseBroker freezes broker i (SIGSTOP): connections stay open and nothing is answered.
-func (k *Kafka) PauseBroker(i int) error { return k.nodes[i].process().signal(syscall.SIGSTOP) }
+func (k *Kafka) PauseBroker(i int) error { return k.nodes[i].process().pause() }
 
 // ContinueBroker undoes PauseBroker.
 func (k *Kafka) ContinueBroker(i int) error { return k.nodes[i].process().signal(syscall.SIGCONT) }

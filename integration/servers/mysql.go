@@ -267,7 +267,7 @@ func (m *MySQL) Restart(ctx context.Context, extra ...string) error {
 }
 
 // Pause freezes the server (SIGSTOP): connections stay open and nothing is answered.
-func (m *MySQL) Pause() error { return m.process().signal(syscall.SIGSTOP) }
+func (m *MySQL) Pause() error { return m.process().pause() }
 
 // Continue undoes Pause.
 func (m *MySQL) Continue() error { return m.process().signal(syscall.SIGCONT) }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"os/user"
+	"path/filepath"
 	"runtime"
 	"strconv"
 	"sync"
@@ -102,6 +103,7 @@ func serverCredential() (*syscall.Credential, error) {
 	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, nil
 }
 
+// alive is false for a nil process too, that of a server that never started.
 func (p *process) alive() bool {
 	if p == nil {
 		return false
@@ -123,6 +125,41 @@ func (p *process) signal(sig syscall.Signal) error {
 		return fmt.Errorf("sending %v to %s: %w", sig, p.name, err)
 	}
 	return nil
+}
+
+// pause freezes the process and returns when each of its threads stands still: SIGSTOP by itself takes effect a little later.
+func (p *process) pause() error {
+	if !p.alive() {
+		return errors.New("freezing a server: it does not run")
+	}
+	if err := p.signal(syscall.SIGSTOP); err != nil {
+		return err
+	}
+	for deadline := time.Now().Add(10 * time.Second); !p.frozen(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			return fmt.Errorf("freezing %s: some thread goes on", p.name)
+		}
+	}
+	return nil
+}
+
+// frozen reports whether all threads are stopped. The state is the first letter behind the command's name, which stands in
+// parentheses and may hold some itself (proc(5)).
+func (p *process) frozen() bool {
+	stats, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", p.cmd.Process.Pid))
+	if err != nil || len(stats) == 0 {
+		return false
+	}
+	for _, path := range stats {
+		stat, err := os.ReadFile(path)
+		if err != nil {
+			return false
+		}
+		if _, state, ok := bytes.Cut(stat[max(0, bytes.LastIndexByte(stat, ')')):], []byte(" ")); !ok || !bytes.HasPrefix(state, []byte("T")) {
+			return false
+		}
+	}
+	return true
 }
 
 // kill ends the process at once and waits until it is gone.
