@@ -182,6 +182,25 @@ func nested() []column {
 	}
 }
 
+// EveryValue is a table with a column of every kind behind a BIGINT key, and rows in which every value of the fixture
+// occurs: ordinary values, extremes, NULLs, zero dates and text that is not UTF-8. Golden files are made from it.
+func EveryValue() (*changelog.Table, []changelog.Row) {
+	cols := columns()
+	most := 0
+	for _, c := range cols {
+		most = max(most, len(c.values)+len(c.lossy)+1)
+	}
+	rows := make([]changelog.Row, most)
+	for n := range rows {
+		rows[n] = changelog.Row{changelog.Int(int64(n))}
+		for _, c := range cols {
+			all := append(append([]changelog.Value{changelog.Null()}, c.values...), c.lossy...)
+			rows[n] = append(rows[n], all[n%len(all)])
+		}
+	}
+	return wideTable(cols), rows
+}
+
 // wideTable has every column of the fixture behind a BIGINT key, and wideRow an ordinary row of it.
 func wideTable(cols []column) *changelog.Table {
 	t := &changelog.Table{Version: 1, Origin: "mysql", Database: "shop", Name: "wide", Key: []int{0}}

@@ -1,0 +1,172 @@
+package debezium
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"cdcbridge/changelog"
+	"cdcbridge/formats"
+	"cdcbridge/formats/formatstest"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+// golden compares got with testdata/name.
+func golden(t *testing.T, name string, got []byte) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.MkdirAll("testdata", 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if bytes.Equal(got, want) {
+		return
+	}
+	g, w := bytes.Split(got, []byte("\n")), bytes.Split(want, []byte("\n"))
+	for i := range min(len(g), len(w)) {
+		if !bytes.Equal(g[i], w[i]) {
+			t.Fatalf("%s line %d:\ngot  %s\nwant %s", path, i+1, g[i], w[i])
+		}
+	}
+	t.Fatalf("%s has %d lines, want %d", path, len(g), len(w))
+}
+
+// variants are the option sets that have golden files.
+func variants() map[string]*Config {
+	all := map[string]*Config{"defaults": NewConfig(), "flink": NewConfig()}
+	all["flink"].Preset("flink")
+	for name, edit := range map[string]func(*Config){
+		"isostring-hex-precise": func(c *Config) {
+			c.TimePrecisionMode, c.BinaryHandlingMode, c.BigintUnsignedHandlingMode = timeISO, binaryHex, bigintPrecise
+		},
+		"microseconds-url-string": func(c *Config) {
+			c.TimePrecisionMode, c.BinaryHandlingMode, c.DecimalHandlingMode = timeMicros, binaryURL, decimalString
+		},
+		"double-base64": func(c *Config) {
+			c.BinaryHandlingMode, c.DecimalHandlingMode = binaryBase64, decimalDouble
+		},
+	} {
+		c := NewConfig()
+		edit(c)
+		all[name] = c
+	}
+	return all
+}
+
+// TestGoldenValues pins how every value is written, in a column that may be null and in one that may not.
+func TestGoldenValues(t *testing.T) {
+	table, rows := formatstest.EveryValue()
+	for name, cfg := range variants() {
+		var out bytes.Buffer
+		for i := 1; i < len(table.Columns); i++ {
+			seen := map[string]bool{}
+			for _, nullable := range []bool{true, false} {
+				table.Columns[i].Nullable = nullable
+				enc := compile(t, cfg, table, formats.Options{Key: table.Key, Upsert: true})
+				for _, row := range rows {
+					if row[i].IsNull() && !nullable {
+						continue
+					}
+					line := fmt.Sprintf("%s\t%s\n", table.Columns[i].Name, valueOf(t, enc, table, row, i))
+					if !seen[line] {
+						out.WriteString(line)
+					}
+					seen[line] = true
+				}
+			}
+		}
+		golden(t, "values-"+name+".golden", out.Bytes())
+	}
+}
+
+// valueOf encodes a row and gives one column's value as it stands in the message.
+func valueOf(t *testing.T, enc formats.Encoder, table *changelog.Table, row changelog.Row, i int) string {
+	t.Helper()
+	value, err := enc.AppendValue(nil, newContext(table), &changelog.Change{Op: changelog.Insert, After: row})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ev, err := decoder{}.Decode(nil, value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(ev.After[i].JSON)
+}
+
+// TestGoldenEnvelopes pins whole records of every operation.
+func TestGoldenEnvelopes(t *testing.T) {
+	table := formatstest.Orders()
+	for name, cfg := range variants() {
+		cfg.TransactionMetadata = name == "microseconds-url-string"
+		enc := compile(t, cfg, table, formats.Options{Key: table.Key, Upsert: true})
+		before, after := formatstest.OrdersRow(), formatstest.OrdersRow()
+		before[3] = changelog.String([]byte("packed"))
+		partial := make(changelog.Row, len(before))
+		for i := range partial {
+			partial[i] = changelog.Unchanged()
+		}
+		partial[0] = before[0]
+		var out bytes.Buffer
+		for _, ch := range []changelog.Change{
+			{Op: changelog.Read, After: after},
+			{Op: changelog.Insert, After: after, RowInEvent: 2, Index: 4, TableIndex: 3},
+			{Op: changelog.Update, Before: before, After: after},
+			{Op: changelog.Update, Before: partial, After: after},
+			{Op: changelog.Update, After: after},
+			{Op: changelog.Delete, Before: before},
+			{Op: changelog.Delete, Before: partial},
+			{Op: changelog.Upsert, After: after},
+		} {
+			ctx := newContext(table)
+			if ch.Op == changelog.Read {
+				ctx.Txn.Origin.GTID, ctx.Txn.Origin.Thread, ctx.Txn.Origin.ServerID = "", 0, 0
+			}
+			row := ch.After
+			if row == nil {
+				row = ch.Before
+			}
+			line, err := enc.AppendKey(nil, row)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if line, err = enc.AppendValue(append(line, '\t'), ctx, &ch); err != nil {
+				t.Fatal(err)
+			}
+			out.Write(append(line, '\n'))
+		}
+		golden(t, "envelopes-"+name+".golden", out.Bytes())
+	}
+}
+
+func compile(t *testing.T, cfg *Config, table *changelog.Table, o formats.Options) formats.Encoder {
+	t.Helper()
+	enc, err := cfg.Format(formats.Env{Server: "shop1", Version: "1.2.3"}).Compile(table, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return enc
+}
+
+func newContext(table *changelog.Table) *formats.Context {
+	const gtid = "3e11fa47-71ca-11e1-9e33-c80aa9429562:23"
+	return &formats.Context{
+		Txn: &changelog.Txn{
+			ID: gtid, Commit: 1714979289_123_456, First: true, Last: true,
+			Origin: changelog.Origin{File: "mysql-bin.000003", Pos: 197, GTID: gtid, ServerID: 101, Thread: 12},
+		},
+		Run: &changelog.Run{Table: table, To: 1, Pos: 484, File: "mysql-bin.000003", Time: 1714979289_000_000},
+		Now: 1714979289_456_123,
+	}
+}
