@@ -1,0 +1,212 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+
+	"cdcbridge/capture"
+	"cdcbridge/formats"
+	"cdcbridge/internal/pipeline"
+	"cdcbridge/upsert"
+)
+
+// pipelineSection is one element of pipelines.
+type pipelineSection struct {
+	Name      string                `mapstructure:"name"`
+	Source    section               `mapstructure:"source"`
+	Writing   writing               `mapstructure:",squash"` // shorthand for one output
+	Outputs   []outputSection       `mapstructure:"outputs"`
+	Tables    []tableSection        `mapstructure:"tables"`
+	Commit    pipeline.CommitPolicy `mapstructure:"commit"`
+	Memory    int64                 `mapstructure:"memory"`
+	Workers   int                   `mapstructure:"workers"`
+	OnFailure string                `mapstructure:"on_failure"`
+}
+
+// writing is how an output writes.
+type writing struct {
+	Format  string  `mapstructure:"format"`
+	Preset  string  `mapstructure:"preset"`
+	Mode    string  `mapstructure:"mode"`
+	Topic   string  `mapstructure:"topic"`
+	Adopt   bool    `mapstructure:"adopt"`
+	Options section `mapstructure:"options"`
+}
+
+// outputSection is one element of outputs.
+type outputSection struct {
+	Name    string   `mapstructure:"name"`
+	Writing writing  `mapstructure:",squash"`
+	Tables  []string `mapstructure:"tables"`
+}
+
+// tableSection is one element of tables.
+type tableSection struct {
+	Name string   `mapstructure:"name"`
+	Key  []string `mapstructure:"key"`
+}
+
+const defaultTopic = "{pipeline}.{schema}.{table}"
+
+// placeholders are what a topic template may hold.
+var placeholders = []string{"pipeline", "database", "schema", "table"}
+
+func (p *pipelineSection) setDefaults() {
+	p.Writing.setDefaults()
+	p.Commit = pipeline.DefaultCommitPolicy()
+	p.Memory = pipeline.DefaultMemory
+	p.Workers = pipeline.DefaultWorkers
+	p.OnFailure = "stay"
+}
+
+func (o *outputSection) setDefaults() { o.Writing.setDefaults() }
+
+func (w *writing) setDefaults() {
+	w.Mode = string(upsert.Upsert)
+	w.Topic = defaultTopic
+}
+
+func pipelinePath(i int) string { return fmt.Sprintf("pipelines[%d]", i) }
+
+// builder makes a pipeline of its section.
+type builder struct {
+	*decoder
+	doc     *document
+	reg     Registry
+	at      string // path of the section
+	section *pipelineSection
+}
+
+func (b *builder) uniqueName(names map[string]int, i int) {
+	name := b.section.Name
+	at := join(b.at, "name")
+	switch first, taken := names[name]; {
+	case b.blamed[at]:
+	case name == "":
+		b.report(at, "is required")
+	case !validPipelineName(name):
+		b.report(at, "may hold letters, digits, '.', '_' and '-', at most 100 of them, since topics are named after it")
+	case taken:
+		b.report(at, "%q is also the name of %s; transactions and state are kept by name", name, pipelinePath(first))
+	default:
+		names[name] = i
+	}
+}
+
+func validPipelineName(s string) bool {
+	for i := range len(s) {
+		c := s[i]
+		if c != '.' && c != '_' && c != '-' && (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') {
+			return false
+		}
+	}
+	return len(s) <= 100 && s != "." && s != ".."
+}
+
+func (b *builder) pipeline() Pipeline {
+	s := b.section
+	p := Pipeline{ExitOnFailure: s.OnFailure == "exit"}
+	p.Spec = pipeline.Spec{
+		Name: s.Name, Kafka: b.doc.Kafka.Wire, Delivery: b.doc.Kafka.Delivery,
+		Commit: s.Commit, Memory: s.Memory, Workers: s.Workers,
+	}
+	p.SourceType, p.Spec.Source = b.source()
+	b.outputs(&p)
+	p.Spec.Tables = b.tables()
+	b.validated(join(b.at, "commit"), s.Commit.Validate())
+	if s.OnFailure != "stay" && s.OnFailure != "exit" {
+		b.report(join(b.at, "on_failure"), "must be stay or exit, not %q", s.OnFailure)
+	}
+	if s.Memory < minMemory && !b.blamed[join(b.at, "memory")] {
+		b.report(join(b.at, "memory"), "must be at least 1MiB")
+	}
+	if s.Workers < 1 || s.Workers > maxWorkers {
+		b.report(join(b.at, "workers"), "must be from 1 to %d", maxWorkers)
+	}
+	return p
+}
+
+const (
+	minMemory  = 1 << 20
+	maxWorkers = 1024
+)
+
+// source decodes the source section into the config of its kind. It is nil after a problem.
+func (b *builder) source() (string, capture.Config) {
+	at := join(b.at, "source")
+	if b.blamed[at] {
+		return "", nil
+	}
+	var names []string
+	for _, k := range b.reg.Sources {
+		names = append(names, k.Name)
+	}
+	kind, ok := b.kindName(at, b.section.Source, names)
+	if !ok {
+		return "", nil
+	}
+	for _, k := range b.reg.Sources {
+		if k.Name == kind {
+			cfg := k.Config()
+			b.decode(at, without(b.section.Source, "type"), cfg)
+			b.validated(at, cfg.Validate())
+			return kind, cfg
+		}
+	}
+	b.report(join(at, "type"), "%s", unknown(fmt.Sprintf("%q is not a source", kind), kind, names))
+	return "", nil
+}
+
+func (b *builder) kindName(at string, s section, names []string) (string, bool) {
+	raw := s["type"]
+	if raw == nil {
+		b.report(join(at, "type"), "is required; one of %s", strings.Join(names, ", "))
+		return "", false
+	}
+	return b.text(join(at, "type"), raw)
+}
+
+func without(s section, key string) map[string]any {
+	rest := make(map[string]any, len(s))
+	for k, v := range s {
+		if k != key {
+			rest[k] = v
+		}
+	}
+	return rest
+}
+
+func (b *builder) tables() []upsert.TableRule {
+	var rules []upsert.TableRule
+	seen := map[string]bool{}
+	for i, t := range b.section.Tables {
+		at := fmt.Sprintf("%s[%d]", join(b.at, "tables"), i)
+		schema, table, ok := strings.Cut(t.Name, ".")
+		switch {
+		case b.blamed[join(at, "name")]:
+		case !ok || schema == "" || table == "":
+			b.report(join(at, "name"), "must be the exact name of a table such as shop.events")
+		case seen[t.Name]:
+			b.report(join(at, "name"), "%q is listed twice", t.Name)
+		}
+		seen[t.Name] = true
+		b.uniqueColumns(join(at, "key"), t.Key)
+		rules = append(rules, upsert.TableRule{Name: t.Name, Key: t.Key})
+	}
+	return rules
+}
+
+func (b *builder) uniqueColumns(at string, columns []string) {
+	seen := map[string]bool{}
+	for i, c := range columns {
+		if c == "" || seen[c] {
+			b.report(fmt.Sprintf("%s[%d]", at, i), "must be the name of a column, each once")
+		}
+		seen[c] = true
+	}
+}
+
+// formatEnv is what formats of this pipeline get.
+func (b *builder) formatEnv() formats.Env {
+	return formats.Env{Server: b.section.Name, Version: b.reg.Version}
+}

@@ -1,0 +1,72 @@
+package daemon
+
+import (
+	"fmt"
+	"time"
+
+	"cdcbridge/internal/pipeline"
+)
+
+const (
+	// advanceWithin is how long the position of a busy pipeline may stand still before it counts as stuck. A transaction
+	// of Kafka ends long before that.
+	advanceWithin = 30 * time.Second
+
+	// heardWithin is how long an idle source may be silent: its heartbeats come more often.
+	heardWithin = 60 * time.Second
+)
+
+// Readiness is the document of /readyz.
+type Readiness struct {
+	Ready   bool     `json:"ready"`
+	Reasons []Reason `json:"reasons"` // one for each pipeline that is not ready
+}
+
+// Reason says why a pipeline is not ready.
+type Reason struct {
+	Pipeline string `json:"pipeline"`
+	State    State  `json:"state"`
+	Code     string `json:"code,omitempty"`
+	Reason   string `json:"reason"`
+	Hint     string `json:"hint,omitempty"`
+}
+
+func (d *Daemon) readiness(now time.Time) Readiness {
+	r := Readiness{Ready: true, Reasons: []Reason{}}
+	for _, run := range d.runners {
+		if reason := run.notReady(now); reason != nil {
+			r.Ready = false
+			r.Reasons = append(r.Reasons, *reason)
+		}
+	}
+	return r
+}
+
+// notReady tells why the pipeline is not ready, nil when it is.
+func (r *runner) notReady(now time.Time) *Reason {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	reason := &Reason{Pipeline: r.p.Name, State: r.state}
+	if r.fault != nil {
+		reason.Code, reason.Reason, reason.Hint = string(r.fault.Code), causeOf(r.fault), r.fault.Hint
+		return reason
+	}
+	switch {
+	case r.state != Running || r.attempt == nil:
+		reason.Reason = "the pipeline is " + string(r.state)
+	case now.Sub(r.progressAt) <= advanceWithin:
+		return nil
+	default:
+		s := r.attempt.Stats()
+		if isIdle(s, now) {
+			return nil
+		}
+		reason.Reason = fmt.Sprintf("the position has not moved for %s and the source is not idle", now.Sub(r.progressAt).Round(time.Second))
+	}
+	return reason
+}
+
+// isIdle reports a source that is connected, has proven lately that it has nothing more, and has nothing in flight.
+func isIdle(s pipeline.Stats, now time.Time) bool {
+	return s.Source.Connected && s.Source.CaughtUp && s.InFlight == 0 && now.Sub(time.UnixMicro(s.Source.LastEvent)) <= heardWithin
+}

@@ -1,0 +1,272 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"sync"
+	"time"
+
+	"cdcbridge/internal/fault"
+	"cdcbridge/internal/pipeline"
+)
+
+// Attempt is one run of one pipeline from its durable checkpoint. *pipeline.Pipeline is one.
+type Attempt interface {
+	// Run moves changes until stop is closed (it then drains, commits and returns nil), ctx is cancelled or something
+	// fails. All that it started has ended when it returns.
+	Run(ctx context.Context, stop <-chan struct{}) error
+
+	// Stats may be called at any time and does not block.
+	Stats() pipeline.Stats
+}
+
+// Pipeline is what the daemon needs to know of a pipeline.
+type Pipeline struct {
+	Name          string
+	New           func() Attempt // makes the next attempt; it does no I/O
+	ExitOnFailure bool           // a final fault ends the whole process
+}
+
+// State is where a pipeline stands.
+type State string
+
+// States of a pipeline. They are part of the /status document.
+const (
+	Starting State = "starting" // connecting, checking, reading the checkpoint
+	Running  State = "running"  // changes flow
+	Retrying State = "retrying" // waits for the next attempt
+	Stopping State = "stopping" // drains
+	Stopped  State = "stopped"  // has drained and committed, or was cut off
+	Failed   State = "failed"   // a final fault: stays down until somebody acts
+)
+
+// States lists all of them.
+var States = []State{Starting, Running, Retrying, Stopping, Stopped, Failed}
+
+// sampleEvery is how often a running attempt is looked at, for the change from starting to running and for progress.
+const sampleEvery = 250 * time.Millisecond
+
+// runner runs one pipeline, attempt after attempt.
+type runner struct {
+	p       Pipeline
+	log     *slog.Logger
+	retries retries
+
+	mu         sync.Mutex
+	state      State
+	since      time.Time
+	attempt    Attempt // the current one, or the last
+	attempts   uint64
+	fault      *fault.Fault // of the last failure, until the pipeline runs again
+	next       time.Time    // when the next attempt begins, while retrying
+	restarts   map[fault.Code]uint64
+	before     Counters // of attempts that have ended
+	progress   uint64   // of the current attempt as last seen
+	progressAt time.Time
+	sampledAt  time.Time
+	commitTime int64  // the newest committed one of any attempt
+	position   string // the newest committed one of any attempt
+}
+
+func newRunner(p Pipeline, log *slog.Logger) *runner {
+	return &runner{p: p, log: log.With("pipeline", p.Name), state: Starting, since: time.Now(), restarts: map[fault.Code]uint64{}}
+}
+
+// run makes attempts until stop is closed or ctx is cancelled. The error, if any, is one that the process ends with: a
+// final fault of a pipeline that must not stay down, or a drain that failed.
+func (r *runner) run(ctx context.Context, stop <-chan struct{}) error {
+	for {
+		a := r.begin()
+		err := r.watch(ctx, stop, a)
+		progressed := r.end(a)
+		switch {
+		case err == nil:
+			r.change(Stopped, nil)
+			return nil
+		case ctx.Err() != nil:
+			r.change(Stopped, nil)
+			return fmt.Errorf("stopping pipeline %s: %w", r.p.Name, context.Cause(ctx))
+		case isClosed(stop):
+			r.change(Stopped, asFault(err))
+			return fmt.Errorf("draining pipeline %s: %w", r.p.Name, err)
+		}
+		v := r.retries.judge(r.p.Name, err, progressed)
+		if v.final {
+			return r.fail(ctx, stop, v.fault)
+		}
+		if !r.wait(ctx, stop, v) {
+			r.change(Stopped, nil)
+			return nil
+		}
+	}
+}
+
+func (r *runner) begin() Attempt {
+	a := r.p.New()
+	r.mu.Lock()
+	r.attempt = a
+	r.attempts++
+	r.progress = 0
+	r.sampledAt = time.Now()
+	f := r.fault
+	r.mu.Unlock()
+	r.change(Starting, f)
+	return a
+}
+
+// watch runs the attempt and looks at its numbers meanwhile.
+func (r *runner) watch(ctx context.Context, stop <-chan struct{}, a Attempt) error {
+	done := make(chan error, 1)
+	go func() { done <- a.Run(ctx, stop) }()
+	tick := time.NewTicker(sampleEvery)
+	defer tick.Stop()
+	for stopping := stop; ; {
+		select {
+		case err := <-done:
+			return err
+		case <-stopping:
+			r.change(Stopping, nil)
+			stopping = nil
+		case <-tick.C:
+			r.sample(a)
+		}
+	}
+}
+
+// sample notes progress and the moment at which an attempt begins to run.
+func (r *runner) sample(a Attempt) {
+	s := a.Stats()
+	now := time.Now()
+	r.mu.Lock()
+	r.sampledAt = now
+	r.note(s, now)
+	started := r.state == Starting && s.Running
+	if started {
+		r.progressAt = now
+	}
+	r.mu.Unlock()
+	if started {
+		r.change(Running, nil, "position", s.Position, "resumed", s.Resumed)
+	}
+}
+
+// note takes over what outlives an attempt. The caller holds mu.
+func (r *runner) note(s pipeline.Stats, now time.Time) {
+	if s.Progress != r.progress {
+		r.progress, r.progressAt = s.Progress, now
+	}
+	if s.Position != "" {
+		r.position = s.Position
+	}
+	r.commitTime = max(r.commitTime, s.CommitTime)
+}
+
+// end adds the attempt's numbers to those of its predecessors. It reports whether the attempt got anywhere.
+func (r *runner) end(a Attempt) bool {
+	s := a.Stats()
+	now := time.Now()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.note(s, now)
+	r.before = r.before.plus(countersOf(s))
+	r.attempt = nil
+	stood := (r.state == Running || r.state == Stopping) && now.Sub(r.since) >= provenIdle
+	return s.Progress > 0 || stood && s.Source.CaughtUp
+}
+
+// wait passes the time until the next attempt. It reports false when there is to be none.
+func (r *runner) wait(ctx context.Context, stop <-chan struct{}, v verdict) bool {
+	r.mu.Lock()
+	r.restarts[v.fault.Code]++
+	r.next = time.Now().Add(v.delay)
+	r.mu.Unlock()
+	r.change(Retrying, v.fault, "delay", v.delay.Round(time.Millisecond))
+	timer := time.NewTimer(v.delay)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-stop:
+	case <-ctx.Done():
+	}
+	return false
+}
+
+// fail keeps the pipeline down until the daemon stops, or ends the daemon if that is wanted.
+func (r *runner) fail(ctx context.Context, stop <-chan struct{}, f *fault.Fault) error {
+	r.change(Failed, f)
+	if r.p.ExitOnFailure {
+		return fmt.Errorf("running pipeline %s: %w", r.p.Name, f)
+	}
+	select {
+	case <-stop:
+	case <-ctx.Done():
+	}
+	return nil
+}
+
+// change moves to another state and writes the one log line about it.
+func (r *runner) change(to State, f *fault.Fault, attrs ...any) {
+	r.mu.Lock()
+	r.state, r.since = to, time.Now()
+	r.fault = f
+	if to != Retrying {
+		r.next = time.Time{}
+	}
+	attempt := r.attempts
+	r.mu.Unlock()
+
+	level := slog.LevelInfo
+	attrs = append([]any{"state", string(to), "attempt", attempt}, attrs...)
+	if f != nil && to != Starting {
+		level = slog.LevelWarn
+		attrs = append(attrs, "code", string(f.Code), "error", causeOf(f), "hint", f.Hint)
+	}
+	if to == Failed {
+		level = slog.LevelError
+	}
+	r.log.Log(context.Background(), level, "pipeline "+string(to), attrs...)
+}
+
+// causeOf renders a fault without its code and hint, which stand beside it.
+func causeOf(f *fault.Fault) string {
+	switch {
+	case f.Err == nil:
+		return f.Op
+	case f.Op == "":
+		return f.Err.Error()
+	}
+	return f.Op + ": " + f.Err.Error()
+}
+
+// isAlive reports whether the runner does its work: it samples while an attempt is on.
+func (r *runner) isAlive(now time.Time) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.attempt == nil || now.Sub(r.sampledAt) < 20*sampleEvery
+}
+
+// restartCounts copies the restarts by code.
+func (r *runner) restartCounts() map[fault.Code]uint64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return maps.Clone(r.restarts)
+}
+
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
+
+// errors that end a drain.
+var (
+	errSecondSignal = errors.New("a second signal asked to stop at once; what was not committed is read again at the next start")
+	errDrainTime    = errors.New("draining took longer than shutdown_timeout; what was not committed is read again at the next start")
+)
