@@ -141,22 +141,12 @@ func (e *encoder) appendRow(dst []byte, row changelog.Row, unchanged unchangedFu
 
 func appendTransaction(dst []byte, txn *changelog.Txn, ch *changelog.Change) []byte {
 	dst = append(dst, `,"transaction":{"id":"`...)
-	dst = appendEscaped(dst, txn.ID)
+	dst = jsonx.AppendEscapedText(dst, txn.ID)
 	dst = append(dst, `","total_order":`...)
 	dst = strconv.AppendUint(dst, ch.Index+1, 10)
 	dst = append(dst, `,"data_collection_order":`...)
 	dst = strconv.AppendUint(dst, ch.TableIndex+1, 10)
 	return append(dst, '}')
-}
-
-// appendEscaped is jsonx.AppendEscaped for the log's own short texts.
-func appendEscaped(dst []byte, s string) []byte {
-	for i := 0; i < len(s); i++ {
-		if c := s[i]; c < 0x20 || c >= 0x7F || c == '"' || c == '\\' {
-			return jsonx.AppendEscaped(dst, []byte(s))
-		}
-	}
-	return append(dst, s...)
 }
 
 // locate adds table and column to the fault of a value.

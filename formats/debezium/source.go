@@ -42,10 +42,10 @@ func (s *sourceBlock) append(dst []byte, c *formats.Context, ch *changelog.Chang
 		dst = append(dst, `,"gtid":null,"file":"`...)
 	} else {
 		dst = append(dst, `,"gtid":"`...)
-		dst = appendEscaped(dst, origin.GTID)
+		dst = jsonx.AppendEscapedText(dst, origin.GTID)
 		dst = append(dst, `","file":"`...)
 	}
-	dst = appendEscaped(dst, c.Run.File)
+	dst = jsonx.AppendEscapedText(dst, c.Run.File)
 	dst = append(dst, `","pos":`...)
 	dst = strconv.AppendUint(dst, c.Run.Pos, 10)
 	dst = append(dst, `,"row":`...)

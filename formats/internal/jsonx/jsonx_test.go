@@ -29,6 +29,9 @@ func TestStringsEscapeAsTheirDialectDoes(t *testing.T) {
 		if got := string(AppendString(nil, []byte(tc.in))); got != tc.jackson {
 			t.Errorf("%q as Jackson: got %s, want %s", tc.in, got, tc.jackson)
 		}
+		if got := `"` + string(AppendEscapedText(nil, tc.in)) + `"`; got != tc.jackson {
+			t.Errorf("%q as Jackson's text: got %s, want %s", tc.in, got, tc.jackson)
+		}
 		if got := string(AppendCanalString(nil, []byte(tc.in))); got != tc.canal {
 			t.Errorf("%q as Canal: got %s, want %s", tc.in, got, tc.canal)
 		}

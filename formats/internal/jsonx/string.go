@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"unicode/utf8"
+	"unsafe"
 )
 
 // dialect is how a JSON writer escapes.
@@ -35,6 +36,11 @@ func AppendCanalString(dst, text []byte) []byte {
 
 // AppendEscaped appends what AppendString puts between the quotes.
 func AppendEscaped(dst, text []byte) []byte { return jackson.escape(dst, text) }
+
+// AppendEscapedText is AppendEscaped for text that is a string.
+func AppendEscapedText(dst []byte, text string) []byte {
+	return jackson.escape(dst, unsafe.Slice(unsafe.StringData(text), len(text))) // only read
+}
 
 // AppendCanalEscaped appends what AppendCanalString puts between the quotes.
 func AppendCanalEscaped(dst, text []byte) []byte { return fast2.escape(dst, text) }
