@@ -49,7 +49,12 @@ type Daemon struct {
 
 // Start writes config (YAML without an http section) into dir and runs the daemon with it. The daemon dies with this
 // process.
-func Start(dir, config string) (*Daemon, error) {
+func Start(dir, config string) (*Daemon, error) { return start(dir, config, "") }
+
+// StartProfiled is Start with /debug/pprof on the daemon's HTTP listener.
+func StartProfiled(dir, config string) (*Daemon, error) { return start(dir, config, ", pprof: true") }
+
+func start(dir, config, moreHTTP string) (*Daemon, error) {
 	bin, err := Binary()
 	if err != nil {
 		return nil, err
@@ -60,7 +65,7 @@ func Start(dir, config string) (*Daemon, error) {
 	}
 	d := &Daemon{dir: dir, log: &syncBuffer{}, http: "127.0.0.1:" + strconv.Itoa(port), exited: make(chan struct{})}
 	file := filepath.Join(dir, fmt.Sprintf("cdcbridge-%d.yaml", port))
-	if err := os.WriteFile(file, []byte(config+"\nhttp: {listen: \""+d.http+"\"}\n"), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(config+"\nhttp: {listen: \""+d.http+"\""+moreHTTP+"}\n"), 0o600); err != nil {
 		return nil, fmt.Errorf("writing the configuration: %w", err)
 	}
 	d.cmd = exec.Command(bin, "run", "--config", file)
@@ -118,7 +123,8 @@ func (d *Daemon) ExitCode() int {
 	return d.cmd.ProcessState.ExitCode()
 }
 
-// Usage returns CPU time and peak resident memory in bytes of an ended daemon.
+// Usage returns CPU time and peak resident memory in bytes of an ended daemon. Linux hands the peak of the process that
+// started it down to it, so rss is an upper bound that may be ours; PeakMemory is exact.
 func (d *Daemon) Usage() (cpu time.Duration, rss int64) {
 	<-d.exited
 	u := d.cmd.ProcessState.SysUsage().(*syscall.Rusage)
