@@ -1,0 +1,160 @@
+package pipeline
+
+import (
+	"context"
+	"time"
+
+	"cdcbridge/changelog"
+	"cdcbridge/upsert"
+)
+
+// writer is the part of upsert.Sink that the committer uses.
+type writer interface {
+	Write(ctx context.Context, c *upsert.Chunk) error
+	Commit(ctx context.Context, cp changelog.Checkpoint) (upsert.Committed, error)
+}
+
+// committer writes chunks in order and decides where a transaction ends. It is the only one that talks to Kafka while
+// the pipeline runs, apart from the feeder's look at new topics.
+type committer struct {
+	sink       writer
+	ack        func(changelog.Position)
+	policy     CommitPolicy
+	splitAfter time.Duration // age at which a transaction is committed even inside a source transaction
+	release    func(int64)   // gives memory back to the feeder
+	stats      *counters
+
+	next       changelog.Checkpoint // covers everything written so far
+	began      time.Time            // first write of the open transaction, zero: none
+	bytes      int64                // written into it
+	inTxn      bool                 // next is inside a source transaction
+	drained    bool                 // the source had nothing more after the last chunk
+	commitTime int64                // source commit time of the newest transaction in next
+	moved      bool                 // next is ahead of what is committed
+	last       time.Time            // end of the last commit
+}
+
+// splitBytes is how many times max_bytes a transaction may grow before it is split inside a source transaction.
+const splitBytes = 4
+
+// keepAlive is how often a state-only transaction is written when nothing moves, so that the cluster does not forget the
+// transactional id (transactional.id.expiration.ms is seven days by default).
+const keepAlive = 24 * time.Hour
+
+func (c *committer) run(ctx context.Context, queue <-chan *job) error {
+	c.last = time.Now()
+	timer := time.NewTimer(c.policy.IdleInterval)
+	defer timer.Stop()
+	for {
+		select {
+		case j, ok := <-queue:
+			if !ok {
+				return c.drain(ctx)
+			}
+			if err := c.write(ctx, j); err != nil {
+				return err
+			}
+		case <-timer.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		now := time.Now()
+		if wait := c.due(now, len(queue) > 0); wait <= 0 {
+			if err := c.commit(ctx); err != nil {
+				return err
+			}
+			timer.Reset(c.due(time.Now(), len(queue) > 0))
+		} else {
+			timer.Reset(wait)
+		}
+	}
+}
+
+// due says in how long a commit is due if nothing else happens; 0 or less: now.
+func (c *committer) due(now time.Time, more bool) time.Duration {
+	switch {
+	case c.began.IsZero() && c.moved:
+		return c.policy.IdleInterval - now.Sub(c.last)
+	case c.began.IsZero():
+		return keepAlive - now.Sub(c.last)
+	case c.inTxn:
+		if c.bytes >= splitBytes*c.policy.MaxBytes {
+			return 0
+		}
+		return c.splitAfter - now.Sub(c.began)
+	case c.bytes >= c.policy.MaxBytes:
+		return 0
+	case c.drained && !more:
+		return min(c.policy.MinGap-now.Sub(c.last), c.policy.MaxInterval-now.Sub(c.began))
+	default:
+		return c.policy.MaxInterval - now.Sub(c.began)
+	}
+}
+
+func (c *committer) write(ctx context.Context, j *job) error {
+	select {
+	case <-j.done:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	chunk := j.chunk
+	if len(chunk.Parts) > 0 {
+		if c.began.IsZero() {
+			c.began = time.Now()
+			c.stats.openSince.Store(c.began.UnixMicro())
+		}
+		if err := c.sink.Write(ctx, chunk); err != nil {
+			return err
+		}
+	}
+	c.moved = c.moved || chunk.Next.Pos != c.next.Pos || len(chunk.Next.State) > 0
+	c.next.Pos = chunk.Next.Pos
+	c.next.State = mergeState(c.next.State, chunk.Next.State)
+	c.bytes += int64(chunk.Bytes)
+	c.inTxn, c.drained = chunk.InTxn, chunk.Drained
+	c.commitTime = max(c.commitTime, chunk.Commit)
+	c.stats.written(chunk)
+	c.stats.inFlight.Add(-j.held)
+	c.release(j.held)
+	return nil
+}
+
+func (c *committer) commit(ctx context.Context) error {
+	begin := time.Now()
+	done, err := c.sink.Commit(ctx, c.next)
+	if err != nil {
+		return err
+	}
+	c.ack(c.next.Pos)
+	c.last = time.Now()
+	c.stats.committed(c, done, c.last.Sub(begin))
+	c.began, c.bytes, c.moved = time.Time{}, 0, false
+	c.next.State = nil
+	return nil
+}
+
+// drain commits what is left when the source has ended in an orderly way.
+func (c *committer) drain(ctx context.Context) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if c.began.IsZero() && !c.moved {
+		return nil
+	}
+	return c.commit(ctx)
+}
+
+// mergeState lets newer entries replace older ones of the same key. Few keys change between two commits.
+func mergeState(old, new []changelog.State) []changelog.State {
+next:
+	for _, s := range new {
+		for i := range old {
+			if old[i].Key == s.Key {
+				old[i] = s
+				continue next
+			}
+		}
+		old = append(old, s)
+	}
+	return old
+}

@@ -1,0 +1,133 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"cdcbridge/changelog"
+	"cdcbridge/upsert"
+)
+
+// logWriter notes what the committer does and when.
+type logWriter struct {
+	begin time.Time
+	log   []string
+	fail  error
+}
+
+func (w *logWriter) note(format string, args ...any) {
+	w.log = append(w.log, fmt.Sprintf("%v ", time.Since(w.begin))+fmt.Sprintf(format, args...))
+}
+
+func (w *logWriter) Write(_ context.Context, c *upsert.Chunk) error {
+	w.note("write %s", c.Next.Pos)
+	return w.fail
+}
+
+func (w *logWriter) Commit(_ context.Context, cp changelog.Checkpoint) (upsert.Committed, error) {
+	w.note("commit %s %v", cp.Pos, cp.State)
+	return upsert.Committed{}, nil
+}
+
+// chunkAt is a chunk with rows that reaches the committer at a time after the start.
+type chunkAt struct {
+	after time.Duration
+	chunk upsert.Chunk
+}
+
+func rows(pos string, bytes int, inTxn, drained bool) upsert.Chunk {
+	return upsert.Chunk{Parts: []upsert.Part{{}}, Bytes: bytes, Next: changelog.Checkpoint{Pos: changelog.Position(pos)}, InTxn: inTxn, Drained: drained}
+}
+
+func runCommitter(t *testing.T, chunks []chunkAt, until time.Duration) []string {
+	t.Helper()
+	var w *logWriter
+	synctest.Test(t, func(t *testing.T) {
+		w = &logWriter{begin: time.Now()}
+		ctx, cancel := context.WithTimeout(t.Context(), until)
+		defer cancel()
+		c := committer{sink: w, ack: func(p changelog.Position) { w.note("ack %s", p) }, policy: DefaultCommitPolicy(),
+			splitAfter: 5 * time.Second, stats: &counters{}, release: func(int64) {}}
+		queue := make(chan *job, 10)
+		go func() {
+			for i := range chunks {
+				time.Sleep(chunks[i].after - time.Since(w.begin))
+				j := &job{done: make(chan struct{}), chunk: &chunks[i].chunk}
+				close(j.done)
+				queue <- j
+			}
+		}()
+		if err := c.run(ctx, queue); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("ended with %v", err)
+		}
+	})
+	return w.log
+}
+
+func TestCommitPolicy(t *testing.T) {
+	const ms = time.Millisecond
+	idle := upsert.Chunk{Next: changelog.Checkpoint{Pos: "i"}, Drained: true}
+	for name, tc := range map[string]struct {
+		chunks []chunkAt
+		until  time.Duration
+		want   string
+	}{
+		"a lone change at once":               {[]chunkAt{{100 * ms, rows("a", 1, false, true)}}, time.Second, "100ms write a; 100ms commit a []; 100ms ack a"},
+		"not sooner than the gap":             {[]chunkAt{{100 * ms, rows("a", 1, false, true)}, {101 * ms, rows("b", 1, false, true)}}, time.Second, "100ms write a; 100ms commit a []; 100ms ack a; 101ms write b; 120ms commit b []; 120ms ack b"},
+		"a busy stream at the interval":       {[]chunkAt{{100 * ms, rows("a", 1, false, false)}, {200 * ms, rows("b", 1, false, false)}}, time.Second, "100ms write a; 200ms write b; 600ms commit b []; 600ms ack b"},
+		"at the size":                         {[]chunkAt{{100 * ms, rows("a", 9<<20, false, false)}, {150 * ms, rows("b", 9<<20, false, false)}}, 300 * ms, "100ms write a; 150ms write b; 150ms commit b []; 150ms ack b"},
+		"not inside a transaction":            {[]chunkAt{{100 * ms, rows("a", 20<<20, true, false)}, {2000 * ms, rows("b", 1, false, true)}}, 3 * time.Second, "100ms write a; 2s write b; 2s commit b []; 2s ack b"},
+		"but a large transaction is split":    {[]chunkAt{{100 * ms, rows("a", 40<<20, true, false)}, {110 * ms, rows("b", 40<<20, true, false)}}, time.Second, "100ms write a; 110ms write b; 110ms commit b []; 110ms ack b"},
+		"and an old one":                      {[]chunkAt{{100 * ms, rows("a", 1, true, false)}}, 6 * time.Second, "100ms write a; 5.1s commit a []; 5.1s ack a"},
+		"an idle position after its interval": {[]chunkAt{{100 * ms, idle}}, 11 * time.Second, "10s commit i []; 10s ack i"},
+		"a state-only transaction once a day": {nil, 25 * time.Hour, "24h0m0s commit  []; 24h0m0s ack "},
+	} {
+		if got := strings.Join(runCommitter(t, tc.chunks, tc.until), "; "); got != tc.want {
+			t.Errorf("%s:\n got %s\nwant %s", name, got, tc.want)
+		}
+	}
+}
+
+func TestDrainCommitsWhatIsLeft(t *testing.T) {
+	w := &logWriter{begin: time.Now()}
+	c := committer{sink: w, ack: func(changelog.Position) {}, policy: DefaultCommitPolicy(), splitAfter: time.Hour, stats: &counters{}, release: func(int64) {}}
+	queue := make(chan *job, 2)
+	for _, pos := range []string{"a", "b"} {
+		chunk := rows(pos, 1, pos == "b", false)
+		chunk.Next.State = []changelog.State{{Key: "cursor", Value: []byte(pos)}}
+		j := &job{done: make(chan struct{}), chunk: &chunk}
+		close(j.done)
+		queue <- j
+	}
+	close(queue)
+	if err := c.run(t.Context(), queue); err != nil {
+		t.Fatal(err)
+	}
+	if last := w.log[len(w.log)-1]; !strings.HasSuffix(last, "commit b [{cursor [98]}]") {
+		t.Errorf("ended with %q", last)
+	}
+	if s := c.stats.splits.Load(); s != 1 {
+		t.Errorf("%d splits counted", s)
+	}
+}
+
+func TestFailedWriteCommitsNothing(t *testing.T) {
+	w := &logWriter{begin: time.Now(), fail: errors.New("broker gone")}
+	c := committer{sink: w, ack: func(changelog.Position) { t.Error("acknowledged") }, policy: DefaultCommitPolicy(), splitAfter: time.Hour, stats: &counters{}, release: func(int64) {}}
+	queue := make(chan *job, 1)
+	chunk := rows("a", 1, false, true)
+	j := &job{done: make(chan struct{}), chunk: &chunk}
+	close(j.done)
+	queue <- j
+	if err := c.run(t.Context(), queue); err != w.fail {
+		t.Errorf("got %v", err)
+	}
+	if len(w.log) != 1 {
+		t.Errorf("did %v", w.log)
+	}
+}

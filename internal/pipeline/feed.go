@@ -1,0 +1,99 @@
+package pipeline
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+
+	"cdcbridge/changelog"
+	"cdcbridge/upsert"
+)
+
+// job is one batch on its way from the feeder through a worker to the committer.
+type job struct {
+	batch *changelog.Batch
+	plans [][]*upsert.Plan // per run
+	seq   uint64
+	held  int64 // bytes of the budget
+
+	done  chan struct{} // closed by the worker when chunk is set
+	chunk *upsert.Chunk
+}
+
+// feeder takes batches from the source, waits until there is memory for them, and hangs the plans on their runs.
+type feeder struct {
+	planner *upsert.Planner
+	budget  *semaphore.Weighted
+	memory  int64
+	stats   *counters
+	log     *slog.Logger
+	seq     uint64
+}
+
+// expansion is how many bytes a batch may become, for each byte that it holds, while it is being encoded: its messages
+// before compression, for two outputs. The worker gives back what was not needed.
+const expansion = 4
+
+func (f *feeder) run(ctx context.Context, batches <-chan *changelog.Batch, queue, jobs chan<- *job) error {
+	for b := range batches {
+		j := &job{batch: b, held: min(int64(b.Size())*expansion+1, f.memory), done: make(chan struct{})}
+		if err := f.budget.Acquire(ctx, j.held); err != nil {
+			return err
+		}
+		f.stats.inFlight.Add(j.held)
+		f.seq++
+		j.seq = f.seq
+		if err := f.plan(ctx, j); err != nil {
+			return err
+		}
+		for _, to := range []chan<- *job{queue, jobs} {
+			select {
+			case to <- j:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+	}
+	return ctx.Err()
+}
+
+func (f *feeder) plan(ctx context.Context, j *job) error {
+	j.plans = make([][]*upsert.Plan, len(j.batch.Runs))
+	for i := range j.batch.Runs {
+		plans, err := f.planner.Plans(ctx, j.batch.Runs[i].Table)
+		if err != nil {
+			return err
+		}
+		j.plans[i] = plans
+	}
+	for i := range j.batch.Notes {
+		if n := &j.batch.Notes[i]; n.Kind == changelog.Truncate || n.Kind == changelog.DDL {
+			table := ""
+			if n.Table != nil {
+				table = n.Table.FullName()
+			}
+			f.log.Warn("a statement changed a table without row changes; the topic keeps its rows", "table", table, "statement", n.Text)
+		}
+	}
+	return nil
+}
+
+// work encodes jobs until there are no more. It ends the life of each batch.
+func work(ctx context.Context, m *upsert.Materializer, jobs <-chan *job) error {
+	for j := range jobs {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		chunk, err := m.Chunk(j.batch, j.plans, time.Now().UnixMicro(), j.seq)
+		if err != nil {
+			return err
+		}
+		j.chunk = chunk
+		j.batch.Release()
+		j.batch, j.plans = nil, nil
+		close(j.done)
+	}
+	return nil
+}

@@ -1,0 +1,165 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
+
+	"cdcbridge/capture"
+	"cdcbridge/changelog"
+	"cdcbridge/internal/kafkawire"
+	"cdcbridge/upsert"
+)
+
+// Env is what an attempt gets beside its spec.
+type Env struct {
+	Instance string // identifies this process among those that may run the same pipeline
+	Log      *slog.Logger
+}
+
+// Pipeline is one attempt. It is used once.
+type Pipeline struct {
+	spec  Spec
+	env   Env
+	stats counters
+
+	mu     sync.Mutex // guards source and sink, which Stats reads while Run sets them
+	source capture.Source
+	sink   *upsert.Sink
+}
+
+// New makes an attempt. It does no I/O.
+func New(spec Spec, env Env) *Pipeline { return &Pipeline{spec: spec, env: env} }
+
+// Run opens the sink, then the source, and moves changes until stop is closed, ctx is cancelled or something fails.
+//
+// After stop the source ends, everything that it gave is committed, and Run returns nil. Cancelling ctx gives up: the open
+// transaction is aborted and Run returns ctx's error. Everything that Run started has ended when it returns.
+func (p *Pipeline) Run(ctx context.Context, stop <-chan struct{}) (err error) {
+	codec, err := kafkawire.ParseCodec(p.spec.Delivery.Compression)
+	if err != nil {
+		return fmt.Errorf("reading the compression setting: %w", err)
+	}
+	sink := upsert.NewSink(p.spec.Kafka, p.spec.Delivery, upsert.Identity{Pipeline: p.spec.Name, Instance: p.env.Instance}, p.env.Log)
+	source := p.spec.Source.New(capture.Env{Pipeline: p.spec.Name, Log: p.env.Log})
+	defer func() {
+		p.stats.running.Store(false)
+		err = errors.Join(err, p.close(sink))
+	}()
+	p.mu.Lock()
+	p.source, p.sink = source, sink
+	p.mu.Unlock()
+
+	opened, err := p.open(ctx, stop, source, sink)
+	if err != nil || !opened {
+		return errors.Join(err, source.Close())
+	}
+	p.stats.running.Store(true)
+	return errors.Join(p.move(ctx, stop, codec, source, sink), source.Close())
+}
+
+// open does everything that comes before the first row. It reports false when stop was closed meanwhile.
+func (p *Pipeline) open(ctx context.Context, stop <-chan struct{}, source capture.Source, sink *upsert.Sink) (bool, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	done := make(chan struct{})
+	defer func() { <-done }()
+	opening := make(chan struct{})
+	defer close(opening)
+	go func() {
+		defer close(done)
+		select {
+		case <-stop:
+			cancel(errStopped)
+		case <-opening:
+		}
+	}()
+	err := p.openBoth(ctx, source, sink)
+	if err != nil && context.Cause(ctx) == errStopped {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+var errStopped = errors.New("stopped")
+
+func (p *Pipeline) openBoth(ctx context.Context, source capture.Source, sink *upsert.Sink) error {
+	cp, err := sink.Open(ctx)
+	if err != nil {
+		return fmt.Errorf("opening the sink: %w", err)
+	}
+	start, err := source.Open(ctx, cp)
+	if err != nil {
+		return fmt.Errorf("opening the source: %w", err)
+	}
+	if err := sink.Claim(ctx, start); err != nil {
+		return fmt.Errorf("claiming the pipeline: %w", err)
+	}
+	source.Ack(start.Pos)
+	p.stats.opened(start.Pos, cp.Pos != "")
+	return nil
+}
+
+// move runs the stages. The first one that fails ends them all.
+func (p *Pipeline) move(ctx context.Context, stop <-chan struct{}, codec kafkawire.Codec, source capture.Source, sink *upsert.Sink) error {
+	g, ctx := errgroup.WithContext(ctx)
+	streaming, endStream := context.WithCancel(ctx)
+	defer endStream()
+	batches := make(chan *changelog.Batch)
+	queue := make(chan *job, 2*p.spec.Workers)
+	jobs := make(chan *job, p.spec.Workers)
+
+	g.Go(func() error {
+		defer close(batches)
+		err := source.Stream(streaming, batches)
+		if ctx.Err() == nil && streaming.Err() != nil {
+			return nil // asked to stop: drain what has been given
+		}
+		endStream()
+		if err == nil {
+			return fmt.Errorf("streaming: the source ended by itself")
+		}
+		return fmt.Errorf("streaming: %w", err)
+	})
+	g.Go(func() error {
+		select {
+		case <-stop:
+			endStream()
+		case <-streaming.Done():
+		}
+		return nil
+	})
+	f := feeder{
+		planner: upsert.NewPlanner(p.spec.Name, p.spec.Outputs, p.spec.Tables, sink.Topic),
+		budget:  semaphore.NewWeighted(p.spec.Memory), memory: p.spec.Memory, stats: &p.stats, log: p.env.Log,
+	}
+	g.Go(func() error {
+		defer close(queue)
+		defer close(jobs)
+		return f.run(ctx, batches, queue, jobs)
+	})
+	for range p.spec.Workers {
+		g.Go(func() error { return work(ctx, upsert.NewMaterializer(codec), jobs) })
+	}
+	c := committer{
+		sink: sink, ack: source.Ack, policy: p.spec.Commit, stats: &p.stats,
+		splitAfter: p.spec.Delivery.TransactionTimeout / 3, release: f.budget.Release,
+	}
+	g.Go(func() error { return c.run(ctx, queue) })
+	return g.Wait()
+}
+
+// closeTimeout bounds how long the abort of an open transaction may take when an attempt ends.
+const closeTimeout = 5 * time.Second
+
+func (p *Pipeline) close(sink *upsert.Sink) error {
+	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+	defer cancel()
+	return sink.Close(ctx)
+}
