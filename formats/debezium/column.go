@@ -39,7 +39,9 @@ func (f *format) compileColumn(c *column, in *changelog.Column) error {
 	case changelog.KindInt:
 		c.append = appendInt
 	case changelog.KindUint:
-		c.append = f.compileUint(in)
+		var err error
+		c.append, err = f.compileUint(in)
+		return err
 	case changelog.KindFloat32:
 		c.append = appendFloat
 		if strings.HasPrefix(in.SourceType, "float(") && strings.Contains(in.SourceType, ",") {

@@ -7,6 +7,7 @@ import (
 
 	"cdcbridge/changelog"
 	"cdcbridge/formats/internal/jsonx"
+	"cdcbridge/internal/fault"
 )
 
 func appendBool(dst []byte, _ *column, v *changelog.Value) ([]byte, error) {
@@ -25,17 +26,21 @@ func appendUint(dst []byte, _ *column, v *changelog.Value) ([]byte, error) {
 }
 
 // compileUint chooses for unsigned integers. Only 64-bit ones can exceed the signed type that Debezium has for them.
-func (f *format) compileUint(in *changelog.Column) appendFunc {
-	if in.Type.Bits != 64 {
-		return appendUint
+func (f *format) compileUint(in *changelog.Column) (appendFunc, error) {
+	switch in.Type.Bits {
+	case 8, 16, 24, 32:
+		return appendUint, nil
+	case 64:
+	default:
+		return nil, refuse(fault.Internal, "Report this with the table's definition.", "an unsigned integer of %d bits", in.Type.Bits)
 	}
 	switch f.cfg.BigintUnsignedHandlingMode {
 	case bigintPrecise:
-		return appendUintPrecise
+		return appendUintPrecise, nil
 	case bigintString:
-		return appendUintText
+		return appendUintText, nil
 	}
-	return appendInt // wraps
+	return appendInt, nil // wraps
 }
 
 func appendUintPrecise(dst []byte, _ *column, v *changelog.Value) ([]byte, error) {

@@ -238,6 +238,7 @@ func TestShapesWithoutFormAreRefused(t *testing.T) {
 		{changelog.Table{Origin: "mysql", Columns: column}, []int{1}, fault.Internal},
 		{changelog.Table{Origin: "mysql", Columns: []changelog.Column{{Name: "x", SourceType: "odd"}}}, nil, fault.UnsupportedType},
 		{changelog.Table{Origin: "mysql", Columns: []changelog.Column{{Name: "x", Type: changelog.Type{Kind: changelog.KindBits, Bits: 65}}}}, nil, fault.Internal},
+		{changelog.Table{Origin: "mysql", Columns: []changelog.Column{{Name: "x", Type: changelog.Type{Kind: changelog.KindUint}}}}, nil, fault.Internal},
 	} {
 		if _, err := NewConfig().Format(formats.Env{}).Compile(&tc.table, formats.Options{Key: tc.key}); !fault.Is(err, tc.code) {
 			t.Errorf("got %v, want %s", err, tc.code)
@@ -279,5 +280,13 @@ func TestConfigReportsEveryProblem(t *testing.T) {
 	}
 	if got, want := strings.Join(keys, " "), "decimal_handling_mode time_precision_mode binary_handling_mode bigint_unsigned_handling_mode"; got != want {
 		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestKeyLinkHeaders(t *testing.T) {
+	table := &changelog.Table{Origin: "mysql", Columns: []changelog.Column{{Name: "k", Type: changelog.Type{Kind: changelog.KindInt}}}}
+	newKey, oldKey := compile(t, NewConfig(), table, formats.Options{}).(formats.KeyLinker).KeyLinkHeaders()
+	if newKey != "__debezium.newkey" || oldKey != "__debezium.oldkey" {
+		t.Errorf("got %s and %s", newKey, oldKey)
 	}
 }

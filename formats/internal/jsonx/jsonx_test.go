@@ -136,7 +136,7 @@ func TestEachFieldGivesRawValues(t *testing.T) {
 		t.Errorf("got %q, %v", got, err)
 	}
 	stop := errors.New("enough")
-	if err := EachField(doc, func(_, _ []byte) error { return stop }); err != stop {
+	if err := EachField(doc, func(_, _ []byte) error { return stop }); !errors.Is(err, stop) {
 		t.Errorf("got %v", err)
 	}
 }
