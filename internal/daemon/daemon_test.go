@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -84,16 +85,19 @@ func TestBackoffGrowsWithJitter(t *testing.T) {
 		p := &fakePipeline{scripts: []script{{err: fault.New(fault.Unreachable, "", errBroken, "")}}}
 		b := supervise(Pipeline{Name: "shop", New: p.next})
 		time.Sleep(5 * time.Minute)
+		p.mu.Lock()
+		begun := slices.Clone(p.begun)
+		p.mu.Unlock()
 		jitter := false
-		for i, most := 1, 500*time.Millisecond; i < len(p.begun); i, most = i+1, min(2*most, 30*time.Second) {
-			gap := p.begun[i].Sub(p.begun[i-1])
+		for i, most := 1, 500*time.Millisecond; i < len(begun); i, most = i+1, min(2*most, 30*time.Second) {
+			gap := begun[i].Sub(begun[i-1])
 			if gap < most/2 || gap > most {
 				t.Errorf("delay %d is %s, not in [%s, %s]", i, gap, most/2, most)
 			}
 			jitter = jitter || gap != most && gap != most/2
 		}
-		if len(p.begun) < 10 || !jitter {
-			t.Errorf("%d attempts, jitter %v", len(p.begun), jitter)
+		if len(begun) < 10 || !jitter {
+			t.Errorf("%d attempts, jitter %v", len(begun), jitter)
 		}
 		if err := b.stop(t); err != nil {
 			t.Error(err)
