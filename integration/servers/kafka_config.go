@@ -101,7 +101,6 @@ func (k *Kafka) properties(n *node) []byte {
 		maps.Copy(p, map[string]string{
 			"default.replication.factor": "3", "min.insync.replicas": "2", "offsets.topic.replication.factor": "3",
 			"transaction.state.log.replication.factor": "3", "transaction.state.log.min.isr": "2",
-			"broker.session.timeout.ms": "6000",
 		})
 	}
 	if k.options.Security != nil {
@@ -138,6 +137,8 @@ func (k *Kafka) baseProperties(n *node) map[string]string {
 		"listener.security.protocol.map": strings.Join(protocolMap, ","), "inter.broker.listener.name": Plaintext,
 		"auto.create.topics.enable": "false", "group.initial.rebalance.delay.ms": "0",
 		"offsets.topic.num.partitions": "3", "transaction.state.log.num.partitions": "3",
+		// How long a broker that was killed is waited for, by the others and by its own next start. 9 s by default.
+		"broker.session.timeout.ms": "6000",
 		// 128 MiB by default, taken out of a heap that is not much larger.
 		"log.cleaner.dedupe.buffer.size": "8388608",
 		"log.cleaner.backoff.ms":         "500",
