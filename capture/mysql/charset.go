@@ -15,7 +15,7 @@ type charset struct {
 
 	// ascii says that the bytes 0-127 are ASCII and begin no longer character, so that text of only those needs no work.
 	ascii bool
-	// next reads the character at the front of p, which is not empty. A rune of -1 is a character that Unicode lacks.
+	// next reads the character at the front of p, which is not empty. A rune of -1 is one that has no UTF-8.
 	next func(c *charset, p []byte) (r rune, n int)
 
 	one              []uint16 // code tables, see charset_table.go; empty for the Unicode encodings

@@ -14,8 +14,9 @@ import (
 // code by code (integration/mysqltypes/regenerate.sh), because MySQL's tables are nobody else's: its latin1 is cp1252 with
 // five more characters, its euckr is cp949, its sjis and cp932 disagree about the wave dash.
 //
-// A file is gzip of planes. A plane is a byte that names it and its entries of two bytes, little-endian: a code point, 0
-// for a code that the character set does not have, 0xFFFF for one that it has and Unicode does not.
+// A file is gzip of planes. A plane is a byte that names it and its entries of two bytes, little-endian: a code point, or 0
+// for a code that the character set does not have. A code that it has and Unicode does not is the question mark that the
+// server shows for it.
 //
 //	1  256 codes of one byte
 //	2  65536 codes of two bytes, by their value
@@ -26,9 +27,6 @@ import (
 var charsetFiles embed.FS
 
 var planeSize = map[byte]int{1: 256, 2: 65536, 3: 65536, 4: 39420}
-
-// unmapped is the entry of a code that Unicode lacks.
-const unmapped = 0xFFFF
 
 var loaded sync.Map // name of a character set: *charset with its tables
 
@@ -83,16 +81,16 @@ func (c *charset) load() error {
 // nextInTable takes the shortest code that the tables have.
 func nextInTable(c *charset, p []byte) (rune, int) {
 	if u := c.one[p[0]]; u != 0 || p[0] == 0 {
-		return mapped(u), 1
+		return rune(u), 1
 	}
 	if c.two != nil && len(p) >= 2 {
 		if u := c.two[int(p[0])<<8|int(p[1])]; u != 0 {
-			return mapped(u), 2
+			return rune(u), 2
 		}
 	}
 	if c.three != nil && len(p) >= 3 && p[0] == 0x8F {
 		if u := c.three[int(p[1])<<8|int(p[2])]; u != 0 {
-			return mapped(u), 3
+			return rune(u), 3
 		}
 	}
 	if c.four != nil && len(p) >= 4 && p[0] >= 0x81 && isDigit(p[1]) && p[2] >= 0x81 && isDigit(p[3]) {
@@ -111,14 +109,7 @@ func (c *charset) nextFour(p []byte) rune {
 		return rune(0x10000 + i - supplementary)
 	}
 	if i < len(c.four) && c.four[i] != 0 {
-		return mapped(c.four[i])
+		return rune(c.four[i])
 	}
 	return -1
-}
-
-func mapped(u uint16) rune {
-	if u == unmapped {
-		return -1
-	}
-	return rune(u)
 }

@@ -46,10 +46,10 @@ const (
 	typeGeometry   columnType = 255
 )
 
-// numeric reports the types that have a bit in the signedness metadata.
+// numeric reports the types that have a bit in the signedness metadata. YEAR is one of them.
 func (t columnType) numeric() bool {
 	switch t {
-	case typeTiny, typeShort, typeInt24, typeLong, typeLongLong, typeFloat, typeDouble, typeDecimal, typeNewDecimal:
+	case typeTiny, typeShort, typeInt24, typeLong, typeLongLong, typeFloat, typeDouble, typeDecimal, typeNewDecimal, typeYear:
 		return true
 	}
 	return false

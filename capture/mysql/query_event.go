@@ -26,10 +26,11 @@ const (
 	statusInvoker          = 11
 	statusUpdatedDatabases = 12
 	statusMicroseconds     = 13
-	statusDDLXID           = 16
-	statusDefaultCollation = 17
-	statusRequirePK        = 18
-	statusEncryption       = 19
+	statusDefaultsForTime  = 16
+	statusDDLXID           = 17
+	statusDefaultCollation = 18
+	statusRequirePK        = 19
+	statusEncryption       = 20
 )
 
 const opQuery = "reading a QUERY event"
@@ -80,7 +81,7 @@ func (q *queryBody) readStatus(b []byte) bool {
 			c.databases()
 		case statusMicroseconds:
 			q.Micros = uint32(c.uint(3))
-		case statusRequirePK, statusEncryption:
+		case statusDefaultsForTime, statusRequirePK, statusEncryption:
 			c.u8()
 		default:
 			return !c.short
