@@ -1,9 +1,13 @@
 package upsert
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 
 	"cdcbridge/changelog"
 	"cdcbridge/internal/fault"
@@ -93,11 +97,18 @@ func (s *Sink) checkPins(ctx context.Context) error {
 	return nil
 }
 
-// stateReader folds the committed state of one pipeline and can be asked again for what has come since.
+// stateReader keeps the newest committed record of each key and can be asked again for what has come since. Only the newest
+// ones are interpreted: an older one may be from another release, or damaged and since removed.
 type stateReader struct {
 	reader   *kafkawire.UndecidedReader
 	pipeline string
+	newest   map[string]heldState // by key
 	state    *pipelineState
+}
+
+type heldState struct {
+	offset int64
+	value  []byte // nil: a tombstone
 }
 
 func newStateReader(wire *kafkawire.Client, at kafkawire.TopicPartition, pipeline string) *stateReader {
@@ -106,15 +117,30 @@ func newStateReader(wire *kafkawire.Client, at kafkawire.TopicPartition, pipelin
 		var k stateKey
 		return json.Unmarshal(key, &k) != nil || k.Pipeline == pipeline || k.Pipeline == ""
 	}
-	return &stateReader{reader: wire.NewUndecidedReader(at, ours), pipeline: pipeline, state: newPipelineState()}
+	return &stateReader{reader: wire.NewUndecidedReader(at, ours), pipeline: pipeline, newest: map[string]heldState{}}
 }
 
+// readToEnd reads what has been committed since the last call and interprets the whole anew.
 func (r *stateReader) readToEnd(ctx context.Context) error {
 	err := r.reader.ReadToEnd(ctx, func(rec *kafkawire.FetchedRecord) error {
-		return r.state.apply(r.pipeline, rec.Offset, rec.Key, rec.Value)
+		if old, ok := r.newest[string(rec.Key)]; !ok || rec.Offset > old.offset { // they come as they are decided
+			r.newest[string(rec.Key)] = heldState{rec.Offset, bytes.Clone(rec.Value)}
+		}
+		return nil
 	})
 	if err != nil && fault.As(err) == nil {
 		return fmt.Errorf("reading the state topic: %w", err)
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	keys := slices.SortedFunc(maps.Keys(r.newest), func(a, b string) int { return cmp.Compare(r.newest[a].offset, r.newest[b].offset) })
+	r.state = newPipelineState()
+	for _, key := range keys {
+		held := r.newest[key]
+		if err := r.state.apply(r.pipeline, held.offset, []byte(key), held.value); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -160,11 +160,10 @@ type pipelineState struct {
 	entries map[string][]byte
 	pins    map[string]pin
 	claim   claimSeen
-	offsets map[stateKey]int64 // of the newest record of each key: records come in the order in which they were decided
 }
 
 func newPipelineState() *pipelineState {
-	return &pipelineState{entries: map[string][]byte{}, pins: map[string]pin{}, claim: claimSeen{offset: -1}, offsets: map[stateKey]int64{}}
+	return &pipelineState{entries: map[string][]byte{}, pins: map[string]pin{}, claim: claimSeen{offset: -1}}
 }
 
 // checkpoint returns position and entries, these in the order of their keys.
@@ -176,20 +175,19 @@ func (s *pipelineState) checkpoint() changelog.Checkpoint {
 	return cp
 }
 
-// apply folds one committed record in. Records of other pipelines are left alone; what cannot be read ends the open, for a
-// state that is half understood is worse than none.
+// apply folds one committed record in; they come in the order of their offsets. Records of other pipelines are left alone;
+// what cannot be read ends the open, for a state that is half understood is worse than none.
 func (s *pipelineState) apply(pipeline string, offset int64, key, value []byte) error {
 	var k stateKey
 	if err := json.Unmarshal(key, &k); err != nil || k.Pipeline == "" || k.Kind == "" {
+		if value == nil {
+			return nil // somebody has removed it
+		}
 		return stateFault(offset, fmt.Errorf("its key %.200q is not ours", key))
 	}
 	if k.Pipeline != pipeline {
 		return nil
 	}
-	if newest, ok := s.offsets[k]; ok && newest > offset {
-		return nil
-	}
-	s.offsets[k] = offset
 	if value == nil {
 		s.remove(k, offset)
 		return nil

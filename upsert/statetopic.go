@@ -10,7 +10,7 @@ import (
 // openStateTopic finds or creates the state topic and checks it.
 func (s *Sink) openStateTopic(ctx context.Context) (*Topic, error) {
 	name := s.cfg.StateTopic
-	meta, err := s.findTopic(ctx, name, false)
+	meta, err := s.findTopic(ctx, name, !s.cfg.CreateTopics)
 	if err != nil {
 		return nil, err
 	}

@@ -60,13 +60,16 @@ func (s *Sink) openTopic(ctx context.Context, name string, o *Output) (*target, 
 		return nil, fault.NewFinal(fault.Config, "opening topic "+name, errors.New("this is no topic name"), "Correct the topic template: 1 to 249 letters, digits, '.', '_' and '-'.")
 	}
 	p, _, pinned := s.pins.lookup(name)
-	meta, err := s.findTopic(ctx, name, pinned)
+	create := s.cfg.CreateTopics && o.Settings.Create
+	meta, err := s.findTopic(ctx, name, pinned || !create)
 	if err != nil {
 		return nil, err
 	}
 	created := false
 	switch {
-	case meta == nil && !(s.cfg.CreateTopics && o.Settings.Create):
+	case meta == nil && pinned:
+		return nil, p.check(name, nil)
+	case meta == nil && !create:
 		return nil, fault.NewFinal(fault.TopicMissing, "opening topic "+name, kafkawire.UnknownTopicOrPartition, "Create the topic, with cleanup.policy=compact for mode: upsert, or allow it to the daemon: create_topics.")
 	case meta == nil:
 		if meta, created, err = s.createTopic(ctx, newTarget(name, o)); err != nil {
@@ -94,8 +97,8 @@ func (s *Sink) openTopic(ctx context.Context, name string, o *Output) (*target, 
 }
 
 // findTopic asks for a topic until there is a definite answer: its description with a leader everywhere, or nil if it does
-// not exist. A pinned topic that is missing is a fault.
-func (s *Sink) findTopic(ctx context.Context, name string, pinned bool) (*kafkawire.Topic, error) {
+// not exist. Insist when that would be final: brokers that have just started, or just not heard of it, say so too.
+func (s *Sink) findTopic(ctx context.Context, name string, insist bool) (*kafkawire.Topic, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, createPatience, errTooLate)
 	defer cancel()
 	for missing := 0; ; {
@@ -113,12 +116,9 @@ func (s *Sink) findTopic(ctx context.Context, name string, pinned bool) (*kafkaw
 			return t, nil
 		case code == kafkawire.OK:
 			code = kafkawire.LeaderNotAvailable
-		case code == kafkawire.UnknownTopicOrPartition && !pinned:
-			return nil, nil
 		case code == kafkawire.UnknownTopicOrPartition:
-			if missing++; missing == confirmTimes {
-				p, _, _ := s.pins.lookup(name)
-				return nil, p.check(name, nil)
+			if missing++; missing == confirmTimes || !insist {
+				return nil, nil
 			}
 		}
 		if verdict, _ := kafkawire.Judge(kafkawire.CallRead, kafkawire.KIP890, code); verdict != kafkawire.RefreshMetadata && verdict != kafkawire.BackoffRepeat {

@@ -1,0 +1,409 @@
+// Package upsertsink tests the Kafka side of upsert on real brokers: both transactional protocols, takeovers, pins, and a
+// failure at every call. franz-go is the independent reader.
+package upsertsink
+
+import (
+	"context"
+
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"cdcbridge/changelog"
+	"cdcbridge/integration/harness"
+	"cdcbridge/integration/servers"
+	"cdcbridge/internal/fault"
+	kw "cdcbridge/internal/kafkawire"
+	"cdcbridge/upsert"
+)
+
+// env is one cluster.
+type env struct {
+	kafka   *servers.Kafka
+	brokers []string
+	proto   kw.Protocol
+}
+
+var kinds = []struct {
+	name    string
+	options servers.KafkaOptions
+	proto   kw.Protocol
+}{
+	{"KIP890", servers.KafkaOptions{}, kw.KIP890},
+	{"Classic", servers.KafkaOptions{TransactionVersion: "0"}, kw.Classic},
+	{"Kafka39", servers.KafkaOptions{Version: "39"}, kw.Classic},
+}
+
+func TestSink(t *testing.T) {
+	for _, kind := range kinds {
+		t.Run(kind.name, func(t *testing.T) {
+			k := servers.KafkaFor(t, kind.options)
+			e := &env{kafka: k, brokers: k.Brokers(), proto: kind.proto}
+			t.Run("Delivers", e.testDelivers)
+			t.Run("Group", func(t *testing.T) {
+				for name, test := range map[string]func(*testing.T){
+					"Crash": e.testCrash, "Abort": e.testAbort, "TwoSinks": e.testTwoSinks, "Asleep": e.testAsleep,
+					"TimedOut": e.testTimedOut, "SharedState": e.testSharedState, "StateMissing": e.testStateMissing,
+					"DeadTransaction": e.testDeadTransaction, "TopicDeleted": e.testTopicDeleted, "TopicReplaced": e.testTopicReplaced,
+					"PartitionsAdded": e.testPartitionsAdded, "Policies": e.testPolicies, "Timeout": e.testTimeout,
+					"Timestamp": e.testTimestamp, "Split": e.testSplit, "TooLarge": e.testTooLarge, "LargeState": e.testLargeState,
+					"Check": e.testCheck, "NewerState": e.testNewerState,
+				} {
+					t.Run(name, func(t *testing.T) {
+						t.Parallel()
+						test(t)
+					})
+				}
+			})
+		})
+	}
+}
+
+var serial atomic.Int64
+
+// pipeline is one pipeline with its own name, topic and state topic.
+type pipeline struct {
+	*env
+	name, topic string
+	wire        kw.Config
+	cfg         upsert.Config
+	output      upsert.Output
+}
+
+func (e *env) pipeline(t *testing.T) *pipeline {
+	id := fmt.Sprintf("p%d", serial.Add(1))
+	cfg := upsert.DefaultConfig()
+	cfg.StateTopic = id + ".state"
+	return &pipeline{
+		env: e, name: id, topic: id + "." + strings.ReplaceAll(t.Name(), "/", "."), cfg: cfg,
+		wire: kw.Config{Brokers: e.brokers},
+		output: upsert.Output{
+			Name: "out", Mode: upsert.Upsert, Topic: "{table}",
+			Settings: upsert.TopicSettings{Partitions: 3, Create: true},
+		},
+	}
+}
+
+// run is one attempt: a sink that was opened, and has claimed when it could.
+type run struct {
+	*pipeline
+	sink  *upsert.Sink
+	topic *upsert.Topic
+	next  int // row to be written next; row n is written once
+}
+
+func (p *pipeline) newSink(instance string) *upsert.Sink {
+	return upsert.NewSink(p.wire, p.cfg, upsert.Identity{Pipeline: p.name, Instance: instance}, slog.New(slog.NewTextHandler(io.Discard, nil)))
+}
+
+// open opens an attempt and claims the pipeline.
+func (p *pipeline) open(ctx context.Context, instance string) (*run, error) {
+	r := &run{pipeline: p, sink: p.newSink(instance)}
+	cp, err := r.sink.Open(ctx)
+	if err != nil {
+		return r, err
+	}
+	if cp.Pos == "" {
+		cp.Pos = "0"
+	}
+	if r.next, err = strconv.Atoi(string(cp.Pos)); err != nil {
+		return r, err
+	}
+	if err := r.sink.Claim(ctx, changelog.Checkpoint{Pos: cp.Pos}); err != nil {
+		return r, err
+	}
+	r.topic, err = r.sink.Topic(ctx, p.pipelineTopic(), &p.output)
+	return r, err
+}
+
+func (p *pipeline) pipelineTopic() string { return p.topic }
+
+func (p *pipeline) mustOpen(t *testing.T, instance string) *run {
+	t.Helper()
+	r, err := p.open(t.Context(), instance)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.close() })
+	return r
+}
+
+func (r *run) close() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	_ = r.sink.Close(ctx) // an abort that fails is no matter
+}
+
+// keys is how many keys the rows have: row n has key n mod keys.
+const keys = 7
+
+// chunk makes the next n rows.
+func (r *run) chunk(n int, codec kw.Codec) *upsert.Chunk {
+	type open struct {
+		section []byte
+		count   int32
+	}
+	byPartition := map[int32]*open{}
+	for i := r.next; i < r.next+n; i++ {
+		key := []byte("k" + strconv.Itoa(i%keys))
+		at := kw.PartitionOf(key, r.topic.Partitions)
+		o := byPartition[at]
+		if o == nil {
+			o = &open{}
+			byPartition[at] = o
+		}
+		o.section = kw.AppendRecord(o.section, &kw.Record{OffsetDelta: o.count, Key: key, Value: []byte(strconv.Itoa(i))})
+		o.count++
+	}
+	c := &upsert.Chunk{Records: n, Changes: n}
+	now := time.Now().UnixMilli()
+	for at := range r.topic.Partitions {
+		if o := byPartition[at]; o != nil {
+			c.Parts = append(c.Parts, part(r.topic, at, codec, now, o.section, o.count))
+			c.Bytes += len(c.Parts[len(c.Parts)-1].Batch)
+		}
+	}
+	r.next += n
+	c.Next.Pos = changelog.Position(strconv.Itoa(r.next))
+	return c
+}
+
+func part(topic *upsert.Topic, partition int32, codec kw.Codec, now int64, section []byte, count int32) upsert.Part {
+	batch, err := kw.AppendCompressed(kw.ReserveBatchHeader(nil), codec, section)
+	if err != nil {
+		panic(err)
+	}
+	h := kw.BatchHeader{Count: count, BaseTimestamp: now, MaxTimestamp: now, Codec: codec}
+	return upsert.Part{Topic: topic, Partition: partition, Header: h, Batch: batch}
+}
+
+func (r *run) write(ctx context.Context, n int) error { return r.sink.Write(ctx, r.chunk(n, kw.LZ4)) }
+
+func (r *run) commit(ctx context.Context) error {
+	_, err := r.sink.Commit(ctx, changelog.Checkpoint{Pos: changelog.Position(strconv.Itoa(r.next))})
+	return err
+}
+
+func (r *run) mustWrite(t *testing.T, n int) {
+	t.Helper()
+	if err := r.write(t.Context(), n); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (r *run) mustCommit(t *testing.T) {
+	t.Helper()
+	if err := r.commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// check verifies that the topic holds the rows 0 to n-1 exactly once, those of a key in order.
+func (p *pipeline) check(n int) error {
+	records, err := harness.ReadTopic(context.Background(), p.brokers, p.topic)
+	if err != nil {
+		return err
+	}
+	var rows []int
+	last := map[string]int{}
+	for _, r := range records {
+		row, err := strconv.Atoi(string(r.Value))
+		if err != nil {
+			return err
+		}
+		if before, ok := last[string(r.Key)]; ok && before >= row {
+			return fmt.Errorf("key %s: row %d after row %d", r.Key, row, before)
+		}
+		last[string(r.Key)] = row
+		rows = append(rows, row)
+	}
+	slices.Sort(rows)
+	want := make([]int, n)
+	for i := range want {
+		want[i] = i
+	}
+	if !slices.Equal(rows, want) {
+		return fmt.Errorf("rows %v, want 0 to %d once each", rows, n-1)
+	}
+	return nil
+}
+
+func (p *pipeline) mustHold(t *testing.T, n int) {
+	t.Helper()
+	if err := p.check(n); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func wantFault(t *testing.T, err error, code fault.Code, final bool) {
+	t.Helper()
+	f := fault.As(err)
+	if f == nil || f.Code != code || f.Final != final || f.Hint == "" {
+		t.Fatalf("got %v (final %v), want %s (final %v) with a hint", err, fault.IsFinal(err), code, final)
+	}
+}
+
+func (e *env) admin(t *testing.T) *kadm.Client {
+	cl, err := kgo.NewClient(kgo.SeedBrokers(e.brokers...), kgo.MetadataMinAge(50*time.Millisecond))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(cl.Close)
+	return kadm.NewClient(cl)
+}
+
+func (e *env) testDelivers(t *testing.T) {
+	p := e.pipeline(t)
+	r := p.mustOpen(t, "a")
+	for range 40 {
+		r.mustWrite(t, 5)
+		r.mustWrite(t, 1)
+		if r.sink.OpenSince().IsZero() {
+			t.Fatal("a transaction is open and OpenSince does not say so")
+		}
+		r.mustCommit(t)
+	}
+	if !r.sink.OpenSince().IsZero() {
+		t.Error("no transaction is open and OpenSince says so")
+	}
+	p.mustHold(t, 240)
+	stats := r.sink.Stats()
+	if stats.Protocol != e.proto.String() || stats.Committed != 41 || stats.Repeated > 40 {
+		t.Errorf("stats: %+v", stats)
+	}
+	var bySize []time.Duration
+	for range 100 {
+		start := time.Now()
+		r.mustWrite(t, 1)
+		r.mustCommit(t)
+		bySize = append(bySize, time.Since(start))
+	}
+	slices.Sort(bySize)
+	t.Logf("cycle of one row: p50 %v, p99 %v; %+v", bySize[50], bySize[98], r.sink.Stats())
+	p.mustHold(t, 340)
+}
+
+// testCrash drops sinks at every stage without closing them and goes on from what the next one finds.
+func (e *env) testCrash(t *testing.T) {
+	p := e.pipeline(t)
+	committed := 0
+	for i := range 6 {
+		r, err := p.open(t.Context(), "i"+strconv.Itoa(i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.close()
+		if r.next != committed {
+			t.Fatalf("attempt %d starts at %d, want %d", i, r.next, committed)
+		}
+		r.mustWrite(t, 10)
+		if i%3 != 0 {
+			r.mustCommit(t)
+			committed = r.next
+			r.mustWrite(t, 3)
+		}
+	}
+	p.mustHold(t, committed)
+}
+
+func (e *env) testAbort(t *testing.T) {
+	p := e.pipeline(t)
+	r := p.mustOpen(t, "a")
+	r.mustWrite(t, 5)
+	if err := r.sink.Abort(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.write(t.Context(), 1); err == nil {
+		t.Fatal("an aborted sink takes rows")
+	}
+	if n := r.sink.Stats().Aborted; n != 1 {
+		t.Errorf("%d aborted transactions, want 1", n)
+	}
+	p.mustHold(t, 0)
+	r = p.mustOpen(t, "a")
+	r.mustWrite(t, 4)
+	r.mustCommit(t)
+	p.mustHold(t, 4)
+	if err := r.write(t.Context(), 2); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.sink.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	p.mustHold(t, 4)
+	if err := r.sink.Abort(t.Context()); err != nil {
+		t.Errorf("a second abort: %v", err)
+	}
+}
+
+// testLargeState has a checkpoint that takes many batches, with values that are not text, and entries that go.
+func (e *env) testLargeState(t *testing.T) {
+	p := e.pipeline(t)
+	r := p.mustOpen(t, "a")
+	var state []changelog.State
+	for i := range 300 {
+		state = append(state, changelog.State{Key: fmt.Sprintf("k%03d", i), Value: []byte(strings.Repeat("x", 4000) + strconv.Itoa(i))})
+	}
+	state[1].Value = []byte{0xff, 0, 1}
+	state[2].Value = []byte{}
+	if _, err := r.sink.Commit(t.Context(), changelog.Checkpoint{Pos: "5", State: state}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.sink.Commit(t.Context(), changelog.Checkpoint{State: []changelog.State{{Key: "k000"}}}); err != nil {
+		t.Fatal(err)
+	}
+	sink := p.newSink("b")
+	defer sink.Close(context.Background())
+	cp, err := sink.Open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if cp.Pos != "5" || !slices.EqualFunc(cp.State, state[1:], func(a, b changelog.State) bool { return a.Key == b.Key && string(a.Value) == string(b.Value) }) {
+		t.Errorf("position %q with %d entries, want 5 with %d", cp.Pos, len(cp.State), len(state)-1)
+	}
+}
+
+func (e *env) testNewerState(t *testing.T) {
+	p := e.pipeline(t)
+	p.mustOpen(t, "a").close()
+	cl, err := kgo.NewClient(kgo.SeedBrokers(e.brokers...), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cl.Close()
+	ours := `{"pipeline":"` + p.name + `","kind":"future"}`
+	put := func(key, value string) {
+		t.Helper()
+		rec := &kgo.Record{Topic: p.cfg.StateTopic, Partition: kw.PartitionOf([]byte(p.name), 16), Key: []byte(key), Value: []byte(value)}
+		if value == "" {
+			rec.Value = nil
+		}
+		if err := cl.ProduceSync(t.Context(), rec).FirstErr(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put(ours, `{"version":2,"min_reader":1,"new":true}`)
+	p.mustOpen(t, "b").close()
+	put(ours, `{"version":2,"min_reader":2,"new":true}`)
+	_, err = p.open(t.Context(), "c")
+	wantFault(t, err, fault.StateNewer, true)
+	put(ours, "nonsense")
+	_, err = p.open(t.Context(), "c")
+	wantFault(t, err, fault.Decode, true)
+	put(ours, "")
+	p.mustOpen(t, "d").close()
+	put("foreign", "record")
+	_, err = p.open(t.Context(), "e")
+	wantFault(t, err, fault.Decode, true)
+	put("foreign", "")
+	p.mustOpen(t, "f").close()
+}

@@ -1,0 +1,247 @@
+package upsertsink
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+
+	"cdcbridge/capture"
+	"cdcbridge/internal/fault"
+	kw "cdcbridge/internal/kafkawire"
+	"cdcbridge/upsert"
+)
+
+// until writes and commits until it fails.
+func (r *run) until(ctx context.Context, t *testing.T) error {
+	t.Helper()
+	for range 400 {
+		if err := r.write(ctx, 3); err != nil {
+			return err
+		}
+		if err := r.commit(ctx); err != nil {
+			return err
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	t.Fatal("nothing went wrong")
+	return nil
+}
+
+func (e *env) testTopicDeleted(t *testing.T) {
+	p := e.pipeline(t)
+	r := p.mustOpen(t, "a")
+	r.mustWrite(t, 3)
+	r.mustCommit(t)
+	if _, err := e.admin(t).DeleteTopics(t.Context(), p.topic); err != nil {
+		t.Fatal(err)
+	}
+	wantFault(t, r.until(t.Context(), t), fault.TopicMissing, true)
+	_, err := p.open(t.Context(), "a")
+	wantFault(t, err, fault.TopicMissing, true)
+}
+
+func (e *env) testTopicReplaced(t *testing.T) {
+	p := e.pipeline(t)
+	r := p.mustOpen(t, "a")
+	r.mustWrite(t, 3)
+	r.mustCommit(t)
+	adm := e.admin(t)
+	if _, err := adm.DeleteTopics(t.Context(), p.topic); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		policy := "compact"
+		if _, err := adm.CreateTopic(t.Context(), 3, 1, map[string]*string{"cleanup.policy": &policy}, p.topic); err == nil {
+			break
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	wantFault(t, r.until(t.Context(), t), fault.TopicReplaced, true)
+	_, err := p.open(t.Context(), "a")
+	wantFault(t, err, fault.TopicReplaced, true)
+}
+
+func (e *env) testPartitionsAdded(t *testing.T) {
+	p := e.pipeline(t)
+	r := p.mustOpen(t, "a")
+	r.mustWrite(t, 3)
+	r.mustCommit(t)
+	if _, err := e.admin(t).CreatePartitions(t.Context(), 1, p.topic); err != nil {
+		t.Fatal(err)
+	}
+	wantFault(t, r.until(t.Context(), t), fault.PartitionsChanged, true)
+	_, err := p.open(t.Context(), "a")
+	wantFault(t, err, fault.PartitionsChanged, true)
+}
+
+// testPolicies looks at topics that somebody else has created.
+func (e *env) testPolicies(t *testing.T) {
+	p := e.pipeline(t)
+	adm := e.admin(t)
+	create := func(topic string, settings ...string) {
+		t.Helper()
+		m := map[string]*string{}
+		for i := 0; i < len(settings); i += 2 {
+			m[settings[i]] = &settings[i+1]
+		}
+		if _, err := adm.CreateTopic(t.Context(), 2, 1, m, topic); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r := p.mustOpen(t, "a")
+	topic := func(name string, mode upsert.Mode) (*upsert.Topic, error) {
+		return r.sink.Topic(t.Context(), name, &upsert.Output{Mode: mode})
+	}
+	create(p.name+".deletes", "cleanup.policy", "delete", "max.message.bytes", "5000", "compression.type", "zstd")
+	_, err := topic(p.name+".deletes", upsert.Upsert)
+	wantFault(t, err, fault.TopicNotCompacted, true)
+	got, err := topic(p.name+".deletes", upsert.Changelog)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !got.WallClock || !got.Recompress || got.MaxBatch != 5000 || got.Partitions != 2 {
+		t.Errorf("topic %+v", got)
+	}
+	create(p.name+".both", "cleanup.policy", "compact,delete")
+	_, err = topic(p.name+".both", upsert.Upsert)
+	wantFault(t, err, fault.TopicNotCompacted, true)
+	create(p.name+".replicas", "cleanup.policy", "compact", "min.insync.replicas", "2")
+	_, err = topic(p.name+".replicas", upsert.Upsert)
+	wantFault(t, err, fault.TopicSettings, true)
+	_, err = topic(p.name+".missing", upsert.Upsert)
+	wantFault(t, err, fault.TopicMissing, true)
+	create(p.name+".good", "cleanup.policy", "compact", "compression.type", "lz4")
+	good, err := topic(p.name+".good", upsert.Upsert)
+	if err != nil || good.WallClock || good.Recompress {
+		t.Errorf("topic %+v: %v", good, err)
+	}
+	if again, err := topic(p.name+".good", upsert.Upsert); again != good || err != nil {
+		t.Errorf("the same topic is another one: %+v, %v", again, err)
+	}
+	if good.Index == r.topic.Index || got.Index == good.Index {
+		t.Errorf("indexes %d, %d and %d are not distinct", r.topic.Index, got.Index, good.Index)
+	}
+
+	q := e.pipeline(t)
+	create(q.cfg.StateTopic, "cleanup.policy", "compact")
+	_, err = q.open(t.Context(), "a")
+	wantFault(t, err, fault.TopicSettings, true)
+	q = e.pipeline(t)
+	policy := "delete"
+	if _, err := adm.CreateTopic(t.Context(), 16, 1, map[string]*string{"cleanup.policy": &policy}, q.cfg.StateTopic); err != nil {
+		t.Fatal(err)
+	}
+	_, err = q.open(t.Context(), "a")
+	wantFault(t, err, fault.TopicNotCompacted, true)
+	q = e.pipeline(t)
+	q.cfg.CreateTopics = false
+	_, err = q.open(t.Context(), "a")
+	wantFault(t, err, fault.TopicMissing, true)
+}
+
+func (e *env) testTimestamp(t *testing.T) {
+	p := e.pipeline(t)
+	p.output.Settings.Config = map[string]string{"message.timestamp.after.max.ms": "3600000"}
+	r := p.mustOpen(t, "a")
+	section := kw.AppendRecord(nil, &kw.Record{Key: []byte("k"), Value: []byte("v")})
+	c := &upsert.Chunk{Records: 1, Parts: []upsert.Part{part(r.topic, 0, kw.None, time.Now().Add(24*time.Hour).UnixMilli(), section, 1)}}
+	wantFault(t, r.sink.Write(t.Context(), c), fault.Timestamp, true)
+}
+
+// testSplit lowers max.message.bytes under a running sink: batches are cut in two until they fit.
+func (e *env) testSplit(t *testing.T) {
+	p := e.pipeline(t)
+	p.output.Settings.Partitions = 1
+	r := p.mustOpen(t, "a")
+	r.mustWrite(t, 100)
+	r.mustCommit(t)
+	e.lower(t, p)
+	for _, codec := range []kw.Codec{kw.None, kw.LZ4} {
+		if err := r.sink.Write(t.Context(), r.chunk(100, codec)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.mustWrite(t, 3)
+	r.mustCommit(t)
+	if n := r.sink.Stats().Splits; n < 2 {
+		t.Errorf("%d splits", n)
+	}
+	p.mustHold(t, 303)
+}
+
+// lower sets max.message.bytes of the topic and waits until the broker acts on it.
+func (e *env) lower(t *testing.T, p *pipeline) {
+	t.Helper()
+	if err := setTopic(t, e, p.topic, "max.message.bytes", "500"); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(time.Second)
+}
+
+func (e *env) testTooLarge(t *testing.T) {
+	p := e.pipeline(t)
+	p.output.Settings.Config = map[string]string{"max.message.bytes": "1000"}
+	r := p.mustOpen(t, "a")
+	if r.topic.MaxBatch != 1000 {
+		t.Errorf("max batch %d", r.topic.MaxBatch)
+	}
+	section := kw.AppendRecord(nil, &kw.Record{Key: []byte("k"), Value: []byte(strings.Repeat("v", 2000))})
+	c := &upsert.Chunk{Records: 1, Parts: []upsert.Part{part(r.topic, 0, kw.None, time.Now().UnixMilli(), section, 1)}}
+	wantFault(t, r.sink.Write(t.Context(), c), fault.RecordTooLarge, true)
+}
+
+// testCheck runs the preflight beside a running sink, which must not notice.
+func (e *env) testCheck(t *testing.T) {
+	p := e.pipeline(t)
+	findings := p.checkAll(t)
+	for _, f := range findings {
+		if f.Severity == capture.Problem {
+			t.Errorf("on a fresh cluster: %+v", f)
+		}
+	}
+	r := p.mustOpen(t, "a")
+	r.mustWrite(t, 5)
+	p.checkAll(t)
+	r.mustWrite(t, 5)
+	r.mustCommit(t)
+	p.checkAll(t)
+	r.mustWrite(t, 5)
+	r.mustCommit(t)
+	p.mustHold(t, 15)
+
+	p.cfg.TransactionTimeout = 2 * time.Hour
+	if err := setTopic(t, e, p.topic, "cleanup.policy", "delete"); err != nil {
+		t.Fatal(err)
+	}
+	codes := map[string]bool{}
+	for _, f := range p.checkAll(t) {
+		if f.Severity == capture.Problem {
+			codes[f.Code] = true
+			if f.Remedy == "" {
+				t.Errorf("no remedy: %+v", f)
+			}
+		}
+	}
+	if !codes[string(fault.TransactionTimeout)] || !codes[string(fault.TopicNotCompacted)] {
+		t.Errorf("problems %v", codes)
+	}
+}
+
+func (p *pipeline) checkAll(t *testing.T) []capture.Finding {
+	t.Helper()
+	sink := p.newSink("check")
+	defer sink.Close(context.Background())
+	findings, err := sink.Check(t.Context(), []upsert.TopicUse{{Topic: p.topic, Output: &p.output}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return findings
+}
+
+func setTopic(t *testing.T, e *env, topic, name, value string) error {
+	_, err := e.admin(t).AlterTopicConfigs(t.Context(), []kadm.AlterConfig{{Op: kadm.SetConfig, Name: name, Value: &value}}, topic)
+	return err
+}
