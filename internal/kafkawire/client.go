@@ -8,6 +8,7 @@ import (
 	"net"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -30,7 +31,8 @@ type Client struct {
 	transport *kafka.Transport
 	rt        kafka.RoundTripper
 	mechanism sasl.Mechanism
-	initErr   error // a configuration that cannot work, reported by the first call
+	initErr   error       // a configuration that cannot work, reported by the first call
+	proven    atomic.Bool // a broker has answered: credentials and certificates were right once
 
 	mu           sync.Mutex
 	closed       bool
@@ -151,6 +153,7 @@ func (c *Client) send(ctx context.Context, broker int32, req *encoder) (*exchang
 		sent := x.settle()
 		switch {
 		case err == nil && sent && x.answer != nil:
+			c.proven.Store(true)
 			return x, nil
 		case err == nil:
 			err = errors.New("the transport returned without an answer")
@@ -163,8 +166,17 @@ func (c *Client) send(ctx context.Context, broker int32, req *encoder) (*exchang
 	}
 }
 
-// explain turns a failed call into a fault with a remedy.
+// explain turns a failed call into a fault with a remedy. Credentials that were right once are not refused for good: a broker
+// that is starting may not have loaded them yet.
 func (c *Client) explain(ctx context.Context, x *exchange, err error) error {
+	err = c.diagnose(ctx, x, err)
+	if f := fault.As(err); f != nil && f.Code == fault.Auth && c.proven.Load() {
+		f.Final = false
+	}
+	return err
+}
+
+func (c *Client) diagnose(ctx context.Context, x *exchange, err error) error {
 	if errors.Is(err, errClosed) || c.initErr != nil {
 		return err
 	}
