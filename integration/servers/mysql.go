@@ -98,8 +98,8 @@ func (m *MySQL) prepare(ctx context.Context) error {
 	if _, err := os.Stat(m.dataDir()); err == nil {
 		return nil
 	}
-	// cp and not os.CopyFS: it keeps owner and mode, and it can share blocks.
-	out, err := exec.CommandContext(ctx, "cp", "-a", "--reflink=auto", filepath.Join(m.home, "template"), m.dataDir()).CombinedOutput()
+	// cp and not os.CopyFS: it keeps owner and mode, and leaves out the half that is zeros.
+	out, err := exec.CommandContext(ctx, "cp", "-a", "--sparse=always", filepath.Join(m.home, "template"), m.dataDir()).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("copying the data directory of MySQL %s: %w: %s", m.options.Version, err, out)
 	}
