@@ -71,37 +71,43 @@ func (m *Materializer) encodeRun(b *changelog.Batch, run *changelog.Run, plan *P
 	}
 	for i := run.From; i < run.To; i++ {
 		ch := &b.Changes[i]
-		if err := m.encodeChange(plan, ch, at); err != nil {
+		if err := m.encodeChange(plan, ch, stamp{at: at}); err != nil {
 			return fmt.Errorf("encoding %s of %s at %s:%d row %d for output %s: %w", ch.Op, plan.Table.FullName(), run.File, run.Pos, ch.RowInEvent, plan.Output.Name, err)
 		}
 	}
 	return nil
 }
 
-func (m *Materializer) encodeChange(plan *Plan, ch *changelog.Change, at int64) error {
+// stamp is what a record carries beside key and value.
+type stamp struct {
+	at   int64  // record timestamp, milliseconds
+	link string // name of the header that carries m.link, the key of the other half of a key change; empty: none
+}
+
+func (m *Materializer) encodeChange(plan *Plan, ch *changelog.Change, s stamp) error {
 	if plan.Output.Mode != Upsert {
-		return m.record(plan, ch, opName(ch.Op), at, "")
+		return m.record(plan, ch, s)
 	}
 	switch ch.Op {
 	case changelog.Read, changelog.Insert, changelog.Upsert:
-		return m.record(plan, ch, opName(ch.Op), at, "")
+		return m.record(plan, ch, s)
 	case changelog.Update:
 		if keyChanged(plan.Key, ch) {
-			return m.keyChange(plan, ch, at)
+			return m.keyChange(plan, ch, s)
 		}
-		return m.record(plan, ch, opName(ch.Op), at, "")
+		return m.record(plan, ch, s)
 	case changelog.Delete:
-		if err := m.record(plan, ch, opName(ch.Op), at, ""); err != nil {
+		if err := m.record(plan, ch, s); err != nil {
 			return err
 		}
-		return m.tombstone(plan, ch, at, "")
+		return m.tombstone(plan, ch, s)
 	}
 	return fault.NewFinal(fault.Internal, "materializing a change", fmt.Errorf("operation %d", ch.Op), "Please report this as a bug.")
 }
 
 // keyChange writes the three records of a row that moves to another key. They may go to different partitions; they are in
 // one transaction. Where the format links the halves, each carries the other's key.
-func (m *Materializer) keyChange(plan *Plan, ch *changelog.Change, at int64) error {
+func (m *Materializer) keyChange(plan *Plan, ch *changelog.Change, s stamp) error {
 	m.ctx.Split = true
 	defer func() { m.ctx.Split = false }()
 	del, ins := *ch, *ch
@@ -111,20 +117,22 @@ func (m *Materializer) keyChange(plan *Plan, ch *changelog.Change, at int64) err
 	if m.link, err = plan.encoder.AppendKey(m.link[:0], ch.After); err != nil {
 		return err
 	}
-	if err = m.record(plan, &del, opName(del.Op), at, plan.links.newKey); err != nil {
+	s.link = plan.links.newKey
+	if err = m.record(plan, &del, s); err != nil {
 		return err
 	}
-	if err = m.tombstone(plan, &del, at, plan.links.newKey); err != nil {
+	if err = m.tombstone(plan, &del, s); err != nil {
 		return err
 	}
 	if m.link, err = plan.encoder.AppendKey(m.link[:0], ch.Before); err != nil {
 		return err
 	}
-	return m.record(plan, &ins, opName(ins.Op), at, plan.links.oldKey)
+	s.link = plan.links.oldKey
+	return m.record(plan, &ins, s)
 }
 
-// record writes the message of one change. linkHeader, when not empty, names the header that carries m.link.
-func (m *Materializer) record(plan *Plan, ch *changelog.Change, op string, at int64, linkHeader string) error {
+// record writes the message of one change.
+func (m *Materializer) record(plan *Plan, ch *changelog.Change, s stamp) error {
 	if err := m.setKey(plan, ch); err != nil {
 		return err
 	}
@@ -132,15 +140,17 @@ func (m *Materializer) record(plan *Plan, ch *changelog.Change, op string, at in
 	if m.value, err = plan.encoder.AppendValue(m.value[:0], &m.ctx, ch); err != nil {
 		return err
 	}
-	return m.put(plan, ch, m.value, op, at, linkHeader)
+	m.header, m.num = appendChangeHeaders(append(m.header[:0], m.run...), ch.Index, opName(ch.Op), m.num)
+	return m.put(plan, m.value, s)
 }
 
 // tombstone writes a null value for the key that the change's before image has.
-func (m *Materializer) tombstone(plan *Plan, ch *changelog.Change, at int64, linkHeader string) error {
+func (m *Materializer) tombstone(plan *Plan, ch *changelog.Change, s stamp) error {
 	if err := m.setKey(plan, ch); err != nil {
 		return err
 	}
-	return m.put(plan, ch, nil, "x", at, linkHeader)
+	m.header, m.num = appendChangeHeaders(append(m.header[:0], m.run...), ch.Index, opTombstone, m.num)
+	return m.put(plan, nil, s)
 }
 
 func (m *Materializer) setKey(plan *Plan, ch *changelog.Change) error {
@@ -163,11 +173,11 @@ func (m *Materializer) setKey(plan *Plan, ch *changelog.Change) error {
 	return err
 }
 
-func (m *Materializer) put(plan *Plan, ch *changelog.Change, value []byte, op string, at int64, linkHeader string) error {
+// put adds a record with m.key and m.header to the part of its partition.
+func (m *Materializer) put(plan *Plan, value []byte, s stamp) error {
 	count := headerCount
-	m.header, m.num = appendChangeHeaders(append(m.header[:0], m.run...), ch.Index, op, m.num)
-	if linkHeader != "" {
-		m.header = kafkawire.AppendRecordHeader(m.header, linkHeader, m.link)
+	if s.link != "" {
+		m.header = kafkawire.AppendRecordHeader(m.header, s.link, m.link)
 		count++
 	}
 	rec := kafkawire.Record{Value: value, Headers: m.header, HeaderCount: count}
@@ -176,7 +186,7 @@ func (m *Materializer) put(plan *Plan, ch *changelog.Change, value []byte, op st
 		rec.Key = m.key
 		partition = kafkawire.PartitionOf(m.key, plan.Topic.Partitions)
 	}
-	return m.parts.add(plan.Topic, partition, &rec, at)
+	return m.parts.add(plan.Topic, partition, &rec, s.at)
 }
 
 // shrink lets go of scratch space that a few huge rows have blown up.
@@ -189,6 +199,9 @@ func (m *Materializer) shrink() {
 }
 
 const maxScratch = 1 << 20
+
+// opTombstone is what HeaderOp says on a tombstone.
+const opTombstone = "x"
 
 func keyChanged(key []int, ch *changelog.Change) bool {
 	if ch.Before == nil {
