@@ -1,0 +1,176 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"cdcbridge/integration/harness"
+)
+
+// sample is one measurement of the daemon.
+type sample struct {
+	Rows    int64 `json:"rows"`
+	Txns    int64 `json:"transactions"`
+	Records int64 `json:"records"` // of all outputs
+	Commits int64 `json:"commits"`
+	Splits  int64 `json:"split_commits"`
+	Bytes   int64 `json:"bytes"` // record batches, compressed
+
+	Seconds       float64 `json:"seconds"` // from the start of the process to the commit of the last row
+	SteadySeconds float64 `json:"steady_seconds"`
+	SteadyRows    int64   `json:"steady_rows"` // committed within them: between the first and the last commit
+	CommitSeconds float64 `json:"commit_seconds"`
+	CPUSeconds    float64 `json:"cpu_seconds"` // of the daemon, start and stop included
+	PeakMemory    int64   `json:"peak_memory"` // resident bytes
+	Shares        shares  `json:"cores"`       // who used the machine meanwhile
+}
+
+// counters is what a drain reads of /status.
+type counters struct {
+	Changes, Records, Bytes, Commits int64
+	Splits                           int64
+	CommitSeconds                    float64 `json:"commit_seconds"`
+}
+
+// drainLimit bounds one drain.
+const drainLimit = 3 * time.Minute
+
+// drain runs a daemon of its own on the backlog until every row is committed, and verifies what is in the topics.
+func (s *stand) drain(ctx context.Context, v variant, b backlog) (_ sample, topics []string, err error) {
+	name, config := s.pipeline(v)
+	smp := sample{Rows: b.changes, Txns: b.txns}
+	limit, cancel := context.WithTimeout(ctx, drainLimit)
+	defer cancel()
+	start := harness.Start
+	if s.profile != "" {
+		start = harness.StartProfiled
+	}
+	if _, err := harness.Binary(); err != nil { // built before the clock starts
+		return smp, nil, err
+	}
+	before := s.usage()
+	began := time.Now()
+	d, err := start(s.dir, config)
+	if err != nil {
+		return smp, nil, err
+	}
+	defer d.Kill()
+	profiled := s.collectProfile(limit, d, name)
+	if err := follow(limit, d, began, &smp); err != nil {
+		return smp, nil, fmt.Errorf("draining %s: %w\n%s", v.label, err, d.Log())
+	}
+	smp.Shares = s.usage().since(before, d.PID())
+	if err := errors.Join(<-profiled, d.Stop(limit)); err != nil {
+		return smp, nil, err
+	}
+	cpu, _ := d.Usage()
+	smp.CPUSeconds = cpu.Seconds()
+	for i := range v.formats {
+		got, err := s.topics(ctx, fmt.Sprintf("%s.o%d.", name, i))
+		if err != nil {
+			return smp, nil, err
+		}
+		if err := s.verify(ctx, got, b.records); err != nil {
+			return smp, nil, fmt.Errorf("verifying output %d of %s: %w\n%s", i, v.label, err, d.Log())
+		}
+		topics = append(topics, got...)
+	}
+	return smp, topics, nil
+}
+
+// follow polls the counters until every change is committed.
+func follow(ctx context.Context, d *harness.Daemon, began time.Time, smp *sample) error {
+	const every = 20 * time.Millisecond
+	var first time.Time
+	var firstRows, seen int64
+	ticker := time.NewTicker(every)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+		case <-d.Exited():
+			return errors.New("the daemon ended")
+		case <-ctx.Done():
+			return fmt.Errorf("%d of %d rows are committed: %w", seen, smp.Rows, ctx.Err())
+		}
+		state, c, err := readCounters(ctx, d)
+		if err != nil {
+			continue // it does not listen yet
+		}
+		if state == "failed" || state == "retrying" {
+			return fmt.Errorf("the pipeline is %s", state)
+		}
+		now := time.Now()
+		if first.IsZero() && c.Changes > 0 {
+			first, firstRows = now, c.Changes
+		}
+		seen = c.Changes
+		if peak, err := d.PeakMemory(); err == nil {
+			smp.PeakMemory = peak
+		}
+		if seen < smp.Rows {
+			continue
+		}
+		smp.Records, smp.Commits, smp.Splits, smp.Bytes, smp.CommitSeconds = c.Records, c.Commits, c.Splits, c.Bytes, c.CommitSeconds
+		smp.Seconds, smp.SteadySeconds, smp.SteadyRows = now.Sub(began).Seconds(), now.Sub(first).Seconds(), seen-firstRows
+		if seen > smp.Rows {
+			return fmt.Errorf("%d rows are committed, the backlog has %d", seen, smp.Rows)
+		}
+		return nil
+	}
+}
+
+func readCounters(ctx context.Context, d *harness.Daemon) (state string, c counters, err error) {
+	_, body, err := d.Get(ctx, "/status")
+	if err != nil {
+		return "", c, err
+	}
+	var doc struct {
+		Pipelines []struct {
+			State    string
+			Counters counters
+		}
+	}
+	if err := json.Unmarshal(body, &doc); err != nil {
+		return "", c, fmt.Errorf("reading /status: %w", err)
+	}
+	if len(doc.Pipelines) != 1 {
+		return "", c, fmt.Errorf("/status has %d pipelines", len(doc.Pipelines))
+	}
+	return doc.Pipelines[0].State, doc.Pipelines[0].Counters, nil
+}
+
+// collectProfile takes a CPU profile of the daemon's first seconds of work, if that is wanted. The channel tells when it is
+// done.
+func (s *stand) collectProfile(ctx context.Context, d *harness.Daemon, name string) <-chan error {
+	done := make(chan error, 1)
+	if s.profile == "" {
+		done <- nil
+		return done
+	}
+	go func() {
+		for {
+			_, _, err := readCounters(ctx, d)
+			if err == nil {
+				break
+			}
+			select {
+			case <-ctx.Done():
+				done <- ctx.Err()
+				return
+			case <-time.After(20 * time.Millisecond):
+			}
+		}
+		_, body, err := d.Get(ctx, "/debug/pprof/profile?seconds=5")
+		if err == nil {
+			err = os.WriteFile(filepath.Join(s.profile, name+".pprof"), body, 0o644)
+		}
+		done <- err
+	}()
+	return done
+}

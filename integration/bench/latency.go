@@ -1,0 +1,219 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+	"golang.org/x/sync/errgroup"
+
+	"cdcbridge/integration/harness"
+)
+
+// latencies of one rate, in milliseconds.
+type latencies struct {
+	Rate       float64 `json:"rate"` // one-row transactions a second that were reached
+	Count      int     `json:"count"`
+	P50        float64 `json:"p50"` // from the answer to the COMMIT until a read_committed consumer has the record
+	P99        float64 `json:"p99"`
+	Max        float64 `json:"max"`
+	FromSend50 float64 `json:"from_send_p50"` // from before the statement is sent: holds the database's own time
+	FromSend99 float64 `json:"from_send_p99"`
+	CPU        float64 `json:"cpu"` // cores that the daemon used
+	PeakMemory int64   `json:"peak_memory"`
+	Commits    int64   `json:"commits"`
+	Shares     shares  `json:"cores"`
+}
+
+// probe writes rows at a rate and notes when each was sent, committed and read. Index is the row's id.
+type probe struct {
+	began           time.Time
+	sent, done, got []atomic.Int64 // nanoseconds since began; 0: not yet
+	left            atomic.Int64
+	all             chan struct{} // closed when everything was read
+}
+
+// measureLatency measures at the rate of the project's aim and at a trickle.
+func measureLatency(ctx context.Context, s *stand) error {
+	for range s.runs {
+		for _, r := range []struct{ rate, seconds int }{{500, 20}, {10, 10}} {
+			if err := s.latency(ctx, r.rate, r.seconds); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (s *stand) latency(ctx context.Context, rate, seconds int) error {
+	if err := s.fresh(ctx); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Duration(seconds)*time.Second+time.Minute)
+	defer cancel()
+	name, config := s.pipeline(variant{formats: []string{dbz}, defaults: true})
+	d, err := harness.Start(s.dir, config)
+	if err != nil {
+		return err
+	}
+	defer d.Kill()
+	if _, err := d.WaitState(ctx, "running"); err != nil {
+		return err
+	}
+	p := newProbe(rate * seconds)
+	g, ctx := errgroup.WithContext(ctx)
+	reading, stopReading := context.WithCancel(ctx)
+	defer stopReading()
+	// The first row makes the topic; it is not measured.
+	if _, err := s.db.ExecContext(ctx, thousandOrders(1_000_000)+" LIMIT 1"); err != nil {
+		return err
+	}
+	topic := name + ".o0.orders"
+	if err := s.waitTopic(ctx, topic); err != nil {
+		return fmt.Errorf("%w\n%s", err, d.Log())
+	}
+	warm := make(chan struct{})
+	g.Go(func() error { return p.read(reading, s, topic, warm) })
+	select {
+	case <-warm:
+	case <-ctx.Done():
+		return fmt.Errorf("the first row does not come: %w\n%s", ctx.Err(), d.Log())
+	}
+	before := s.usage()
+	p.began = time.Now()
+	if err := p.write(ctx, s, rate); err != nil {
+		return err
+	}
+	took := time.Since(p.began)
+	shares := s.usage().since(before, d.PID())
+	select {
+	case <-p.all:
+	case <-time.After(15 * time.Second):
+		return fmt.Errorf("%d rows were not read\n%s", p.left.Load(), d.Log())
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	stopReading()
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	l := p.result()
+	l.Rate, l.Shares, l.CPU = float64(l.Count)/took.Seconds(), shares, shares.Daemon
+	if l.PeakMemory, err = d.PeakMemory(); err != nil {
+		return err
+	}
+	_, c, err := readCounters(ctx, d)
+	if err != nil {
+		return err
+	}
+	l.Commits = c.Commits
+	s.report.latency(rate, l)
+	progress("   %d/s: p50 %.1f ms, p99 %.1f ms, max %.1f ms", rate, l.P50, l.P99, l.Max)
+	return d.Stop(ctx)
+}
+
+func newProbe(n int) *probe {
+	p := &probe{sent: make([]atomic.Int64, n), done: make([]atomic.Int64, n), got: make([]atomic.Int64, n), all: make(chan struct{})}
+	p.left.Store(int64(n))
+	return p
+}
+
+func (s *stand) waitTopic(ctx context.Context, topic string) error {
+	for {
+		if _, err := s.topics(ctx, topic); err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("waiting for topic %s: %w", topic, ctx.Err())
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+// write commits one-row transactions on schedule over four connections: a slow one delays no other.
+func (p *probe) write(ctx context.Context, s *stand, rate int) error {
+	g, ctx := errgroup.WithContext(ctx)
+	var next atomic.Int64
+	for range 4 {
+		g.Go(func() error {
+			conn, err := s.db.Conn(ctx)
+			if err != nil {
+				return err
+			}
+			defer conn.Close()
+			insert, err := conn.PrepareContext(ctx, "INSERT INTO bench.orders SELECT "+orderValues+" FROM (SELECT CAST(? AS SIGNED) AS n) t")
+			if err != nil {
+				return err
+			}
+			defer insert.Close()
+			for i := next.Add(1) - 1; i < int64(len(p.sent)); i = next.Add(1) - 1 {
+				time.Sleep(time.Until(p.began.Add(time.Duration(i) * time.Second / time.Duration(rate))))
+				p.sent[i].Store(int64(time.Since(p.began)))
+				if _, err := insert.ExecContext(ctx, i); err != nil {
+					return err
+				}
+				p.done[i].Store(int64(time.Since(p.began)))
+			}
+			return nil
+		})
+	}
+	return g.Wait()
+}
+
+// read notes the arrival of each row until ctx ends. It closes warm at the first record.
+func (p *probe) read(ctx context.Context, s *stand, topic string, warm chan<- struct{}) error {
+	cl, err := kgo.NewClient(kgo.SeedBrokers(s.kafka.Brokers()...), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.FetchMinBytes(1),
+		kgo.ConsumeTopics(topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.MetadataMinAge(100*time.Millisecond))
+	if err != nil {
+		return err
+	}
+	defer cl.Close()
+	for {
+		fetches := cl.PollFetches(ctx)
+		now := time.Now()
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err := fetches.Err(); err != nil {
+			return fmt.Errorf("reading %s: %w", topic, err)
+		}
+		for it := fetches.RecordIter(); !it.Done(); {
+			var key struct{ ID int64 }
+			if err := json.Unmarshal(it.Next().Key, &key); err != nil {
+				return fmt.Errorf("reading a key: %w", err)
+			}
+			if key.ID >= int64(len(p.got)) {
+				close(warm)
+				continue
+			}
+			if !p.got[key.ID].CompareAndSwap(0, int64(now.Sub(p.began))) {
+				return fmt.Errorf("row %d came twice", key.ID)
+			}
+			if p.left.Add(-1) == 0 {
+				close(p.all)
+			}
+		}
+	}
+}
+
+// result sorts the waiting times. A record that came before the answer to its COMMIT waited for nothing.
+func (p *probe) result() latencies {
+	fromCommit, fromSend := make([]float64, len(p.got)), make([]float64, len(p.got))
+	for i := range p.got {
+		got := p.got[i].Load()
+		fromCommit[i] = max(0, float64(got-p.done[i].Load())/1e6)
+		fromSend[i] = float64(got-p.sent[i].Load()) / 1e6
+	}
+	slices.Sort(fromCommit)
+	slices.Sort(fromSend)
+	at := func(sorted []float64, q float64) float64 { return sorted[int(q*float64(len(sorted)-1))] }
+	return latencies{
+		Count: len(fromCommit), P50: at(fromCommit, 0.5), P99: at(fromCommit, 0.99), Max: at(fromCommit, 1),
+		FromSend50: at(fromSend, 0.5), FromSend99: at(fromSend, 0.99),
+	}
+}

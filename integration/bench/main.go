@@ -1,0 +1,106 @@
+// Command bench measures cdcbridge on real servers: rows a second, CPU and memory of the real binary while it drains
+// backlogs from MySQL into Kafka exactly once, and the latency from database commit to a read_committed consumer. Beside
+// each number stand the ceilings that the same servers gave in the same run.
+//
+//	go run ./bench [-only drain,single,…] [-rows 1000000] [-runs 3] [-json file] [-profile dir]
+//
+//	stand        one MySQL, one Kafka broker, one binlog at a time         stand.go
+//	suite        fills a binlog, drains it in several ways                 suites.go, load.go
+//	drain        runs the daemon until everything is committed, verifies   drain.go, topics.go
+//	ceilings     dump.go (raw binlog), produce.go (batches made before)
+//	latency      latency.go
+//	report       table and JSON                                            report.go, machine.go
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+)
+
+// options are the command line.
+type options struct {
+	only    []string
+	rows    int64
+	runs    int
+	json    string
+	profile string
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args[1:]); err != nil {
+		if !errors.Is(err, flag.ErrHelp) {
+			fmt.Fprintln(os.Stderr, "bench:", err)
+		}
+		os.Exit(1)
+	}
+}
+
+func parse(args []string) (options, error) {
+	var o options
+	names := make([]string, len(suites))
+	for i, s := range suites {
+		names[i] = s.name
+	}
+	f := flag.NewFlagSet("bench", flag.ContinueOnError)
+	only := f.String("only", "", "comma-separated parts to run, of "+strings.Join(names, ", ")+" (default all)")
+	f.Int64Var(&o.rows, "rows", 1_000_000, "rows of the large backlogs; the others scale with it")
+	f.IntVar(&o.runs, "runs", 3, "times that each backlog is drained; the table has the median")
+	f.StringVar(&o.json, "json", "", "write every single measurement into this file")
+	f.StringVar(&o.profile, "profile", "", "write a CPU profile of the daemon for each drain into this directory")
+	if err := f.Parse(args); err != nil {
+		return o, err
+	}
+	if o.rows < 10_000 || o.runs < 1 || f.NArg() > 0 {
+		return o, errors.New("-rows must be at least 10000, -runs at least 1, and there are no other arguments")
+	}
+	if *only != "" {
+		o.only = strings.Split(*only, ",")
+	}
+	for _, name := range o.only {
+		if !slices.Contains(names, name) {
+			return o, fmt.Errorf("-only: %q is none of %s", name, strings.Join(names, ", "))
+		}
+	}
+	return o, nil
+}
+
+func run(ctx context.Context, args []string) (err error) {
+	o, err := parse(args)
+	if err != nil {
+		return err
+	}
+	s, err := newStand(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.close()) }()
+	for _, suite := range suites {
+		if len(o.only) > 0 && !slices.Contains(o.only, suite.name) {
+			continue
+		}
+		progress("== %s: %s", suite.name, suite.title)
+		if err := suite.run(ctx, s); err != nil {
+			return fmt.Errorf("measuring %s: %w", suite.name, err)
+		}
+	}
+	s.report.Machine.LoadAfter = loadAverage()
+	if o.json != "" {
+		if err := s.report.writeJSON(o.json); err != nil {
+			return err
+		}
+	}
+	s.report.print(os.Stdout)
+	return nil
+}
+
+// progress tells on standard error what goes on; standard output is the report alone.
+func progress(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }

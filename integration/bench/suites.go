@@ -1,0 +1,101 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// suite is one part of the benchmark.
+type suite struct {
+	name, title string
+	run         func(context.Context, *stand) error
+}
+
+const dbz, can = "debezium-json", "canal-json"
+
+var suites = []suite{
+	{"drain", "backlog of multi-row transactions", backlogs{
+		name: "drain", load: loadOrders, ceilings: true,
+		variants: []variant{
+			{label: "debezium-json", formats: []string{dbz}},
+			{label: "canal-json", formats: []string{can}},
+			{label: "both as two outputs", formats: []string{dbz, can}},
+		},
+	}.run},
+	{"single", "backlog of one-row transactions", backlogs{
+		name: "single", load: loadSingle, ceilings: true,
+		variants: []variant{{label: "debezium-json", formats: []string{dbz}}},
+	}.run},
+	{"big", "all rows in one transaction", backlogs{
+		name: "big", load: loadBig, variants: []variant{{label: "debezium-json", formats: []string{dbz}}},
+	}.run},
+	{"values", "20 rows with one value of 10 MB each", backlogs{
+		name: "values", load: loadValues, variants: []variant{{label: "debezium-json", formats: []string{dbz}, large: true}},
+	}.run},
+	{"mixed", "updates and deletes, 100 rows a transaction", backlogs{
+		name: "mixed", load: loadMixed, variants: []variant{{label: "debezium-json", formats: []string{dbz}}},
+	}.run},
+	{"compressed", "backlog of compressed transactions", backlogs{
+		name: "compressed", load: loadCompressed, ceilings: true,
+		variants: []variant{{label: "debezium-json", formats: []string{dbz}}},
+	}.run},
+	{"latency", "commit to readable, default settings", measureLatency},
+	{"micro", "decode and encode alone", measureMicro},
+}
+
+// backlogs is a suite that fills the binlog once and drains it several times, ceilings and variants in turn.
+type backlogs struct {
+	name     string
+	load     func(context.Context, *stand) (backlog, error)
+	variants []variant
+	ceilings bool
+}
+
+func (b backlogs) run(ctx context.Context, s *stand) error {
+	if err := s.fresh(ctx); err != nil {
+		return err
+	}
+	began := time.Now()
+	filled, err := b.load(ctx, s)
+	if err != nil {
+		return fmt.Errorf("filling the binlog: %w", err)
+	}
+	progress("   %d rows written in %.1f s", filled.changes, time.Since(began).Seconds())
+	var batches *load
+	for n := range s.runs {
+		if b.ceilings {
+			res, err := s.dump(ctx, filled)
+			if err != nil {
+				return err
+			}
+			s.report.ceiling(b.name, "raw binlog dump", res)
+			progress("   run %d: raw binlog dump %s rows/s", n+1, thousands(float64(res.Rows)/res.Seconds))
+		}
+		for i, v := range b.variants {
+			smp, topics, err := s.drain(ctx, v, filled)
+			if err != nil {
+				return err
+			}
+			s.report.drain(b.name, v.label, smp)
+			progress("   run %d: %s %s rows/s, %.2f µs of CPU a row, %d MB", n+1, v.label, thousands(float64(smp.Rows)/smp.Seconds), 1e6*smp.CPUSeconds/float64(smp.Rows), smp.PeakMemory>>20)
+			if b.ceilings && batches == nil && i == 0 {
+				if batches, err = s.encodeTopic(ctx, topics[0]); err != nil {
+					return err
+				}
+			}
+			if err := s.deleteTopics(ctx, topics...); err != nil {
+				return err
+			}
+		}
+		if b.ceilings {
+			res, err := s.produce(ctx, batches)
+			if err != nil {
+				return err
+			}
+			s.report.ceiling(b.name, "produce only", res)
+			progress("   run %d: produce only %s rows/s", n+1, thousands(float64(res.Rows)/res.Seconds))
+		}
+	}
+	return nil
+}

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"hash/maphash"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// topics lists the topics whose names begin with prefix.
+func (s *stand) topics(ctx context.Context, prefix string) ([]string, error) {
+	cl, err := kgo.NewClient(kgo.SeedBrokers(s.kafka.Brokers()...))
+	if err != nil {
+		return nil, err
+	}
+	defer cl.Close()
+	all, err := kadm.NewClient(cl).ListTopics(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("listing topics: %w", err)
+	}
+	names := slices.DeleteFunc(all.Names(), func(name string) bool { return !strings.HasPrefix(name, prefix) })
+	if len(names) == 0 {
+		return nil, fmt.Errorf("there is no topic %s*", prefix)
+	}
+	return names, nil
+}
+
+func (s *stand) deleteTopics(ctx context.Context, names ...string) error {
+	cl, err := kgo.NewClient(kgo.SeedBrokers(s.kafka.Brokers()...))
+	if err != nil {
+		return err
+	}
+	defer cl.Close()
+	res, err := kadm.NewClient(cl).DeleteTopics(ctx, names...)
+	if err != nil {
+		return fmt.Errorf("deleting topics: %w", err)
+	}
+	return res.Error()
+}
+
+// verify reads topics with an independent read_committed consumer: as many records as expected, none of them twice.
+func (s *stand) verify(ctx context.Context, topics []string, want int64) error {
+	seen := make(map[uint64]struct{}, want)
+	seed := maphash.MakeSeed()
+	var id []byte
+	for _, topic := range topics {
+		err := s.scan(ctx, topic, func(r *kgo.Record) error {
+			id = id[:0]
+			for _, h := range r.Headers {
+				if h.Key == "cdc.txn" || h.Key == "cdc.ord" || h.Key == "cdc.op" {
+					id = append(append(id, h.Value...), 0)
+				}
+			}
+			sum := maphash.Bytes(seed, id)
+			if _, twice := seen[sum]; twice {
+				return fmt.Errorf("%q is in the topic twice", id)
+			}
+			seen[sum] = struct{}{}
+			return nil
+		})
+		if err != nil {
+			return fmt.Errorf("reading %s: %w", topic, err)
+		}
+	}
+	if int64(len(seen)) != want {
+		return fmt.Errorf("%d committed records in %v, want %d", len(seen), topics, want)
+	}
+	return nil
+}
+
+// scan calls f for each committed record of a topic, up to the last stable offsets of this moment. A record is valid during
+// the call.
+func (s *stand) scan(ctx context.Context, topic string, f func(*kgo.Record) error) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
+	defer cancel()
+	cl, err := kgo.NewClient(kgo.SeedBrokers(s.kafka.Brokers()...), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords(),
+		kgo.ConsumeTopics(topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchMaxBytes(64<<20), kgo.MetadataMinAge(100*time.Millisecond))
+	if err != nil {
+		return err
+	}
+	defer cl.Close()
+	ends, err := kadm.NewClient(cl).ListCommittedOffsets(ctx, topic)
+	if err != nil {
+		return fmt.Errorf("listing the stable offsets: %w", err)
+	}
+	left := map[int32]int64{}
+	ends.Each(func(o kadm.ListedOffset) {
+		if o.Err == nil && o.Offset > 0 {
+			left[o.Partition] = o.Offset
+		}
+	})
+	for len(left) > 0 {
+		fetches := cl.PollFetches(ctx)
+		if err := fetches.Err0(); err != nil {
+			return err
+		}
+		for it := fetches.RecordIter(); !it.Done(); {
+			r := it.Next()
+			if r.Offset+1 >= left[r.Partition] {
+				delete(left, r.Partition)
+			}
+			if r.Attrs.IsControl() {
+				continue
+			}
+			if err := f(r); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
