@@ -1,0 +1,116 @@
+package mysql
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"cdcbridge/capture"
+	"cdcbridge/internal/fault"
+)
+
+// tableFacts is what the catalogue knows of a table now. It decorates what the log says and never decodes.
+type tableFacts struct {
+	columns []columnFacts
+	engine  string
+	keyed   bool // has a primary key, or a unique one over columns that are not nullable
+}
+
+// transactional reports an engine whose rows a rollback takes back.
+func (f *tableFacts) transactional() bool {
+	return strings.EqualFold(f.engine, "InnoDB") || strings.EqualFold(f.engine, "ndbcluster")
+}
+
+// cascade is a captured table whose rows a foreign key changes by itself.
+type cascade struct {
+	table      tableName
+	constraint string
+	rules      string
+}
+
+// systemSchemas hold no table that can be captured.
+const systemSchemas = "('mysql','information_schema','performance_schema','sys')"
+
+// catalog reads information_schema over a connection.
+type catalog struct {
+	conn   *conn
+	filter *capture.Filter
+}
+
+// tables reads the facts of all captured tables, or of one.
+func (c catalog) tables(ctx context.Context, only *tableName) (map[tableName]*tableFacts, error) {
+	where := " WHERE t.TABLE_SCHEMA NOT IN " + systemSchemas
+	if only != nil {
+		where = " WHERE t.TABLE_SCHEMA=" + quote(only.database) + " AND t.TABLE_NAME=" + quote(only.name)
+	}
+	out := map[tableName]*tableFacts{}
+	err := c.conn.during(ctx, func() error {
+		rows, err := c.conn.query("SELECT t.TABLE_SCHEMA, t.TABLE_NAME, t.ENGINE, EXISTS (SELECT 1 FROM information_schema.STATISTICS s " +
+			"WHERE s.TABLE_SCHEMA=t.TABLE_SCHEMA AND s.TABLE_NAME=t.TABLE_NAME AND s.NON_UNIQUE=0 GROUP BY s.INDEX_NAME HAVING SUM(s.NULLABLE='YES' OR s.COLUMN_NAME IS NULL)=0) " +
+			"FROM information_schema.TABLES t" + where + " AND t.TABLE_TYPE='BASE TABLE'")
+		if err != nil {
+			return err
+		}
+		for _, r := range rows {
+			if c.filter.Match(r[0], r[1]) {
+				out[tableName{r[0], r[1]}] = &tableFacts{engine: r[2], keyed: r[3] == "1"}
+			}
+		}
+		if len(out) == 0 {
+			return nil
+		}
+		rows, err = c.conn.query("SELECT t.TABLE_SCHEMA, t.TABLE_NAME, t.COLUMN_NAME, t.COLUMN_TYPE, t.GENERATION_EXPRESSION<>'' FROM information_schema.COLUMNS t" +
+			where + " ORDER BY t.TABLE_SCHEMA, t.TABLE_NAME, t.ORDINAL_POSITION")
+		for _, r := range rows {
+			if f := out[tableName{r[0], r[1]}]; f != nil {
+				f.columns = append(f.columns, columnFacts{Name: r[2], ColumnType: r[3], Generated: r[4] == "1"})
+			}
+		}
+		return err
+	})
+	return out, err
+}
+
+// cascades reads the foreign keys that change rows of captured tables.
+func (c catalog) cascades(ctx context.Context) ([]cascade, error) {
+	var out []cascade
+	err := c.conn.during(ctx, func() error {
+		rows, err := c.conn.query("SELECT CONSTRAINT_SCHEMA, TABLE_NAME, CONSTRAINT_NAME, DELETE_RULE, UPDATE_RULE FROM information_schema.REFERENTIAL_CONSTRAINTS " +
+			"WHERE DELETE_RULE IN ('CASCADE','SET NULL','SET DEFAULT') OR UPDATE_RULE IN ('CASCADE','SET NULL','SET DEFAULT') ORDER BY 1, 2, 3")
+		for _, r := range rows {
+			if c.filter.Match(r[0], r[1]) {
+				out = append(out, cascade{tableName{r[0], r[1]}, r[2], "ON DELETE " + r[3] + " ON UPDATE " + r[4]})
+			}
+		}
+		return err
+	})
+	return out, err
+}
+
+// unaccepted leaves the cascades of tables that nobody has accepted.
+func unaccepted(cascades []cascade, accept []string) ([]cascade, error) {
+	f, err := capture.NewFilter(accept, nil)
+	if err != nil {
+		return nil, fault.NewFinal(fault.Config, "reading accept_fk_cascade", err, "")
+	}
+	return slices.DeleteFunc(cascades, func(c cascade) bool { return f.Match(c.table.database, c.table.name) }), nil
+}
+
+const cascadeHint = "The server does not log rows that a foreign key changes. Use MySQL 9.7 or later with innodb_native_foreign_keys=OFF, drop the rule and change the rows in the application, " +
+	"leave the table out, or name it in accept_fk_cascade if its rows may go stale."
+
+// fault is the error for cascades that stop the stream.
+func cascadeFault(cs []cascade) error {
+	return fault.NewFinal(fault.FKCascade, "checking foreign keys", fmt.Errorf("%s", describeCascades(cs)), cascadeHint)
+}
+
+func describeCascades(cs []cascade) string {
+	var parts []string
+	for _, c := range cs {
+		parts = append(parts, fmt.Sprintf("%s.%s: %s %s", c.table.database, c.table.name, c.constraint, c.rules))
+	}
+	return strings.Join(parts, "; ")
+}
+
+func (t tableName) String() string { return t.database + "." + t.name }

@@ -1,0 +1,182 @@
+package mysql
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"cdcbridge/capture"
+)
+
+// Config is the source section of a pipeline that reads MySQL.
+type Config struct {
+	Host     string `mapstructure:"host"`     // name or address; required
+	Port     int    `mapstructure:"port"`     // default 3306
+	User     string `mapstructure:"user"`     // needs REPLICATION SLAVE, REPLICATION CLIENT and SELECT on the captured tables; required
+	Password Secret `mapstructure:"password"` // never printed
+	TLS      TLS    `mapstructure:"tls"`
+
+	Tables        []string `mapstructure:"tables"`         // patterns "database.table" with * and ?; required
+	ExcludeTables []string `mapstructure:"exclude_tables"` // patterns of tables to leave out; default none
+
+	// Start is where to begin without a checkpoint: "earliest" (default; the oldest log that the server has), "latest", or
+	// a GTID set of transactions that are taken as done.
+	Start string `mapstructure:"start"`
+
+	// ServerID is how the stream registers with the server. It must differ from every other replica's, or the two kick each
+	// other off for ever. Default 0: random at each start.
+	ServerID uint32 `mapstructure:"server_id"`
+
+	HeartbeatInterval time.Duration `mapstructure:"heartbeat_interval"` // how often an idle server says so; silence for three of them ends the attempt. Default 1s
+	ConnectTimeout    time.Duration `mapstructure:"connect_timeout"`    // for connecting, and for each statement before streaming. Default 10s
+
+	// OnTruncate is what to do at a statement that changes rows of a captured table without logging them: TRUNCATE, DROP
+	// TABLE, partition and tablespace statements, renames, ALTER TABLE that fills or converts columns. "fail" (default)
+	// stops with the code diverged; "note" puts the statement into the changelog and goes on.
+	OnTruncate string `mapstructure:"on_truncate"`
+
+	// AcceptFKCascade names tables ("database.table") whose rows a foreign key may change without the log showing it.
+	AcceptFKCascade []string `mapstructure:"accept_fk_cascade"`
+
+	BatchBytes int `mapstructure:"batch_bytes"` // size at which a batch goes out, bytes. Default 262144
+}
+
+// TLS says how the connection is protected.
+type TLS struct {
+	// Mode is "disabled", "preferred" (default: when the server offers it, unverified), "required" (unverified),
+	// "verify_ca" (the chain) or "verify_identity" (the chain and the host name).
+	Mode     string `mapstructure:"mode"`
+	CAFile   string `mapstructure:"ca_file"`   // PEM; default: the system's roots
+	CertFile string `mapstructure:"cert_file"` // client certificate, PEM
+	KeyFile  string `mapstructure:"key_file"`  // its key, PEM
+}
+
+// Secret is a text that formats as stars wherever it is printed.
+type Secret string
+
+// String hides the secret.
+func (Secret) String() string { return "***" }
+
+// GoString hides the secret from %#v.
+func (Secret) GoString() string { return `"***"` }
+
+// MarshalText hides the secret from JSON and YAML.
+func (Secret) MarshalText() ([]byte, error) { return []byte("***"), nil }
+
+// LogValue hides the secret from logs.
+func (Secret) LogValue() slog.Value { return slog.StringValue("***") }
+
+// TLS modes.
+const (
+	tlsDisabled       = "disabled"
+	tlsPreferred      = "preferred"
+	tlsRequired       = "required"
+	tlsVerifyCA       = "verify_ca"
+	tlsVerifyIdentity = "verify_identity"
+)
+
+// Words of start and on_truncate.
+const (
+	startEarliest = "earliest"
+	startLatest   = "latest"
+	truncateFail  = "fail"
+	truncateNote  = "note"
+)
+
+const (
+	minBatchBytes = 4 << 10
+	maxBatchBytes = 64 << 20
+)
+
+// NewConfig gives a section with the defaults in it.
+func NewConfig() capture.Config {
+	return &Config{
+		Port: 3306, TLS: TLS{Mode: tlsPreferred}, Start: startEarliest, HeartbeatInterval: time.Second,
+		ConnectTimeout: 10 * time.Second, OnTruncate: truncateFail, BatchBytes: 256 << 10,
+	}
+}
+
+// Validate returns every problem, each beginning with its key.
+func (c *Config) Validate() []error {
+	var errs []error
+	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	if c.Host == "" {
+		bad("host: is required")
+	}
+	if c.Port < 1 || c.Port > 65535 {
+		bad("port: %d is not a port number", c.Port)
+	}
+	if c.User == "" {
+		bad("user: is required")
+	}
+	if len(c.Tables) == 0 {
+		bad(`tables: is required, for example ["shop.*"]`)
+	} else if _, err := capture.NewFilter(c.Tables, nil); err != nil {
+		bad("tables: %w", err)
+	}
+	if _, err := capture.NewFilter(nil, c.ExcludeTables); err != nil {
+		bad("exclude_tables: %w", err)
+	}
+	if _, err := capture.NewFilter(c.AcceptFKCascade, nil); err != nil {
+		bad("accept_fk_cascade: %w", err)
+	}
+	if err := validateStart(c.Start); err != nil {
+		bad("start: %w", err)
+	}
+	if c.HeartbeatInterval < 100*time.Millisecond || c.HeartbeatInterval > time.Hour {
+		bad("heartbeat_interval: %v is not between 100ms and 1h", c.HeartbeatInterval)
+	}
+	if c.ConnectTimeout < 100*time.Millisecond {
+		bad("connect_timeout: %v is less than 100ms", c.ConnectTimeout)
+	}
+	if c.OnTruncate != truncateFail && c.OnTruncate != truncateNote {
+		bad("on_truncate: %q is neither %q nor %q", c.OnTruncate, truncateFail, truncateNote)
+	}
+	if c.BatchBytes < minBatchBytes || c.BatchBytes > maxBatchBytes {
+		bad("batch_bytes: %d is not between %d and %d", c.BatchBytes, minBatchBytes, maxBatchBytes)
+	}
+	return append(errs, c.TLS.validate()...)
+}
+
+func validateStart(start string) error {
+	if start == startEarliest || start == startLatest {
+		return nil
+	}
+	set, err := parseGTIDSet(start)
+	if err == nil && set.empty() {
+		err = errors.New("it is empty")
+	}
+	if err != nil {
+		return fmt.Errorf("%q is neither %q nor %q nor a GTID set: %w", start, startEarliest, startLatest, err)
+	}
+	return nil
+}
+
+func (t TLS) validate() []error {
+	var errs []error
+	switch t.Mode {
+	case tlsDisabled, tlsPreferred, tlsRequired, tlsVerifyCA, tlsVerifyIdentity:
+	default:
+		errs = append(errs, fmt.Errorf("tls.mode: %q is none of disabled, preferred, required, verify_ca, verify_identity", t.Mode))
+	}
+	if (t.CertFile == "") != (t.KeyFile == "") {
+		errs = append(errs, errors.New("tls.cert_file: goes together with tls.key_file"))
+	}
+	for _, f := range []struct{ key, path string }{{"ca_file", t.CAFile}, {"cert_file", t.CertFile}, {"key_file", t.KeyFile}} {
+		if f.path == "" {
+			continue
+		}
+		if _, err := os.Stat(f.path); err != nil {
+			errs = append(errs, fmt.Errorf("tls.%s: %w", f.key, err))
+		}
+	}
+	return errs
+}
+
+// New makes the source. It does no I/O.
+func (c *Config) New(env capture.Env) capture.Source { return newSource(c, env) }
+
+// Checker makes the preflight of the same server. It does no I/O.
+func (c *Config) Checker(env capture.Env) capture.Checker { return &checker{cfg: c, env: env} }

@@ -1,0 +1,90 @@
+package mysql
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"math"
+	"strings"
+
+	gomysql "github.com/go-mysql-org/go-mysql/mysql"
+
+	"cdcbridge/internal/fault"
+)
+
+// flagThroughGTID makes the server go by the set and not by file and offset.
+const flagThroughGTID = 4
+
+// startDump asks the server for its log from p and gives the reader of what comes. The connection is good for nothing else
+// afterwards.
+func (c *conn) startDump(ctx context.Context, cfg *Config, serverID uint32, p *position) (*eventReader, error) {
+	period := cfg.HeartbeatInterval.Nanoseconds()
+	err := c.during(ctx, func() error {
+		// Both spellings: releases before 8.0.26 know only the first, and a later one may drop it.
+		_, err := c.query(fmt.Sprintf("SET @master_binlog_checksum='CRC32', @source_binlog_checksum='CRC32', @master_heartbeat_period=%d, @source_heartbeat_period=%d", period, period))
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	command := dumpCommand(serverID, p)
+	c.ResetSequence()
+	err = c.during(ctx, func() error { return c.WritePacket(append(make([]byte, 4), command...)) })
+	if err != nil {
+		return nil, serverFault("asking for the binlog stream", err)
+	}
+	return newEventReader(c, c.Sequence, 3*cfg.HeartbeatInterval+cfg.ConnectTimeout), nil
+}
+
+// dumpCommand makes COM_BINLOG_DUMP_GTID, or COM_BINLOG_DUMP for a position without GTIDs. That one has an offset of 32
+// bits: for a place beyond them reading begins at the front of the file.
+func dumpCommand(serverID uint32, p *position) []byte {
+	le := binary.LittleEndian
+	if p.gtids == nil {
+		from := p.begin()
+		pos := uint32(4)
+		if from.pos <= math.MaxUint32 {
+			pos = uint32(from.pos)
+		}
+		b := le.AppendUint32([]byte{gomysql.COM_BINLOG_DUMP}, pos)
+		b = le.AppendUint16(b, 0)
+		b = le.AppendUint32(b, serverID)
+		return append(b, from.file...)
+	}
+	b := le.AppendUint16([]byte{gomysql.COM_BINLOG_DUMP_GTID}, flagThroughGTID)
+	b = le.AppendUint32(b, serverID)
+	b = le.AppendUint32(b, 0) // no file name
+	b = le.AppendUint64(b, 4)
+	set := p.gtids.appendWire(nil)
+	b = le.AppendUint32(b, uint32(len(set)))
+	return append(b, set...)
+}
+
+// begin is where a position without GTIDs makes reading begin.
+func (p *position) begin() logPlace {
+	if p.resume != nil {
+		return *p.resume
+	}
+	return logPlace{p.file, p.pos}
+}
+
+// dumpFault gives the error with which the server ends a dump its code. The server has one number for nearly all of them, so
+// the text must tell two cases apart that a person has to cure; the next attempt's checks find the others by themselves.
+func dumpFault(err *gomysql.MyError) error {
+	const op = "reading the binlog stream"
+	if err.Code != gomysql.ER_MASTER_FATAL_ERROR_READING_BINLOG {
+		return serverFault(op, err)
+	}
+	switch {
+	case strings.Contains(strings.ToLower(err.Message), "anonymous"):
+		return anonymousFault(err)
+	case strings.Contains(err.Message, "same server_uuid/server_id"):
+		return fault.New(fault.Source, op, err, "Another replica has our server_id: set server_id to a number of its own, or leave it out for a random one.")
+	}
+	return fault.New(fault.Source, op, err, "The server cannot send its log from this position; its error log says more.")
+}
+
+func anonymousFault(err error) error {
+	return fault.NewFinal(fault.SourceSettings, "reading the binlog stream", err,
+		"With gtid_mode=ON the log still holds transactions without GTID. Start after them: set start to the server's gtid_executed of the switch, or run PURGE BINARY LOGS up to the first file that begins after it.")
+}

@@ -1,0 +1,97 @@
+package mysql
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"cdcbridge/internal/fault"
+)
+
+// This file decides where a stream begins and whether the server can serve it: the checkpoint must be of this server's
+// history, and the log must still reach back to it.
+
+const (
+	opIdentity = "comparing the checkpoint with the server"
+
+	wrongServerHint = "The checkpoint has transactions that this server never had: it is another server, or it lost them in a failover or a restore. " +
+		"Point the source at the right server; if the history really was cut, reset the pipeline and snapshot again."
+	purgedHint = "The server deleted log that was not read yet. Reset the pipeline and snapshot again, and raise binlog_expire_logs_seconds above the longest standstill."
+	modeHint   = "Bring gtid_mode back to ON, or reset the pipeline and snapshot again."
+)
+
+// start resolves where to begin without a checkpoint.
+func (s *source) start() (*position, error) {
+	f := s.facts
+	p := &position{server: f.uuid(), file: f.status.file, pos: f.status.pos}
+	if s.cfg.Start != startLatest {
+		if len(f.logs) == 0 {
+			return nil, fault.New(fault.Source, "resolving start", errors.New("the server shows no binary log"), "")
+		}
+		p.file, p.pos = f.logs[0].name, 4
+	}
+	switch {
+	case s.cfg.Start == startEarliest || s.cfg.Start == startLatest:
+		if !f.gtids() {
+			return p, nil
+		}
+		set := f.purged.clone()
+		if s.cfg.Start == startLatest {
+			set = f.executed.clone()
+		}
+		p.gtids = &set
+	case !f.gtids():
+		return nil, fault.NewFinal(fault.Config, "resolving start", fmt.Errorf("start is a GTID set and the server's gtid_mode is %s", f.vars["gtid_mode"]),
+			"Set start to earliest or latest, or the server to gtid_mode=ON.")
+	default:
+		set, err := parseGTIDSet(s.cfg.Start)
+		if err != nil {
+			return nil, fault.NewFinal(fault.Config, "resolving start", err, "")
+		}
+		p.gtids = &set
+	}
+	return p, nil
+}
+
+// serves reports with a fault why the server cannot go on from p.
+func (f *serverFacts) serves(p *position) error {
+	if p.gtids == nil {
+		return f.servesFile(p)
+	}
+	if !f.gtids() {
+		return fault.NewFinal(fault.SourceSettings, opIdentity, fmt.Errorf("the checkpoint is a GTID set and the server's gtid_mode is %s", f.vars["gtid_mode"]), modeHint)
+	}
+	if unknown := p.gtids.minus(&f.executed); !unknown.empty() {
+		return fault.NewFinal(fault.WrongServer, opIdentity, fmt.Errorf("the server %s never had %s", f.uuid(), abbreviate(unknown.String(), 200)), wrongServerHint)
+	}
+	if gone := f.purged.minus(p.gtids); !gone.empty() {
+		return fault.NewFinal(fault.BinlogPurged, opIdentity, fmt.Errorf("the log no longer has %s", abbreviate(gone.String(), 200)), purgedHint)
+	}
+	return nil
+}
+
+func (f *serverFacts) servesFile(p *position) error {
+	if p.server != f.uuid() {
+		return fault.NewFinal(fault.WrongServer, opIdentity, fmt.Errorf("the position is of server %s and this is %s", p.server, f.uuid()),
+			"Without GTIDs a position is good on its own server only. Point the source there, or reset the pipeline and snapshot again; gtid_mode=ON makes failover possible.")
+	}
+	from := p.begin()
+	for _, at := range []logPlace{from, {p.file, p.pos}} {
+		i := slices.IndexFunc(f.logs, func(l logFile) bool { return l.name == at.file })
+		if i < 0 {
+			return fault.NewFinal(fault.BinlogPurged, opIdentity, fmt.Errorf("the server no longer has the file %s", at.file), purgedHint)
+		}
+		if at.pos > f.logs[i].size {
+			return fault.NewFinal(fault.WrongServer, opIdentity, fmt.Errorf("the file %s has %d bytes and the position is at %d", at.file, f.logs[i].size, at.pos), wrongServerHint)
+		}
+	}
+	return nil
+}
+
+// people renders a position for logs and status pages.
+func (p *position) people() string {
+	if p.gtids != nil && !p.gtids.empty() {
+		return p.gtids.String()
+	}
+	return fmt.Sprintf("%s:%d", p.file, p.pos)
+}

@@ -1,0 +1,186 @@
+package mysql
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"cdcbridge/capture"
+	"cdcbridge/changelog"
+	"cdcbridge/internal/fault"
+)
+
+// query handles a statement in the log: a boundary of the transaction, DDL, or something that must not be there.
+func (s *stream) query(ctx context.Context, h eventHeader, q queryBody) error {
+	t := &s.txn
+	if !t.active {
+		return badEvent("reading the binlog stream", "the statement %q stands outside of a transaction", abbreviate(string(q.SQL), 60))
+	}
+	if t.thread == 0 {
+		t.thread = q.ThreadID
+	}
+	switch string(q.SQL) { // nearly all of them
+	case "BEGIN":
+		t.begun = true
+		return nil
+	case "COMMIT":
+		return s.finish("COMMIT")
+	}
+	sql := string(q.SQL)
+	st := classify(sql, string(q.Schema))
+	switch st.kind {
+	case stmtBegin:
+		t.begun = true
+		return nil
+	case stmtCommit:
+		return s.finish("COMMIT")
+	case stmtRollback:
+		return s.rollback()
+	case stmtSavepoint:
+		t.savepoint(st.name)
+		return nil
+	case stmtRollbackTo:
+		return s.rollbackTo(st.name)
+	case stmtXAStart:
+		t.begun, t.xa = true, st.name
+		return nil
+	case stmtXAEnd:
+		return nil
+	case stmtXACommit, stmtXARollback:
+		return s.xaFinish(ctx, st.name, st.kind == stmtXACommit)
+	}
+	if !t.quiet {
+		if err := s.statement(ctx, st, sql); err != nil {
+			return err
+		}
+	}
+	if t.begun {
+		return nil
+	}
+	return s.finish("a statement")
+}
+
+// statement judges what is no boundary.
+func (s *stream) statement(ctx context.Context, st statement, sql string) error {
+	switch st.kind {
+	case stmtNeutral:
+		return nil
+	case stmtDML:
+		return s.refuseDML(st, sql)
+	case stmtShape, stmtRows:
+		return s.ddl(ctx, st, sql)
+	}
+	return fault.NewFinal(fault.Decode, "reading the binlog stream", fmt.Errorf("the statement %q is unknown", abbreviate(sql, 200)),
+		"Nothing was skipped: it may change rows of captured tables. Upgrade cdcbridge, or report it.")
+}
+
+// refuseDML stops at rows that were changed by a statement and not logged as rows.
+func (s *stream) refuseDML(st statement, sql string) error {
+	names := s.captured(st)
+	if len(names) == 0 && !st.anything {
+		return nil
+	}
+	return fault.NewFinal(fault.StatementDML, "reading the binlog stream", fmt.Errorf("a statement changed rows and was logged as text: %s", abbreviate(sql, 200)),
+		"Some session has binlog_format other than ROW: find it, and take SYSTEM_VARIABLES_ADMIN from its account. The rows that it changed are unknown: snapshot the tables again.")
+}
+
+// captured gives the statement's tables that are captured.
+func (s *stream) captured(st statement) []tableName {
+	var out []tableName
+	for _, n := range st.tables {
+		if s.src.facts.vars["lower_case_table_names"] != "0" {
+			n.database, n.name = strings.ToLower(n.database), strings.ToLower(n.name)
+		}
+		if n.name != "" && s.src.filter.Match(n.database, n.name) || n.name == "" && s.capturesIn(n.database) {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+// capturesIn reports whether tables of a database can be captured.
+func (s *stream) capturesIn(database string) bool {
+	for _, p := range s.cfg.Tables {
+		schema, _, _ := strings.Cut(p, ".")
+		if f, err := capture.NewFilter([]string{schema + ".*"}, nil); err == nil && f.Match(database, "t") {
+			return true
+		}
+	}
+	return false
+}
+
+// ddl handles a statement about tables.
+func (s *stream) ddl(ctx context.Context, st statement, sql string) error {
+	names := s.captured(st)
+	if len(names) == 0 {
+		return nil
+	}
+	if st.kind == stmtRows && s.diverges(names) && s.cfg.OnTruncate == truncateFail {
+		return fault.NewFinal(fault.Diverged, "reading the binlog stream", fmt.Errorf("a statement changes rows of %s without logging them: %s", joinNames(names), abbreviate(sql, 200)),
+			"The target still has the rows as they were. Snapshot the table again into an empty topic; or set on_truncate to note, which passes the statement on and leaves the old rows.")
+	}
+	for _, n := range names {
+		kind := changelog.DDL
+		if st.truncate {
+			kind = changelog.Truncate
+		}
+		if n.name == "" {
+			s.note(kind, nil, sql)
+			continue
+		}
+		s.note(kind, s.tables.entry(n).table(n), sql)
+		if !st.truncate {
+			if err := s.tables.refresh(ctx, n); err != nil {
+				return err
+			}
+		}
+	}
+	s.tables.close()
+	return nil
+}
+
+// diverges reports whether the target can have rows of the tables. A stream that began without checkpoint knows: only what
+// it has shown.
+func (s *stream) diverges(names []tableName) bool {
+	if !s.src.fresh {
+		return true
+	}
+	for _, n := range names {
+		for known, e := range s.tables.byName {
+			if e.seen && known.database == n.database && (n.name == "" || known.name == n.name) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// note puts a note at this place of the batch.
+func (s *stream) note(kind changelog.NoteKind, table *changelog.Table, text string) {
+	txn := s.entry()
+	s.batch.Notes = append(s.batch.Notes, changelog.Note{Kind: kind, At: len(s.batch.Changes), Txn: txn, Table: table, Text: s.batch.String([]byte(text))})
+}
+
+func joinNames(names []tableName) string {
+	var parts []string
+	for _, n := range names {
+		parts = append(parts, n.String())
+	}
+	return strings.Join(parts, ", ")
+}
+
+// loadQuery handles LOAD DATA that was logged as a statement: a QUERY event with the place of the file name in between.
+func (s *stream) loadQuery(body []byte) error {
+	const query, load = 13, 13 // the fixed parts
+	if len(body) < query+load {
+		return badEvent("reading an EXECUTE_LOAD_QUERY event", "it has only %d bytes", len(body))
+	}
+	q, err := parseQuery(append(body[:query:query], body[query+load:]...))
+	if err != nil {
+		return err
+	}
+	if s.txn.quiet {
+		return nil
+	}
+	return s.refuseDML(classify(string(q.SQL), string(q.Schema)), string(q.SQL))
+}

@@ -1,0 +1,334 @@
+package mysql
+
+import (
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"net"
+	"os"
+	"time"
+
+	"encoding/binary"
+
+	gomysql "github.com/go-mysql-org/go-mysql/mysql"
+
+	"cdcbridge/internal/fault"
+)
+
+const (
+	readBuffer = 256 << 10
+	// maxPacket is the size at which a packet is followed by another one that continues it.
+	maxPacket = 1<<24 - 1
+	// maxEvent is above the server's own limit (1 GiB) and keeps a corrupt size from becoming an allocation.
+	maxEvent = 1<<30 + 1<<20
+)
+
+// eventReader takes binlog events from the packets of a dump. Small events lie in its buffer, large ones are read to where
+// the caller wants them, without a copy in between.
+//
+//	next → eventHeader, peek → the body's first bytes; then exactly one of body, into, discard
+type eventReader struct {
+	wire net.Conn  // what is read, TLS or not
+	raw  *pollConn // the socket below it
+	buf  []byte    // buf[r:w] is read and not used
+	r, w int
+
+	seq       uint8 // number of the next packet
+	left      int   // bytes of the current packet not used
+	more      bool  // another packet continues the current one
+	checksums bool  // events end in a CRC32
+
+	head     [headerSize]byte
+	size     int           // of the current event's body and checksum
+	bytes    uint64        // of all events
+	deadline time.Time     // of a read between two events
+	patience time.Duration // of a read within an event
+}
+
+// newEventReader reads what comes after a dump command. A server that stops in the middle of an event for longer than
+// patience is given up.
+func newEventReader(c *conn, seq uint8, patience time.Duration) *eventReader {
+	return &eventReader{wire: c.wire(), raw: c.raw, buf: make([]byte, readBuffer), seq: seq, checksums: true, patience: patience}
+}
+
+// arrived reports whether there is a next event, or a part of it, without waiting.
+func (e *eventReader) arrived() (bool, error) {
+	if e.r < e.w {
+		return true, nil
+	}
+	if err := e.raw.SetReadDeadline(time.Time{}); err != nil {
+		return false, err
+	}
+	e.raw.poll = true
+	err := e.receive()
+	e.raw.poll = false
+	if errors.Is(err, errNothing) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// next waits for an event until the deadline and gives its header. errNothing says that none came: call it again.
+func (e *eventReader) next(deadline time.Time) (eventHeader, error) {
+	if e.w-e.r < 4+1+headerSize || e.more {
+		e.deadline = deadline
+		err := e.awaitHeader()
+		e.deadline = time.Time{}
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			return eventHeader{}, errNothing
+		}
+		if err != nil {
+			return eventHeader{}, err
+		}
+	}
+	size := e.packetSize()
+	if e.buf[e.r+3] != e.seq {
+		return eventHeader{}, protocolFault("packet %d came instead of %d", e.buf[e.r+3], e.seq)
+	}
+	if size == 0 || e.buf[e.r+4] != 0 {
+		return eventHeader{}, e.endOfStream(size)
+	}
+	if size < 1+headerSize {
+		return eventHeader{}, protocolFault("a packet of %d bytes holds no event", size)
+	}
+	e.startPacket()
+	e.take(1)
+	copy(e.head[:], e.take(headerSize))
+	h, err := parseHeader(e.head[:])
+	if err != nil {
+		return h, err
+	}
+	e.size = int(h.Size) - headerSize
+	if h.Size > maxEvent || e.size < e.left || e.size > e.left && !e.more || e.checksums && e.size < checksumSize {
+		return h, protocolFault("an event of %d bytes came in a packet of %d", h.Size, size)
+	}
+	e.bytes += uint64(h.Size)
+	return h, nil
+}
+
+// awaitHeader makes a packet's and an event's header available in the buffer, or a whole packet that is shorter.
+func (e *eventReader) awaitHeader() error {
+	for e.more { // an event that filled its last packet exactly is followed by an empty one
+		if err := e.need(4); err != nil {
+			return err
+		}
+		if e.buf[e.r+3] != e.seq || e.packetSize() != 0 {
+			return protocolFault("an event is shorter than its packets")
+		}
+		e.startPacket()
+	}
+	if err := e.need(4); err != nil {
+		return err
+	}
+	return e.need(4 + min(e.packetSize(), 1+headerSize))
+}
+
+func (e *eventReader) packetSize() int {
+	return int(e.buf[e.r]) | int(e.buf[e.r+1])<<8 | int(e.buf[e.r+2])<<16
+}
+
+// startPacket uses up the packet header at the front of the buffer.
+func (e *eventReader) startPacket() {
+	e.left = e.packetSize()
+	e.more = e.left == maxPacket
+	e.r += 4
+	e.seq++
+}
+
+// take gives n bytes of the current packet that are in the buffer.
+func (e *eventReader) take(n int) []byte {
+	p := e.buf[e.r : e.r+n]
+	e.r += n
+	e.left -= n
+	return p
+}
+
+// endOfStream reads the packet that is no event: the server's error, or its end of file, which a dump that waits for more
+// never gets.
+func (e *eventReader) endOfStream(size int) error {
+	size = min(size, len(e.buf)-4)
+	if err := e.need(4 + size); err != nil {
+		return err
+	}
+	p := e.buf[e.r+4 : e.r+4+size]
+	if size < 3 || p[0] != gomysql.ERR_HEADER {
+		return fault.New(fault.Source, "reading the binlog stream", errors.New("the server ended the stream"), "It may be shutting down, or another replica took over our server_id.")
+	}
+	err := &gomysql.MyError{Code: binary.LittleEndian.Uint16(p[1:])}
+	if msg := p[3:]; len(msg) >= 6 && msg[0] == '#' {
+		err.State, err.Message = string(msg[1:6]), string(msg[6:])
+	} else {
+		err.Message = string(msg)
+	}
+	return dumpFault(err)
+}
+
+// peek gives up to n first bytes of the body. They are valid until the next call.
+func (e *eventReader) peek(n int) ([]byte, error) {
+	n = min(n, e.left)
+	if err := e.need(n); err != nil {
+		return nil, err
+	}
+	return e.buf[e.r : e.r+n], nil
+}
+
+// bodySize is the size of the current event's body, without checksum.
+func (e *eventReader) bodySize() int {
+	if e.checksums {
+		return e.size - checksumSize
+	}
+	return e.size
+}
+
+// body gives the body of the current event. It is valid until the next call of next; it lies in the buffer unless it is
+// larger than that.
+func (e *eventReader) body() ([]byte, error) {
+	if e.size > e.left || e.size > len(e.buf) {
+		return e.into(make([]byte, e.size))
+	}
+	if err := e.need(e.size); err != nil {
+		return nil, err
+	}
+	return e.verified(e.take(e.size))
+}
+
+// into reads the body to dst, which has e.size bytes: the body and the checksum.
+func (e *eventReader) into(dst []byte) ([]byte, error) {
+	for done := 0; done < len(dst); {
+		n, err := e.read(dst[done:])
+		if err != nil {
+			return nil, err
+		}
+		done += n
+	}
+	return e.verified(dst)
+}
+
+// discard uses the body up. Its checksum is verified all the same: a damaged event that is not ours may have been ours.
+func (e *eventReader) discard() error {
+	if e.size <= e.left && e.size <= len(e.buf) {
+		_, err := e.body()
+		return err
+	}
+	sum := crc32.ChecksumIEEE(e.head[:])
+	left := e.bodySize()
+	for left > 0 {
+		if err := e.ready(); err != nil {
+			return err
+		}
+		p := e.take(min(left, e.left, e.w-e.r))
+		sum = crc32.Update(sum, crc32.IEEETable, p)
+		left -= len(p)
+	}
+	if !e.checksums {
+		return nil
+	}
+	var tail [checksumSize]byte
+	for done := 0; done < len(tail); {
+		n, err := e.read(tail[done:])
+		if err != nil {
+			return err
+		}
+		done += n
+	}
+	if want := binary.LittleEndian.Uint32(tail[:]); want != sum {
+		return checksumFault(e.head[4], want, sum)
+	}
+	return nil
+}
+
+// verified takes the checksum off, after a look at it.
+func (e *eventReader) verified(p []byte) ([]byte, error) {
+	// The description of a file's format always has a checksum field, also when the file's events have none.
+	if !e.checksums {
+		return p, nil
+	}
+	n := len(p) - checksumSize
+	sum := crc32.Update(crc32.ChecksumIEEE(e.head[:]), crc32.IEEETable, p[:n])
+	if want := binary.LittleEndian.Uint32(p[n:]); want != sum {
+		return nil, checksumFault(e.head[4], want, sum)
+	}
+	return p[:n:n], nil
+}
+
+// read gives at least one byte of the event to dst, from the buffer or, when much is missing, straight from the connection.
+func (e *eventReader) read(dst []byte) (int, error) {
+	if e.r == e.w && e.left >= len(e.buf) && len(dst) >= len(e.buf) {
+		if err := e.raw.SetReadDeadline(time.Now().Add(e.patience)); err != nil {
+			return 0, err
+		}
+		n, err := e.wire.Read(dst[:min(len(dst), e.left)])
+		e.left -= n
+		if n > 0 {
+			return n, nil
+		}
+		return 0, err
+	}
+	if err := e.ready(); err != nil {
+		return 0, err
+	}
+	return copy(dst, e.take(min(len(dst), e.left, e.w-e.r))), nil
+}
+
+// ready makes at least one byte of the event available in the buffer and steps over the headers of continuing packets.
+func (e *eventReader) ready() error {
+	for e.left == 0 {
+		if !e.more {
+			return protocolFault("an event is longer than its packets")
+		}
+		if err := e.need(4); err != nil {
+			return err
+		}
+		if e.buf[e.r+3] != e.seq {
+			return protocolFault("packet %d came instead of %d", e.buf[e.r+3], e.seq)
+		}
+		e.startPacket()
+	}
+	return e.need(1)
+}
+
+// need makes n bytes, at most the buffer's size, available in the buffer.
+func (e *eventReader) need(n int) error {
+	for e.w-e.r < n {
+		if err := e.fill(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fill waits for bytes.
+func (e *eventReader) fill() error {
+	deadline := e.deadline
+	if deadline.IsZero() {
+		deadline = time.Now().Add(e.patience)
+	}
+	if err := e.raw.SetReadDeadline(deadline); err != nil {
+		return err
+	}
+	return e.receive()
+}
+
+// receive reads once to the end of the buffer.
+func (e *eventReader) receive() error {
+	if e.r == e.w {
+		e.r, e.w = 0, 0
+	} else if e.r > 0 && len(e.buf)-e.w < len(e.buf)/4 {
+		e.w = copy(e.buf, e.buf[e.r:e.w])
+		e.r = 0
+	}
+	n, err := e.wire.Read(e.buf[e.w:])
+	e.w += n
+	if n > 0 {
+		return nil
+	}
+	if err == nil {
+		err = io.ErrNoProgress
+	}
+	return err
+}
+
+func protocolFault(format string, args ...any) error {
+	return fault.New(fault.Source, "reading the binlog stream", fmt.Errorf(format, args...), "The bytes are not the protocol's: check what stands between us and the server.")
+}

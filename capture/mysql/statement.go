@@ -1,0 +1,231 @@
+package mysql
+
+import "strings"
+
+// statementKind says what a logged statement means for the rows of tables.
+type statementKind uint8
+
+const (
+	stmtUnknown    statementKind = iota // we cannot tell: never to be passed over
+	stmtNeutral                         // changes no row and no table's shape: accounts, views, procedures, indexes, …
+	stmtBegin                           //
+	stmtCommit                          //
+	stmtRollback                        //
+	stmtSavepoint                       // name
+	stmtRollbackTo                      // name
+	stmtXAStart                         // name is the transaction's id
+	stmtXAEnd                           // name
+	stmtXACommit                        // name
+	stmtXARollback                      // name
+	stmtDML                             // changes rows of tables, logged as text
+	stmtShape                           // changes the shape of tables, or makes them; their rows keep their values
+	stmtRows                            // changes or removes rows of tables without row events
+)
+
+// tableName is a table as a statement names it. A name of "" is every table of the database.
+type tableName struct{ database, name string }
+
+// statement is what classify found.
+type statement struct {
+	kind     statementKind
+	name     string      // of a savepoint, or the id of an XA transaction as it is written
+	tables   []tableName // that it concerns
+	anything bool        // the tables cannot be told
+	truncate bool        // it only empties them
+}
+
+// classify reads a statement of the log. database is the session's default. It over-approximates: where the grammar allows
+// a table, every name counts as one.
+func classify(sql, database string) statement {
+	p := statementParser{tokenizer: tokenizer{s: sql}, database: database}
+	first := p.next()
+	if first.kind == tokenEnd {
+		return statement{kind: stmtNeutral} // a comment
+	}
+	if first.kind != tokenWord {
+		return statement{}
+	}
+	switch strings.ToUpper(first.text) {
+	case "BEGIN":
+		return statement{kind: stmtBegin}
+	case "START":
+		if p.accept("TRANSACTION") {
+			return statement{kind: stmtBegin}
+		}
+		return statement{kind: stmtNeutral}
+	case "COMMIT":
+		return statement{kind: stmtCommit}
+	case "ROLLBACK":
+		p.accept("WORK")
+		if !p.accept("TO") {
+			return statement{kind: stmtRollback}
+		}
+		p.accept("SAVEPOINT")
+		return statement{kind: stmtRollbackTo, name: p.next().text}
+	case "SAVEPOINT":
+		return statement{kind: stmtSavepoint, name: p.next().text}
+	case "XA":
+		return p.xa()
+	case "INSERT", "REPLACE", "UPDATE", "DELETE", "LOAD", "WITH", "SELECT", "DO", "CALL", "VALUES", "TABLE", "HANDLER", "IMPORT":
+		return p.dml(first)
+	case "CREATE":
+		return p.create()
+	case "ALTER":
+		return p.alter()
+	case "DROP":
+		return p.drop()
+	case "TRUNCATE":
+		p.accept("TABLE")
+		return statement{kind: stmtRows, truncate: true, tables: []tableName{p.table()}}
+	case "RENAME":
+		return p.rename()
+	case "RELEASE", "SET", "GRANT", "REVOKE", "FLUSH", "ANALYZE", "OPTIMIZE", "REPAIR", "CHECK", "CHECKSUM", "INSTALL", "UNINSTALL",
+		"LOCK", "UNLOCK", "PURGE", "RESET", "CHANGE", "STOP", "KILL", "CACHE", "USE", "CLONE":
+		return statement{kind: stmtNeutral}
+	}
+	return statement{}
+}
+
+type statementParser struct {
+	tokenizer
+	database string
+}
+
+// table reads "name" or "database.name".
+func (p *statementParser) table() tableName {
+	t := p.next()
+	if !t.isName() {
+		return tableName{}
+	}
+	if !p.peek().punct('.') {
+		return tableName{p.database, t.text}
+	}
+	p.next()
+	return tableName{t.text, p.next().text}
+}
+
+// tablesUntil reads every name up to one of the words outside of parentheses, or the end.
+func (p *statementParser) tablesUntil(words ...string) []tableName {
+	var out []tableName
+	for {
+		t := p.peek()
+		if t.kind == tokenEnd {
+			return out
+		}
+		for _, w := range words {
+			if p.depth == 0 && t.is(w) {
+				return out
+			}
+		}
+		if t.isName() {
+			out = append(out, p.table())
+		} else {
+			p.next()
+		}
+	}
+}
+
+// xa reads the second word and keeps the rest, which the server always writes as X'…',X'…',n, as the id.
+func (p *statementParser) xa() statement {
+	verb := strings.ToUpper(p.next().text)
+	id := strings.Join(strings.Fields(p.s), " ")
+	switch verb {
+	case "START", "BEGIN":
+		return statement{kind: stmtXAStart, name: id}
+	case "END":
+		return statement{kind: stmtXAEnd, name: id}
+	case "COMMIT":
+		return statement{kind: stmtXACommit, name: id}
+	case "ROLLBACK":
+		return statement{kind: stmtXARollback, name: id}
+	}
+	return statement{}
+}
+
+func (p *statementParser) dml(verb token) statement {
+	st := statement{kind: stmtDML}
+	switch strings.ToUpper(verb.text) {
+	case "INSERT", "REPLACE":
+		p.skip("LOW_PRIORITY", "DELAYED", "HIGH_PRIORITY", "IGNORE")
+		p.accept("INTO")
+		st.tables = []tableName{p.table()}
+	case "UPDATE":
+		st.tables = p.tablesUntil("SET")
+	case "DELETE":
+		st.tables = p.tablesUntil("WHERE", "ORDER", "LIMIT")
+	case "LOAD":
+		for t := p.next(); t.kind != tokenEnd; t = p.next() {
+			if t.is("INTO") && p.accept("TABLE") {
+				st.tables = []tableName{p.table()}
+				return st
+			}
+		}
+		st.anything = true
+	case "WITH":
+		for t := p.next(); t.kind != tokenEnd; t = p.next() {
+			if p.depth == 0 && (t.is("UPDATE") || t.is("DELETE")) {
+				return p.dml(t)
+			}
+		}
+		st.anything = true
+	default:
+		// A function or procedure that changes rows, or an import.
+		st.anything = true
+	}
+	return st
+}
+
+func (p *statementParser) create() statement {
+	if p.accept("OR") {
+		p.accept("REPLACE")
+	}
+	if !p.accept("TABLE") {
+		return statement{kind: stmtNeutral} // CREATE TEMPORARY TABLE too: its rows are never logged
+	}
+	p.skip("IF", "NOT", "EXISTS")
+	st := statement{kind: stmtShape, tables: []tableName{p.table()}}
+	for t := p.next(); t.kind != tokenEnd; t = p.next() {
+		if t.is("SELECT") || p.depth == 0 && (t.is("TABLE") || t.is("VALUES")) {
+			st.kind = stmtDML // filled by a query that is logged as text
+		}
+	}
+	return st
+}
+
+func (p *statementParser) drop() statement {
+	if p.accept("DATABASE", "SCHEMA") {
+		p.skip("IF", "EXISTS")
+		return statement{kind: stmtRows, tables: []tableName{{p.next().text, ""}}}
+	}
+	if !p.accept("TABLE", "TABLES") {
+		return statement{kind: stmtNeutral}
+	}
+	p.skip("IF", "EXISTS")
+	return statement{kind: stmtRows, tables: p.tableList()}
+}
+
+// tableList reads names between commas.
+func (p *statementParser) tableList() []tableName {
+	out := []tableName{p.table()}
+	for p.peek().punct(',') {
+		p.next()
+		out = append(out, p.table())
+	}
+	return out
+}
+
+func (p *statementParser) rename() statement {
+	if !p.accept("TABLE", "TABLES") {
+		return statement{kind: stmtNeutral}
+	}
+	st := statement{kind: stmtRows}
+	for {
+		st.tables = append(st.tables, p.table())
+		if !p.accept("TO") && !p.peek().punct(',') {
+			return st
+		}
+		if p.peek().punct(',') {
+			p.next()
+		}
+	}
+}

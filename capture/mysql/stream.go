@@ -1,0 +1,355 @@
+package mysql
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"cdcbridge/capture"
+	"cdcbridge/changelog"
+	"cdcbridge/internal/fault"
+)
+
+const (
+	// idleMove is how often a position that moved without captured changes goes out.
+	idleMove = time.Second
+	// firstEvent is how long a server may look for the start position before its first event.
+	firstEvent = 10 * time.Minute
+)
+
+// stream turns the events of one dump into batches. One goroutine reads, decodes and hands over.
+type stream struct {
+	src  *source
+	cfg  *Config
+	r    *eventReader
+	out  chan<- *changelog.Batch
+	done <-chan struct{}
+
+	file  string // of the current event; a new string for each file, shared by all that came from it
+	off   uint64 // where the current event begins, then where the next one does
+	pos   position
+	moved bool      // pos changed since the last batch
+	sent  time.Time // when the last batch went out
+	until *logPlace // positions without GTIDs: transactions that begin before it are done
+
+	batch  *changelog.Batch
+	txn    txn
+	tables registry
+	xa     xaStore
+	pay    payloadReader
+	inner  innerBody
+	text   []byte // scratch for positions
+	stats  capture.Stats
+	shown  time.Time // when stats was last published
+	queued bool      // the server had more when last asked
+}
+
+func newStream(src *source, r *eventReader, out chan<- *changelog.Batch) *stream {
+	s := &stream{src: src, cfg: src.cfg, r: r, out: out, batch: changelog.NewBatch(), pos: *src.from, sent: time.Now()}
+	s.tables = registry{src: src, byName: map[tableName]*tableEntry{}, byID: map[uint64]*mappedTable{}}
+	s.stats = *src.stats.Load()
+	s.txn.resume = src.from.txn
+	if s.pos.gtids != nil {
+		set := s.pos.gtids.clone()
+		s.pos.gtids = &set
+	} else {
+		s.until = &logPlace{s.pos.file, s.pos.pos}
+	}
+	s.pos.server = src.facts.uuid()
+	return s
+}
+
+func (s *stream) close() {
+	s.pay.close()
+	s.tables.close()
+	if s.batch != nil {
+		s.batch.Release()
+	}
+}
+
+func (s *stream) run(ctx context.Context) error {
+	s.done = ctx.Done()
+	for {
+		h, err := s.next(ctx)
+		if err != nil {
+			return err
+		}
+		if err := s.event(ctx, h); err != nil {
+			return s.located(err)
+		}
+	}
+}
+
+// located adds where in the log an event went wrong.
+func (s *stream) located(err error) error {
+	var f *fault.Fault
+	if !errors.As(err, &f) {
+		err = serverFault("reading the binlog stream", err)
+	}
+	return fmt.Errorf("at %s:%d: %w", s.file, s.off, err)
+}
+
+// next waits for an event. When none is there, what has been read goes out first.
+func (s *stream) next(ctx context.Context) (eventHeader, error) {
+	ready, err := s.r.arrived()
+	if err != nil {
+		return eventHeader{}, serverFault("reading the binlog stream", err)
+	}
+	s.queued = ready
+	if ready {
+		return s.await(s.r.next(time.Now().Add(s.r.patience)))
+	}
+	if err := s.drained(ctx); err != nil {
+		return eventHeader{}, err
+	}
+	limit := 3 * s.cfg.HeartbeatInterval
+	if s.stats.Events == 0 {
+		limit = firstEvent
+	}
+	silent := time.Now().Add(limit)
+	for {
+		deadline := silent
+		if wake := time.Now().Add(idleMove); s.moved && wake.Before(deadline) {
+			deadline = wake
+		}
+		h, err := s.r.next(deadline)
+		if !errors.Is(err, errNothing) {
+			return s.await(h, err)
+		}
+		if !time.Now().Before(silent) {
+			return eventHeader{}, fault.New(fault.Unreachable, "reading the binlog stream", fmt.Errorf("not even a heartbeat came for %v", limit),
+				"The server hangs or the network drops packets. The source connects again by itself.")
+		}
+		if err := s.drained(ctx); err != nil {
+			return eventHeader{}, err
+		}
+	}
+}
+
+// await finishes a read of the next header.
+func (s *stream) await(h eventHeader, err error) (eventHeader, error) {
+	if err != nil {
+		return h, serverFault("reading the binlog stream", err)
+	}
+	s.stats.Events++
+	return h, nil
+}
+
+// drained hands over what is there when the server has nothing more right now. Between the events of a transaction it waits:
+// the server writes them together.
+func (s *stream) drained(ctx context.Context) error {
+	if s.txn.active {
+		return nil
+	}
+	if len(s.batch.Txns) == 0 && (!s.moved || time.Since(s.sent) < idleMove) {
+		s.publishStats()
+		return nil
+	}
+	return s.emit(ctx, true)
+}
+
+// emit gives the batch away with the position after it and begins a new one.
+func (s *stream) emit(ctx context.Context, drained bool) error {
+	b := s.batch
+	s.text = s.pos.appendText(s.text[:0])
+	b.Next.Pos, b.Drained = changelog.Position(s.text), drained
+	s.stats.Transactions += uint64(len(b.Txns))
+	s.stats.Changes += uint64(len(b.Changes))
+	if b.InTxn() {
+		s.stats.Transactions--
+	}
+	s.batch, s.moved = nil, false
+	select {
+	case s.out <- b:
+	case <-s.done:
+		b.Release()
+		return ctx.Err()
+	}
+	s.batch, s.sent = changelog.NewBatch(), time.Now()
+	s.publishStats()
+	return nil
+}
+
+// publishStats shows where the stream stands, ten times a second at most: the text of a position can be long.
+func (s *stream) publishStats() {
+	now := time.Now()
+	if now.Sub(s.shown) < 100*time.Millisecond {
+		return
+	}
+	s.shown = now
+	st := s.stats
+	st.Bytes, st.Position, st.CaughtUp, st.LastEvent = s.r.bytes, s.pos.people(), !s.queued, now.UnixMicro()
+	s.src.stats.Store(&st)
+}
+
+// event handles one event of the stream, the payload kind included.
+func (s *stream) event(ctx context.Context, h eventHeader) error {
+	end, err := s.place(h)
+	if err != nil {
+		return err
+	}
+	switch h.Type {
+	case eventFormatDescription:
+		err = s.format()
+	case eventRotate:
+		return s.rotate()
+	case eventTransactionPayload:
+		err = s.payload(ctx)
+	default:
+		err = s.apply(ctx, h, s.r)
+	}
+	if err != nil {
+		return err
+	}
+	s.off = end
+	if s.txn.ended {
+		return s.endTransaction(ctx)
+	}
+	return nil
+}
+
+// place finds where the event stands in its file and where the next one begins. Offsets have 64 bits and are summed from
+// sizes; the 32 bits in the header confirm them. With GTIDs the server leaves out what we have, so the sum may jump.
+func (s *stream) place(h eventHeader) (end uint64, err error) {
+	if h.NextPos == 0 || h.Flags&flagArtificial != 0 || h.Type == eventHeartbeat || h.Type == eventHeartbeatV2 {
+		return s.off, nil
+	}
+	end = s.off + uint64(h.Size)
+	if uint32(end) == h.NextPos {
+		return end, nil
+	}
+	if s.pos.gtids == nil {
+		return 0, badEvent("reading the binlog stream", "an event of %d bytes says that the next one is at %d", h.Size, h.NextPos)
+	}
+	jumped := end&^0xffffffff | uint64(h.NextPos)
+	if jumped < end {
+		jumped += 1 << 32
+	}
+	s.off = jumped - uint64(h.Size)
+	return jumped, nil
+}
+
+// format takes the description that begins every file.
+func (s *stream) format() error {
+	body, err := s.r.plain()
+	if err != nil {
+		return err
+	}
+	f, err := parseFormat(body)
+	if err != nil {
+		return err
+	}
+	s.r.checksums = f.Checksum
+	if !f.Checksum {
+		return nil
+	}
+	_, err = s.r.verified(body)
+	return err
+}
+
+// rotate moves to another file, at the end of one or before the first event.
+func (s *stream) rotate() error {
+	body, err := s.r.body()
+	if err != nil {
+		return err
+	}
+	r, err := parseRotate(body)
+	if err != nil {
+		return err
+	}
+	if s.txn.active {
+		return badEvent("reading the binlog stream", "the file ends within the transaction %s", s.txn.name())
+	}
+	if s.file != string(r.File) {
+		if s.until != nil && s.file == s.until.file {
+			s.until = nil // nothing was left in the file of the position
+		}
+		s.file = string(r.File)
+	}
+	s.off = r.Pos
+	if s.until == nil {
+		s.moveTo(s.file, s.off)
+	}
+	return nil
+}
+
+// moveTo is the position between two transactions.
+func (s *stream) moveTo(file string, off uint64) {
+	s.moved = s.moved || s.pos.file != file || s.pos.pos != off
+	s.pos.file, s.pos.pos = file, off
+}
+
+// apply handles an event that may also stand within a payload. body is where its body comes from.
+func (s *stream) apply(ctx context.Context, h eventHeader, body eventBody) error {
+	switch h.Type {
+	case eventGTID, eventAnonymousGTID, eventGTIDTagged, eventQuery, eventXID, eventXAPrepare, eventTableMap,
+		eventIncident, eventExecuteLoadQuery:
+		b, err := body.body()
+		if err != nil {
+			return err
+		}
+		return s.control(ctx, h, b)
+	case eventWriteRows, eventUpdateRows, eventDeleteRows, eventWriteRowsV1, eventUpdateRowsV1, eventDeleteRowsV1, eventPartialUpdateRows:
+		return s.rows(ctx, h, body)
+	case eventStop, eventPreviousGTIDs, eventHeartbeat, eventHeartbeatV2, eventIgnorable, eventRowsQuery, eventTransactionContext,
+		eventViewChange, eventIntvar, eventRand, eventUserVar, eventBeginLoadQuery:
+		// They carry no row and no boundary. The last four only prepare a statement that is judged by its text.
+		return body.discard()
+	}
+	if h.Flags&flagIgnorable != 0 {
+		return body.discard()
+	}
+	return fault.NewFinal(fault.Decode, "reading the binlog stream", fmt.Errorf("events of type %d are unknown", h.Type),
+		"Nothing was skipped. The server is newer than this release knows: upgrade cdcbridge.")
+}
+
+// control handles the events that bound transactions or say something about tables.
+func (s *stream) control(ctx context.Context, h eventHeader, body []byte) error {
+	switch h.Type {
+	case eventTableMap:
+		return s.tableMap(ctx, body)
+	case eventXID:
+		if _, err := parseXID(body); err != nil {
+			return err
+		}
+		return s.finish("an XID event")
+	case eventQuery:
+		q, err := parseQuery(body)
+		if err != nil {
+			return err
+		}
+		return s.query(ctx, h, q)
+	case eventXAPrepare:
+		x, err := parseXAPrepare(body)
+		if err != nil {
+			return err
+		}
+		return s.xaPrepare(ctx, x.OnePhase)
+	case eventIncident:
+		i, err := parseIncident(body)
+		if err != nil {
+			return err
+		}
+		return fault.NewFinal(fault.Incident, "reading the binlog stream", fmt.Errorf("the server logged an incident: %s", i.Message),
+			"The server could not log some changes. Reset the pipeline and snapshot again.")
+	case eventExecuteLoadQuery:
+		return s.loadQuery(body)
+	}
+	g, err := parseAnyGTID(h.Type, body)
+	if err != nil {
+		return err
+	}
+	return s.begin(ctx, h, g)
+}
+
+func parseAnyGTID(t eventType, body []byte) (gtidBody, error) {
+	if t == eventGTIDTagged {
+		return parseGTIDTagged(body)
+	}
+	g, err := parseGTID(body)
+	if t == eventAnonymousGTID {
+		g.GNO = 0
+	}
+	return g, err
+}

@@ -1,0 +1,79 @@
+package mysql
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"os"
+
+	"cdcbridge/internal/fault"
+)
+
+// client gives the TLS settings of a connection, nil for one in clear.
+func (t TLS) client(host string, offered bool) (*tls.Config, error) {
+	if t.Mode == tlsDisabled || t.Mode == tlsPreferred && !offered {
+		return nil, nil
+	}
+	if !offered {
+		return nil, fault.NewFinal(fault.Auth, "starting TLS", errors.New("the server offers no TLS"),
+			"Give the server a certificate (ssl_cert, ssl_key), or set tls.mode to preferred.")
+	}
+	cfg := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: host}
+	if t.CertFile != "" {
+		pair, err := tls.LoadX509KeyPair(t.CertFile, t.KeyFile)
+		if err != nil {
+			return nil, fault.NewFinal(fault.Config, "reading the client certificate", err, "Check tls.cert_file and tls.key_file.")
+		}
+		cfg.Certificates = []tls.Certificate{pair}
+	}
+	if t.CAFile != "" {
+		pem, err := os.ReadFile(t.CAFile)
+		if err == nil {
+			cfg.RootCAs = x509.NewCertPool()
+			if !cfg.RootCAs.AppendCertsFromPEM(pem) {
+				err = fmt.Errorf("%s holds no certificate", t.CAFile)
+			}
+		}
+		if err != nil {
+			return nil, fault.NewFinal(fault.Config, "reading the CA certificate", err, "Check tls.ca_file.")
+		}
+	}
+	if t.Mode == tlsVerifyIdentity {
+		return cfg, nil
+	}
+	// Below verify_identity the name is not looked at, and below verify_ca nothing is: crypto/tls has one switch for both.
+	cfg.InsecureSkipVerify = true
+	if t.Mode == tlsVerifyCA {
+		cfg.VerifyConnection = func(s tls.ConnectionState) error { return verifyChain(s, cfg.RootCAs) }
+	}
+	return cfg, nil
+}
+
+// verifyChain checks the server's certificates against the roots and leaves out the name.
+func verifyChain(s tls.ConnectionState, roots *x509.CertPool) error {
+	opts := x509.VerifyOptions{Roots: roots, Intermediates: x509.NewCertPool()}
+	for _, c := range s.PeerCertificates[1:] {
+		opts.Intermediates.AddCert(c)
+	}
+	if _, err := s.PeerCertificates[0].Verify(opts); err != nil {
+		return &tls.CertificateVerificationError{UnverifiedCertificates: s.PeerCertificates, Err: err}
+	}
+	return nil
+}
+
+// tlsFault gives a failed TLS handshake its code, or nil when err is something else.
+func tlsFault(op string, err error) error {
+	var verify *tls.CertificateVerificationError
+	var alert tls.AlertError
+	var record tls.RecordHeaderError
+	switch {
+	case errors.As(err, &verify):
+		return fault.NewFinal(fault.Auth, op, err, "The server's certificate is not trusted: check tls.ca_file and, for verify_identity, that host is a name in the certificate.")
+	case errors.As(err, &alert):
+		return fault.NewFinal(fault.Auth, op, err, "The server refused the TLS handshake: it may want a client certificate (tls.cert_file, tls.key_file).")
+	case errors.As(err, &record):
+		return fault.New(fault.Unreachable, op, err, "The server does not speak TLS at this port: check host and port.")
+	}
+	return nil
+}

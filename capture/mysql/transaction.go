@@ -1,0 +1,330 @@
+package mysql
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"cdcbridge/changelog"
+)
+
+// txn is the transaction that the stream is in. Its slices are reused.
+//
+// A transaction that does not fit in a batch leaves in parts. From the first split on every row is hashed, and each part's
+// position says how many rows of each table are done and what they hashed to, so that a replay can leave out exactly these
+// rows and prove that they are the same. Until then the events that are in the batch are remembered: to be hashed at the
+// split, or to be taken back (rollback to a savepoint, XA PREPARE, a move to a batch of its own).
+type txn struct {
+	active bool
+	ended  bool   // its last event has been read
+	begun  bool   // BEGIN or XA START came: only COMMIT, ROLLBACK, XID or XA PREPARE ends it
+	quiet  bool   // it is done already: only XA transactions in it matter
+	xa     string // id of the XA transaction that its rows belong to
+	serial uint64 // counts transactions, so that tables know whether their entry in tables is of this one
+
+	gtid   gtidSource
+	gno    int64 // 0 without GTID
+	at     logPlace
+	commit int64 // microseconds
+	server uint32
+	thread uint32
+
+	index    uint64 // captured changes so far
+	tables   []tableRun
+	hashing  bool         // rows are hashed as they come
+	split    bool         // a part has left
+	inBatch  int          // index of its entry in the batch's Txns, -1: none yet
+	mark     batchMark    // the batch before it
+	events   []rowsInTxn  // its captured ROWS events in the batch, while it is whole
+	saves    []savepoint  //
+	prepared bool         // it is an XA PREPARE: its rows come with the XA COMMIT
+	settles  *preparedXA  // what its XA COMMIT or XA ROLLBACK settles
+	resume   *txnProgress // of the checkpoint: what is done of the transaction with that id
+	skipping bool         // resume is about this transaction
+}
+
+// rowsInTxn is one captured ROWS event, decoded or held.
+type rowsInTxn struct {
+	table *tableEntry
+	shape *shape
+	rows  rowsEvent
+	time  int64
+	file  string
+	pos   uint64
+}
+
+type savepoint struct {
+	name string
+	at   int // index into events
+}
+
+// batchMark is how full a batch was.
+type batchMark struct{ txns, runs, changes, notes int }
+
+func markOf(b *changelog.Batch) batchMark {
+	return batchMark{len(b.Txns), len(b.Runs), len(b.Changes), len(b.Notes)}
+}
+
+func (m batchMark) rewind(b *changelog.Batch) {
+	clear(b.Changes[m.changes:])
+	b.Txns, b.Runs, b.Changes, b.Notes = b.Txns[:m.txns], b.Runs[:m.runs], b.Changes[:m.changes], b.Notes[:m.notes]
+}
+
+// name is the transaction's id, as Txn.ID has it.
+func (t *txn) name() string { return string(t.appendName(nil)) }
+
+func (t *txn) appendName(dst []byte) []byte {
+	if t.gno > 0 {
+		dst = append(appendUUID(dst, t.gtid.uuid), ':')
+		if t.gtid.tag != "" {
+			dst = append(append(dst, t.gtid.tag...), ':')
+		}
+		return strconv.AppendInt(dst, t.gno, 10)
+	}
+	dst = append(append(dst, "file="...), t.at.file...)
+	return strconv.AppendUint(append(dst, ",pos="...), t.at.pos, 10)
+}
+
+// begin starts a transaction at its GTID event.
+func (s *stream) begin(ctx context.Context, h eventHeader, g gtidBody) error {
+	t := &s.txn
+	if t.active {
+		return badEvent("reading the binlog stream", "a transaction begins within %s", t.name())
+	}
+	if g.GNO == 0 && s.pos.gtids != nil {
+		return anonymousFault(fmt.Errorf("a transaction without GTID came at %s:%d", s.file, s.off))
+	}
+	commit := int64(g.OriginalCommit)
+	if commit == 0 {
+		commit = int64(h.Timestamp) * 1e6
+	}
+	src := gtidSource{g.UUID, t.gtid.tag}
+	if src.tag != string(g.Tag) {
+		src.tag = string(g.Tag)
+	}
+	*t = txn{
+		active: true, serial: t.serial + 1, gtid: src, gno: g.GNO, at: logPlace{s.file, s.off}, commit: commit, server: h.ServerID,
+		tables: t.tables[:0], events: clipped(t.events), saves: t.saves[:0], resume: t.resume, inBatch: -1, mark: markOf(s.batch),
+	}
+	if s.until != nil {
+		t.quiet = s.file != s.until.file || s.off < s.until.pos
+		if !t.quiet {
+			s.until = nil
+		}
+	}
+	if t.resume != nil && !t.quiet && t.resume.id == t.name() {
+		t.skipping, t.hashing, t.split = true, true, true
+		// What is left of it is a part, and a part has a batch of its own.
+		if len(s.batch.Txns) > 0 {
+			err := s.emit(ctx, false)
+			t.mark = batchMark{}
+			return err
+		}
+	}
+	return nil
+}
+
+// clipped empties a list and lets a large one go: it borrows from batches.
+func clipped(evs []rowsInTxn) []rowsInTxn {
+	clear(evs)
+	return evs[:0]
+}
+
+// rows handles a ROWS event.
+func (s *stream) rows(ctx context.Context, h eventHeader, body eventBody) error {
+	t := &s.txn
+	if !t.active {
+		return badEvent("reading the binlog stream", "rows stand outside of a transaction")
+	}
+	id, err := body.tableID()
+	if err != nil {
+		return err
+	}
+	m, err := s.tables.mapped(id)
+	if err != nil {
+		return err
+	}
+	if m == nil || m.entry == nil || t.quiet && t.xa == "" {
+		return body.discard()
+	}
+	var b []byte
+	if t.xa != "" {
+		b, err = body.body() // an XA transaction outlives the batch
+	} else {
+		b, err = body.keep(s.batch)
+	}
+	if err != nil {
+		return err
+	}
+	ev := rowsInTxn{table: m.entry, shape: m.shape, time: int64(h.Timestamp) * 1e6, file: s.file, pos: s.off}
+	if ev.rows, err = parseRows(h.Type, b); err != nil {
+		return err
+	}
+	if t.xa != "" {
+		return s.hold(ev)
+	}
+	return s.append(ctx, ev)
+}
+
+// append decodes an event into the batch and hands the batch over when it is full.
+func (s *stream) append(ctx context.Context, ev rowsInTxn) error {
+	if err := s.decode(ev); err != nil {
+		return err
+	}
+	if s.batch.Size() < s.cfg.BatchBytes {
+		return nil
+	}
+	return s.overflow(ctx)
+}
+
+// decode appends the changes of an event that are not done yet.
+func (s *stream) decode(ev rowsInTxn) error {
+	t := &s.txn
+	run := t.run(ev.table)
+	from := len(s.batch.Changes)
+	at := ordinals{Index: t.index, TableIndex: run.rows}
+	done, err := ev.shape.decodeRows(s.batch, ev.rows, int(min(run.skip, 1<<30)), &at)
+	if err != nil {
+		return err
+	}
+	t.index, run.rows = at.Index, at.TableIndex
+	ev.table.seen = true
+	if t.hashing {
+		if err := run.hash(ev, done); err != nil {
+			return err
+		}
+	} else {
+		t.events = append(t.events, ev)
+	}
+	if to := len(s.batch.Changes); to > from {
+		s.batch.Runs = append(s.batch.Runs, changelog.Run{Table: ev.shape.table, Txn: s.entry(), From: from, To: to, Pos: ev.pos, File: ev.file, Time: ev.time})
+	}
+	return nil
+}
+
+// entry finds or makes the transaction's entry in the batch.
+func (s *stream) entry() int {
+	t := &s.txn
+	if t.inBatch >= 0 {
+		return t.inBatch
+	}
+	t.inBatch = len(s.batch.Txns)
+	var buf [96]byte
+	id := s.batch.String(t.appendName(buf[:0]))
+	o := changelog.Origin{File: t.at.file, Pos: t.at.pos, ServerID: t.server, Thread: uint64(t.thread)}
+	if t.gno > 0 {
+		o.GTID = id
+	}
+	s.batch.Txns = append(s.batch.Txns, changelog.Txn{ID: id, Commit: t.commit, Origin: o, First: !t.split})
+	return t.inBatch
+}
+
+// overflow hands the batch over in the middle of the transaction. Whole transactions before it leave by themselves, and the
+// begun one moves to the next batch; alone in its batch, it leaves in part.
+func (s *stream) overflow(ctx context.Context) error {
+	t := &s.txn
+	if t.resume != nil && !t.skipping {
+		// Another transaction is half done and comes later: two at once have no place in a position, so this one stays whole.
+		return nil
+	}
+	if t.mark != (batchMark{}) {
+		events := append([]rowsInTxn(nil), t.events...)
+		notes := t.ownNotes(s.batch)
+		// Its rows are decoded again from copies, because the old batch takes its memory along.
+		for i := range events {
+			events[i].rows.Rows = bytes.Clone(events[i].rows.Rows)
+		}
+		t.mark.rewind(s.batch)
+		if err := s.emit(ctx, false); err != nil {
+			return err
+		}
+		t.mark = batchMark{}
+		if err := s.redo(events, notes); err != nil || s.batch.Size() < s.cfg.BatchBytes {
+			return err
+		}
+	}
+	if s.batch.Empty() {
+		// All of it was done before: only memory is full.
+		s.batch.Release()
+		s.batch, t.inBatch = changelog.NewBatch(), -1
+		return nil
+	}
+	s.splitHere()
+	return s.emit(ctx, false)
+}
+
+// redo starts the transaction's changes over with the given events and notes. It must be whole.
+func (s *stream) redo(events []rowsInTxn, notes []changelog.Note) error {
+	t := &s.txn
+	t.mark.rewind(s.batch)
+	t.index, t.inBatch, t.tables, t.events = 0, -1, t.tables[:0], t.events[:0]
+	t.serial++ // tables forget their entries
+	for _, n := range notes {
+		s.note(n.Kind, n.Table, n.Text)
+	}
+	for _, ev := range events {
+		if err := s.decode(ev); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ownNotes copies the transaction's notes out of the batch. Within a transaction there is one at most, before all rows: the
+// CREATE TABLE of a CREATE TABLE … SELECT.
+func (t *txn) ownNotes(b *changelog.Batch) []changelog.Note {
+	notes := slices.Clone(b.Notes[t.mark.notes:])
+	for i := range notes {
+		notes[i].Text = strings.Clone(notes[i].Text)
+	}
+	return notes
+}
+
+// finish marks the transaction's last event.
+func (s *stream) finish(what string) error {
+	if !s.txn.active {
+		return badEvent("reading the binlog stream", "%s stands outside of a transaction", what)
+	}
+	s.txn.ended = true
+	return nil
+}
+
+// endTransaction moves the position past the transaction and hands the batch over when it is full.
+func (s *stream) endTransaction(ctx context.Context) error {
+	t := &s.txn
+	if t.skipping {
+		if err := t.allSkipped(); err != nil {
+			return err
+		}
+		t.resume = nil
+	}
+	if t.resume == nil {
+		s.pos.txn = nil
+	}
+	if t.split || t.inBatch >= 0 {
+		s.batch.Txns[s.entry()].Last = true
+	}
+	t.active, t.ended = false, false
+	s.stats.EventTime = t.commit
+	t.events = clipped(t.events)
+	s.xa.settle(t, s.pos.gtids)
+	if s.pos.gtids != nil && !t.prepared {
+		s.pos.gtids.add(t.gtid, t.gno)
+		s.moved = true
+	}
+	if s.until == nil {
+		s.moveTo(s.file, s.off)
+		s.pos.resume = s.xa.resume(s.pos.gtids != nil)
+	}
+	if s.batch.Size() >= s.cfg.BatchBytes && len(s.batch.Txns) > 0 || t.split {
+		return s.emit(ctx, false)
+	}
+	if s.batch.Size() >= s.cfg.BatchBytes {
+		s.batch.Release() // memory without content
+		s.batch = changelog.NewBatch()
+	}
+	return nil
+}

@@ -1,0 +1,128 @@
+package mysql
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+
+	"cdcbridge/internal/fault"
+)
+
+// This file keeps prepared XA transactions. An XA PREPARE has the rows and a GTID of its own, and nobody sees the rows before
+// an XA COMMIT, which has another GTID and no rows. So the rows wait here and leave with the commit, and until it comes the
+// checkpoint must make the server send the PREPARE again: its GTID stays out of the set, or reading begins before it.
+
+// heldXA is how many bytes of prepared transactions are kept at most. They come with the server's events and not with ours,
+// so they cannot wait on disk or on back-pressure.
+const heldXA = 64 << 20
+
+// preparedXA is one prepared transaction.
+type preparedXA struct {
+	id     string
+	gtid   gtidSource
+	gno    int64
+	at     logPlace
+	events []rowsInTxn
+	size   int
+}
+
+// xaStore is the prepared transactions in log order.
+type xaStore struct {
+	prepared []*preparedXA
+	size     int // bytes of their events and of those of the current transaction
+	current  int // of the current transaction
+}
+
+// hold keeps an event of the current XA transaction.
+func (s *stream) hold(ev rowsInTxn) error {
+	ev.rows.Rows = bytes.Clone(ev.rows.Rows)
+	s.txn.events = append(s.txn.events, ev)
+	s.xa.current += len(ev.rows.Rows)
+	s.xa.size += len(ev.rows.Rows)
+	if s.xa.size > heldXA {
+		return fault.NewFinal(fault.Source, "keeping prepared XA transactions", fmt.Errorf("their rows in captured tables have more than %d bytes", heldXA),
+			"Look for forgotten ones with XA RECOVER and settle them, or make XA transactions smaller.")
+	}
+	return nil
+}
+
+// xaPrepare handles the event that ends the rows of an XA transaction.
+func (s *stream) xaPrepare(ctx context.Context, onePhase bool) error {
+	t := &s.txn
+	if t.xa == "" {
+		return badEvent("reading the binlog stream", "an XA_PREPARE event stands outside of an XA transaction")
+	}
+	p := &preparedXA{id: t.xa, gtid: t.gtid, gno: t.gno, at: t.at, events: append([]rowsInTxn(nil), t.events...), size: s.xa.current}
+	t.xa, t.events, s.xa.current = "", clipped(t.events), 0
+	if !onePhase {
+		t.prepared = true
+		s.xa.prepared = append(s.xa.prepared, p)
+		return s.finish("XA PREPARE")
+	}
+	s.xa.size -= p.size
+	if err := s.release(ctx, p); err != nil {
+		return err
+	}
+	return s.finish("XA COMMIT")
+}
+
+// xaFinish handles XA COMMIT and XA ROLLBACK of a prepared transaction.
+func (s *stream) xaFinish(ctx context.Context, id string, commit bool) error {
+	t := &s.txn
+	for _, p := range s.xa.prepared {
+		if p.id != id {
+			continue
+		}
+		t.settles = p
+		if commit {
+			if err := s.release(ctx, p); err != nil {
+				return err
+			}
+		}
+		return s.finish("XA COMMIT")
+	}
+	if commit && !t.quiet && s.cfg.OnTruncate == truncateFail {
+		return fault.NewFinal(fault.Diverged, "reading the binlog stream", fmt.Errorf("XA COMMIT %s commits what was prepared before the start of this stream", id),
+			"Its rows are not in what was read. Snapshot the tables again, or set on_truncate to note if it concerns none of them.")
+	}
+	return s.finish("XA COMMIT")
+}
+
+// release lets the rows of a prepared transaction go, as rows of the current one.
+func (s *stream) release(ctx context.Context, p *preparedXA) error {
+	if s.txn.quiet {
+		return nil
+	}
+	for _, ev := range p.events {
+		if err := s.append(ctx, ev); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// settle forgets the transaction that t settled, now that the position passes t.
+func (x *xaStore) settle(t *txn, gtids *gtidSet) {
+	p := t.settles
+	if p == nil {
+		return
+	}
+	for i := range x.prepared {
+		if x.prepared[i] == p {
+			x.prepared = append(x.prepared[:i], x.prepared[i+1:]...)
+			break
+		}
+	}
+	x.size -= p.size
+	if gtids != nil {
+		gtids.add(p.gtid, p.gno)
+	}
+}
+
+// resume is where reading must begin for the prepared transactions to come again, nil when the position itself will do.
+func (x *xaStore) resume(gtids bool) *logPlace {
+	if gtids || len(x.prepared) == 0 {
+		return nil
+	}
+	return &x.prepared[0].at
+}
