@@ -43,6 +43,12 @@ type Checker interface {
 	Check(ctx context.Context) ([]Finding, error)
 }
 
+// TableLister is implemented by checkers that can tell which tables are captured now.
+type TableLister interface {
+	// Tables lists the captured tables that exist now, in any order. Only their names are filled.
+	Tables(ctx context.Context) ([]changelog.Table, error)
+}
+
 // Severity grades a Finding.
 type Severity string
 

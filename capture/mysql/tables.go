@@ -1,0 +1,33 @@
+package mysql
+
+import (
+	"context"
+	"fmt"
+
+	"cdcbridge/capture"
+	"cdcbridge/changelog"
+)
+
+var _ capture.TableLister = (*checker)(nil)
+
+// Tables lists the captured tables that exist now.
+func (k *checker) Tables(ctx context.Context) ([]changelog.Table, error) {
+	filter, err := capture.NewFilter(k.cfg.Tables, k.cfg.ExcludeTables)
+	if err != nil {
+		return nil, fmt.Errorf("reading the table patterns: %w", err)
+	}
+	c, err := connect(ctx, k.cfg)
+	if err != nil {
+		return nil, err
+	}
+	defer c.raw.Close()
+	found, err := catalog{c, filter}.tables(ctx, nil)
+	if err != nil {
+		return nil, fmt.Errorf("listing the captured tables: %w", err)
+	}
+	var tables []changelog.Table
+	for _, name := range sortedNames(found) {
+		tables = append(tables, changelog.Table{Origin: "mysql", Database: name.database, Name: name.name})
+	}
+	return tables, nil
+}

@@ -1,0 +1,165 @@
+// Package cli is the command line, one file a command.
+//
+// Exit codes: 0 done, 1 something failed while running, 2 the command line is wrong, 3 the configuration is wrong or a
+// check found what would stop the daemon.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"cdcbridge/internal/config"
+	"cdcbridge/internal/fault"
+)
+
+// Exit codes of the process.
+const (
+	exitOK      = 0
+	exitFailure = 1 // something failed while running
+	exitUsage   = 2 // the command line is wrong
+	exitConfig  = 3 // the configuration is wrong, or a check found a problem
+)
+
+// app is what the commands share.
+type app struct {
+	registry   config.Registry
+	version    string
+	configPath string
+	out, err   io.Writer
+}
+
+// Main runs the command line and returns the process's exit code.
+func Main(reg config.Registry, version string, args []string) int {
+	return execute(&app{registry: reg, version: version, out: os.Stdout, err: os.Stderr}, args)
+}
+
+func execute(a *app, args []string) int {
+	a.registry.Version = a.version
+	root := a.root()
+	root.SetArgs(args)
+	err := root.ExecuteContext(context.Background())
+	if err != nil {
+		a.explain(err)
+	}
+	return exitCode(err)
+}
+
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "cdcbridge",
+		Short: "Database changes into compacted Kafka topics, exactly once",
+		Long: "cdcbridge reads row changes from databases and writes them as keyed records and tombstones\n" +
+			"into compacted Kafka topics; rows and source position share one Kafka transaction.\n\n" +
+			"Exit codes: 0 done, 1 failed while running, 2 wrong command line, 3 wrong configuration or failed check.",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.Args = func(_ *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return nil
+		}
+		text := fmt.Sprintf("unknown command %q", args[0])
+		if near := root.SuggestionsFor(args[0]); len(near) > 0 {
+			text += ", did you mean " + near[0] + "?"
+		}
+		return usageError{errors.New(text)}
+	}
+	root.SuggestionsMinimumDistance = 2
+	root.SetOut(a.out)
+	root.SetErr(a.err)
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.PersistentFlags().StringVarP(&a.configPath, "config", "c", "cdcbridge.yaml", "configuration file")
+	root.AddCommand(a.runCommand(), a.validateCommand(), a.statusCommand(), a.inspectCommand(), a.versionCommand())
+	return root
+}
+
+// load reads the configuration file.
+func (a *app) load() (*config.Config, error) { return config.Load(a.configPath, a.registry) }
+
+// usageError is a command line that makes no sense.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+// usage makes an argument check whose error is a usageError.
+func usage(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if err := check(cmd, args); err != nil {
+			return usageError{err}
+		}
+		return nil
+	}
+}
+
+// errChecks says that a check has printed its findings and some are problems.
+var errChecks = errors.New("the checks above found problems")
+
+func exitCode(err error) int {
+	var wrong usageError
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.As(err, &wrong):
+		return exitUsage
+	case errors.Is(err, errChecks), fault.Is(err, fault.Config):
+		return exitConfig
+	}
+	return exitFailure
+}
+
+// explain prints an error for a person: what happened, then what to do, then where to read more.
+func (a *app) explain(err error) {
+	var wrong usageError
+	f := fault.As(err)
+	switch {
+	case errors.Is(err, errChecks):
+	case errors.As(err, &wrong):
+		fmt.Fprintf(a.err, "cdcbridge: %s\nRun cdcbridge --help for the commands and flags.\n", err)
+	case f == nil:
+		fmt.Fprintf(a.err, "cdcbridge: %s\n", err)
+	default:
+		fmt.Fprintf(a.err, "cdcbridge: %s\n", trimHint(err, f))
+		if f.Hint != "" {
+			fmt.Fprintf(a.err, "What to do: %s\n", f.Hint)
+		}
+		fmt.Fprintf(a.err, "More: docs/errors.md#%s\n", f.Code)
+	}
+}
+
+// trimHint renders err without the hint at its end, which is printed apart.
+func trimHint(err error, f *fault.Fault) string {
+	if f.Hint == "" {
+		return err.Error()
+	}
+	return strings.TrimSuffix(err.Error(), " ("+f.Hint+")")
+}
+
+// outputFormat is the flag -o.
+type outputFormat string
+
+const (
+	outputText outputFormat = "text"
+	outputJSON outputFormat = "json"
+)
+
+// String implements pflag.Value.
+func (o *outputFormat) String() string { return string(*o) }
+
+// Set implements pflag.Value.
+func (o *outputFormat) Set(s string) error {
+	if s != string(outputText) && s != string(outputJSON) {
+		return errors.New("must be text or json")
+	}
+	*o = outputFormat(s)
+	return nil
+}
+
+// Type implements pflag.Value.
+func (o *outputFormat) Type() string { return "text|json" }

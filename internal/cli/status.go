@@ -1,0 +1,136 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"cdcbridge/internal/daemon"
+	"cdcbridge/internal/fault"
+)
+
+func (a *app) statusCommand() *cobra.Command {
+	output := outputText
+	url := ""
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Ask a running daemon how its pipelines are",
+		Long:  "Reads /status of the daemon that runs with this configuration, or at --url.",
+		Args:  usage(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if url == "" {
+				cfg, err := a.load()
+				if err != nil {
+					return err
+				}
+				url = localURL(cfg.HTTP.Listen)
+			}
+			return a.status(cmd.Context(), url, output)
+		},
+	}
+	cmd.Flags().VarP(&output, "output", "o", "how to print")
+	cmd.Flags().StringVar(&url, "url", "", "address of the daemon, for example http://127.0.0.1:8083 (default http.listen of the configuration)")
+	return cmd
+}
+
+// localURL is where a listener can be reached from this machine.
+func localURL(listen string) string {
+	host, port, err := net.SplitHostPort(listen)
+	if err != nil {
+		return "http://" + listen
+	}
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return "http://" + net.JoinHostPort(host, port)
+}
+
+// maxStatusBytes bounds what is read from whatever answers at the address.
+const maxStatusBytes = 16 << 20
+
+func (a *app) status(ctx context.Context, url string, output outputFormat) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	op := "asking the daemon"
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(url, "/")+"/status", nil)
+	if err != nil {
+		return usageError{err}
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return fault.New(fault.Unreachable, op, err, "Check that the daemon runs and that http.listen of its configuration is this address.")
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxStatusBytes))
+	if err != nil {
+		return fault.New(fault.Unreachable, op, err, "Try again.")
+	}
+	var s daemon.Status
+	if err := json.Unmarshal(body, &s); err != nil || resp.StatusCode != http.StatusOK {
+		return fault.New(fault.Unreachable, op, fmt.Errorf("%s answered %s and no status document", url, resp.Status), "Something else than cdcbridge listens there; check the address.")
+	}
+	if output == outputJSON {
+		_, err = a.out.Write(body)
+		return err
+	}
+	return printStatus(a.out, &s, time.Now())
+}
+
+func printStatus(w io.Writer, s *daemon.Status, now time.Time) error {
+	fmt.Fprintf(w, "cdcbridge %s, up %s, %s\n\n", s.Version, age(now.Sub(s.StartedAt)), readyWord(s.Ready))
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "PIPELINE\tSTATE\tSINCE\tLAG\tCHANGES\tCOMMITS\tRESTARTS\tPOSITION")
+	for i := range s.Pipelines {
+		p := &s.Pipelines[i]
+		lag := "-"
+		if p.LagSeconds != nil {
+			lag = age(time.Duration(*p.LagSeconds * float64(time.Second)))
+		}
+		restarts := uint64(0)
+		for _, n := range p.Restarts {
+			restarts += n
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d\t%d\t%d\t%s\n",
+			p.Name, p.State, age(now.Sub(p.Since)), lag, p.Counters.Changes, p.Counters.Commits, restarts, orDash(p.Position))
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	for i := range s.Pipelines {
+		p := &s.Pipelines[i]
+		if p.Code == "" {
+			continue
+		}
+		fmt.Fprintf(w, "\n%s [%s] %s\n", p.Name, p.Code, p.Error)
+		if p.Hint != "" {
+			fmt.Fprintf(w, "  %s\n", p.Hint)
+		}
+	}
+	return nil
+}
+
+func readyWord(ready bool) string {
+	if ready {
+		return "ready"
+	}
+	return "not ready"
+}
+
+// age rounds a span for people.
+func age(d time.Duration) string {
+	switch d = max(0, d); {
+	case d < 10*time.Second:
+		return d.Round(100 * time.Millisecond).String()
+	case d < 48*time.Hour:
+		return d.Round(time.Second).String()
+	}
+	return fmt.Sprintf("%dd", int(d.Hours()/24))
+}

@@ -1,0 +1,166 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"cdcbridge/capture"
+	"cdcbridge/changelog"
+	"cdcbridge/internal/config"
+	"cdcbridge/internal/fault"
+	"cdcbridge/upsert"
+)
+
+// finding is a capture.Finding and the pipeline that it is about.
+type finding struct {
+	Pipeline string `json:"pipeline,omitempty"`
+	capture.Finding
+}
+
+// validation is the JSON document of validate.
+type validation struct {
+	OK       bool      `json:"ok"` // no finding is a problem
+	Findings []finding `json:"findings"`
+}
+
+func (a *app) validateCommand() *cobra.Command {
+	output := outputText
+	timeout := 30 * time.Second
+	offline := false
+	cmd := &cobra.Command{
+		Use:   "validate",
+		Short: "Check the configuration, the sources and Kafka, and print what is wrong with its remedy",
+		Long: "Loads the configuration, asks every source and the Kafka cluster, changes nothing, and prints each finding.\n" +
+			"Exit code 3 when a finding would stop the daemon.",
+		Args: usage(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
+			defer cancel()
+			return a.validate(ctx, output, offline)
+		},
+	}
+	cmd.Flags().VarP(&output, "output", "o", "how to print")
+	cmd.Flags().DurationVar(&timeout, "timeout", timeout, "how long all checks together may take")
+	cmd.Flags().BoolVar(&offline, "offline", false, "check the file alone, ask no server")
+	return cmd
+}
+
+func (a *app) validate(ctx context.Context, output outputFormat, offline bool) error {
+	cfg, err := a.load()
+	if err != nil {
+		var problems config.Problems
+		if output != outputJSON || !errors.As(err, &problems) {
+			return err
+		}
+		return a.report(fileFindings(problems), output)
+	}
+	fs := []finding{{Finding: capture.Finding{Area: "config", Subject: a.configPath, Detail: fmt.Sprintf("%d pipelines", len(cfg.Pipelines)), Severity: capture.OK}}}
+	if !offline {
+		for i := range cfg.Pipelines {
+			fs = append(fs, check(ctx, &cfg.Pipelines[i])...)
+		}
+	}
+	return a.report(fs, output)
+}
+
+func fileFindings(problems config.Problems) []finding {
+	var fs []finding
+	for _, p := range problems {
+		fs = append(fs, finding{Finding: capture.Finding{Area: "config", Subject: p.Path, Detail: p.Text, Severity: capture.Problem, Code: string(fault.Config)}})
+	}
+	return fs
+}
+
+// check asks the source and the cluster of one pipeline. What cannot be looked at is a finding too.
+func check(ctx context.Context, p *config.Pipeline) []finding {
+	var fs []finding
+	add := func(area string, found []capture.Finding, err error) {
+		if err != nil {
+			found = append(found, unlooked(area, err))
+		}
+		for _, f := range found {
+			fs = append(fs, finding{Pipeline: p.Spec.Name, Finding: f})
+		}
+	}
+	checker := p.Spec.Source.Checker(capture.Env{Pipeline: p.Spec.Name, Log: slog.New(slog.DiscardHandler)})
+	found, err := checker.Check(ctx)
+	add(p.SourceType, found, err)
+	var tables []changelog.Table
+	if lister, ok := checker.(capture.TableLister); ok && err == nil {
+		if tables, err = lister.Tables(ctx); err != nil {
+			add(p.SourceType, nil, err)
+		}
+	}
+	sink := upsert.NewSink(p.Spec.Kafka, p.Spec.Delivery, upsert.Identity{Pipeline: p.Spec.Name}, slog.New(slog.DiscardHandler))
+	found, err = sink.Check(ctx, upsert.Uses(p.Spec.Name, p.Spec.Outputs, tables))
+	add("kafka", found, errors.Join(err, sink.Close(ctx)))
+	return fs
+}
+
+func unlooked(area string, err error) capture.Finding {
+	f := capture.Finding{Area: area, Subject: "check", Detail: err.Error(), Severity: capture.Problem}
+	if ft := fault.As(err); ft != nil {
+		f.Code, f.Remedy = string(ft.Code), ft.Hint
+		f.Detail = trimHint(err, ft)
+	}
+	return f
+}
+
+func (a *app) report(fs []finding, output outputFormat) error {
+	v := validation{OK: true, Findings: fs}
+	for _, f := range fs {
+		v.OK = v.OK && f.Severity != capture.Problem
+	}
+	if err := printValidation(a.out, v, output); err != nil {
+		return fmt.Errorf("printing the findings: %w", err)
+	}
+	if !v.OK {
+		return errChecks
+	}
+	return nil
+}
+
+func printValidation(w io.Writer, v validation, output outputFormat) error {
+	if output == outputJSON {
+		enc := json.NewEncoder(w)
+		enc.SetIndent("", "  ")
+		return enc.Encode(v)
+	}
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "SEVERITY\tPIPELINE\tAREA\tSUBJECT\tFOUND")
+	bad := map[capture.Severity]int{}
+	for _, f := range v.Findings {
+		bad[f.Severity]++
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", f.Severity, orDash(f.Pipeline), f.Area, f.Subject, orDash(f.Detail))
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	for _, f := range v.Findings {
+		if f.Severity == capture.OK || f.Remedy == "" {
+			continue
+		}
+		code := ""
+		if f.Code != "" {
+			code = " [" + f.Code + "]"
+		}
+		fmt.Fprintf(w, "\n%s: %s %s%s\n  %s\n", f.Severity, f.Area, f.Subject, code, f.Remedy)
+	}
+	_, err := fmt.Fprintf(w, "\n%d checks, %d problems, %d warnings\n", len(v.Findings), bad[capture.Problem], bad[capture.Warning])
+	return err
+}
+
+func orDash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}
