@@ -1,0 +1,257 @@
+package cli
+
+import (
+	"encoding/json"
+	"errors"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"cdcbridge/capture"
+	"cdcbridge/internal/daemon"
+	"cdcbridge/internal/fault"
+)
+
+func TestWrongCommandLines(t *testing.T) {
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"validat"}, `unknown command "validat", did you mean validate?`},
+		{[]string{"fly"}, `unknown command "fly"`},
+		{[]string{"run", "--nope"}, "unknown flag: --nope"},
+		{[]string{"run", "now"}, `unknown command "now" for "cdcbridge run"`},
+		{[]string{"status", "-o", "xml"}, "must be text or json"},
+		{[]string{"inspect"}, "requires at least 1 arg"},
+		{[]string{"inspect", "t", "--from", "yesterday"}, "--from must be earliest or latest"},
+	} {
+		code, out, errs := call(registry(nil, nil), c.args...)
+		if code != exitUsage || !strings.Contains(errs, c.want) || out != "" {
+			t.Errorf("%v: %d %q %q", c.args, code, out, errs)
+		}
+	}
+}
+
+func TestHelpAndVersion(t *testing.T) {
+	code, out, _ := call(registry(nil, nil))
+	if code != exitOK || !strings.Contains(out, "inspect") || !strings.Contains(out, "completion") {
+		t.Errorf("%d %s", code, out)
+	}
+	code, out, _ = call(registry(nil, nil), "version")
+	if code != exitOK || !strings.HasPrefix(out, "cdcbridge v9 go1.") {
+		t.Errorf("%d %s", code, out)
+	}
+	code, out, _ = call(registry(nil, nil), "completion", "bash")
+	if code != exitOK || !strings.Contains(out, "__start_cdcbridge") {
+		t.Errorf("%d", code)
+	}
+}
+
+func TestWrongConfigurationIsExplained(t *testing.T) {
+	file := configFile(t, "htpp: {}\nlog: {level: loud}\n")
+	for _, command := range []string{"run", "validate", "status", "inspect"} {
+		args := []string{command, "-c", file}
+		if command == "inspect" {
+			args = append(args, "topic")
+		}
+		code, _, errs := call(registry(nil, nil), args...)
+		if code != exitConfig || !strings.Contains(errs, "\n  htpp: unknown key, did you mean http? (line 3)\n  log.level: ") || !strings.Contains(errs, "\nWhat to do: Correct the file") || !strings.Contains(errs, "docs/errors.md#config") {
+			t.Errorf("%s: %d %s", command, code, errs)
+		}
+	}
+	code, out, _ := call(registry(nil, nil), "validate", "-o", "json", "-c", file)
+	var v validation
+	mustJSON(t, out, &v)
+	if code != exitConfig || v.OK || len(v.Findings) != 2 || v.Findings[0].Subject != "htpp" || v.Findings[0].Code != "config" {
+		t.Errorf("%d %+v", code, v)
+	}
+}
+
+func TestMissingFileSaysSo(t *testing.T) {
+	code, _, errs := call(registry(nil, nil), "run", "-c", filepath.Join(t.TempDir(), "none.yaml"))
+	if code != exitConfig || !strings.Contains(errs, "no such file or directory; name the file with --config") {
+		t.Errorf("%d %s", code, errs)
+	}
+}
+
+func TestValidatePrintsEveryFinding(t *testing.T) {
+	found := []capture.Finding{
+		{Area: "fake", Subject: "version", Detail: "9.7", Severity: capture.OK},
+		{Area: "fake", Subject: "sync_binlog", Detail: "0", Severity: capture.Warning, Remedy: "Set it to 1."},
+	}
+	file := configFile(t, "")
+	code, out, _ := call(registry(found, nil), "validate", "-c", file)
+	if code != exitConfig {
+		t.Errorf("code %d", code)
+	}
+	for _, want := range []string{"SEVERITY", "9.7", "warning: fake sync_binlog\n  Set it to 1.", "problem: kafka check [unreachable]", "1 problems, 1 warnings"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("%q is missing in\n%s", want, out)
+		}
+	}
+	code, out, _ = call(registry(found, nil), "validate", "-c", file, "-o", "json")
+	var v validation
+	mustJSON(t, out, &v)
+	if code != exitConfig || v.OK || len(v.Findings) != 4 || v.Findings[2].Pipeline != "shop" {
+		t.Errorf("%d %+v", code, v)
+	}
+}
+
+func TestValidateOffline(t *testing.T) {
+	code, out, _ := call(registry(nil, errors.New("asked")), "validate", "-c", configFile(t, ""), "--offline")
+	if code != exitOK || !strings.Contains(out, "1 checks, 0 problems, 0 warnings") {
+		t.Errorf("%d %s", code, out)
+	}
+}
+
+func TestValidateReportsACheckThatCouldNotBeMade(t *testing.T) {
+	refused := fault.NewFinal(fault.Auth, "connecting", errors.New("access denied"), "Check the password.")
+	_, out, _ := call(registry(nil, refused), "validate", "-c", configFile(t, ""))
+	if !strings.Contains(out, "problem: fake check [auth]\n  Check the password.") {
+		t.Errorf("got\n%s", out)
+	}
+}
+
+func TestStatus(t *testing.T) {
+	lag := 2.5
+	doc := daemon.Status{Version: "v9", StartedAt: time.Now().Add(-time.Hour), Pipelines: []daemon.PipelineStatus{
+		{Name: "shop", State: daemon.Running, Since: time.Now(), LagSeconds: &lag, Position: "binlog.1:4", Counters: daemon.Counters{Changes: 77}},
+		{Name: "crm", State: daemon.Failed, Since: time.Now(), Code: "binlog_purged", Error: "opening", Hint: "Re-snapshot.", Restarts: map[string]uint64{"kafka": 2, "source": 1}},
+	}}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/status" {
+			http.NotFound(w, r)
+			return
+		}
+		if err := json.NewEncoder(w).Encode(doc); err != nil {
+			t.Error(err)
+		}
+	}))
+	defer server.Close()
+	code, out, errs := call(registry(nil, nil), "status", "--url", server.URL)
+	if code != exitOK {
+		t.Fatalf("%d %s", code, errs)
+	}
+	for _, want := range []string{"cdcbridge v9, up 1h0m0s, not ready", "2.5s", "77", "binlog.1:4", "crm [binlog_purged] opening\n  Re-snapshot."} {
+		if !strings.Contains(out, want) {
+			t.Errorf("%q is missing in\n%s", want, out)
+		}
+	}
+	file := configFile(t, "http: {listen: '"+server.Listener.Addr().String()+"'}\n")
+	code, out, _ = call(registry(nil, nil), "status", "-c", file, "-o", "json")
+	var got daemon.Status
+	mustJSON(t, out, &got)
+	if code != exitOK || len(got.Pipelines) != 2 {
+		t.Errorf("%d %s", code, out)
+	}
+	if code, _, errs = call(registry(nil, nil), "status", "--url", server.URL+"/other"); code != exitFailure || !strings.Contains(errs, "no status document") {
+		t.Errorf("%d %s", code, errs)
+	}
+	server.Close()
+	if code, _, errs = call(registry(nil, nil), "status", "--url", server.URL); code != exitFailure || !strings.Contains(errs, "What to do: Check that the daemon runs") {
+		t.Errorf("%d %s", code, errs)
+	}
+}
+
+func TestLocalURL(t *testing.T) {
+	for in, want := range map[string]string{
+		"127.0.0.1:8083": "http://127.0.0.1:8083", "0.0.0.0:1": "http://127.0.0.1:1", ":8083": "http://127.0.0.1:8083", "[::]:2": "http://127.0.0.1:2", "host:3": "http://host:3",
+	} {
+		if got := localURL(in); got != want {
+			t.Errorf("%s: %s", in, got)
+		}
+	}
+}
+
+// TestRun starts the daemon without a Kafka to talk to, sees it retry, and stops it by a real signal.
+func TestRun(t *testing.T) {
+	listen := freeAddress(t)
+	file := configFile(t, "http: {listen: '"+listen+"'}\nlog: {format: json}\n")
+	var out, errs syncBuffer
+	done := make(chan int, 1)
+	go func() {
+		done <- execute(&app{registry: registry(nil, nil), version: "v9", out: &out, err: &errs}, []string{"run", "-c", file})
+	}()
+	var s daemon.Status
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		code, text, _ := call(registry(nil, nil), "status", "-c", file, "-o", "json")
+		if code == exitOK {
+			mustJSON(t, text, &s)
+			if len(s.Pipelines) == 1 && s.Pipelines[0].State == daemon.Retrying {
+				break
+			}
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("never retrying: %+v\n%s", s, errs.String())
+		}
+	}
+	if p := s.Pipelines[0]; p.Code != "unreachable" || p.Hint == "" || s.Version != "v9" {
+		t.Errorf("status %+v", p)
+	}
+	if err := syscall.Kill(os.Getpid(), syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case code := <-done:
+		if code != exitOK {
+			t.Errorf("code %d\n%s", code, errs.String())
+		}
+	case <-time.After(20 * time.Second):
+		t.Fatal("does not stop")
+	}
+	for line := range strings.SplitSeq(strings.TrimSpace(errs.String()), "\n") {
+		if !json.Valid([]byte(line)) {
+			t.Errorf("not a JSON log line: %s", line)
+		}
+	}
+}
+
+func TestTakenPort(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	code, _, errs := call(registry(nil, nil), "run", "-c", configFile(t, "http: {listen: '"+l.Addr().String()+"'}\n"))
+	if code != exitConfig || !strings.Contains(errs, "address already in use") || !strings.Contains(errs, "What to do: Set http.listen") {
+		t.Errorf("%d %s", code, errs)
+	}
+}
+
+func TestMemoryLimit(t *testing.T) {
+	before := debug.SetMemoryLimit(-1)
+	defer debug.SetMemoryLimit(before)
+	a := &app{registry: registry(nil, nil), configPath: configFile(t, "")}
+	cfg, err := a.load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := cfg.Log.Logger(&syncBuffer{})
+	t.Setenv("GOMEMLIMIT", "1GiB")
+	limitMemory(cfg, log)
+	if got := debug.SetMemoryLimit(-1); got != before {
+		t.Errorf("GOMEMLIMIT does not win: %d", got)
+	}
+	t.Setenv("GOMEMLIMIT", "")
+	limitMemory(cfg, log)
+	if got := debug.SetMemoryLimit(-1); got != (40+48)<<20 {
+		t.Errorf("limit %d", got)
+	}
+}
+
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}

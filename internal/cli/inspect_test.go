@@ -1,0 +1,94 @@
+package cli
+
+import (
+	"strings"
+	"testing"
+
+	"cdcbridge/changelog"
+	"cdcbridge/formats"
+	"cdcbridge/internal/kafkawire"
+)
+
+func TestFits(t *testing.T) {
+	for _, c := range []struct {
+		template, topic string
+		want            bool
+	}{
+		{"{pipeline}.{schema}.{table}", "shop.db.orders", true},
+		{"{pipeline}.{schema}.{table}", "shop.db.or.ders", true},
+		{"{pipeline}.{schema}.{table}", "shop.db", false},
+		{"{pipeline}.{schema}.{table}", "shop..x", false},
+		{"{pipeline}.{schema}.{table}", "other.db.orders", false},
+		{"cdc.{table}.log", "cdc.orders.log", true},
+		{"cdc.{table}.log", "cdc..log", false},
+		{"cdc.{table}.log", "cdc.log", false},
+		{"{table}", "x", true},
+		{"{table}", "", false},
+		{"all", "all", true},
+		{"all", "all2", false},
+	} {
+		if got := fits(c.template, "shop", c.topic); got != c.want {
+			t.Errorf("%s, %s: %v", c.template, c.topic, got)
+		}
+	}
+}
+
+func TestPrint(t *testing.T) {
+	row := func(name string) []formats.Field {
+		return []formats.Field{{Name: "id", JSON: []byte("7")}, {Name: "na\"me", JSON: []byte(name)}}
+	}
+	key := []formats.Field{{Name: "id", JSON: []byte("7")}}
+	r := &kafkawire.FetchedRecord{Topic: "t", Partition: 2, Offset: 5, Timestamp: 1_700_000_000_123, Key: []byte(`{"id":7}`)}
+	const at = " t/2@5 2023-11-14T22:13:20.123000Z shop.orders "
+	for _, c := range []struct {
+		ev   formats.Event
+		want string
+	}{
+		{formats.Event{Op: changelog.Insert, After: row("null")}, "+I" + at + `{"id":7} {"id":7,"na\"me":null}` + "\n"},
+		{formats.Event{Op: changelog.Read, After: row(`"x"`)}, "+I" + at + `{"id":7} {"id":7,"na\"me":"x"}` + "\n"},
+		{formats.Event{Op: changelog.Update, Before: row("1"), After: row("2")},
+			"-U" + at + `{"id":7} {"id":7,"na\"me":1}` + "\n+U" + at + `{"id":7} {"id":7,"na\"me":2}` + "\n"},
+		{formats.Event{Op: changelog.Update, After: row("2")}, "+U" + at + `{"id":7} {"id":7,"na\"me":2}` + "\n"},
+		{formats.Event{Op: changelog.Delete, Before: row("1")}, "-D" + at + `{"id":7} {"id":7,"na\"me":1}` + "\n"},
+		{formats.Event{Op: changelog.Delete}, "-D" + at + `{"id":7}` + "\n"},
+		{formats.Event{Tombstone: true}, "-T" + at + `{"id":7}` + "\n"},
+	} {
+		c.ev.Database, c.ev.Table, c.ev.Key = "shop", "orders", key
+		var out strings.Builder
+		p := printer{out: &out}
+		if err := p.print(r, &c.ev); err != nil || out.String() != c.want {
+			t.Errorf("%v\ngot  %swant %s", err, out.String(), c.want)
+		}
+	}
+	if err := (&printer{out: &strings.Builder{}}).print(r, &formats.Event{Op: 99}); err == nil {
+		t.Error("an unknown operation is printed")
+	}
+}
+
+func TestPrintJSON(t *testing.T) {
+	r := &kafkawire.FetchedRecord{Topic: "t", Offset: 5, Timestamp: 1, Key: []byte("plain")}
+	ev := &formats.Event{Op: changelog.Insert, Table: "x", Time: 1_700_000_000_000_001, After: []formats.Field{{Name: "a", JSON: []byte(`"<b>"`)}}}
+	var out strings.Builder
+	if err := (&printer{out: &out, json: true}).print(r, ev); err != nil {
+		t.Fatal(err)
+	}
+	want := `{"mark":"+I","topic":"t","partition":0,"offset":5,"time":"2023-11-14T22:13:20.000001Z","table":"x","key":"plain","row":{"a":"<b>"}}` + "\n"
+	if out.String() != want {
+		t.Errorf("got  %swant %s", out.String(), want)
+	}
+}
+
+func TestDecoderForNeedsAMatchingOutput(t *testing.T) {
+	code, _, errs := call(registry(nil, nil), "inspect", "other.topic", "-c", configFile(t, ""))
+	if code != exitUsage || !strings.Contains(errs, "name its format with --format") {
+		t.Errorf("%d %s", code, errs)
+	}
+	code, _, errs = call(registry(nil, nil), "inspect", "other.topic", "--format", "xml", "-c", configFile(t, ""))
+	if code != exitUsage || !strings.Contains(errs, "--format must be one of lines") {
+		t.Errorf("%d %s", code, errs)
+	}
+	code, _, errs = call(registry(nil, nil), "inspect", "shop.db.orders", "-c", configFile(t, ""))
+	if code != exitFailure || !strings.Contains(errs, "unreachable") {
+		t.Errorf("%d %s", code, errs)
+	}
+}
