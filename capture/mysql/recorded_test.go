@@ -56,6 +56,7 @@ type recording struct {
 	maps     map[uint64]tableMap
 	shapes   map[string]*shape
 	rows     map[string][]changelog.Row
+	events   map[string][]rowsEvent // by table
 	kinds    map[eventType]int
 	faults   []fault.Code
 	gtids    []gtidBody
@@ -63,7 +64,7 @@ type recording struct {
 }
 
 func newRecording() *recording {
-	return &recording{batch: changelog.NewBatch(), maps: map[uint64]tableMap{}, shapes: map[string]*shape{}, rows: map[string][]changelog.Row{}, kinds: map[eventType]int{}}
+	return &recording{batch: changelog.NewBatch(), maps: map[uint64]tableMap{}, shapes: map[string]*shape{}, rows: map[string][]changelog.Row{}, events: map[string][]rowsEvent{}, kinds: map[eventType]int{}}
 }
 
 func (r *recording) play(log []byte) error {
@@ -163,6 +164,7 @@ func (r *recording) rowsEvent(h eventHeader, body []byte) error {
 		return err
 	}
 	m := r.maps[e.TableID]
+	r.events[string(m.Name)] = append(r.events[string(m.Name)], e)
 	s := r.shapes[string(m.Shape)]
 	if s == nil {
 		if s, err = newShape(m, r.facts[string(m.Name)], 0, 1); err != nil {
@@ -355,4 +357,57 @@ func zerofilled(text, typ string) string {
 		text = "0" + text
 	}
 	return text
+}
+
+// recorded plays one recording; its batch lives until the test ends.
+func recorded(t testing.TB, name string) *recording {
+	t.Helper()
+	r := newRecording()
+	if err := r.play(unpack(t, "testdata/"+name+".binlog.gz")); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(r.payload.close)
+	return r
+}
+
+func TestRowsThatTheLogDoesNotCarryWholeAreRefused(t *testing.T) {
+	for _, version := range []string{"8.0", "9.7"} {
+		r := recorded(t, "refused-"+version)
+		want := []fault.Code{fault.SourceSettings, fault.SourceSettings, fault.SchemaUnknown, fault.SchemaUnknown}
+		if !slices.Equal(r.faults, want) {
+			t.Errorf("%s: %v, want %v", version, r.faults, want)
+		}
+	}
+}
+
+func TestRecordedTransactionEvents(t *testing.T) {
+	for _, version := range []string{"8.0", "9.7"} {
+		r := recorded(t, "tables-"+version)
+		if r.kinds[eventTransactionPayload] != 1 || r.kinds[eventXAPrepare] != 2 || r.kinds[eventXID] < 10 || len(r.gtids) < 20 {
+			t.Errorf("%s: events %v", version, r.kinds)
+		}
+		var tagged int
+		last := int64(0)
+		for _, g := range r.gtids {
+			if len(g.Tag) > 0 {
+				tagged++
+				if string(g.Tag) != "blue" || g.GNO < 1 {
+					t.Errorf("%s: tag %q:%d", version, g.Tag, g.GNO)
+				}
+			} else if last != 0 && g.GNO != last+1 {
+				t.Errorf("%s: transaction %d follows %d", version, g.GNO, last)
+			}
+			if len(g.Tag) == 0 {
+				last = g.GNO
+			}
+			const in2024, in2100 = 1_704_067_200_000_000, 4_102_444_800_000_000
+			if g.UUID != r.gtids[0].UUID || g.Length < 100 || g.ImmediateCommit < in2024 || g.ImmediateCommit > in2100 || g.OriginalCommit != g.ImmediateCommit ||
+				g.ServerVersion < 80000 || g.ServerVersion != g.OriginalVersion || g.Sequence <= g.LastCommitted {
+				t.Errorf("%s: %+v", version, g)
+			}
+		}
+		if want := map[string]int{"8.0": 0, "9.7": 1}[version]; tagged != want {
+			t.Errorf("%s: %d tagged transactions, want %d", version, tagged, want)
+		}
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/bits"
 	"strings"
+	"unicode/utf8"
 
 	"cdcbridge/changelog"
 )
@@ -43,6 +44,9 @@ func (d columnDef) enumOrSet(col *changelog.Column, dec *column) error {
 			if label, err = dec.charset.label(raw); err != nil {
 				return d.bad("label %d: %v", i+1, err)
 			}
+		}
+		if !utf8.Valid(label) { // CHARACTER SET binary
+			return unsupportedType(d.name, d.layout.typ)
 		}
 		dec.labels = append(dec.labels, label)
 		col.Type.Labels = append(col.Type.Labels, string(label))

@@ -59,7 +59,7 @@ func (w *jsonWriter) scalar(typ byte, p []byte) error {
 }
 
 // double appends the shortest digits that give the number back, as the server lays them out: with a point unless an
-// exponent is there; an exponent without plus sign or leading zeros, outside of 1e-15 … 1e15.
+// exponent is there; an exponent, without plus sign or leading zeros, for whole numbers from 1e15 on and below 1e-15.
 func (w *jsonWriter) double(v float64) error {
 	if math.IsNaN(v) || math.IsInf(v, 0) {
 		return errors.New("a JSON document has a number that is not finite")
@@ -93,7 +93,7 @@ func (w *jsonWriter) digits(d []byte, point int) {
 	switch {
 	case d[0] == '0':
 		w.dst = append(w.dst, "0.0"...)
-	case point > most || point < 1-most:
+	case point > most && len(d) <= point || point < 1-most:
 		w.dst = append(w.dst, d[0])
 		if len(d) > 1 {
 			w.dst = append(append(w.dst, '.'), d[1:]...)

@@ -42,3 +42,7 @@ CREATE TABLE compressed (id INT PRIMARY KEY, v VARCHAR(200));
 -- since 80020: SET binlog_transaction_compression=ON;
 BEGIN; INSERT INTO compressed VALUES (1,REPEAT('a',200)),(2,REPEAT('b',200)); UPDATE compressed SET v='changed' WHERE id=1; INSERT INTO xa VALUES (4,4); DELETE FROM compressed WHERE id=2; INSERT INTO compressed VALUES (3,REPEAT('c',200)); COMMIT;
 -- since 80020: SET binlog_transaction_compression=OFF;
+CREATE TABLE orders (id BIGINT PRIMARY KEY, customer BIGINT NOT NULL, product BIGINT NOT NULL, status VARCHAR(16) NOT NULL, city VARCHAR(64), note VARCHAR(255), ref VARCHAR(32) NOT NULL, total DECIMAL(10,2) NOT NULL, quantity INT NOT NULL, ordered DATETIME(3) NOT NULL, changed TIMESTAMP(3) NOT NULL, paid TINYINT NOT NULL) DEFAULT CHARACTER SET utf8mb4;
+INSERT INTO orders WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i+1 FROM n WHERE i<60)
+  SELECT i, 1000000+i*37, i%997, ELT(1+i%4,'new','paid','shipped','returned'), ELT(1+i%3,'Zürich','Berlin','São Paulo'), IF(i%5=0,NULL,CONCAT('please ring twice, order ',i)), CONCAT('R-2024-',LPAD(i,8,'0')), i*13.37-100, i%12, '2024-05-06 07:08:09.123'+INTERVAL i SECOND, '2024-05-06 07:08:09.5'+INTERVAL i MINUTE, i%2 FROM n;
+UPDATE orders SET status='paid' WHERE id<30;

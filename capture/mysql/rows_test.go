@@ -1,0 +1,113 @@
+package mysql
+
+import (
+	"testing"
+
+	"cdcbridge/changelog"
+	"cdcbridge/internal/fault"
+)
+
+// orders gives the shape of the 12-column table that the speed is promised for, and its recorded insert of 60 rows.
+func orders(t testing.TB) (*shape, rowsEvent) {
+	r := recorded(t, "tables-9.7")
+	s, e := r.lastShape("orders"), r.events["orders"][0]
+	if len(s.columns) != 12 || e.Op != changelog.Insert {
+		t.Fatalf("%d columns, %s", len(s.columns), e.Op)
+	}
+	return s, e
+}
+
+func TestSkippedRowsAreCountedAndNotAppended(t *testing.T) {
+	s, e := orders(t)
+	all := changelog.NewBatch()
+	defer all.Release()
+	at := ordinals{Index: 100, TableIndex: 7}
+	whole, err := s.decodeRows(all, e, 0, &at)
+	if err != nil || whole.Rows != 60 || whole.Skipped != 0 || whole.SkippedBytes != 0 || at != (ordinals{160, 67}) {
+		t.Fatalf("%+v %+v %v", whole, at, err)
+	}
+	for _, skip := range []int{1, 17, 59, 60, 1000} {
+		b := changelog.NewBatch()
+		at := ordinals{Index: 100, TableIndex: 7}
+		done, err := s.decodeRows(b, e, skip, &at)
+		want := min(skip, 60)
+		if err != nil || done.Rows != 60 || done.Skipped != want || len(b.Changes) != 60-want || at != (ordinals{160, 67}) {
+			t.Fatalf("skip %d: %+v %+v %d changes, %v", skip, done, at, len(b.Changes), err)
+		}
+		for i, ch := range b.Changes {
+			w := all.Changes[want+i]
+			if ch.Index != w.Index || ch.TableIndex != w.TableIndex || ch.RowInEvent != w.RowInEvent || ch.Op != w.Op || !equalRows(ch.After, w.After) {
+				t.Fatalf("skip %d: change %d is %+v, want %+v", skip, i, ch, w)
+			}
+		}
+		rest := e
+		rest.Rows = e.Rows[done.SkippedBytes:]
+		if again, err := s.decodeRows(b, rest, 0, &ordinals{}); err != nil || again.Rows != 60-want {
+			t.Fatalf("skip %d: the bytes after the skipped ones hold %d rows, %v", skip, again.Rows, err)
+		}
+		b.Release()
+	}
+}
+
+func TestRowsThatDoNotFitAreAFault(t *testing.T) {
+	s, e := orders(t)
+	b := changelog.NewBatch()
+	defer b.Release()
+	whole := map[int]bool{}
+	for n := 0; n < len(e.Rows); {
+		whole[n] = true
+		_, rest, err := s.image(b, e.Rows[n:])
+		if err != nil {
+			t.Fatal(err)
+		}
+		n = len(e.Rows) - len(rest)
+	}
+	for n := range e.Rows {
+		cut := e
+		cut.Rows = e.Rows[:n]
+		if _, err := s.decodeRows(b, cut, 0, &ordinals{}); (err == nil) != whole[n] || err != nil && !fault.Is(err, fault.SchemaUnknown) {
+			t.Fatalf("%d of %d bytes: %v", n, len(e.Rows), err)
+		}
+		if _, err := s.decodeRows(b, cut, 1000, &ordinals{}); (err == nil) != whole[n] {
+			t.Fatalf("skipping %d of %d bytes: %v", n, len(e.Rows), err)
+		}
+		b.Changes = b.Changes[:0]
+	}
+	other := e
+	other.Columns = 13
+	if _, err := s.decodeRows(b, other, 0, &ordinals{}); !fault.Is(err, fault.SchemaUnknown) || !fault.IsFinal(err) {
+		t.Errorf("another column count: %v", err)
+	}
+}
+
+func TestRowsDecodeWithoutAllocating(t *testing.T) {
+	s, e := orders(t)
+	decode := func() {
+		b := changelog.NewBatch()
+		if _, err := s.decodeRows(b, e, 0, &ordinals{}); err != nil {
+			t.Fatal(err)
+		}
+		b.Release()
+	}
+	decode()
+	if n := testing.AllocsPerRun(200, decode); n >= 2 { // the batch itself may be made anew after a collection
+		t.Errorf("%v allocations for %d rows", n, 60)
+	}
+}
+
+func BenchmarkDecodeOrders(b *testing.B) {
+	s, e := orders(b)
+	b.SetBytes(int64(len(e.Rows)))
+	b.ReportAllocs()
+	rows := 0
+	for b.Loop() {
+		batch := changelog.NewBatch()
+		done, err := s.decodeRows(batch, e, 0, &ordinals{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		rows += done.Rows
+		batch.Release()
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(rows), "ns/row")
+}
