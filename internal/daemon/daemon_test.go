@@ -107,15 +107,33 @@ func TestBackoffGrowsWithJitter(t *testing.T) {
 
 func TestNoProgressEndsAfterTenAttempts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := &fakePipeline{scripts: []script{{runs: time.Second, err: fault.New(fault.Kafka, "producing", errBroken, "Look at the broker.")}}}
+		p := &fakePipeline{scripts: []script{{runs: time.Second, err: fault.New(fault.Corrupt, "verifying", errBroken, "Look at the disk.")}}}
 		b := supervise(Pipeline{Name: "shop", New: p.next})
 		time.Sleep(time.Hour)
 		s := b.Status().Pipelines[0]
-		if s.State != Failed || s.Code != string(fault.NoProgress) || p.count() != 10 || s.Attempts != 10 || s.Restarts["kafka"] != 9 {
+		if s.State != Failed || s.Code != string(fault.NoProgress) || p.count() != 10 || s.Attempts != 10 || s.Restarts["corrupt"] != 9 {
 			t.Fatalf("%d attempts: %+v", p.count(), s)
 		}
-		if !strings.Contains(s.Error, "pipe broken") || !strings.Contains(s.Hint, "Look at the broker.") {
+		if !strings.Contains(s.Error, "pipe broken") || !strings.Contains(s.Hint, "Look at the disk.") {
 			t.Errorf("cause or hint is lost: %+v", s)
+		}
+		if err := b.stop(t); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestKafkaGetsAnHour(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &fakePipeline{scripts: []script{{err: fault.New(fault.Kafka, "producing", errBroken, "Start the missing brokers.")}}}
+		b := supervise(Pipeline{Name: "shop", New: p.next})
+		time.Sleep(59 * time.Minute)
+		if s := b.state(0); s == Failed || p.count() < 100 {
+			t.Fatalf("%s after %d attempts", s, p.count())
+		}
+		time.Sleep(2 * time.Minute)
+		if s := b.Status().Pipelines[0]; s.State != Failed || s.Code != string(fault.NoProgress) {
+			t.Errorf("got %+v", s)
 		}
 		if err := b.stop(t); err != nil {
 			t.Error(err)
@@ -283,7 +301,7 @@ func TestReadiness(t *testing.T) {
 		time.Sleep(10 * time.Minute)
 		heard(false)
 		ready(true, "idle")
-		time.Sleep(61 * time.Second)
+		time.Sleep(70 * time.Second)
 		ready(false, "no heartbeat for a minute")
 		heard(true)
 		ready(false, "busy and stuck")
@@ -293,8 +311,14 @@ func TestReadiness(t *testing.T) {
 		time.Sleep(31 * time.Second)
 		ready(false, "stands still")
 		heard(false)
+		a.set(func(s *pipeline.Stats) { s.OpenSince = 1 })
+		ready(false, "the source is idle and rows hang in an open transaction")
+		a.set(func(s *pipeline.Stats) { s.OpenSince = 0 })
+		time.Sleep(time.Second)
 		a.set(func(s *pipeline.Stats) { s.InFlight = 1 })
-		ready(false, "the source is idle and rows hang in flight")
+		ready(true, "a heartbeat is just on its way")
+		time.Sleep(10 * time.Second)
+		ready(false, "something hangs in flight")
 		b.signals <- syscall.SIGTERM
 		if err := <-b.done; err != nil {
 			t.Error(err)

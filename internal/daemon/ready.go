@@ -14,6 +14,9 @@ const (
 
 	// heardWithin is how long an idle source may be silent: its heartbeats come more often.
 	heardWithin = 60 * time.Second
+
+	// idleWithin is how long ago an idle pipeline was last seen with nothing in flight: its heartbeats pass through too.
+	idleWithin = 5 * time.Second
 )
 
 // Readiness is the document of /readyz.
@@ -57,8 +60,7 @@ func (r *runner) notReady(now time.Time) *Reason {
 	case now.Sub(r.progressAt) <= advanceWithin:
 		return nil
 	default:
-		s := r.attempt.Stats()
-		if isIdle(s, now) {
+		if isIdle(r.attempt.Stats(), now) || now.Sub(r.idleAt) <= idleWithin {
 			return nil
 		}
 		reason.Reason = fmt.Sprintf("the position has not moved for %s and the source is not idle", now.Sub(r.progressAt).Round(time.Second))
@@ -68,5 +70,10 @@ func (r *runner) notReady(now time.Time) *Reason {
 
 // isIdle reports a source that is connected, has proven lately that it has nothing more, and has nothing in flight.
 func isIdle(s pipeline.Stats, now time.Time) bool {
-	return s.Source.Connected && s.Source.CaughtUp && s.InFlight == 0 && now.Sub(time.UnixMicro(s.Source.LastEvent)) <= heardWithin
+	return s.Source.Connected && isDone(s) && now.Sub(time.UnixMicro(s.Source.LastEvent)) <= heardWithin
+}
+
+// isDone reports that everything the source had is committed.
+func isDone(s pipeline.Stats) bool {
+	return s.Source.CaughtUp && s.InFlight == 0 && s.OpenSince == 0
 }

@@ -18,6 +18,10 @@ const (
 	// waiting alone.
 	maxStuck = 10
 
+	// kafkaPatience is how long that goes on at least when it is Kafka that refuses: a cluster with too few replicas for
+	// an hour is an outage, and it ends without us.
+	kafkaPatience = time.Hour
+
 	// provenIdle is how long an attempt must have stood caught up to count as progress: a source that has nothing to
 	// say cannot move the position, and rare hiccups on it must not add up over weeks.
 	provenIdle = time.Minute
@@ -25,8 +29,9 @@ const (
 
 // retries decides what follows the end of an attempt. It belongs to one runner.
 type retries struct {
-	failures int // in a row without progress: the exponent of the delay
-	stuck    int // of those, the ones that waiting alone does not heal
+	failures int       // in a row without progress: the exponent of the delay
+	stuck    int       // of those, the ones that waiting alone does not heal
+	since    time.Time // of the first of them
 }
 
 // verdict is what follows a failed attempt: either a final fault, or another attempt after a delay.
@@ -46,9 +51,11 @@ func (r *retries) judge(pipeline string, err error, progressed bool) verdict {
 		r.failures, r.stuck = 0, 0
 	}
 	if !heals(f.Code) {
-		r.stuck++
+		if r.stuck++; r.stuck == 1 {
+			r.since = time.Now()
+		}
 	}
-	if r.stuck >= maxStuck {
+	if r.stuck >= maxStuck && !heals(f.Code) && (f.Code != fault.Kafka || time.Since(r.since) >= kafkaPatience) {
 		cause := fmt.Errorf("%d attempts in a row ended without progress, the last one with: %w", r.stuck, err)
 		hint := "The same failure comes back each time; act on it, then restart the daemon."
 		if f.Hint != "" {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"sync"
 	"time"
 
@@ -66,6 +65,7 @@ type runner struct {
 	before     Counters // of attempts that have ended
 	progress   uint64   // of the current attempt as last seen
 	progressAt time.Time
+	idleAt     time.Time // when the current attempt was last seen idle
 	sampledAt  time.Time
 	commitTime int64  // the newest committed one of any attempt
 	position   string // the newest committed one of any attempt
@@ -109,7 +109,7 @@ func (r *runner) begin() Attempt {
 	r.mu.Lock()
 	r.attempt = a
 	r.attempts++
-	r.progress = 0
+	r.progress, r.idleAt = 0, time.Time{}
 	r.sampledAt = time.Now()
 	f := r.fault
 	r.mu.Unlock()
@@ -157,6 +157,9 @@ func (r *runner) sample(a Attempt) {
 func (r *runner) note(s pipeline.Stats, now time.Time) {
 	if s.Progress != r.progress {
 		r.progress, r.progressAt = s.Progress, now
+	}
+	if isIdle(s, now) {
+		r.idleAt = now
 	}
 	if s.Position != "" {
 		r.position = s.Position
@@ -247,13 +250,6 @@ func (r *runner) isAlive(now time.Time) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.attempt == nil || now.Sub(r.sampledAt) < 20*sampleEvery
-}
-
-// restartCounts copies the restarts by code.
-func (r *runner) restartCounts() map[fault.Code]uint64 {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return maps.Clone(r.restarts)
 }
 
 func isClosed(c <-chan struct{}) bool {

@@ -131,7 +131,7 @@ func (r *runner) status(now time.Time) PipelineStatus {
 // lag is the age of the newest transaction that was read, unless everything is committed and there is nothing more. While
 // nothing has been read it is the age of the newest one committed by an earlier attempt, which is an upper bound.
 func lag(s pipeline.Stats, committed int64, now time.Time) *float64 {
-	if s.Source.CaughtUp && s.InFlight == 0 {
+	if isDone(s) {
 		zero := 0.0
 		return &zero
 	}
