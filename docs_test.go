@@ -1,0 +1,83 @@
+package main
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// TestErrorsPageHoldsEveryCode keeps docs/errors.md in step with the constants of internal/fault: one section a code,
+// each with the same four answers, and no link into nothing.
+func TestErrorsPageHoldsEveryCode(t *testing.T) {
+	page, err := os.ReadFile("docs/errors.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	codes := faultCodes(t)
+	if len(codes) < 30 {
+		t.Fatalf("found %d codes only", len(codes))
+	}
+	sections := strings.Split("\n"+string(page), "\n## ")[1:]
+	var titles []string
+	for _, s := range sections {
+		title, body, _ := strings.Cut(s, "\n")
+		titles = append(titles, title)
+		if !regexp.MustCompile(`^\s*\*(Final|Retried)`).MatchString(body) {
+			t.Errorf("section %s does not begin with whether it is final", title)
+		}
+		for _, answer := range []string{"**What happened.** ", "**Why.** ", "**What to do.** ", "**What was kept.** "} {
+			if strings.Count(body, "- "+answer) != 1 {
+				t.Errorf("section %s does not have %s once", title, answer)
+			}
+		}
+	}
+	for _, c := range codes {
+		if !slices.Contains(titles, c) {
+			t.Errorf("code %s of internal/fault has no section in docs/errors.md", c)
+		}
+	}
+	for _, title := range titles {
+		if !slices.Contains(codes, title) {
+			t.Errorf("section %s of docs/errors.md is no code of internal/fault", title)
+		}
+	}
+	for _, link := range regexp.MustCompile(`\]\(#([^)]*)\)`).FindAllStringSubmatch(string(page), -1) {
+		if !slices.Contains(titles, link[1]) {
+			t.Errorf("docs/errors.md links to #%s, which it does not have", link[1])
+		}
+	}
+}
+
+// faultCodes reads the values of the constants of type Code.
+func faultCodes(t *testing.T) []string {
+	t.Helper()
+	file, err := parser.ParseFile(token.NewFileSet(), "internal/fault/fault.go", nil, parser.SkipObjectResolution)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var codes []string
+	ast.Inspect(file, func(n ast.Node) bool {
+		spec, ok := n.(*ast.ValueSpec)
+		if !ok {
+			return true
+		}
+		if kind, ok := spec.Type.(*ast.Ident); !ok || kind.Name != "Code" {
+			return true
+		}
+		for _, v := range spec.Values {
+			code, err := strconv.Unquote(v.(*ast.BasicLit).Value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			codes = append(codes, code)
+		}
+		return true
+	})
+	return codes
+}
