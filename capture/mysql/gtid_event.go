@@ -87,10 +87,14 @@ func parseGTIDTagged(body []byte) (gtidBody, error) {
 	var g gtidBody
 	c.varUint() // the format's version: fields are only ever added, and the next but one says which of them matter
 	size, must := c.varUint(), c.varUint()
-	if c.short || size > uint64(len(body)) || must > tagCommitGroup {
-		return gtidBody{}, badEvent(opGTID, "it needs a reader that knows field %d of %d bytes", must, size)
+	if c.short || must > tagCommitGroup {
+		return gtidBody{}, badEvent(opGTID, "it needs a reader that knows field %d", must)
 	}
-	c.b = c.b[:len(c.b)-(len(body)-int(size))]
+	read := len(body) - len(c.b)
+	if size < uint64(read) || size > uint64(len(body)) {
+		return gtidBody{}, badEvent(opGTID, "it has %d bytes and says %d", len(body), size)
+	}
+	c.b = c.b[:int(size)-read]
 	var seen uint64
 	for len(c.b) > 0 {
 		field := c.varUint()

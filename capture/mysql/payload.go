@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 
+	"cdcbridge/internal/fault"
+
 	"github.com/klauspost/compress/zstd"
 )
 
@@ -21,6 +23,7 @@ type payloadReader struct {
 	expect   uint64      // uncompressed bytes that the head announces
 	read     uint64
 	left     int // bytes of the current event's body not read yet
+	small    [headerSize]byte
 	skipping []byte
 }
 
@@ -47,21 +50,21 @@ func (p *payloadReader) open(body io.Reader) error {
 	p.in = faultReader{r: body}
 	compression, uncompressed, size := uint64(compressionNone), uint64(0), uint64(0)
 	for {
-		field, err := readPacked(&p.in)
+		field, err := p.packed()
 		if err != nil {
 			return p.fault(err)
 		}
 		if field == payloadEnd {
 			break
 		}
-		length, err := readPacked(&p.in)
+		length, err := p.packed()
 		if err != nil {
 			return p.fault(err)
 		}
-		if length > 1<<16 {
+		if length > 9 { // all fields that there are hold a number
 			return badEvent(opPayload, "field %d of its head has %d bytes", field, length)
 		}
-		value := cursor{b: make([]byte, length)}
+		value := cursor{b: p.small[:length]}
 		if _, err := io.ReadFull(&p.in, value.b); err != nil {
 			return p.fault(err)
 		}
@@ -112,8 +115,7 @@ func (p *payloadReader) next() (eventHeader, error) {
 	if err := p.skip(); err != nil {
 		return eventHeader{}, err
 	}
-	var b [headerSize]byte
-	n, err := io.ReadFull(p.src, b[:])
+	n, err := io.ReadFull(p.src, p.small[:])
 	p.read += uint64(n)
 	if err == io.EOF {
 		if p.read != p.expect {
@@ -124,7 +126,7 @@ func (p *payloadReader) next() (eventHeader, error) {
 	if err != nil {
 		return eventHeader{}, p.fault(err)
 	}
-	h, err := parseHeader(b[:])
+	h, err := parseHeader(p.small[:])
 	if err != nil {
 		return eventHeader{}, err
 	}
@@ -170,8 +172,8 @@ func (p *payloadReader) close() {
 // fault keeps errors of the connection as they are: only bytes that are there and wrong are a bad event.
 func (p *payloadReader) fault(err error) error {
 	switch {
-	case err == nil:
-		return nil
+	case err == nil || fault.As(err) != nil:
+		return err
 	case p.in.err != nil:
 		return fmt.Errorf("%s: %w", opPayload, p.in.err)
 	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
@@ -194,10 +196,10 @@ func (f *faultReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// readPacked reads a length-encoded integer from a stream.
-func readPacked(r io.Reader) (uint64, error) {
-	var b [9]byte
-	if _, err := io.ReadFull(r, b[:1]); err != nil {
+// packed reads a length-encoded integer of the head.
+func (p *payloadReader) packed() (uint64, error) {
+	b := p.small[:9]
+	if _, err := io.ReadFull(&p.in, b[:1]); err != nil {
 		return 0, err
 	}
 	more := 0
@@ -209,7 +211,7 @@ func readPacked(r io.Reader) (uint64, error) {
 	case 254:
 		more = 8
 	}
-	if _, err := io.ReadFull(r, b[1:1+more]); err != nil {
+	if _, err := io.ReadFull(&p.in, b[1:1+more]); err != nil {
 		return 0, err
 	}
 	c := cursor{b: b[:1+more]}
