@@ -99,6 +99,9 @@ func freePort() (int, error) {
 // PID is the daemon's process id.
 func (d *Daemon) PID() int { return d.cmd.Process.Pid }
 
+// Config is the path of the daemon's configuration.
+func (d *Daemon) Config() string { return d.cmd.Args[len(d.cmd.Args)-1] }
+
 // HTTP is the address of the daemon's HTTP listener.
 func (d *Daemon) HTTP() string { return d.http }
 

@@ -158,3 +158,18 @@ func CheckOnce(records []Record) error {
 	}
 	return nil
 }
+
+// TransactionState is the coordinator's word for the state of a transactional id: "Ongoing", "CompleteCommit", …
+func TransactionState(ctx context.Context, brokers []string, id string) (string, error) {
+	cl, err := kgo.NewClient(kgo.SeedBrokers(brokers...))
+	if err != nil {
+		return "", err
+	}
+	defer cl.Close()
+	found, err := kadm.NewClient(cl).DescribeTransactions(ctx, id)
+	if err != nil {
+		return "", fmt.Errorf("describing the transaction %s: %w", id, err)
+	}
+	one, err := found.On(id, nil)
+	return one.State, err
+}
