@@ -46,7 +46,7 @@ func (s *shape) prepare(i int, l tableLayout) error {
 	col.Name, dec.name = d.name, d.name
 	col.Nullable = d.layout.nullable
 	col.Invisible = l.meta.invisible != nil && l.meta.invisible[i]
-	if d.layout.typ.character() && d.collation == 0 {
+	if d.layout.typ.character() && d.layout.typ != typeVector && d.collation == 0 {
 		return d.undescribed("character set")
 	}
 	switch d.layout.typ {

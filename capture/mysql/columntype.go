@@ -55,10 +55,10 @@ func (t columnType) numeric() bool {
 	return false
 }
 
-// character reports the types that have an entry in the character set metadata, where BINARY and BLOB have "binary".
+// character reports the types that have an entry in the character set metadata, where BINARY, BLOB and VECTOR have "binary".
 func (t columnType) character() bool {
 	switch t {
-	case typeString, typeVarString, typeVarchar, typeBlob, typeTinyBlob, typeMediumBlob, typeLongBlob:
+	case typeString, typeVarString, typeVarchar, typeBlob, typeTinyBlob, typeMediumBlob, typeLongBlob, typeVector:
 		return true
 	}
 	return false
