@@ -18,17 +18,30 @@ var outputs = []struct{ name, format string }{{"dbz", "debezium-json"}, {"can", 
 
 var captured = []string{"everything", "orders", "items", "names"}
 
-// pipelineYAML is a pipeline named name over database db with both outputs.
-func pipelineYAML(name, db string, my *servers.MySQL, brokers []string) string {
+// setup is one pipeline over a database, writing both outputs.
+type setup struct {
+	name    string
+	b       *bench
+	brokers []string
+	kafka   string // further keys of the kafka section: ", key: value…"
+	table   string // captured tables, "*" by default
+}
+
+func (s setup) yaml() string {
+	table := s.table
+	if table == "" {
+		table = "*"
+	}
+	my := s.b.my
 	return fmt.Sprintf(`
-kafka: {brokers: [%s], topics: {partitions: 3}}
+kafka: {brokers: [%s], topics: {partitions: 3}%s}
 pipelines:
   - name: %s
-    source: {type: mysql, host: %s, port: %d, user: %s, password: %s, tables: ["%s.*"], exclude_tables: ["%s.uncaptured"]}
+    source: {type: mysql, host: %s, port: %d, user: %s, password: %s, tables: ["%s.%s"], exclude_tables: ["%s.uncaptured"]}
     outputs:
       - {name: dbz, format: debezium-json, topic: "{pipeline}.dbz.{table}"}
       - {name: can, format: canal-json, topic: "{pipeline}.can.{table}"}
-`, strings.Join(brokers, ", "), name, my.Host(), my.Port(), my.User(), my.Password(), db, db)
+`, strings.Join(s.brokers, ", "), s.kafka, s.name, my.Host(), my.Port(), my.User(), my.Password(), s.b.db, table, s.b.db)
 }
 
 // bench is a database with the test schema and a writer.
@@ -126,7 +139,7 @@ func TestTopicsFoldToTables(t *testing.T) {
 			b := newBench(t, my, version, "shop")
 			pipeline := "fold" + version
 			b.write(t.Context(), t, freshSeed(t), 2, 60) // before the start: the backlog
-			d := start(t, pipelineYAML(pipeline, b.db, my, kafka.Brokers()))
+			d := start(t, setup{name: pipeline, b: b, brokers: kafka.Brokers()}.yaml())
 			b.write(t.Context(), t, freshSeed(t), 3, 100)
 			b.settle(t, pipeline, kafka.Brokers(), 60*time.Second)
 			stop(t, d)
@@ -146,7 +159,7 @@ func killLoop(t *testing.T, kafka *servers.Kafka, my *servers.MySQL, version str
 	seed := freshSeed(t)
 	r := rand.New(rand.NewPCG(seed, 1))
 	b := newBench(t, my, version, "shop")
-	config := pipelineYAML("kill", b.db, my, kafka.Brokers())
+	config := setup{name: "kill", b: b, brokers: kafka.Brokers()}.yaml()
 	ctx, cancel := context.WithCancel(t.Context())
 	writing := make(chan struct{})
 	go func() {

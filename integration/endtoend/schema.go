@@ -3,6 +3,7 @@ package endtoend
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 )
 
@@ -86,7 +87,7 @@ var everything = []column{
 	{"mt", "MEDIUMTEXT", text(800, anyText)}, {"lt", "LONGTEXT", text(900, anyText)},
 	{"l1", "VARCHAR(50) CHARACTER SET latin1", text(40, latin)}, {"lc", "CHAR(20) CHARACTER SET latin1", text(20, "abcäöü")},
 	{"gb", "VARCHAR(50) CHARACTER SET gbk", text(40, "abc漢字中文")}, {"u16", "VARCHAR(50) CHARACTER SET utf16", text(40, anyText)},
-	{"asc", "VARCHAR(50) CHARACTER SET ascii", text(40, ascii)}, {"u3", "VARCHAR(50) CHARACTER SET utf8mb3", text(40, "abcäé€漢")},
+	{"asci", "VARCHAR(50) CHARACTER SET ascii", text(40, ascii)}, {"u3", "VARCHAR(50) CHARACTER SET utf8mb3", text(40, "abcäé€漢")},
 	{"bin", "BINARY(6)", blob(6)}, {"vb", "VARBINARY(200)", blob(200)}, {"tb", "TINYBLOB", blob(100)}, {"bl", "BLOB", blob(600)}, {"mb", "MEDIUMBLOB", blob(700)}, {"lb", "LONGBLOB", blob(300)},
 	{"en", "ENUM('new','paid','it''s, \"x\"','ä☃')", oneOf("'new'", "'paid'", "3", "'ä☃'")}, {"se", "SET('a','b','c','ü')", oneOf("''", "'a'", "'a,c'", "'b,c,ü'")},
 	{"js", "JSON", oneOf(`'{"a":[1,2.5,null,true],"b":{"ä":"☃\\u0000"}}'`, `'[]'`, `'null'`, `'"text"'`, `CAST(1e20 AS JSON)`, `'{"k":-9223372036854775808,"u":18446744073709551615}'`,
@@ -103,7 +104,7 @@ var vector = column{"ve", "VECTOR(3)", oneOf("STRING_TO_VECTOR('[1,2.5,-3]')", "
 func schema(db string, withVector bool) []string {
 	cols := everything
 	if withVector {
-		cols = append(cols[:len(cols):len(cols)], vector)
+		cols = slices.Insert(slices.Clone(cols), len(cols)/2, vector)
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "CREATE TABLE %s.everything (id BIGINT NOT NULL", db)
