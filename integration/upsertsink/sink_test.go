@@ -237,10 +237,18 @@ func (p *pipeline) check(n int) error {
 	return nil
 }
 
+// mustHold is check with patience: a commit is answered before the markers are in all partitions. What is too much never goes
+// away again, so waiting hides nothing.
 func (p *pipeline) mustHold(t *testing.T, n int) {
 	t.Helper()
-	if err := p.check(n); err != nil {
-		t.Fatal(err)
+	for patience := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		err := p.check(n)
+		if err == nil {
+			return
+		}
+		if time.Now().After(patience) {
+			t.Fatal(err)
+		}
 	}
 }
 
