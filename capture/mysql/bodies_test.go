@@ -3,6 +3,7 @@ package mysql
 import (
 	"testing"
 
+	"cdcbridge/changelog"
 	"cdcbridge/internal/fault"
 )
 
@@ -121,6 +122,15 @@ func TestQueryStatusVariables(t *testing.T) {
 	q, err := parseQuery(body)
 	if err != nil || q.ThreadID != 42 || string(q.Schema) != "db" || string(q.SQL) != "TRUNCATE t" || q.Client != 28 || q.Micros != 123456 {
 		t.Errorf("%+v %v", q, err)
+	}
+	for _, tc := range []struct {
+		client    uint16
+		sql, want string
+	}{{28, "DROP TABLE `\x81\x60`", "DROP TABLE `乣`"}, {8, "-- \xfc", "-- ü"}, {45, "-- ü", "-- ü"}, {45, "x'\xff'", "x'\uFFFD'"}, {63, "\xff", "\uFFFD"}} {
+		q.Client, q.SQL = tc.client, []byte(tc.sql)
+		if got, err := q.text(changelog.NewBatch()); err != nil || string(got) != tc.want {
+			t.Errorf("the statement % x of the collation %d: %q, want %q, %v", tc.sql, tc.client, got, tc.want, err)
+		}
 	}
 	for n := range len(body) - len("TRUNCATE t") {
 		if _, err := parseQuery(body[:n]); err == nil {

@@ -1,5 +1,11 @@
 package mysql
 
+import (
+	"bytes"
+
+	"cdcbridge/changelog"
+)
+
 // queryBody is the body of a QUERY event: a statement that was logged as text. It borrows from the event.
 type queryBody struct {
 	ThreadID  uint32
@@ -53,6 +59,25 @@ func parseQuery(body []byte) (queryBody, error) {
 		return queryBody{}, badEvent(opQuery, "its status variables are cut short")
 	}
 	return q, nil
+}
+
+// text gives the statement in UTF-8, in memory of the event or of the batch. A statement may hold bytes that are no text,
+// in a binary literal: they become U+FFFD, since only names and keywords matter here.
+func (q queryBody) text(b *changelog.Batch) ([]byte, error) {
+	if isASCII(q.SQL) { // as good as always; every character set that a client can have begins with ASCII, or with swe7's
+		return q.SQL, nil
+	}
+	if q.Client == 0 || q.Client == collationBinary {
+		return bytes.ToValidUTF8(q.SQL, []byte("\uFFFD")), nil
+	}
+	c, err := charsetOf(uint32(q.Client))
+	if err != nil {
+		return nil, err
+	}
+	if c.next == nil {
+		return bytes.ToValidUTF8(q.SQL, []byte("\uFFFD")), nil
+	}
+	return c.text(b, q.SQL)
 }
 
 // readStatus walks over the status variables and reports whether they end where they should. Each code has its own length,

@@ -111,3 +111,21 @@ func BenchmarkDecodeOrders(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(rows), "ns/row")
 }
+
+// Version 1 of the events (log_bin_use_v1_row_events) has no extra data; version 2 of a partitioned table has some.
+func TestBothVersionsOfRowsEvents(t *testing.T) {
+	_, e := orders(t)
+	head := []byte{1, 2, 0, 0, 0, 0, 1, 0}
+	rest := append([]byte{12, 0xff, 0x0f}, e.Rows...)
+	v1 := append(append([]byte(nil), head...), rest...)
+	v2 := append(append(append([]byte(nil), head...), 5, 0, 1, 0, 0), rest...)
+	for typ, body := range map[eventType][]byte{eventDeleteRowsV1: v1, eventDeleteRows: v2} {
+		got, err := parseRows(typ, body)
+		if err != nil || got.TableID != 513 || got.Flags != rowsStatementEnd || got.Op != changelog.Delete || got.Columns != 12 || string(got.Rows) != string(e.Rows) {
+			t.Errorf("type %d: %v", typ, err)
+		}
+	}
+	if _, err := parseRows(eventDeleteRowsV1, append(append([]byte(nil), head...), 12, 0xff, 0x0b)); !fault.Is(err, fault.SourceSettings) || !fault.IsFinal(err) {
+		t.Errorf("an image without column 11: %v", err)
+	}
+}

@@ -22,9 +22,9 @@ start() {
   if [[ $(id -u) = 0 ]]; then chown -R nobody:nogroup "$data"; as=(setpriv --reuid=nobody --regid=nogroup --clear-groups); fi
   "${as[@]}" "$cache/$1/mysqld-run" --datadir="$data" --port="$2" --bind-address=127.0.0.1 --socket="$data/s" --pid-file="$data/pid" \
     --server-id="$2" --log-bin=binlog --gtid-mode=ON --enforce-gtid-consistency=ON --loose-mysqlx=OFF --binlog-row-metadata=FULL \
-    --innodb-buffer-pool-size=32M --performance-schema=OFF --max-allowed-packet=64M >"$work/$1.log" 2>&1 &
+    --secure-file-priv= --innodb-buffer-pool-size=32M --performance-schema=OFF --max-allowed-packet=64M >"$work/$1.log" 2>&1 &
   pids+=($!)
-  for _ in $(seq 600); do (exec 3<>"/dev/tcp/127.0.0.1/$2") 2>/dev/null && return; sleep 0.1; done
+  while kill -0 "${pids[-1]}"; do (exec 3<>"/dev/tcp/127.0.0.1/$2") 2>/dev/null && return; sleep 0.1; done
   cat "$work/$1.log" >&2
   return 1
 }

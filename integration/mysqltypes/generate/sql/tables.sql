@@ -46,3 +46,9 @@ CREATE TABLE orders (id BIGINT PRIMARY KEY, customer BIGINT NOT NULL, product BI
 INSERT INTO orders WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i+1 FROM n WHERE i<60)
   SELECT i, 1000000+i*37, i%997, ELT(1+i%4,'new','paid','shipped','returned'), ELT(1+i%3,'Zürich','Berlin','São Paulo'), IF(i%5=0,NULL,CONCAT('please ring twice, order ',i)), CONCAT('R-2024-',LPAD(i,8,'0')), i*13.37-100, i%12, '2024-05-06 07:08:09.123'+INTERVAL i SECOND, '2024-05-06 07:08:09.5'+INTERVAL i MINUTE, i%2 FROM n;
 UPDATE orders SET status='paid' WHERE id<30;
+CREATE TABLE empties (id INT PRIMARY KEY, c CHAR(0), v VARCHAR(0), b BINARY(0), vb VARBINARY(0));
+INSERT INTO empties VALUES (1,'','','',''),(2,NULL,NULL,NULL,NULL);
+CREATE TABLE partitioned (id INT PRIMARY KEY, v VARCHAR(10)) PARTITION BY HASH (id) PARTITIONS 4;
+INSERT INTO partitioned VALUES (1,'a'),(2,'b'),(3,'c'),(4,'d');
+UPDATE partitioned SET id=id+10 WHERE id IN (1,2);
+DELETE FROM partitioned WHERE id=3;
