@@ -7,6 +7,7 @@ import (
 	"cdcbridge/changelog"
 	"cdcbridge/formats"
 	"cdcbridge/internal/kafkawire"
+	"cdcbridge/upsert"
 )
 
 func TestFits(t *testing.T) {
@@ -38,7 +39,8 @@ func TestPrint(t *testing.T) {
 		return []formats.Field{{Name: "id", JSON: []byte("7")}, {Name: "na\"me", JSON: []byte(name)}}
 	}
 	key := []formats.Field{{Name: "id", JSON: []byte("7")}}
-	r := &kafkawire.FetchedRecord{Topic: "t", Partition: 2, Offset: 5, Timestamp: 1_700_000_000_123, Key: []byte(`{"id":7}`)}
+	r := fetched(t, kafkawire.Record{Key: []byte(`{"id":7}`), Headers: kafkawire.AppendRecordHeader(nil, upsert.HeaderTable, []byte("shop.orders")), HeaderCount: 1})
+	r.Topic, r.Partition, r.Offset, r.Timestamp = "t", 2, 5, 1_700_000_000_123
 	const at = " t/2@5 2023-11-14T22:13:20.123000Z shop.orders "
 	for _, c := range []struct {
 		ev   formats.Event
@@ -53,7 +55,10 @@ func TestPrint(t *testing.T) {
 		{formats.Event{Op: changelog.Delete}, "-D" + at + `{"id":7}` + "\n"},
 		{formats.Event{Tombstone: true}, "-T" + at + `{"id":7}` + "\n"},
 	} {
-		c.ev.Database, c.ev.Table, c.ev.Key = "shop", "orders", key
+		c.ev.Key = key
+		if !c.ev.Tombstone {
+			c.ev.Database, c.ev.Table = "shop", "orders"
+		}
 		var out strings.Builder
 		p := printer{out: &out}
 		if err := p.print(r, &c.ev); err != nil || out.String() != c.want {
@@ -63,6 +68,26 @@ func TestPrint(t *testing.T) {
 	if err := (&printer{out: &strings.Builder{}}).print(r, &formats.Event{Op: 99}); err == nil {
 		t.Error("an unknown operation is printed")
 	}
+}
+
+// fetched sends a record through its wire form.
+func fetched(t *testing.T, rec kafkawire.Record) *kafkawire.FetchedRecord {
+	t.Helper()
+	raw := kafkawire.AppendRecord(kafkawire.ReserveBatchHeader(nil), &rec)
+	kafkawire.SealBatch(raw, &kafkawire.BatchHeader{Count: 1, Producer: kafkawire.NoProducer, Sequence: -1})
+	b, _, ok, err := kafkawire.NextBatch(raw)
+	if err != nil || !ok {
+		t.Fatalf("%v %v", ok, err)
+	}
+	it, _, err := b.Records(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var r kafkawire.FetchedRecord
+	if !it.Next(&r) {
+		t.Fatal(it.Err())
+	}
+	return &r
 }
 
 func TestPrintJSON(t *testing.T) {

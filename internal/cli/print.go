@@ -9,6 +9,7 @@ import (
 
 	"cdcbridge/formats"
 	"cdcbridge/internal/kafkawire"
+	"cdcbridge/upsert"
 )
 
 // printer writes decoded records, one line an image.
@@ -31,7 +32,7 @@ type image struct {
 }
 
 func (p *printer) print(r *kafkawire.FetchedRecord, ev *formats.Event) error {
-	im := image{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Table: tableOf(ev), Key: keyOf(r.Key, ev), Time: timeOf(r, ev)}
+	im := image{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Table: tableOf(r, ev), Key: keyOf(r.Key, ev), Time: timeOf(r, ev)}
 	if ev.Tombstone {
 		im.Mark = "-T"
 		return p.write(&im)
@@ -78,7 +79,12 @@ func (p *printer) write(im *image) error {
 	return err
 }
 
-func tableOf(ev *formats.Event) string {
+// tableOf takes the table from the message; a tombstone has it in its headers only.
+func tableOf(r *kafkawire.FetchedRecord, ev *formats.Event) string {
+	if ev.Table == "" {
+		name, _ := r.Headers.Get(upsert.HeaderTable)
+		return string(name)
+	}
 	schema := ev.Schema
 	if schema == "" {
 		schema = ev.Database

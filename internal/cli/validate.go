@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"text/tabwriter"
 	"time"
 
@@ -94,7 +95,7 @@ func check(ctx context.Context, p *config.Pipeline) []finding {
 	found, err := checker.Check(ctx)
 	add(p.SourceType, found, err)
 	var tables []changelog.Table
-	if lister, ok := checker.(capture.TableLister); ok && err == nil {
+	if lister, ok := checker.(capture.TableLister); ok && err == nil && !hasProblem(found) {
 		if tables, err = lister.Tables(ctx); err != nil {
 			add(p.SourceType, nil, err)
 		}
@@ -103,6 +104,10 @@ func check(ctx context.Context, p *config.Pipeline) []finding {
 	found, err = sink.Check(ctx, upsert.Uses(p.Spec.Name, p.Spec.Outputs, tables))
 	add("kafka", found, errors.Join(err, sink.Close(ctx)))
 	return fs
+}
+
+func hasProblem(fs []capture.Finding) bool {
+	return slices.ContainsFunc(fs, func(f capture.Finding) bool { return f.Severity == capture.Problem })
 }
 
 func unlooked(area string, err error) capture.Finding {
