@@ -67,6 +67,7 @@ func (e *env) topic(t *testing.T, partitions int32, settings ...kw.Setting) stri
 	t.Helper()
 	ctx := testContext(t)
 	name := topicName(t)
+	settings = append(settings, kw.Setting{Name: "retention.ms", Value: "-1"}) // the tests' timestamps are old
 	made, err := e.client.CreateTopics(ctx, []kw.NewTopic{{Name: name, Partitions: partitions, Replication: -1, Configs: settings}}, 10*time.Second, false)
 	if err != nil || made[0].Code != kw.OK {
 		t.Fatalf("creating %s: %v %+v", name, err, made)

@@ -117,7 +117,7 @@ const unknownBrokerWait = 3 * metadataTTL
 // call sends req to broker and returns the body of the answer. It makes sure that the broker speaks that version, that the
 // call ends in time, and that the request's bytes are the caller's again when it returns.
 func (c *Client) call(ctx context.Context, broker int32, req *encoder) (*reader, error) {
-	ctx, cancel := c.bounded(ctx)
+	ctx, cancel := c.bounded(ctx, broker)
 	defer cancel()
 	if err := c.checkVersion(ctx, broker, req); err != nil {
 		return nil, err
@@ -198,9 +198,13 @@ func (c *Client) diagnose(ctx context.Context, x *exchange, err error) error {
 
 var errRequestTimeout = errors.New("request timed out")
 
-// bounded gives ctx the request timeout.
-func (c *Client) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeoutCause(ctx, c.cfg.RequestTimeout, errRequestTimeout)
+// bounded gives ctx the timeout of a request to broker.
+func (c *Client) bounded(ctx context.Context, broker int32) (context.Context, context.CancelFunc) {
+	timeout := c.cfg.RequestTimeout
+	if broker < 0 {
+		timeout = min(timeout, anyBrokerTimeout)
+	}
+	return context.WithTimeoutCause(ctx, timeout, errRequestTimeout)
 }
 
 func (c *Client) usable() error {

@@ -70,7 +70,9 @@ func (s SASL) GoString() string { return "kafkawire.SASL{" + s.String() + "}" }
 const (
 	defaultClientID       = "cdcbridge"
 	defaultRequestTimeout = 30 * time.Second
-	dialTimeout           = 10 * time.Second
+	dialTimeout           = 5 * time.Second
+	// anyBrokerTimeout bounds calls that any broker can answer, so that a frozen one is given up for another soon.
+	anyBrokerTimeout = 5 * time.Second
 	// metadataTTL bounds how long kafka-go's own view of which brokers exist may lag.
 	metadataTTL = time.Second
 )

@@ -54,8 +54,6 @@ func parseCoordinator(r *reader) (broker int32, code Code, err error) {
 // toCoordinator makes a call to the coordinator of txnID. When the answer's code, found by parse, says that the coordinator
 // moved or is loading, the next call looks it up again.
 func (c *Client) toCoordinator(ctx context.Context, txnID string, req *encoder, parse func(*reader) (Code, error)) (Code, error) {
-	ctx, cancel := c.bounded(ctx)
-	defer cancel()
 	broker, code, err := c.Coordinator(ctx, txnID)
 	if err != nil || code != OK {
 		return code, err

@@ -40,10 +40,11 @@ type AbortedTxn struct {
 	FirstOffset int64
 }
 
-// Fetch reads from broker. The answers are in the order of r.Parts. What ReadCommitted answers still has aborted records and
-// control batches in it: Fetcher filters them.
+// Fetch reads from broker, which must lead the partitions. It speaks v10: from v11 on a broker also answers for partitions
+// that it merely follows, with an end of its own and OffsetOutOfRange beyond it. The answers are in the order of r.Parts.
+// What ReadCommitted answers still has aborted records and control batches in it: Fetcher filters them.
 func (c *Client) Fetch(ctx context.Context, broker int32, r *FetchRequest) ([]Fetched, error) {
-	req := newEncoder(protocol.Fetch, 12, true, c.cfg.ClientID)
+	req := newEncoder(protocol.Fetch, 10, false, c.cfg.ClientID)
 	req.int32(-1) // replica id: a client
 	req.int32(int32(r.MaxWait.Milliseconds()))
 	req.int32(r.MinBytes)
@@ -59,11 +60,8 @@ func (c *Client) Fetch(ctx context.Context, broker int32, r *FetchRequest) ([]Fe
 		for _, i := range group {
 			appendFetchPart(req, &r.Parts[i])
 		}
-		req.tags()
 	}
-	req.array(0)   // forgotten topics: sessions only
-	req.string("") // rack: read from the leader
-	req.tags()
+	req.array(0) // forgotten topics: sessions only
 	answer, err := c.call(ctx, broker, req)
 	if err != nil {
 		return nil, err
@@ -79,10 +77,8 @@ func appendFetchPart(req *encoder, p *FetchPart) {
 	req.int32(p.Partition)
 	req.int32(p.LeaderEpoch)
 	req.int64(p.Offset)
-	req.int32(-1) // last fetched epoch: a replica's business, and the Kafka source's own check
 	req.int64(-1) // log start offset: a replica's business
 	req.int32(p.MaxBytes)
-	req.tags()
 }
 
 func parseFetch(r *reader, parts []FetchPart) ([]Fetched, Code, error) {
@@ -95,7 +91,7 @@ func parseFetch(r *reader, parts []FetchPart) ([]Fetched, Code, error) {
 	r.int32() // session id
 	for n := r.array(3); n > 0 && r.err == nil; n-- {
 		topic := r.string()
-		for m := r.array(37); m > 0 && r.err == nil; m-- {
+		for m := r.array(38); m > 0 && r.err == nil; m-- {
 			partition := r.int32()
 			f := parseFetched(r)
 			for i := range parts {
@@ -104,23 +100,18 @@ func parseFetch(r *reader, parts []FetchPart) ([]Fetched, Code, error) {
 				}
 			}
 		}
-		r.tags()
 	}
-	r.tags()
 	return fetched, code, finish(r, "Fetch")
 }
 
 func parseFetched(r *reader) Fetched {
 	f := Fetched{Code: r.code(), HighWatermark: r.int64(), LastStable: r.int64(), LogStart: r.int64()}
-	if n := r.array(17); n > 0 {
+	if n := r.array(16); n > 0 {
 		f.Aborted = make([]AbortedTxn, n)
 		for i := range f.Aborted {
 			f.Aborted[i] = AbortedTxn{ProducerID: r.int64(), FirstOffset: r.int64()}
-			r.tags()
 		}
 	}
-	r.int32() // preferred read replica
 	f.Records = r.bytes()
-	r.tags()
 	return f
 }

@@ -37,7 +37,7 @@ func (f Features) Protocol() Protocol {
 
 // Features asks a broker for the finalized features. It never answers from a cache: features change while clusters run.
 func (c *Client) Features(ctx context.Context) (Features, error) {
-	ctx, cancel := c.bounded(ctx)
+	ctx, cancel := c.bounded(ctx, AnyBroker)
 	defer cancel()
 	api, err := c.fetchVersions(ctx, AnyBroker)
 	if err != nil {
@@ -48,7 +48,7 @@ func (c *Client) Features(ctx context.Context) (Features, error) {
 
 // Supports reports whether broker speaks the given version of an API.
 func (c *Client) Supports(ctx context.Context, broker int32, key protocol.ApiKey, version int16) (bool, error) {
-	ctx, cancel := c.bounded(ctx)
+	ctx, cancel := c.bounded(ctx, broker)
 	defer cancel()
 	api, err := c.brokerAPI(ctx, broker)
 	if err != nil {
