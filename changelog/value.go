@@ -35,7 +35,7 @@ type Form uint8
 // Forms of temporal values.
 const (
 	FormNormal    Form = iota // Int is the count described at the Kind
-	FormZeroParts             // year, month or day is zero (MySQL): only Civil is meaningful
+	FormZeroParts             // year, month or day is zero, or the day is not in the calendar (MySQL): only Civil is meaningful
 	FormPosInf                // +infinity (PostgreSQL)
 	FormNegInf                // -infinity (PostgreSQL)
 )

@@ -47,11 +47,14 @@ func binlogs(ctx context.Context, out string, args []string) error {
 			return err
 		}
 		defer db.Close()
-		for _, name := range []string{"types", "tables", "refused", "charsets"} {
+		for _, name := range []string{"types", "tables", "refused", "charsets", "random"} {
 			var text string
-			if name == "charsets" {
+			switch name {
+			case "charsets":
 				text, err = charsetScript(ctx, conn)
-			} else {
+			case "random":
+				text = randomScript()
+			default:
 				var b []byte
 				b, err = scripts.ReadFile("sql/" + name + ".sql")
 				text = string(b)
