@@ -3,7 +3,6 @@ package mysql
 import (
 	"encoding/hex"
 	"encoding/json"
-	"fmt"
 	"path/filepath"
 	"slices"
 	"strconv"
