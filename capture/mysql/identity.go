@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"cdcbridge/internal/fault"
 )
@@ -35,9 +36,12 @@ func (s *source) start() (*position, error) {
 		if !f.gtids() {
 			return p, nil
 		}
-		set := f.purged.clone()
-		if s.cfg.Start == startLatest {
-			set = f.executed.clone()
+		set := f.executed.clone()
+		if s.cfg.Start == startEarliest {
+			set = f.purged.clone()
+			if err := s.conn.refuseAnonymous(f.logs); err != nil {
+				return nil, err
+			}
 		}
 		p.gtids = &set
 	case !f.gtids():
@@ -51,6 +55,26 @@ func (s *source) start() (*position, error) {
 		p.gtids = &set
 	}
 	return p, nil
+}
+
+// refuseAnonymous looks for transactions without GTID in the oldest files. A dump by GTIDs begins at the first file that has
+// any, and the server leaves the files before it out without a word.
+func (c *conn) refuseAnonymous(logs []logFile) error {
+	for _, l := range logs {
+		rows, err := c.query("SHOW BINLOG EVENTS IN " + quote(l.name) + " LIMIT 8")
+		if err != nil {
+			return err
+		}
+		for _, r := range rows {
+			switch typ := r[2]; {
+			case typ == "Anonymous_Gtid":
+				return anonymousFault(fmt.Errorf("the file %s holds transactions without GTID", l.name))
+			case strings.HasPrefix(typ, "Gtid"):
+				return nil
+			}
+		}
+	}
+	return nil
 }
 
 // serves reports with a fault why the server cannot go on from p.

@@ -143,7 +143,9 @@ func (s *stream) drained(ctx context.Context) error {
 		return nil
 	}
 	if len(s.batch.Txns) == 0 && (!s.moved || time.Since(s.sent) < idleMove) {
-		s.publishStats()
+		if time.Since(s.shown) > 100*time.Millisecond { // the text of a position can be long
+			s.publishStats()
+		}
 		return nil
 	}
 	return s.emit(ctx, true)
@@ -160,6 +162,7 @@ func (s *stream) emit(ctx context.Context, drained bool) error {
 		s.stats.Transactions--
 	}
 	s.batch, s.moved = nil, false
+	s.publishStats()
 	select {
 	case s.out <- b:
 	case <-s.done:
@@ -167,19 +170,13 @@ func (s *stream) emit(ctx context.Context, drained bool) error {
 		return ctx.Err()
 	}
 	s.batch, s.sent = changelog.NewBatch(), time.Now()
-	s.publishStats()
 	return nil
 }
 
-// publishStats shows where the stream stands, ten times a second at most: the text of a position can be long.
 func (s *stream) publishStats() {
-	now := time.Now()
-	if now.Sub(s.shown) < 100*time.Millisecond {
-		return
-	}
-	s.shown = now
+	s.shown = time.Now()
 	st := s.stats
-	st.Bytes, st.Position, st.CaughtUp, st.LastEvent = s.r.bytes, s.pos.people(), !s.queued, now.UnixMicro()
+	st.Bytes, st.Position, st.CaughtUp, st.LastEvent = s.r.bytes, s.pos.people(), !s.queued, s.shown.UnixMicro()
 	s.src.stats.Store(&st)
 }
 

@@ -5,6 +5,7 @@ package mysqlsource
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -66,11 +67,9 @@ func (b *bench) session(statements ...string) {
 		}
 	}
 	// The session's settings must not come back from the pool.
-	_ = c.Raw(func(any) error { return errDiscard })
+	_ = c.Raw(func(any) error { return driver.ErrBadConn })
 	_ = c.Close()
 }
-
-var errDiscard = errors.New("driver: bad connection")
 
 func (b *bench) query(q string) string {
 	b.t.Helper()
