@@ -145,6 +145,7 @@ func TestUnknownAndUndescribedColumns(t *testing.T) {
 		want                  fault.Code
 	}{
 		"type number":       {[]byte{200}, nil, nil, fault.UnsupportedType},
+		"typed array":       {[]byte{20}, []byte{8}, nil, fault.UnsupportedType},
 		"old decimal":       {[]byte{0}, nil, nil, fault.UnsupportedType},
 		"no names":          {[]byte{3}, nil, []byte{1, 1, 0}, fault.SchemaUnknown},
 		"no signedness":     {[]byte{3}, nil, []byte{4, 2, 1, 'a'}, fault.SchemaUnknown},

@@ -64,7 +64,7 @@ func (s *shape) prepare(i int, l tableLayout) error {
 		return d.text(col, dec)
 	case typeEnum, typeSet:
 		return d.enumOrSet(col, dec)
-	case typeJSON, typeTypedArray:
+	case typeJSON:
 		return d.json(col, dec)
 	case typeGeometry:
 		return d.spatial(col, dec)

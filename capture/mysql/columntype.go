@@ -31,7 +31,7 @@ const (
 	typeTimestamp2 columnType = 17
 	typeDateTime2  columnType = 18
 	typeTime2      columnType = 19
-	typeTypedArray columnType = 20
+	typeTypedArray columnType = 20 // hidden columns of multi-valued indexes, which the server leaves out of the log
 	typeVector     columnType = 242
 	typeJSON       columnType = 245
 	typeNewDecimal columnType = 246

@@ -36,7 +36,6 @@ type tableLayout struct {
 type columnLayout struct {
 	typ      columnType // the real type, never typeString for an ENUM or SET
 	meta     uint16     // type-specific: length, precision and scale, fraction digits
-	element  columnType // of a typed array
 	nullable bool
 }
 
@@ -86,8 +85,6 @@ func (l *columnLayout) read(typ columnType, meta *cursor) error {
 		l.meta = uint16(meta.u8())<<8 | uint16(meta.u8())
 	case typeString, typeVarString:
 		l.readString(meta)
-	case typeTypedArray:
-		l.readArray(meta)
 	default:
 		// Without its metadata's length nothing after it can be read.
 		return unsupportedType("", typ)
@@ -104,18 +101,4 @@ func (l *columnLayout) readString(meta *cursor) {
 		real |= 0x30
 	}
 	l.typ, l.meta = columnType(real), length
-}
-
-// readArray takes the element type of a multi-valued index and that type's own metadata. The array itself is stored as
-// JSON with a length of four bytes.
-func (l *columnLayout) readArray(meta *cursor) {
-	l.element, l.meta = columnType(meta.u8()), 4
-	switch l.element {
-	case typeTimestamp2, typeDateTime2, typeTime2, typeFloat, typeDouble, typeBlob, typeJSON:
-		meta.u8()
-	case typeNewDecimal:
-		meta.u16()
-	case typeVarchar, typeVarString, typeString:
-		meta.uint(3)
-	}
 }

@@ -28,7 +28,7 @@ const (
 // maxJSONDepth is the server's own limit.
 const maxJSONDepth = 100
 
-// json prepares a JSON column, or the hidden column of a multi-valued index, which is stored as a JSON array.
+// json prepares a JSON column.
 func (d columnDef) json(col *changelog.Column, dec *column) error {
 	if err := d.blobPrefix(col, dec, ""); err != nil {
 		return err
