@@ -12,15 +12,15 @@ import (
 func (d columnDef) number(col *changelog.Column, dec *column) error {
 	switch d.layout.typ {
 	case typeTiny:
-		d.integer(col, dec, "tinyint", 1, decodeInt8, decodeUint8)
+		d.integer(col, dec, integerForm{"tinyint", 1, decodeInt8, decodeUint8})
 	case typeShort:
-		d.integer(col, dec, "smallint", 2, decodeInt16, decodeUint16)
+		d.integer(col, dec, integerForm{"smallint", 2, decodeInt16, decodeUint16})
 	case typeInt24:
-		d.integer(col, dec, "mediumint", 3, decodeInt24, decodeUint24)
+		d.integer(col, dec, integerForm{"mediumint", 3, decodeInt24, decodeUint24})
 	case typeLong:
-		d.integer(col, dec, "int", 4, decodeInt32, decodeUint32)
+		d.integer(col, dec, integerForm{"int", 4, decodeInt32, decodeUint32})
 	case typeLongLong:
-		d.integer(col, dec, "bigint", 8, decodeInt64, decodeUint64)
+		d.integer(col, dec, integerForm{"bigint", 8, decodeInt64, decodeUint64})
 	case typeFloat:
 		col.Type.Kind, col.SourceType = changelog.KindFloat32, d.sign("float")
 		dec.width, dec.decode = 4, decodeFloat
@@ -35,13 +35,20 @@ func (d columnDef) number(col *changelog.Column, dec *column) error {
 	return nil
 }
 
-func (d columnDef) integer(col *changelog.Column, dec *column, name string, width int, signed, unsigned decodeFunc) {
-	col.SourceType, col.Type.Bits = d.sign(name), 8*width
-	col.Type.Kind, dec.decode = changelog.KindInt, signed
+// integerForm is how an integer type is stored.
+type integerForm struct {
+	name             string
+	width            int // bytes
+	signed, unsigned decodeFunc
+}
+
+func (d columnDef) integer(col *changelog.Column, dec *column, f integerForm) {
+	col.SourceType, col.Type.Bits = d.sign(f.name), 8*f.width
+	col.Type.Kind, dec.decode = changelog.KindInt, f.signed
 	if d.unsigned {
-		col.Type.Kind, dec.decode = changelog.KindUint, unsigned
+		col.Type.Kind, dec.decode = changelog.KindUint, f.unsigned
 	}
-	dec.width = width
+	dec.width = f.width
 }
 
 func (d columnDef) sign(name string) string {
