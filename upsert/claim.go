@@ -29,6 +29,11 @@ func (c claimSeen) supersedes(instance string) bool {
 	return c.instance != instance && slices.Contains(c.superseded, instance)
 }
 
+// follows reports whether the claim is newer than seen, the newest one when the given instance was opened, and not its own.
+func (c claimSeen) follows(seen claimSeen, instance string) bool {
+	return c.offset > seen.offset && c.instance != instance
+}
+
 // supersededBy is the list for the claim of the next instance.
 func (c claimSeen) supersededBy(next string) []string {
 	list := slices.Clone(c.superseded)
@@ -69,7 +74,7 @@ func (s *Sink) judgeOwnership(ctx context.Context, err error) error {
 	if rerr := s.reader.readToEnd(ctx); rerr != nil {
 		return fault.New(fault.Kafka, "finding out who runs the pipeline", errors.Join(err, rerr), hintReopen)
 	}
-	if claim := s.reader.state.claim; claim.offset > s.seen.offset && claim.instance != s.id.Instance {
+	if claim := s.reader.state.claim; claim.follows(s.seen, s.id.Instance) {
 		return fencedFault("writing a transaction", claim, err)
 	}
 	return fault.New(fault.Kafka, "writing a transaction", err, hintReopen)
