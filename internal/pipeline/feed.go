@@ -69,15 +69,24 @@ func (f *feeder) plan(ctx context.Context, j *job) error {
 		j.plans[i] = plans
 	}
 	for i := range j.batch.Notes {
-		if n := &j.batch.Notes[i]; n.Kind == changelog.Truncate || n.Kind == changelog.DDL {
-			table := ""
-			if n.Table != nil {
-				table = n.Table.FullName()
-			}
-			f.log.Warn("a statement changed a table without row changes; the topic keeps its rows", "table", table, "statement", n.Text)
-		}
+		f.tell(&j.batch.Notes[i])
 	}
 	return nil
+}
+
+// tell says in the log what the topics cannot say.
+func (f *feeder) tell(n *changelog.Note) {
+	table := ""
+	if n.Table != nil {
+		table = n.Table.FullName()
+	}
+	switch n.Kind {
+	case changelog.Truncate:
+		f.log.Warn("a statement changed rows without logging them; the topic keeps what it has", "table", table, "statement", n.Text)
+	case changelog.DDL:
+		f.log.Info("the table's definition changed", "table", table, "statement", n.Text)
+	case changelog.Message, changelog.Heartbeat:
+	}
 }
 
 // work encodes jobs until there are no more. It ends the life of each batch.
