@@ -85,7 +85,7 @@ func (c *checker) broker(ctx context.Context) error {
 	if most, err := strconv.ParseInt(settings.Values[timeout], 10, 64); err == nil {
 		if c.sink.cfg.TransactionTimeout.Milliseconds() > most {
 			c.add(timeout, strconv.FormatInt(most, 10), capture.Problem, fault.TransactionTimeout,
-				fmt.Sprintf("Lower delivery.transaction_timeout to at most %s, or raise %s of the brokers.", time.Duration(most)*time.Millisecond, timeout))
+				fmt.Sprintf("Lower kafka.transaction_timeout to at most %s, or raise %s of the brokers.", time.Duration(most)*time.Millisecond, timeout))
 		} else {
 			c.add(timeout, strconv.FormatInt(most, 10), capture.OK, "", "")
 		}

@@ -8,7 +8,7 @@ import (
 	"cdcbridge/internal/kafkawire"
 )
 
-// Config says how a pipeline delivers: the `delivery:` section of the configuration.
+// Config says how a pipeline delivers: part of the `kafka:` section of the configuration.
 type Config struct {
 	// StateTopic holds the checkpoints of all pipelines of a tenant: compacted, 16 partitions.
 	StateTopic string `mapstructure:"state_topic"`

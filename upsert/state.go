@@ -264,7 +264,7 @@ func (s *pipelineState) remove(k stateKey, offset int64) {
 
 func stateFault(offset int64, err error) error {
 	return fault.NewFinal(fault.Decode, "reading the checkpoint", fmt.Errorf("state record at offset %d: %w", offset, err),
-		"Nothing but cdcbridge may write to the state topic. Remove the record by a tombstone with the same key, or use another delivery.state_topic.")
+		"Nothing but cdcbridge may write to the state topic. Remove the record by a tombstone with the same key, or use another kafka.state_topic.")
 }
 
 // stateBatchBytes is the size at which a batch of state records is full; one larger record has a batch to itself.
