@@ -57,6 +57,7 @@ func TestSink(t *testing.T) {
 					"PartitionsAdded": e.testPartitionsAdded, "Policies": e.testPolicies, "Timeout": e.testTimeout,
 					"Timestamp": e.testTimestamp, "Split": e.testSplit, "TooLarge": e.testTooLarge, "LargeState": e.testLargeState,
 					"Check": e.testCheck, "NewerState": e.testNewerState,
+					"LateEndTxn": e.testLateEndTxn, "LateCopies": e.testLateCopies,
 				} {
 					t.Run(name, func(t *testing.T) {
 						t.Parallel()
