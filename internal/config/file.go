@@ -84,10 +84,9 @@ func (n *yamlNotes) Decode(b []byte, into map[string]any) error {
 	return body.Decode(&into)
 }
 
+// walk does not follow aliases, which may go in circles: what is behind one has the line of the alias.
 func (n *yamlNotes) walk(path string, node *yaml.Node) {
 	switch node.Kind {
-	case yaml.AliasNode:
-		n.walk(path, node.Alias)
 	case yaml.SequenceNode:
 		for i, el := range node.Content {
 			p := fmt.Sprintf("%s[%d]", path, i)
@@ -99,7 +98,7 @@ func (n *yamlNotes) walk(path string, node *yaml.Node) {
 		for i := 0; i+1 < len(node.Content); i += 2 {
 			key, value := node.Content[i], node.Content[i+1]
 			if key.Tag == "!!merge" {
-				n.walk(path, value)
+				n.merged(path, value)
 				continue
 			}
 			name := strings.ToLower(key.Value)
@@ -110,6 +109,28 @@ func (n *yamlNotes) walk(path string, node *yaml.Node) {
 			seen[name] = true
 			n.lines[p] = key.Line
 			n.walk(p, value)
+		}
+	}
+}
+
+// merged notes the keys that << brings into a group, where the group does not have them itself.
+func (n *yamlNotes) merged(path string, value *yaml.Node) {
+	groups := []*yaml.Node{value}
+	if value.Kind == yaml.SequenceNode {
+		groups = value.Content
+	}
+	for _, group := range groups {
+		line := group.Line
+		if group.Kind == yaml.AliasNode {
+			group = group.Alias
+		}
+		if group.Kind != yaml.MappingNode {
+			continue
+		}
+		for i := 0; i+1 < len(group.Content); i += 2 {
+			if p := join(path, strings.ToLower(group.Content[i].Value)); n.lines[p] == 0 {
+				n.lines[p] = line
+			}
 		}
 	}
 }
