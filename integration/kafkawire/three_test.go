@@ -138,12 +138,12 @@ func (e *three) testSeveralLeaders(t *testing.T) {
 	}
 	p := e.producer(t, topicName(t))
 	began := time.Now()
-	for i := range 50 {
+	for i := range 20 {
 		e.transact(t, p, fmt.Sprint(i))
 	}
-	t.Logf("%s a transaction over 3 leaders, one after the other", time.Since(began)/50)
+	t.Logf("%s a transaction over 3 leaders, one after the other", time.Since(began)/20)
 	e.settled(t, p)
-	if got := e.sameEverywhere(t, e.topic, 6); len(got) != 50*6 {
+	if got := e.sameEverywhere(t, e.topic, 6); len(got) != 20*6 {
 		t.Fatalf("%d records", len(got))
 	}
 }
@@ -168,8 +168,9 @@ func (e *three) testWrongLeader(t *testing.T) {
 // its partitions move.
 func (e *three) testFrozenBroker(t *testing.T) {
 	p := e.producer(t, topicName(t))
+	const frozen = 2
 	before := len(e.byFetcher(t, e.topic, 6))
-	for i := range 3 {
+	for i := range frozen {
 		if err := e.k.PauseBroker(i); err != nil {
 			t.Fatal(err)
 		}
@@ -188,17 +189,17 @@ func (e *three) testFrozenBroker(t *testing.T) {
 		e.waitForAll(t)
 	}
 	e.settled(t, p)
-	if got := e.sameEverywhere(t, e.topic, 6); len(got) != before+3*6 {
-		t.Fatalf("%d records, want %d", len(got), before+18)
+	if got := e.sameEverywhere(t, e.topic, 6); len(got) != before+frozen*6 {
+		t.Fatalf("%d records, want %d", len(got), before+frozen*6)
 	}
 }
 
-// testKilledBroker kills and restarts each broker under transactions, with readers that must follow the leaders.
+// testKilledBroker kills and restarts two brokers in turn under transactions, with readers that must follow the leaders.
 func (e *three) testKilledBroker(t *testing.T) {
 	p := e.producer(t, topicName(t))
 	before := len(e.byFetcher(t, e.topic, 6))
 	n := 0
-	for i := range 3 {
+	for i := range 2 {
 		if err := e.k.KillBroker(i); err != nil {
 			t.Fatal(err)
 		}

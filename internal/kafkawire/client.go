@@ -145,12 +145,17 @@ func (c *Client) exchange(ctx context.Context, broker int32, req *encoder) (*rea
 // send passes the exchange through the transport until a connection has taken it.
 func (c *Client) send(ctx context.Context, broker int32, req *encoder) (*exchange, error) {
 	for deadline := time.Now().Add(unknownBrokerWait); ; {
-		x := newExchange(ctx, broker, req)
-		if err := c.usable(); err != nil {
-			return x, &CallError{Call: x.String(), Err: err}
+		own, cancel := context.WithCancel(ctx)
+		x := newExchange(own, broker, req)
+		err := c.usable()
+		if err == nil {
+			_, err = c.rt.RoundTrip(own, c.addr, x)
 		}
-		_, err := c.rt.RoundTrip(ctx, c.addr, x)
+		if err != nil {
+			cancel() // so that an exchange that still runs ends soon
+		}
 		sent := x.settle()
+		cancel()
 		switch {
 		case err == nil && sent && x.answer != nil:
 			c.proven.Store(true)
@@ -214,6 +219,7 @@ func (c *Client) usable() error {
 		return c.initErr
 	}
 	if c.closed {
+		c.transport.CloseIdleConnections() // of a call that began while Close ran
 		return errClosed
 	}
 	return nil

@@ -1,7 +1,7 @@
 // Package kafkawire speaks the parts of Kafka's protocol that kafka-go lacks and that both ends of the bridge need.
 //
 //	Client            connections (TLS, SASL), routing, API versions, fault mapping        client.go, exchange.go, connect.go
-//	requests          our own encodings over kafka-go's Transport                          *_request.go, transaction.go, produce.go
+//	requests          our own encodings over kafka-go's Transport                          metadata.go, transaction.go, produce.go, fetch.go, …
 //	batches           record batch v2: encode, compress, seal; decode                      batch.go, compress.go, decode.go
 //	Fetcher           committed records of any partitions, in order                        fetcher.go
 //	UndecidedReader   one partition, decided by the control batches of each producer id    undecided.go

@@ -124,15 +124,20 @@ var nextCorrelation atomic.Uint32
 // readAnswer reads n bytes, allocating as they arrive, so that a wrong length costs nothing.
 func readAnswer(conn io.Reader, n int) ([]byte, error) {
 	const step = 4 << 20
-	b := make([]byte, 0, min(n, step))
-	for len(b) < n {
-		more := min(n-len(b), step)
-		b = grow(b, more)
-		if _, err := io.ReadFull(conn, b[len(b)-more:]); err != nil {
+	b := make([]byte, min(n, step))
+	for have := 0; ; {
+		if _, err := io.ReadFull(conn, b[have:]); err != nil {
+			if errors.Is(err, io.EOF) {
+				err = io.ErrUnexpectedEOF // the answer has begun
+			}
 			return nil, err
 		}
+		if have = len(b); have == n {
+			return b, nil
+		}
+		b = append(make([]byte, 0, min(n, 2*have)), b...)
+		b = b[:cap(b)]
 	}
-	return b, nil
 }
 
 func (e *encoder) writeTo(w io.Writer) error {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -85,7 +86,10 @@ func (f *fakeBroker) reply(key protocol.ApiKey, version int16, body []byte) []by
 		}
 		e.int32(0)
 		e.tags()
-	case key == protocol.Metadata && version <= 1: // kafka-go's own view
+	case key == protocol.Metadata && version <= 1: // kafka-go's own view, which must ask for no topics: null would be all
+		if !bytes.Equal(body, []byte{0, 0, 0, 0}) {
+			f.t.Errorf("kafka-go asks for topics % x", body)
+		}
 		e.array(1)
 		e.int32(1)
 		e.string("broker")
@@ -174,6 +178,55 @@ func TestBytesAreReleased(t *testing.T) {
 		cancel()
 		if !errors.Is(err, context.Canceled) {
 			t.Fatalf("%v", err)
+		}
+	}
+}
+
+// TestAbandonedExchange returns from the transport while the exchange still runs, as a test's Wrap may.
+func TestAbandonedExchange(t *testing.T) {
+	f := &fakeBroker{t: t, answer: func(protocol.ApiKey, int16, []byte) []byte { return nil }}
+	var background sync.WaitGroup
+	defer background.Wait()
+	c := f.client(Config{Wrap: func(rt kafka.RoundTripper) kafka.RoundTripper {
+		return wrapper(func(ctx context.Context, addr net.Addr, req kafka.Request) (kafka.Response, error) {
+			if req.ApiKey() != protocol.Produce {
+				return rt.RoundTrip(ctx, addr, req)
+			}
+			background.Go(func() { _, _ = rt.RoundTrip(ctx, addr, req) })
+			time.Sleep(50 * time.Millisecond)
+			return nil, errors.New("impatient")
+		})
+	}})
+	began := time.Now()
+	if _, err := c.Produce(t.Context(), 1, produceOf([]byte("b"))); err == nil || time.Since(began) > 5*time.Second {
+		t.Fatalf("after %s: %v", time.Since(began), err)
+	}
+}
+
+// TestLargeAnswer reads one that comes in several steps.
+func TestLargeAnswer(t *testing.T) {
+	want := bytes.Repeat([]byte("0123456789abcdef"), 1<<20)
+	got, err := readAnswer(bytes.NewReader(want), len(want)-3)
+	if err != nil || !bytes.Equal(got, want[:len(want)-3]) || cap(got) != len(got) {
+		t.Fatalf("%v, %d bytes, capacity %d", err, len(got), cap(got))
+	}
+	if _, err := readAnswer(bytes.NewReader(want), len(want)+1); !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Fatal(err)
+	}
+}
+
+// TestCloseEndsEverything leaves no goroutine of kafka-go behind.
+func TestCloseEndsEverything(t *testing.T) {
+	before := runtime.NumGoroutine()
+	f := &fakeBroker{t: t, answer: func(protocol.ApiKey, int16, []byte) []byte { return produceAnswer(OK) }}
+	c := f.client(Config{})
+	if _, err := c.Produce(t.Context(), 1, produceOf([]byte("b"))); err != nil {
+		t.Fatal(err)
+	}
+	c.Close()
+	for deadline := time.Now().Add(5 * time.Second); runtime.NumGoroutine() > before; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d goroutines, %d before", runtime.NumGoroutine(), before)
 		}
 	}
 }

@@ -30,6 +30,9 @@ type heldRecord struct {
 	headerCount       int
 }
 
+// undecidedFetchBytes is the size of a fetch: the whole partition is read at each start, and memory is counted.
+const undecidedFetchBytes = 4 << 20
+
 // NewUndecidedReader makes a reader of the whole partition. Records whose key keep refuses are dropped at once, so that
 // other pipelines' records take no memory; keep may be nil.
 func (c *Client) NewUndecidedReader(at TopicPartition, keep func(key []byte) bool) *UndecidedReader {
@@ -38,8 +41,8 @@ func (c *Client) NewUndecidedReader(at TopicPartition, keep func(key []byte) boo
 			client:    c,
 			isolation: ReadUncommitted,
 			wait:      defaultFetchWait,
-			maxBytes:  defaultFetchBytes,
-			partBytes: defaultFetchBytes,
+			maxBytes:  undecidedFetchBytes,
+			partBytes: undecidedFetchBytes,
 			cursors:   []cursor{newCursor(at, 0)},
 		},
 		keep:    keep,
