@@ -227,6 +227,20 @@ func TestErrorsWithoutCodeAreInternal(t *testing.T) {
 	})
 }
 
+func TestAnAttemptThatEndsByItselfIsNotForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &fakePipeline{scripts: []script{{runs: time.Second, ends: true}}}
+		b := supervise(Pipeline{Name: "shop", New: p.next})
+		time.Sleep(time.Hour)
+		if s := b.Status().Pipelines[0]; s.State != Failed || s.Restarts["internal"] != 9 {
+			t.Errorf("got %+v", s)
+		}
+		if err := b.stop(t); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func TestSecondSignalAborts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &fakePipeline{scripts: []script{{drain: 20 * time.Second}}}

@@ -24,6 +24,7 @@ type script struct {
 	err     error         // nil: it runs until it is stopped
 	drain   time.Duration // how long a drain takes
 	drained error         // how a drain ends
+	ends    bool          // it ends without an error though nobody asked
 }
 
 // fakeAttempt follows its script.
@@ -63,7 +64,7 @@ func (a *fakeAttempt) Run(ctx context.Context, stop <-chan struct{}) error {
 	}
 	a.set(func(s *pipeline.Stats) { *s = a.s.stats; s.Running = true })
 	runs := a.s.runs
-	if a.s.err == nil {
+	if a.s.err == nil && !a.s.ends {
 		runs = 1 << 60
 	}
 	stopped, err := pass(ctx, stop, runs)

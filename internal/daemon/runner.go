@@ -83,9 +83,11 @@ func (r *runner) run(ctx context.Context, stop <-chan struct{}) error {
 		err := r.watch(ctx, stop, a)
 		progressed := r.end(a)
 		switch {
-		case err == nil:
+		case err == nil && isClosed(stop):
 			r.change(Stopped, nil)
 			return nil
+		case err == nil:
+			err = errEnded
 		case ctx.Err() != nil:
 			r.change(Stopped, nil)
 			return fmt.Errorf("stopping pipeline %s: %w", r.p.Name, context.Cause(ctx))
@@ -261,8 +263,9 @@ func isClosed(c <-chan struct{}) bool {
 	}
 }
 
-// errors that end a drain.
+// Errors of the daemon's own.
 var (
+	errEnded        = errors.New("the pipeline ended by itself and without an error")
 	errSecondSignal = errors.New("a second signal asked to stop at once; what was not committed is read again at the next start")
 	errDrainTime    = errors.New("draining took longer than shutdown_timeout; what was not committed is read again at the next start")
 )
