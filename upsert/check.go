@@ -73,6 +73,10 @@ func (c *checker) protocol(ctx context.Context) error {
 
 // broker looks at the settings of a broker. They need a right of their own, without which two questions stay open.
 func (c *checker) broker(ctx context.Context) error {
+	if len(c.meta.Brokers) == 0 {
+		c.add("brokers", "the cluster lists none", capture.Problem, fault.Unreachable, "Look at the brokers' logs.")
+		return nil
+	}
 	settings, err := c.sink.wire.BrokerSettings(ctx, c.meta.Brokers[0].ID)
 	if err != nil {
 		return c.failed("broker settings", err)

@@ -100,7 +100,7 @@ func (t *Topic) pin() pin { return pin{ID: t.ID, Partitions: t.Partitions} }
 // Missing topics are asked about again before that is believed: a broker that has just started, or that has not heard of a
 // new topic, also says that it does not exist, and the fault is final.
 const (
-	confirmTimes = 8
+	confirmTimes = 20
 	confirmPause = 250 * time.Millisecond
 )
 
