@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"sync/atomic"
@@ -65,8 +66,8 @@ func (s *stand) latency(ctx context.Context, rate, seconds int) error {
 		return err
 	}
 	p := newProbe(rate * seconds)
-	g, ctx := errgroup.WithContext(ctx)
-	reading, stopReading := context.WithCancel(ctx)
+	g, reading := errgroup.WithContext(ctx)
+	reading, stopReading := context.WithCancel(reading)
 	defer stopReading()
 	// The first row makes the topic; it is not measured.
 	if _, err := s.db.ExecContext(ctx, thousandOrders(1_000_000)+" LIMIT 1"); err != nil {
@@ -80,8 +81,8 @@ func (s *stand) latency(ctx context.Context, rate, seconds int) error {
 	g.Go(func() error { return p.read(reading, s, topic, warm) })
 	select {
 	case <-warm:
-	case <-ctx.Done():
-		return fmt.Errorf("the first row does not come: %w\n%s", ctx.Err(), d.Log())
+	case <-reading.Done():
+		return errors.Join(fmt.Errorf("the first row does not come\n%s", d.Log()), g.Wait())
 	}
 	before := s.usage()
 	p.began = time.Now()
@@ -94,8 +95,8 @@ func (s *stand) latency(ctx context.Context, rate, seconds int) error {
 	case <-p.all:
 	case <-time.After(15 * time.Second):
 		return fmt.Errorf("%d rows were not read\n%s", p.left.Load(), d.Log())
-	case <-ctx.Done():
-		return ctx.Err()
+	case <-reading.Done():
+		return errors.Join(errors.New("reading ended early"), g.Wait())
 	}
 	stopReading()
 	if err := g.Wait(); err != nil {

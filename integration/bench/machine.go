@@ -47,9 +47,15 @@ func describeMachine(ctx context.Context, db *sql.DB) (machine, error) {
 	return m, nil
 }
 
+// checkout is the repository's directory.
+func checkout() string {
+	_, file, _, _ := runtime.Caller(0)
+	return filepath.Dir(filepath.Dir(filepath.Dir(file)))
+}
+
 // git is empty where the checkout is none.
 func git(ctx context.Context, args ...string) string {
-	out, err := exec.CommandContext(ctx, "git", args...).Output()
+	out, err := exec.CommandContext(ctx, "git", append([]string{"-C", checkout()}, args...)...).Output()
 	if err != nil {
 		return ""
 	}

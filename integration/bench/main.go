@@ -31,6 +31,8 @@ type options struct {
 	runs    int
 	json    string
 	profile string
+	source  string // more settings of the source
+	setting string // more settings of the pipeline
 }
 
 func main() {
@@ -56,6 +58,8 @@ func parse(args []string) (options, error) {
 	f.IntVar(&o.runs, "runs", 3, "times that each backlog is drained; the table has the median")
 	f.StringVar(&o.json, "json", "", "write every single measurement into this file")
 	f.StringVar(&o.profile, "profile", "", "write a CPU profile of the daemon for each drain into this directory")
+	f.StringVar(&o.source, "source", "", "more settings of the pipeline's source, to try them out: \"batch_bytes: 1048576\"")
+	f.StringVar(&o.setting, "pipeline", "", "more settings of the pipeline: \"workers: 1, commit: {max_interval: 1s}\"")
 	if err := f.Parse(args); err != nil {
 		return o, err
 	}
@@ -83,6 +87,9 @@ func run(ctx context.Context, args []string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
+	if err := warm(ctx, s); err != nil {
+		return fmt.Errorf("warming up: %w", err)
+	}
 	for _, suite := range suites {
 		if len(o.only) > 0 && !slices.Contains(o.only, suite.name) {
 			continue

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
-	"runtime"
 	"strings"
 )
 
@@ -15,11 +13,9 @@ var microPackages = []string{"./capture/mysql", "./formats/debezium", "./formats
 
 // measureMicro runs the packages' own benchmarks of the orders row, one after the other.
 func measureMicro(ctx context.Context, s *stand) error {
-	_, file, _, _ := runtime.Caller(0)
-	root := filepath.Dir(filepath.Dir(filepath.Dir(file)))
 	args := append([]string{"test", "-run", "^$", "-bench", "Orders", "-benchmem", "-count", "3", "-p", "1"}, microPackages...)
 	cmd := exec.CommandContext(ctx, "go", args...)
-	cmd.Dir, cmd.Stderr = root, os.Stderr
+	cmd.Dir, cmd.Stderr = checkout(), os.Stderr
 	out, err := cmd.Output()
 	if err != nil {
 		return fmt.Errorf("running the packages' benchmarks: %w\n%s", err, out)

@@ -86,28 +86,38 @@ func (r *report) print(w io.Writer) {
 	m := &r.Machine
 	fmt.Fprintf(w, "%s, commit %s\n%d cores of %s, %d GiB, Linux %s, %s, MySQL %s, Kafka %s\nload average %s before, %s after\n\n",
 		m.Time.Format("2006-01-02 15:04 UTC"), m.Commit, m.Cores, m.CPU, (m.Memory+1<<29)>>30, m.Kernel, m.Go, m.MySQL, m.Kafka, m.LoadBefore, m.LoadAfter)
-	table := tabwriter.NewWriter(w, 0, 0, 1, ' ', 0)
-	line := func(cells ...string) { fmt.Fprintf(table, "| %s\t|\n", strings.Join(cells, "\t| ")) }
 	if len(r.rows) > 0 {
-		line("workload", "what", "rows/s median (min–max)", "steady", "µs CPU/row", "peak MB", "commits", "rows, MB a commit", "cores: us, MySQL, Kafka, others")
-		line(slices.Repeat([]string{"---"}, 9)...)
+		lines := [][]string{{"workload", "what", "rows/s median (min–max)", "steady", "µs CPU/row", "peak MB", "commits", "rows, MB a commit", "cores: us, MySQL, Kafka, others"}}
 		for i := range r.rows {
-			line(r.rows[i].cells()...)
+			lines = append(lines, r.rows[i].cells())
 		}
+		table(w, lines)
 	}
 	if len(r.Latencies) > 0 {
-		line(slices.Repeat([]string{""}, 9)...)
-		line("latency", "transactions/s", "p50 ms", "p99 ms", "max ms", "p50, p99 from sending", "peak MB", "commits", "cores: us, MySQL, Kafka, others")
+		lines := [][]string{{"transactions/s", "p50 ms", "p99 ms", "max ms", "p50, p99 from sending", "peak MB", "commits", "cores: us, MySQL, Kafka, others"}}
 		for i := range r.Latencies {
 			l := &r.Latencies[i]
-			line("commit → readable", number(l.Rate), number(l.P50), number(l.P99), number(l.Max), number(l.FromSend50)+", "+number(l.FromSend99),
-				fmt.Sprint(l.PeakMemory>>20), fmt.Sprint(l.Commits), l.Shares.text())
+			lines = append(lines, []string{number(l.Rate), number(l.P50), number(l.P99), number(l.Max), number(l.FromSend50) + ", " + number(l.FromSend99),
+				fmt.Sprint(l.PeakMemory >> 20), fmt.Sprint(l.Commits), l.Shares.text()})
+		}
+		table(w, lines)
+	}
+	if len(r.Micro) > 0 {
+		fmt.Fprintf(w, "%s\n", strings.Join(r.Micro, "\n"))
+	}
+}
+
+// table writes lines, the first of which is the head, in Markdown.
+func table(w io.Writer, lines [][]string) {
+	t := tabwriter.NewWriter(w, 0, 0, 1, ' ', 0)
+	for i, cells := range lines {
+		fmt.Fprintf(t, "| %s\t|\n", strings.Join(cells, "\t| "))
+		if i == 0 {
+			fmt.Fprintf(t, "| %s\t|\n", strings.Join(slices.Repeat([]string{"---"}, len(cells)), "\t| "))
 		}
 	}
-	_ = table.Flush() // as writing to standard output elsewhere
-	if len(r.Micro) > 0 {
-		fmt.Fprintf(w, "\n%s\n", strings.Join(r.Micro, "\n"))
-	}
+	_ = t.Flush() // a report that cannot be written has no other place to say so
+	fmt.Fprintln(w)
 }
 
 func (t *tableRow) cells() []string {

@@ -109,11 +109,23 @@ func (s *stand) pipeline(v variant) (name, config string) {
 	if v.large {
 		b.WriteString("    config: [{name: max.message.bytes, value: \"33554432\"}]\n")
 	}
-	fmt.Fprintf(&b, "pipelines:\n  - name: %s\n    source: {type: mysql, host: %s, port: %d, user: %s, password: %s, tables: [\"bench.*\"], tls: %s}\n    outputs:\n",
+	fmt.Fprintf(&b, "pipelines:\n  - {name: %s, source: {type: mysql, host: %s, port: %d, user: %s, password: %s, tables: [\"bench.*\"], tls: %s",
 		name, s.my.Host(), s.my.Port(), s.my.User(), s.my.Password(), tls)
-	for i, format := range v.formats {
-		fmt.Fprintf(&b, "      - {name: o%d, format: %s, topic: \"{pipeline}.o%d.{table}\"}\n", i, format, i)
+	if s.source != "" {
+		b.WriteString(", " + s.source)
 	}
+	b.WriteString("}, outputs: [")
+	for i, format := range v.formats {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		fmt.Fprintf(&b, "{name: o%d, format: %s, topic: \"{pipeline}.o%d.{table}\"}", i, format, i)
+	}
+	b.WriteString("]")
+	if s.setting != "" {
+		b.WriteString(", " + s.setting)
+	}
+	b.WriteString("}\n")
 	return name, b.String()
 }
 

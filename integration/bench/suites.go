@@ -44,6 +44,31 @@ var suites = []suite{
 	{"micro", "decode and encode alone", measureMicro},
 }
 
+// warm drains a little without measuring: a broker that has just started compiles its code while it works.
+func warm(ctx context.Context, s *stand) error {
+	progress("== warming up")
+	if err := s.fresh(ctx); err != nil {
+		return err
+	}
+	small := *s
+	small.rows, small.profile = 100_000, ""
+	b, err := loadOrders(ctx, &small)
+	if err != nil {
+		return err
+	}
+	for range 3 {
+		_, topics, err := small.drain(ctx, variant{label: "the warm-up", formats: []string{dbz}}, b)
+		if err != nil {
+			return err
+		}
+		if err := s.deleteTopics(ctx, topics...); err != nil {
+			return err
+		}
+	}
+	s.serial = small.serial
+	return nil
+}
+
 // backlogs is a suite that fills the binlog once and drains it several times, ceilings and variants in turn.
 type backlogs struct {
 	name     string
