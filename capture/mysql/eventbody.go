@@ -17,6 +17,8 @@ import (
 type eventBody interface {
 	// tableID gives the first six bytes as a number, which in TABLE_MAP and ROWS events is the table's.
 	tableID() (uint64, error)
+	// bodySize is how long it is, with a checksum or without.
+	bodySize() int
 	// body is valid until the next event.
 	body() ([]byte, error)
 	// keep puts the body into the batch's memory.
@@ -72,7 +74,7 @@ func (i *innerBody) tableID() (uint64, error) {
 }
 
 func (i *innerBody) body() ([]byte, error) {
-	n := i.size()
+	n := i.bodySize()
 	if cap(i.scratch) < n {
 		i.scratch = make([]byte, max(n, 4<<10))
 	}
@@ -84,13 +86,13 @@ func (i *innerBody) body() ([]byte, error) {
 }
 
 func (i *innerBody) keep(b *changelog.Batch) ([]byte, error) {
-	p := b.Grab(i.size())
+	p := b.Grab(i.bodySize())
 	return p, i.read(p)
 }
 
 func (i *innerBody) discard() error { i.headed = false; return i.p.skip() }
 
-func (i *innerBody) size() int {
+func (i *innerBody) bodySize() int {
 	if i.headed {
 		return i.p.bodySize() + len(i.head)
 	}

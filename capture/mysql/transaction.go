@@ -153,7 +153,7 @@ func (s *stream) rows(ctx context.Context, h eventHeader, body eventBody) error 
 	var b []byte
 	if t.xa != "" {
 		b, err = body.body() // an XA transaction outlives the batch
-	} else {
+	} else if err = s.makeRoom(ctx, body.bodySize()); err == nil {
 		b, err = body.keep(s.batch)
 	}
 	if err != nil {
@@ -167,6 +167,17 @@ func (s *stream) rows(ctx context.Context, h eventHeader, body eventBody) error 
 		return s.hold(ev)
 	}
 	return s.append(ctx, ev)
+}
+
+// makeRoom hands whole transactions over before a transaction begins with an event that will not fit beside them: that is
+// cheaper than to move its rows later.
+func (s *stream) makeRoom(ctx context.Context, size int) error {
+	t := &s.txn
+	if t.inBatch >= 0 || t.mark.txns == 0 || s.batch.Size()+size < s.cfg.BatchBytes {
+		return nil
+	}
+	t.mark = batchMark{}
+	return s.emit(ctx, false)
 }
 
 // append decodes an event into the batch and hands the batch over when it is full.

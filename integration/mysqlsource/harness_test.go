@@ -208,11 +208,12 @@ func render(r changelog.Row) string {
 		case changelog.KindUint:
 			parts[i] = fmt.Sprint(v.Uint())
 		default:
-			p := string(v.Bytes())
-			if len(p) > 200 {
-				p = fmt.Sprintf("%s…(%d)", p[:10], len(p))
+			p := v.Bytes()
+			if parts[i] = string(p[:min(len(p), 10)]); len(p) > 200 {
+				parts[i] += fmt.Sprintf("…(%d)", len(p))
+			} else {
+				parts[i] = string(p)
 			}
-			parts[i] = strings.Clone(p)
 		}
 	}
 	return strings.Join(parts, ",")
