@@ -158,7 +158,10 @@ func (e *env) testSplit(t *testing.T) {
 	r := p.mustOpen(t, "a")
 	r.mustWrite(t, 100)
 	r.mustCommit(t)
-	e.lower(t, p)
+	if err := setTopic(t, e, p.topic, "max.message.bytes", "500"); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(time.Second) // until it acts on it
 	for _, codec := range []kw.Codec{kw.None, kw.LZ4} {
 		if err := r.sink.Write(t.Context(), r.chunk(100, codec)); err != nil {
 			t.Fatal(err)
@@ -170,15 +173,6 @@ func (e *env) testSplit(t *testing.T) {
 		t.Errorf("%d splits", n)
 	}
 	p.mustHold(t, 303)
-}
-
-// lower sets max.message.bytes of the topic and waits until the broker acts on it.
-func (e *env) lower(t *testing.T, p *pipeline) {
-	t.Helper()
-	if err := setTopic(t, e, p.topic, "max.message.bytes", "500"); err != nil {
-		t.Fatal(err)
-	}
-	time.Sleep(time.Second)
 }
 
 func (e *env) testTooLarge(t *testing.T) {
@@ -241,7 +235,23 @@ func (p *pipeline) checkAll(t *testing.T) []capture.Finding {
 	return findings
 }
 
+// setTopic changes a setting and waits until the broker tells it.
 func setTopic(t *testing.T, e *env, topic, name, value string) error {
-	_, err := e.admin(t).AlterTopicConfigs(t.Context(), []kadm.AlterConfig{{Op: kadm.SetConfig, Name: name, Value: &value}}, topic)
-	return err
+	t.Helper()
+	adm := e.admin(t)
+	if _, err := adm.AlterTopicConfigs(t.Context(), []kadm.AlterConfig{{Op: kadm.SetConfig, Name: name, Value: &value}}, topic); err != nil {
+		return err
+	}
+	for {
+		all, err := adm.DescribeTopicConfigs(t.Context(), topic)
+		if err != nil {
+			return err
+		}
+		for _, c := range all[0].Configs {
+			if c.Key == name && c.MaybeValue() == value {
+				return nil
+			}
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
 }
