@@ -312,3 +312,29 @@ func TestWrapDescribes(t *testing.T) {
 		t.Fatalf("%q", seen)
 	}
 }
+
+// TestRefusalAfterSuccess is not final: the credentials were right once, and a broker that starts may not have loaded them.
+func TestRefusalAfterSuccess(t *testing.T) {
+	f := &fakeBroker{t: t, answer: func(protocol.ApiKey, int16, []byte) []byte { return produceAnswer(OK) }}
+	refuse := false
+	c := f.client(Config{Wrap: func(rt kafka.RoundTripper) kafka.RoundTripper {
+		return wrapper(func(ctx context.Context, addr net.Addr, req kafka.Request) (kafka.Response, error) {
+			if refuse {
+				return nil, kafka.SASLAuthenticationFailed
+			}
+			return rt.RoundTrip(ctx, addr, req)
+		})
+	}})
+	refuse = true
+	if _, err := c.Produce(t.Context(), 1, produceOf([]byte("b"))); !fault.Is(err, fault.Auth) || !fault.IsFinal(err) {
+		t.Fatalf("at first: %v", err)
+	}
+	refuse = false
+	if _, err := c.Produce(t.Context(), 1, produceOf([]byte("b"))); err != nil {
+		t.Fatal(err)
+	}
+	refuse = true
+	if _, err := c.Produce(t.Context(), 1, produceOf([]byte("b"))); !fault.Is(err, fault.Auth) || fault.IsFinal(err) {
+		t.Fatalf("after success: %v", err)
+	}
+}
