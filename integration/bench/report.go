@@ -16,7 +16,7 @@ type report struct {
 	Drains    []drainRow     `json:"drains"`
 	Ceilings  []ceilingRow   `json:"ceilings"`
 	Latencies []latencyRow   `json:"latencies"`
-	Micro     []string       `json:"micro"` // lines of go test -bench
+	Micro     []microResult  `json:"micro"`
 	rows      []tableRow     // in the order of their first run
 	places    map[string]int // of rows, by suite and label
 }
@@ -103,7 +103,11 @@ func (r *report) print(w io.Writer) {
 		table(w, lines)
 	}
 	if len(r.Micro) > 0 {
-		fmt.Fprintf(w, "%s\n", strings.Join(r.Micro, "\n"))
+		lines := [][]string{{"go test -bench, fastest of several runs", "ns", "allocations"}}
+		for _, m := range r.Micro {
+			lines = append(lines, []string{m.Name, number(m.Nanoseconds), fmt.Sprint(m.Allocations)})
+		}
+		table(w, lines)
 	}
 }
 

@@ -1,0 +1,54 @@
+package main
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+)
+
+func TestNumbersAreReadable(t *testing.T) {
+	for v, want := range map[float64]string{0: "0", 999: "999", 1000: "1 000", 1234567.4: "1 234 567"} {
+		if got := thousands(v); got != want {
+			t.Errorf("thousands(%v) is %q, want %q", v, got, want)
+		}
+	}
+	for v, want := range map[float64]string{0.123: "0.12", 9.99: "9.99", 12.34: "12.3", 123.4: "123"} {
+		if got := number(v); got != want {
+			t.Errorf("number(%v) is %q, want %q", v, got, want)
+		}
+	}
+}
+
+func TestReportShowsTheMedianRun(t *testing.T) {
+	r := &report{}
+	for _, seconds := range []float64{4, 1, 2} {
+		r.drain("drain", "debezium-json", sample{Rows: 1000, Seconds: seconds, SteadySeconds: seconds / 2, SteadyRows: 600, Commits: int64(10 * seconds), Bytes: 5e6, CPUSeconds: seconds / 1000, PeakMemory: int64(seconds) << 20})
+	}
+	r.ceiling("drain", "raw binlog dump", ceiling{Rows: 1000, Events: 20, Bytes: 3e6, Seconds: 0.5})
+	r.latency(500, latencies{Rate: 499.6, Count: 1, P50: 1.234, P99: 20, Max: 30})
+	r.Micro = parseMicro("pkg: cdcbridge/formats/canal\nBenchmarkOrders/insert-2 \t 100\t 512.5 ns/op\t 0 B/op\t 0 allocs/op\nBenchmarkOrders/insert-2 \t 100\t 498 ns/op\t 0 B/op\t 1 allocs/op\nPASS\n")
+	var b bytes.Buffer
+	r.print(&b)
+	text := strings.Join(strings.Fields(b.String()), " ")
+	for _, want := range []string{
+		"| drain | debezium-json | 500 (250–1 000) | 600 | 2.00 | 4 | 20 | 50, 0.25 |",
+		"| drain | raw binlog dump | 2 000 |", "6 MB/s, 50.0 rows an event",
+		"| 500 | 1.23 | 20.0 | 30.0 |",
+		"| formats/canal Orders/insert | 498 | 1 |",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the report lacks %q:\n%s", want, b.String())
+		}
+	}
+}
+
+func TestParseRefuses(t *testing.T) {
+	for _, args := range [][]string{{"-only", "drain,drian"}, {"-rows", "5"}, {"-runs", "0"}, {"extra"}} {
+		if _, err := parse(args); err == nil {
+			t.Errorf("%v is accepted", args)
+		}
+	}
+	if o, err := parse([]string{"-only", "drain,micro", "-rows", "10000"}); err != nil || len(o.only) != 2 {
+		t.Errorf("%+v, %v", o, err)
+	}
+}
