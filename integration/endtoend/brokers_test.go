@@ -79,7 +79,7 @@ func TestOtherClusters(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			kafka := servers.KafkaFor(t, o)
 			my := servers.MySQLFor(t, servers.MySQLOptions{Version: "80"})
-			killLoop(t, kafka, my, "80", int(longer(3, 100)))
+			killLoop(t, kafka, newBench(t, my, "80", "shop"), setup{name: "kill"}, longer(3, 100))
 		})
 	}
 }

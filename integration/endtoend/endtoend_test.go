@@ -1,6 +1,7 @@
 package endtoend
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -24,6 +25,8 @@ type setup struct {
 	b       *bench
 	brokers []string
 	kafka   string // further keys of the kafka section: ", key: value…"
+	source  string // further keys of the source section
+	commit  string // the commit section: "{…}"
 	table   string // captured tables, "*" by default
 }
 
@@ -37,11 +40,12 @@ func (s setup) yaml() string {
 kafka: {brokers: [%s], topics: {partitions: 3}%s}
 pipelines:
   - name: %s
-    source: {type: mysql, host: %s, port: %d, user: %s, password: %s, tables: ["%s.%s"], exclude_tables: ["%s.uncaptured"]}
+    source: {type: mysql, host: %s, port: %d, user: %s, password: %s, tables: ["%s.%s"], exclude_tables: ["%s.uncaptured"]%s}
+    commit: %s
     outputs:
       - {name: dbz, format: debezium-json, topic: "{pipeline}.dbz.{table}"}
       - {name: can, format: canal-json, topic: "{pipeline}.can.{table}"}
-`, strings.Join(s.brokers, ", "), s.kafka, s.name, my.Host(), my.Port(), my.User(), my.Password(), s.b.db, table, s.b.db)
+`, strings.Join(s.brokers, ", "), s.kafka, s.name, my.Host(), my.Port(), my.User(), my.Password(), s.b.db, table, s.b.db, s.source, cmp.Or(s.commit, "{}"))
 }
 
 // bench is a database with the test schema and a writer.
@@ -151,32 +155,49 @@ func TestTopicsFoldToTables(t *testing.T) {
 // TestKilledAnywhere kills the daemon with SIGKILL at random instants under load.
 func TestKilledAnywhere(t *testing.T) {
 	kafka := servers.KafkaFor(t, servers.KafkaOptions{})
-	my := servers.MySQLFor(t, servers.MySQLOptions{Version: "97"})
-	killLoop(t, kafka, my, "97", 10)
+	my := servers.MySQLFor(t, servers.MySQLOptions{})
+	killLoop(t, kafka, newBench(t, my, "97", "shop"), setup{name: "kill"}, longer(10, 100))
 }
 
-func killLoop(t *testing.T, kafka *servers.Kafka, my *servers.MySQL, version string, kills int) {
+// TestKilledInLargeTransactions does the same where nearly every source transaction is larger than what is committed at once,
+// so that most restarts begin in the middle of one.
+func TestKilledInLargeTransactions(t *testing.T) {
+	kafka := servers.KafkaFor(t, servers.KafkaOptions{})
+	for name, flags := range map[string][]string{"gtid": nil, "file": {"--gtid-mode=OFF", "--enforce-gtid-consistency=OFF"}} {
+		t.Run(name, func(t *testing.T) {
+			my := servers.MySQLFor(t, servers.MySQLOptions{Extra: flags})
+			b := newBench(t, my, "97", "shop")
+			b.load.large = true
+			splits := killLoop(t, kafka, b, setup{name: "large" + name, source: ", batch_bytes: 8KiB", commit: "{max_bytes: 4KiB}"}, longer(6, 100))
+			if splits == 0 {
+				t.Error("no source transaction was split: the test proves nothing")
+			}
+		})
+	}
+}
+
+// killLoop runs the setup over b under load, kills it again and again, and compares topics and tables at the end. It returns
+// how many commits were seen to end inside a source transaction.
+func killLoop(t *testing.T, kafka *servers.Kafka, b *bench, s setup, kills int) (splits uint64) {
+	t.Helper()
 	seed := freshSeed(t)
 	r := rand.New(rand.NewPCG(seed, 1))
-	b := newBench(t, my, version, "shop")
-	config := setup{name: "kill", b: b, brokers: kafka.Brokers()}.yaml()
-	ctx, cancel := context.WithCancel(t.Context())
-	writing := make(chan struct{})
-	go func() {
-		defer close(writing)
-		b.write(ctx, t, seed, 3, -1)
-	}()
+	s.b, s.brokers = b, kafka.Brokers()
+	quiet := b.during(t, seed)
 	for range kills {
-		d := start(t, config)
+		d := start(t, s.yaml())
 		time.Sleep(time.Duration(300+r.IntN(2500)) * time.Millisecond)
+		if all, err := d.Status(t.Context()); err == nil { // it may not listen yet
+			splits += all[0].Counters.Splits
+		}
 		d.Kill()
 	}
-	d := start(t, config)
+	d := start(t, s.yaml())
 	time.Sleep(time.Second)
-	cancel()
-	<-writing
-	t.Logf("%d transactions, %d kills", b.load.committed.Load(), kills)
-	b.settle(t, "kill", kafka.Brokers(), 90*time.Second)
+	quiet()
+	t.Logf("%d transactions, %d kills, %d splits", b.load.committed.Load(), kills, splits)
+	b.settle(t, s.name, kafka.Brokers(), 90*time.Second)
 	stop(t, d)
-	b.settle(t, "kill", kafka.Brokers(), 0)
+	b.settle(t, s.name, kafka.Brokers(), 0)
+	return splits
 }

@@ -17,6 +17,7 @@ type workload struct {
 	db         *sql.DB
 	name       string // database
 	everything []column
+	large      bool // many transactions change every row of a table
 	committed  atomic.Int64
 }
 
@@ -61,6 +62,10 @@ func retryable(err error) bool {
 }
 
 func (w *workload) transaction(ctx context.Context, conn *sql.Conn, r *rand.Rand) error {
+	if w.large && r.IntN(8) == 0 {
+		_, err := conn.ExecContext(ctx, fmt.Sprintf("UPDATE %s.%s", w.name, oneOf("orders SET qty = qty + 1", "everything SET ti = NULL, tx = REPEAT('x', 90)", "items SET price = price + 1")(r)))
+		return err
+	}
 	if r.IntN(4) == 0 { // autocommit: one statement, one transaction
 		_, err := conn.ExecContext(ctx, w.statement(r))
 		return err

@@ -173,6 +173,12 @@ type PipelineStatus struct {
 	Code  string `json:"code"`
 	Hint  string `json:"hint"`
 	Error string `json:"error"`
+
+	Counters struct {
+		Changes uint64 `json:"changes"`
+		Commits uint64 `json:"commits"`
+		Splits  uint64 `json:"splits"`
+	} `json:"counters"`
 }
 
 // Status reads /status.
