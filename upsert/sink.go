@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"time"
 
 	"cdcbridge/changelog"
@@ -57,7 +58,7 @@ type Committed struct {
 	Changes int       // row changes that they came from
 }
 
-// Claim commits a transaction that holds nothing but {instance, resolved start, pins}: from then on the pipeline is ours, and
+// Claim commits a transaction that holds no row, only {instance, resolved start, pins}: from then on the pipeline is ours, and
 // a start position such as "latest" is not resolved anew. No row may be written before it.
 func (s *Sink) Claim(ctx context.Context, cp changelog.Checkpoint) error {
 	if s.txn == nil || s.claimed {
@@ -71,6 +72,11 @@ func (s *Sink) Claim(ctx context.Context, cp changelog.Checkpoint) error {
 	if err := w.claim(cp.Pos, s.seen.supersededBy(s.id.Instance)); err != nil {
 		return err
 	}
+	known := s.reader.state.entries
+	cp.State = slices.DeleteFunc(slices.Clone(cp.State), func(e changelog.State) bool {
+		value, ok := known[e.Key]
+		return ok && e.Value != nil && string(value) == string(e.Value)
+	})
 	if _, err := s.commit(ctx, w, cp); err != nil {
 		return s.judgeOwnership(ctx, err)
 	}
@@ -163,13 +169,16 @@ func (s *Sink) Abort(ctx context.Context) error {
 const closePatience = 3 * time.Second
 
 // Close aborts an open transaction if Kafka answers soon and closes the connections. Nothing that the sink started is left
-// when it returns. The error is that of the abort.
+// when it returns. An abort that fails is logged and no error: the rows do not depend on it, and its reason must not stand for
+// that of the attempt's end.
 func (s *Sink) Close(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, closePatience)
 	defer cancel()
-	err := s.Abort(ctx)
+	if err := s.Abort(ctx); err != nil {
+		s.log.Warn("aborting the open transaction failed, readers wait for its timeout", "error", err)
+	}
 	s.wire.Close()
-	return err
+	return nil
 }
 
 // OpenSince is when the open transaction began, the zero time if there is none. The pipeline commits at a third of
