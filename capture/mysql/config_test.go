@@ -1,0 +1,66 @@
+package mysql
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestConfigDefaults(t *testing.T) {
+	c := NewConfig().(*Config)
+	c.Host, c.User, c.Tables = "db", "cdc", []string{"shop.*"}
+	if errs := c.Validate(); errs != nil {
+		t.Error(errs)
+	}
+}
+
+func TestConfigProblems(t *testing.T) {
+	c := &Config{Port: 70000, Tables: []string{"orders"}, ExcludeTables: []string{"."}, Start: "yesterday", HeartbeatInterval: time.Millisecond, OnTruncate: "ignore", BatchBytes: 1,
+		AcceptFKCascade: []string{"x"}, TLS: TLS{Mode: "yes", CAFile: "/nowhere/ca.pem", CertFile: "/nowhere/c.pem"}}
+	var got []string
+	for _, err := range c.Validate() {
+		got = append(got, err.Error())
+	}
+	for _, key := range []string{"host:", "port:", "user:", "tables:", "exclude_tables:", "accept_fk_cascade:", "start:", "heartbeat_interval:", "connect_timeout:", "on_truncate:", "batch_bytes:", "tls.mode:", "tls.cert_file:", "tls.ca_file:"} {
+		found := false
+		for _, g := range got {
+			found = found || strings.HasPrefix(g, key)
+		}
+		if !found {
+			t.Errorf("nothing about %s in %q", key, got)
+		}
+	}
+}
+
+func TestSecretNeverPrints(t *testing.T) {
+	c := Config{User: "u", Password: "hunter2"}
+	j, err := json.Marshal(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range []string{fmt.Sprint(c), fmt.Sprintf("%+v", c), fmt.Sprintf("%#v", &c), fmt.Sprintf("%s %q %v", c.Password, c.Password, c.Password), string(j), c.Password.LogValue().String()} {
+		if strings.Contains(s, "hunter2") {
+			t.Error(s)
+		}
+	}
+}
+
+func TestGreeting(t *testing.T) {
+	p := append([]byte{10}, "9.7.4-2\x00\x01\x00\x00\x00abcdefgh\x00\xff\xff"...)
+	if g := parseGreeting(p); g.version != "9.7.4-2" || !g.tls {
+		t.Errorf("%+v", g)
+	}
+	for n := range p {
+		if g := parseGreeting(p[:n]); g.tls {
+			t.Errorf("%d bytes: %+v", n, g)
+		}
+	}
+	if n := versionNumber("8.0.31-0ubuntu"); n != 80031 {
+		t.Error(n)
+	}
+	if n := versionNumber("9.7.4.0-2"); n != 90704 {
+		t.Error(n)
+	}
+}
