@@ -1,0 +1,60 @@
+package endtoend
+
+import (
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"cdcbridge/integration/servers"
+)
+
+// TestBrokerDiskFull lets the broker answer for a while as it does when its disk is full. It did not take the rows then, or,
+// worse, it did and says that it did not.
+func TestBrokerDiskFull(t *testing.T) {
+	kafka := servers.KafkaFor(t, servers.KafkaOptions{Proxied: true})
+	proxy := servers.KafkaProxyFor(t, kafka, 0)
+	b := newBench(t, servers.MySQLFor(t, servers.MySQLOptions{}), "97", "shop")
+	d := start(t, setup{name: "full", b: b, brokers: kafka.Listener(servers.Proxied), kafka: ", transaction_timeout: 3s"}.yaml())
+	quiet := b.during(t, freshSeed(t))
+	defer quiet()
+	waitState(t, d, 30*time.Second, "running")
+	for attempts, fate := range []servers.Fate{servers.Alter, servers.Refuse} {
+		time.Sleep(300 * time.Millisecond)
+		full := proxy.Begin(servers.KafkaRule{Key: kmsg.Produce, Fate: fate, Change: diskFull})
+		for range 1 + attempts {
+			s := waitState(t, d, 30*time.Second, "retrying")
+			if s.Code != "kafka_storage" || s.Hint == "" {
+				t.Errorf("with a full disk: %+v", s)
+			}
+			if code, _, err := d.Get(t.Context(), "/readyz"); err != nil || code != 503 {
+				t.Errorf("/readyz answers %d, %v", code, err)
+			}
+			waitState(t, d, 30*time.Second, "starting")
+		}
+		full.End()
+		waitState(t, d, 60*time.Second, "running")
+	}
+	quiet()
+	b.settle(t, "full", kafka.Brokers(), 60*time.Second)
+	stop(t, d)
+	b.settle(t, "full", kafka.Brokers(), 0)
+}
+
+// diskFull makes the answer to a Produce an error for each of its partitions.
+func diskFull(req kmsg.Request, resp kmsg.Response) {
+	answer := resp.(*kmsg.ProduceResponse)
+	answer.Topics = nil
+	for _, t := range req.(*kmsg.ProduceRequest).Topics {
+		topic := kmsg.NewProduceResponseTopic()
+		topic.Topic = t.Topic
+		for _, p := range t.Partitions {
+			partition := kmsg.NewProduceResponseTopicPartition()
+			partition.Partition, partition.BaseOffset = p.Partition, -1
+			partition.ErrorCode = kerr.KafkaStorageError.Code
+			topic.Partitions = append(topic.Partitions, partition)
+		}
+		answer.Topics = append(answer.Topics, topic)
+	}
+}
