@@ -16,8 +16,8 @@ var microPackages = []string{"./capture/mysql", "./formats/debezium", "./formats
 // use too.
 type microResult struct {
 	Name        string  `json:"name"`
-	Nanoseconds float64 `json:"ns_per_op"`
-	Allocations int64   `json:"allocs_per_op"` // the most of all runs
+	Nanoseconds float64 `json:"ns"`          // of one row or one transaction
+	Allocations float64 `json:"allocations"` // the most of all runs
 	Runs        int     `json:"runs"`
 }
 
@@ -32,7 +32,7 @@ func measureMicro(ctx context.Context, s *stand) error {
 	}
 	s.report.Micro = parseMicro(string(out))
 	for _, m := range s.report.Micro {
-		progress("   %s: %.0f ns, %d allocations", m.Name, m.Nanoseconds, m.Allocations)
+		progress("   %s: %.0f ns, %.2f allocations", m.Name, m.Nanoseconds, m.Allocations)
 	}
 	return nil
 }
@@ -55,14 +55,7 @@ lines:
 			name = name[:dash] // the number of processors
 		}
 		m := microResult{Name: pkg + " " + name, Runs: 1}
-		for i := 2; i+1 < len(f); i += 2 {
-			switch f[i+1] {
-			case "ns/op":
-				m.Nanoseconds, _ = strconv.ParseFloat(f[i], 64) // go test has printed it
-			case "allocs/op":
-				m.Allocations, _ = strconv.ParseInt(f[i], 10, 64)
-			}
-		}
+		m.Nanoseconds, m.Allocations = perRow(f[2:])
 		for i := range results {
 			if r := &results[i]; r.Name == m.Name {
 				r.Nanoseconds, r.Allocations, r.Runs = min(r.Nanoseconds, m.Nanoseconds), max(r.Allocations, m.Allocations), r.Runs+1
@@ -72,4 +65,30 @@ lines:
 		results = append(results, m)
 	}
 	return results
+}
+
+// perRow reads pairs of number and unit. A benchmark whose operation is many rows says how long one takes, or how many it
+// does a second.
+func perRow(pairs []string) (nanoseconds, allocations float64) {
+	perOp, per := 0.0, 0.0
+	for i := 0; i+1 < len(pairs); i += 2 {
+		v, err := strconv.ParseFloat(pairs[i], 64)
+		if err != nil {
+			continue
+		}
+		switch pairs[i+1] {
+		case "ns/op":
+			perOp = v
+		case "ns/row":
+			per = v
+		case "txn/s":
+			per = 1e9 / v
+		case "allocs/op":
+			allocations = v
+		}
+	}
+	if per == 0 {
+		return perOp, allocations
+	}
+	return per, allocations * per / perOp
 }

@@ -103,9 +103,9 @@ func (r *report) print(w io.Writer) {
 		table(w, lines)
 	}
 	if len(r.Micro) > 0 {
-		lines := [][]string{{"go test -bench, fastest of several runs", "ns", "allocations"}}
+		lines := [][]string{{"go test -bench, fastest of several runs", "ns a row", "allocations a row"}}
 		for _, m := range r.Micro {
-			lines = append(lines, []string{m.Name, number(m.Nanoseconds), fmt.Sprint(m.Allocations)})
+			lines = append(lines, []string{m.Name, number(m.Nanoseconds), fmt.Sprintf("%.2f", m.Allocations)})
 		}
 		table(w, lines)
 	}
