@@ -99,9 +99,15 @@ func (f *serverFacts) servesFile(p *position) error {
 		return fault.NewFinal(fault.WrongServer, opIdentity, fmt.Errorf("the position is of server %s and this is %s", p.server, f.uuid()),
 			"Without GTIDs a position is good on its own server only. Point the source there, or reset the pipeline and snapshot again; gtid_mode=ON makes failover possible.")
 	}
+	if len(f.logs) == 0 {
+		return fault.New(fault.Source, opIdentity, errors.New("the server shows no binary log"), "")
+	}
 	from := p.begin()
 	for _, at := range []logPlace{from, {p.file, p.pos}} {
 		i := slices.IndexFunc(f.logs, func(l logFile) bool { return l.name == at.file })
+		if newest := f.logs[len(f.logs)-1].name; i < 0 && (len(at.file) > len(newest) || len(at.file) == len(newest) && at.file > newest) {
+			return fault.NewFinal(fault.WrongServer, opIdentity, fmt.Errorf("the position is in the file %s and the server's newest is %s", at.file, newest), wrongServerHint)
+		}
 		if i < 0 {
 			return fault.NewFinal(fault.BinlogPurged, opIdentity, fmt.Errorf("the server no longer has the file %s", at.file), purgedHint)
 		}

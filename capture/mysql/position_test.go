@@ -79,7 +79,7 @@ func TestServes(t *testing.T) {
 	}
 	for p, code := range map[position]fault.Code{
 		{server: uuidB, file: "b.2", pos: 100}: "", {server: uuidA, file: "b.2", pos: 4}: fault.WrongServer, {server: uuidB, file: "b.1", pos: 4}: fault.BinlogPurged,
-		{server: uuidB, file: "b.3", pos: 51}: fault.WrongServer,
+		{server: uuidB, file: "b.3", pos: 51}: fault.WrongServer, {server: uuidB, file: "b.4", pos: 4}: fault.WrongServer, {server: uuidB, file: "b.10", pos: 4}: fault.WrongServer,
 	} {
 		if got := fault.CodeOf(f.serves(&p)); got != code {
 			t.Errorf("%+v: %q, want %q", p, got, code)

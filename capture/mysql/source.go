@@ -44,8 +44,12 @@ func newSource(cfg *Config, env capture.Env) *source {
 }
 
 // Open implements capture.Source.
-func (s *source) Open(ctx context.Context, cp changelog.Checkpoint) (changelog.Checkpoint, error) {
-	var err error
+func (s *source) Open(ctx context.Context, cp changelog.Checkpoint) (_ changelog.Checkpoint, err error) {
+	defer func() {
+		if err != nil {
+			_ = s.Close()
+		}
+	}()
 	if s.filter, err = capture.NewFilter(s.cfg.Tables, s.cfg.ExcludeTables); err != nil {
 		return cp, fault.NewFinal(fault.Config, "reading tables", err, "")
 	}
@@ -126,7 +130,8 @@ func (s *source) Stream(ctx context.Context, out chan<- *changelog.Batch) error 
 		return err
 	}
 	// A read blocks in the kernel: closing the connection is what ends it.
-	stop := context.AfterFunc(ctx, func() { _ = s.conn.raw.Close() })
+	raw := s.conn.raw
+	stop := context.AfterFunc(ctx, func() { _ = raw.Close() })
 	defer stop()
 	st := newStream(s, r, out)
 	defer st.close()
@@ -145,5 +150,6 @@ func (s *source) Close() error {
 		return nil
 	}
 	_ = s.conn.raw.Close() // after a dump there is nothing to say goodbye with
+	s.conn = nil
 	return nil
 }
