@@ -134,6 +134,7 @@ func (c *checker) stateTopic(ctx context.Context) error {
 		c.add("topic "+name, "does not exist", capture.Problem, fault.TopicMissing, "Create it with 16 partitions and cleanup.policy=compact, or set create_topics.")
 	default:
 		c.found(examineState(name, meta, settings.Values), "topic "+name)
+		return c.rights(ctx, name, kafkawire.MayRead|kafkawire.MayWrite)
 	}
 	return nil
 }
@@ -156,7 +157,27 @@ func (c *checker) target(ctx context.Context, u TopicUse) error {
 		c.add("topic "+u.Topic, "does not exist", capture.Problem, fault.TopicMissing, "Create it, with cleanup.policy=compact for mode: upsert, or set create_topics.")
 	default:
 		c.found(examineTopic(u.Topic, u.Output.Mode, meta, settings.Values), "topic "+u.Topic)
+		return c.rights(ctx, u.Topic, kafkawire.MayWrite)
 	}
+	return nil
+}
+
+// rights finds out whether the user may do with an existing topic what only the first row would show.
+func (c *checker) rights(ctx context.Context, name string, needed kafkawire.Rights) error {
+	meta, err := c.sink.wire.Rights(ctx, name)
+	if err != nil {
+		return c.failed("topic "+name, err)
+	}
+	t := meta.Topic(name)
+	if t == nil || t.Code != kafkawire.OK || t.Rights&needed == needed {
+		return nil // a topic that has gone meanwhile is no matter of rights
+	}
+	detail := "this user may not write to it"
+	if t.Rights&needed&kafkawire.MayRead < needed&kafkawire.MayRead {
+		detail = "this user may not read it"
+	}
+	f := kafkawire.CodeFault("looking at topic "+name, kafkawire.TopicAuthorizationFailed)
+	c.add("topic "+name, detail, capture.Problem, f.Code, f.Hint)
 	return nil
 }
 

@@ -48,7 +48,17 @@ type Topic struct {
 	ID         TopicID
 	Internal   bool
 	Partitions []Partition // by index
+	Rights     Rights      // of this user, when they were asked for
 }
+
+// Rights are the operations that a user may do with a topic, one bit each.
+type Rights int32
+
+// The rights that this package's callers need.
+const (
+	MayRead  Rights = 1 << 3
+	MayWrite Rights = 1 << 4
+)
 
 // Partition is a partition of a topic.
 type Partition struct {
@@ -93,6 +103,15 @@ func (m *Metadata) Leader(p TopicPartition) (broker, epoch int32, code Code) {
 // Metadata asks a broker about the cluster and the given topics, none of which it creates. Nothing is cached; with no topics
 // it tells about the brokers alone. What one broker says can be older than what another one said before.
 func (c *Client) Metadata(ctx context.Context, topics ...string) (*Metadata, error) {
+	return c.metadata(ctx, false, topics)
+}
+
+// Rights is Metadata with what this user may do with the topics.
+func (c *Client) Rights(ctx context.Context, topics ...string) (*Metadata, error) {
+	return c.metadata(ctx, true, topics)
+}
+
+func (c *Client) metadata(ctx context.Context, rights bool, topics []string) (*Metadata, error) {
 	req := newEncoder(protocol.Metadata, 12, true, c.cfg.ClientID)
 	req.array(len(topics))
 	for _, t := range topics {
@@ -101,7 +120,7 @@ func (c *Client) Metadata(ctx context.Context, topics ...string) (*Metadata, err
 		req.tags()
 	}
 	req.bool(false) // create missing topics
-	req.bool(false) // tell authorized operations
+	req.bool(rights)
 	req.tags()
 	r, err := c.call(ctx, AnyBroker, req)
 	if err != nil {
@@ -139,7 +158,9 @@ func parseTopic(r *reader) Topic {
 		r.tags()
 		t.Partitions = append(t.Partitions, p)
 	}
-	r.int32() // authorized operations
+	if rights := Rights(r.int32()); rights >= 0 { // the least number stands for not asked
+		t.Rights = rights
+	}
 	r.tags()
 	slices.SortFunc(t.Partitions, func(a, b Partition) int { return cmp.Compare(a.Index, b.Index) })
 	return t

@@ -51,7 +51,7 @@ func answers() map[string]func(*encoder) {
 				e.int32(1)
 			}
 			e.tags()
-			e.int32(0)
+			e.int32(int32(MayRead))
 			e.tags()
 			e.tags()
 		},
@@ -188,7 +188,7 @@ func parseAs(name string, r *reader) (right bool, err error) {
 			return false, err
 		}
 		leader, epoch, code := m.Leader(parts[0])
-		return leader == 1 && epoch == 4 && code == OK && m.Topics[0].ID == TopicID{1} && m.ClusterID == "cluster" && m.Brokers[0] == Broker{ID: 1, Host: "host", Port: 9092}, nil
+		return leader == 1 && epoch == 4 && code == OK && m.Topics[0].ID == TopicID{1} && m.Topics[0].Rights == MayRead && m.ClusterID == "cluster" && m.Brokers[0] == Broker{ID: 1, Host: "host", Port: 9092}, nil
 	case "FindCoordinator":
 		broker, code, err := parseCoordinator(r)
 		return broker == 3 && code == OK, err
