@@ -93,12 +93,9 @@ func twoPipelines() []Pipeline {
 	return []Pipeline{{Name: "good", New: good.next}, {Name: "bad", New: bad.next}}
 }
 
-func TestHTTP(t *testing.T) {
-	s := serve(t, Options{Pipelines: twoPipelines()})
-	if code, body := s.get(t, "/healthz"); code != 200 || body != "ok\n" {
-		t.Errorf("healthz %d %s", code, body)
-	}
-	var status Status
+// settled waits until the first pipeline runs and the second one has failed.
+func (s *served) settled(t *testing.T) (status Status) {
+	t.Helper()
 	eventually(t, "running and failed", func() bool {
 		_, body := s.get(t, "/status")
 		status = Status{}
@@ -107,6 +104,15 @@ func TestHTTP(t *testing.T) {
 		}
 		return status.Pipelines[0].State == Running && status.Pipelines[1].State == Failed
 	})
+	return status
+}
+
+func TestHTTP(t *testing.T) {
+	s := serve(t, Options{Pipelines: twoPipelines()})
+	if code, body := s.get(t, "/healthz"); code != 200 || body != "ok\n" {
+		t.Errorf("healthz %d %s", code, body)
+	}
+	status := s.settled(t)
 	good, bad := status.Pipelines[0], status.Pipelines[1]
 	if status.Version != "v9" || status.Ready || !good.Ready || bad.Ready {
 		t.Errorf("status %+v", status)
@@ -139,6 +145,7 @@ func TestHTTP(t *testing.T) {
 func TestStatusHasStableNames(t *testing.T) {
 	s := serve(t, Options{Pipelines: twoPipelines()})
 	defer s.stop(t)
+	s.settled(t) // an attempt that fails while it is stopped is another story
 	var doc map[string]any
 	_, body := s.get(t, "/status")
 	if err := json.Unmarshal([]byte(body), &doc); err != nil {

@@ -29,6 +29,7 @@ const (
 
 // retries decides what follows the end of an attempt. It belongs to one runner.
 type retries struct {
+	ran      bool      // some attempt was running: the servers have accepted us before
 	failures int       // in a row without progress: the exponent of the delay
 	stuck    int       // of those, the ones that waiting alone does not heal
 	since    time.Time // of the first of them
@@ -44,7 +45,8 @@ type verdict struct {
 // judge decides. progressed says that the attempt moved the position or proved that there was nothing to move.
 func (r *retries) judge(pipeline string, err error, progressed bool) verdict {
 	f := asFault(err)
-	if f.Final {
+	// A server that starts may not know its users yet, so a login that has worked before is tried again.
+	if f.Final && !(f.Code == fault.Auth && r.ran) {
 		return verdict{fault: f, final: true}
 	}
 	if progressed {

@@ -151,6 +151,7 @@ func (r *runner) sample(a Attempt) {
 	}
 	r.mu.Unlock()
 	if started {
+		r.retries.ran = true
 		r.change(Running, nil, "position", s.Position, "resumed", s.Resumed)
 	}
 }
