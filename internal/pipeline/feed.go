@@ -33,7 +33,7 @@ type feeder struct {
 }
 
 // expansion is how many bytes a batch may become, for each byte that it holds, while it is being encoded: its messages
-// before compression, for two outputs. The worker gives back what was not needed.
+// before compression, for two outputs. Once it is encoded, what its chunk does not need is given back.
 const expansion = 4
 
 func (f *feeder) run(ctx context.Context, batches <-chan *changelog.Batch, queue, jobs chan<- *job) error {
@@ -90,7 +90,7 @@ func (f *feeder) tell(n *changelog.Note) {
 }
 
 // work encodes jobs until there are no more. It ends the life of each batch.
-func work(ctx context.Context, m *upsert.Materializer, jobs <-chan *job) error {
+func (f *feeder) work(ctx context.Context, m *upsert.Materializer, jobs <-chan *job) error {
 	for j := range jobs {
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -102,6 +102,11 @@ func work(ctx context.Context, m *upsert.Materializer, jobs <-chan *job) error {
 		j.chunk = chunk
 		j.batch.Release()
 		j.batch, j.plans = nil, nil
+		if spare := j.held - int64(chunk.Bytes); spare > 0 {
+			j.held -= spare
+			f.stats.inFlight.Add(-spare)
+			f.budget.Release(spare)
+		}
 		close(j.done)
 	}
 	return nil

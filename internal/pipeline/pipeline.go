@@ -145,7 +145,7 @@ func (p *Pipeline) move(ctx context.Context, stop <-chan struct{}, codec kafkawi
 		return f.run(ctx, batches, queue, jobs)
 	})
 	for range p.spec.Workers {
-		g.Go(func() error { return work(ctx, upsert.NewMaterializer(codec), jobs) })
+		g.Go(func() error { return f.work(ctx, upsert.NewMaterializer(codec), jobs) })
 	}
 	c := committer{
 		sink: sink, ack: source.Ack, policy: p.spec.Commit, stats: &p.stats,
