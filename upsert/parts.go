@@ -103,7 +103,7 @@ func (s *partSet) close(b *builder) error {
 	}
 	if size > b.topic.MaxBatch {
 		return fault.NewFinal(fault.RecordTooLarge, "building a record batch", fmt.Errorf("%d records of %d bytes (limit of topic %s: %d)", b.count, size, b.topic.Name, b.topic.MaxBatch),
-			"Raise max.message.bytes of the topic (and replica.fetch.max.bytes and the consumers' limits), or exclude the column or table.")
+			"Raise max.message.bytes of the topic (and replica.fetch.max.bytes and the consumers' limits), or leave the table out of tables.")
 	}
 	s.chunk.Parts = append(s.chunk.Parts, Part{
 		Topic: b.topic, Partition: b.partition, Batch: append(make([]byte, 0, len(out)), out...),

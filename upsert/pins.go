@@ -29,12 +29,12 @@ func (p pin) check(name string, found *kafkawire.Topic) error {
 	switch {
 	case found == nil || found.Code == kafkawire.UnknownTopicOrPartition:
 		return fault.NewFinal(fault.TopicMissing, op, fmt.Errorf("the topic with id %s, which this pipeline has written to, no longer exists", p.ID),
-			"Its rows are gone with it. Reset the pipeline and let it read the tables anew, or restore the topic's cluster.")
+			"Its rows are gone with it. Start over as docs/operations.md says, or restore the topic's cluster.")
 	case found.Code != kafkawire.OK:
 		return kafkawire.CodeFault(op, found.Code)
 	case found.ID != p.ID:
 		return fault.NewFinal(fault.TopicReplaced, op, fmt.Errorf("its id is %s and was %s", found.ID, p.ID),
-			"The topic was deleted and created again, so earlier rows are missing. Reset the pipeline and let it read the tables anew.")
+			"The topic was deleted and created again, so earlier rows are missing. Start over as docs/operations.md says.")
 	case int32(len(found.Partitions)) != p.Partitions:
 		return fault.NewFinal(fault.PartitionsChanged, op, fmt.Errorf("it has %d partitions and had %d", len(found.Partitions), p.Partitions),
 			"Keys would move to other partitions and lose their order. Write to a new topic with that many partitions and read the tables anew.")

@@ -15,7 +15,7 @@ func (p *producer) split(l *lane) error {
 	if part.Header.Count < 2 {
 		return fault.NewFinal(fault.RecordTooLarge, fmt.Sprintf("writing to %s/%d", l.at.Topic, l.at.Partition),
 			fmt.Errorf("%w: one record takes %d bytes", kafkawire.MessageTooLarge, len(part.Batch)),
-			"Raise max.message.bytes of the topic (and the consumers' fetch limits), or exclude the large column.")
+			"Raise max.message.bytes of the topic (and the consumers' fetch limits), or leave the table out of tables.")
 	}
 	first, second, err := halve(part)
 	if err != nil {

@@ -16,9 +16,9 @@ const (
 	opIdentity = "comparing the checkpoint with the server"
 
 	wrongServerHint = "The checkpoint has transactions that this server never had: it is another server, or it lost them in a failover or a restore. " +
-		"Point the source at the right server; if the history really was cut, reset the pipeline and snapshot again."
-	purgedHint = "The server deleted log that was not read yet. Reset the pipeline and snapshot again, and raise binlog_expire_logs_seconds above the longest standstill."
-	modeHint   = "Bring gtid_mode back to ON, or reset the pipeline and snapshot again."
+		"Point the source at the right server; if the history really was cut, start over as docs/operations.md says."
+	purgedHint = "The server deleted log that was not read yet. Start over as docs/operations.md says, and raise binlog_expire_logs_seconds above the longest standstill."
+	modeHint   = "Bring gtid_mode back to ON, or start over as docs/operations.md says."
 )
 
 // start resolves where to begin without a checkpoint.
@@ -97,7 +97,7 @@ func (f *serverFacts) serves(p *position) error {
 func (f *serverFacts) servesFile(p *position) error {
 	if p.server != f.uuid() {
 		return fault.NewFinal(fault.WrongServer, opIdentity, fmt.Errorf("the position is of server %s and this is %s", p.server, f.uuid()),
-			"Without GTIDs a position is good on its own server only. Point the source there, or reset the pipeline and snapshot again; gtid_mode=ON makes failover possible.")
+			"Without GTIDs a position is good on its own server only. Point the source there, or start over as docs/operations.md says; gtid_mode=ON makes failover possible.")
 	}
 	if len(f.logs) == 0 {
 		return fault.New(fault.Source, opIdentity, errors.New("the server shows no binary log"), "")

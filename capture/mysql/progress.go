@@ -61,7 +61,7 @@ func (r *tableRun) hash(ev rowsInTxn, done rowsDone) error {
 
 func replayFault(err error) error {
 	return fault.NewFinal(fault.ReplayDiffers, "replaying a transaction that left in part", err,
-		"The log shows this transaction with other rows than before: it comes from another server and the table has no key, or the log was damaged. Reset the pipeline and snapshot its tables again.")
+		"The log shows this transaction with other rows than before: it comes from another server and the table has no key, or the log was damaged. Start over as docs/operations.md says.")
 }
 
 // run finds or makes the progress of a table.

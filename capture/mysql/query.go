@@ -121,7 +121,7 @@ func (s *stream) ddl(ctx context.Context, st statement, sql string) error {
 	}
 	for _, n := range names {
 		kind := changelog.DDL
-		if st.truncate {
+		if st.kind == stmtRows {
 			kind = changelog.Truncate
 		}
 		if n.name == "" {

@@ -329,7 +329,7 @@ func (s *stream) control(ctx context.Context, h eventHeader, body []byte) error 
 			return err
 		}
 		return fault.NewFinal(fault.Incident, "reading the binlog stream", fmt.Errorf("the server logged an incident: %s", i.Message),
-			"The server could not log some changes. Reset the pipeline and snapshot again.")
+			"The server could not log some changes. Start over as docs/operations.md says.")
 	case eventExecuteLoadQuery:
 		return s.loadQuery(body)
 	}

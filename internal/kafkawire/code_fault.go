@@ -15,7 +15,7 @@ var remedies = map[Code]remedy{
 	GroupAuthorizationFailed:     {fault.Permission, true, "Grant this user Read on the group."},
 	ClusterAuthorizationFailed:   {fault.Permission, true, "Grant this user Create on the topics or on the cluster; for broker settings DescribeConfigs on the cluster."},
 	InvalidTransactionTimeout:    {fault.TransactionTimeout, true, "Lower transaction_timeout, or raise transaction.max.timeout.ms of the brokers."},
-	MessageTooLarge:              {fault.RecordTooLarge, true, "Raise max.message.bytes of the topic (and the consumers' fetch limits), or exclude the large column."},
+	MessageTooLarge:              {fault.RecordTooLarge, true, "Raise max.message.bytes of the topic (and the consumers' fetch limits), or leave the table out of tables."},
 	RecordListTooLarge:           {fault.RecordTooLarge, true, "Raise segment.bytes of the topic above the size of its largest record."},
 	KafkaStorageError:            {fault.KafkaStorage, false, "A broker cannot write to its disk: free space or repair it, then restart the broker."},
 	InvalidTimestamp:             {fault.Timestamp, true, "A record's time is further from the broker's clock than message.timestamp.after.max.ms or message.timestamp.before.max.ms of the topic allows; raise it, or correct the clocks."},
