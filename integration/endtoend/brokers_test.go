@@ -13,7 +13,7 @@ func TestThreeBrokersOneDying(t *testing.T) {
 	kafka := servers.KafkaFor(t, servers.KafkaOptions{Brokers: 3})
 	my := servers.MySQLFor(t, servers.MySQLOptions{})
 	b := newBench(t, my, "97", "shop")
-	seed := freshSeed(t)
+	began, seed := time.Now(), freshSeed(t)
 	r := rand.New(rand.NewPCG(seed, 2))
 	d := start(t, setup{name: "three", b: b, brokers: kafka.Brokers()}.yaml())
 	quiet := b.during(t, seed)
@@ -36,7 +36,9 @@ func TestThreeBrokersOneDying(t *testing.T) {
 	b.settle(t, "three", kafka.Brokers(), 90*time.Second)
 	waitState(t, d, 30*time.Second, "running")
 	stop(t, d)
-	b.settle(t, "three", kafka.Brokers(), 0)
+	records := b.settle(t, "three", kafka.Brokers(), 0)
+	b.complete(t, "three", kafka.Brokers())
+	evidence(t, began, map[string]any{"seed": seed, "broker_deaths": deaths, "transactions": b.load.committed.Load(), "records": records})
 }
 
 func TestKafkaDown(t *testing.T) {

@@ -392,32 +392,33 @@ func (f *fieldDef) temporalText(raw json.RawMessage) (string, error) {
 	return s, nil
 }
 
-// compareTopic checks one table against the fold of one topic, and that nothing is in the topic twice or out of order.
-func compareTopic(ctx context.Context, db *sql.DB, brokers []string, schema, table, topic, format string) error {
-	records, err := harness.ReadTopic(ctx, brokers, topic)
+// compareTopic checks one table against the fold of one topic, and that nothing is in the topic twice or out of order. It
+// returns the number of records.
+func compareTopic(ctx context.Context, db *sql.DB, brokers []string, schema, table, topic, format string) (records int, err error) {
+	all, err := harness.ReadTopic(ctx, brokers, topic)
 	if err != nil {
-		return fmt.Errorf("reading topic %s: %w", topic, err)
+		return 0, fmt.Errorf("reading topic %s: %w", topic, err)
 	}
-	if err := harness.CheckOnce(records); err != nil {
-		return fmt.Errorf("topic %s: %w", topic, err)
+	if err := harness.CheckOnce(all); err != nil {
+		return 0, fmt.Errorf("topic %s: %w", topic, err)
 	}
 	fields, err := columnsOf(ctx, db, schema, table)
 	if err != nil {
-		return fmt.Errorf("describing %s: %w", table, err)
+		return 0, fmt.Errorf("describing %s: %w", table, err)
 	}
 	want, err := selectRows(ctx, db, schema, table, format, fields)
 	if err != nil {
-		return fmt.Errorf("selecting %s: %w", table, err)
+		return 0, fmt.Errorf("selecting %s: %w", table, err)
 	}
 	got := map[string]map[string]string{}
-	for key, r := range harness.Fold(records) {
+	for key, r := range harness.Fold(all) {
 		row, err := messageRow(format, r.Value, fields)
 		if err != nil {
-			return fmt.Errorf("topic %s, key %s: %w\n%s", topic, key, err, r.Value)
+			return 0, fmt.Errorf("topic %s, key %s: %w\n%s", topic, key, err, r.Value)
 		}
 		got[keyText(row, fields)] = row
 	}
-	return compareRows(topic, got, want)
+	return len(all), compareRows(topic, got, want)
 }
 
 func compareRows(topic string, got, want map[string]map[string]string) error {

@@ -1,0 +1,42 @@
+package harness
+
+import (
+	"strings"
+	"testing"
+)
+
+func record(key, value, txn, ord, op, pos string, offset int64) Record {
+	r := Record{Offset: offset, Key: []byte(key), Headers: map[string]string{"cdc.txn": txn, "cdc.ord": ord, "cdc.op": op, "cdc.pos": pos}}
+	if value != "" {
+		r.Value = []byte(value)
+	}
+	return r
+}
+
+func TestFoldKeepsTheLastRecordOfEachKey(t *testing.T) {
+	m := Fold([]Record{record("a", "1", "t:1", "0", "c", "f:1", 0), record("b", "1", "t:1", "1", "c", "f:1", 1),
+		record("a", "2", "t:2", "0", "u", "f:2", 2), record("b", "", "t:2", "1", "x", "f:2", 3)})
+	if len(m) != 1 || string(m["a"].Value) != "2" {
+		t.Errorf("folded to %v", m)
+	}
+}
+
+func TestCheckOnceSeesWhatMustNotBe(t *testing.T) {
+	first := record("a", "1", "t:1", "0", "c", "binlog.000001:100", 0)
+	for name, tc := range map[string]struct {
+		then Record
+		want string
+	}{
+		"next change":       {record("a", "2", "t:2", "0", "u", "binlog.000001:200", 1), ""},
+		"same change twice": {record("a", "1", "t:1", "0", "c", "binlog.000001:100", 1), "again"},
+		"older change":      {record("a", "0", "t:0", "0", "c", "binlog.000001:50", 1), "comes after"},
+		"older ordinal":     {record("a", "0", "t:1", "0", "d", "binlog.000001:99", 1), "comes after"},
+		"another key":       {record("b", "0", "t:0", "0", "c", "binlog.000001:50", 1), ""},
+		"no position":       {record("a", "0", "t:3", "0", "c", "", 1), "no position"},
+	} {
+		err := CheckOnce([]Record{first, tc.then})
+		if tc.want == "" && err != nil || tc.want != "" && (err == nil || !strings.Contains(err.Error(), tc.want)) {
+			t.Errorf("%s: %v, want %q", name, err, tc.want)
+		}
+	}
+}
