@@ -5,7 +5,7 @@ import "unsafe"
 const (
 	byteSlab         = 64 << 10
 	valueSlab        = 1024
-	maxPooledBytes   = 1 << 20 // an arena that grew beyond this goes to the garbage collector
+	maxPooledBytes   = 2 << 20 // an arena that grew beyond this goes to the garbage collector
 	maxPooledChanges = 16 << 10
 )
 

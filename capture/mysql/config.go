@@ -40,7 +40,7 @@ type Config struct {
 	// AcceptFKCascade names tables ("database.table") whose rows a foreign key may change without the log showing it.
 	AcceptFKCascade []string `mapstructure:"accept_fk_cascade"`
 
-	BatchBytes int `mapstructure:"batch_bytes"` // size at which a batch goes out, bytes. Default 262144
+	BatchBytes int `mapstructure:"batch_bytes"` // size at which a batch goes out, bytes in memory. Default 1048576
 }
 
 // TLS says how the connection is protected.
@@ -94,7 +94,7 @@ const (
 func NewConfig() capture.Config {
 	return &Config{
 		Port: 3306, TLS: TLS{Mode: tlsPreferred}, Start: startEarliest, HeartbeatInterval: time.Second,
-		ConnectTimeout: 10 * time.Second, OnTruncate: truncateFail, BatchBytes: 256 << 10,
+		ConnectTimeout: 10 * time.Second, OnTruncate: truncateFail, BatchBytes: 1 << 20,
 	}
 }
 
