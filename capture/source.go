@@ -45,7 +45,7 @@ type Checker interface {
 
 // TableLister is implemented by checkers that can tell which tables are captured now.
 type TableLister interface {
-	// Tables lists the captured tables that exist now, in any order. Only their names are filled.
+	// Tables lists the captured tables that exist now, in any order. Their names, their columns' names and Key are filled.
 	Tables(ctx context.Context) ([]changelog.Table, error)
 }
 

@@ -1,6 +1,10 @@
 package upsert
 
-import "cdcbridge/changelog"
+import (
+	"cdcbridge/capture"
+	"cdcbridge/changelog"
+	"cdcbridge/internal/fault"
+)
 
 // Uses lists the target topics that the outputs would write these tables to, each with the first output that does: what a
 // check looks at before any row has come.
@@ -21,4 +25,30 @@ func Uses(pipeline string, outputs []Output, tables []changelog.Table) []TopicUs
 		}
 	}
 	return uses
+}
+
+// Unwritable finds the tables that the outputs cannot write, with the faults that their first rows would meet: no key, a key
+// that the table does not have, two tables in one compacted topic. It asks nobody.
+func Unwritable(pipeline string, outputs []Output, rules []TableRule, tables []changelog.Table) []capture.Finding {
+	var findings []capture.Finding
+	p := NewPlanner(pipeline, outputs, rules, nil)
+	for i := range outputs {
+		o := &outputs[i]
+		for k := range tables {
+			t := &tables[k]
+			if o.Tables != nil && !o.Tables.Match(schemaOf(t), t.Name) {
+				continue
+			}
+			_, err := p.key(t, o)
+			if err == nil {
+				err = p.own(TopicName(o.Topic, pipeline, t), t, o)
+			}
+			if f := fault.As(err); f != nil {
+				findings = append(findings, capture.Finding{
+					Area: "output " + o.Name, Subject: "table " + t.FullName(), Detail: f.Err.Error(), Severity: capture.Problem, Code: string(f.Code), Remedy: f.Hint,
+				})
+			}
+		}
+	}
+	return findings
 }

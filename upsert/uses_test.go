@@ -1,6 +1,7 @@
 package upsert
 
 import (
+	"maps"
 	"slices"
 	"testing"
 
@@ -22,5 +23,28 @@ func TestUses(t *testing.T) {
 	want := []string{"a:p.shop.orders", "a:p.shop.items", "a:p.s.x_y", "b:orders", "c:all"}
 	if !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestUnwritable(t *testing.T) {
+	outputs := []Output{{Name: "a", Mode: Upsert, Topic: "{table}"}, {Name: "b", Mode: Changelog, Topic: "all"}}
+	columns := []changelog.Column{{Name: "id"}}
+	tables := []changelog.Table{
+		{Database: "shop", Name: "good", Columns: columns, Key: []int{0}}, {Database: "crm", Name: "good", Columns: columns, Key: []int{0}},
+		{Database: "shop", Name: "keyless", Columns: columns}, {Database: "shop", Name: "ruled", Columns: columns}, {Database: "shop", Name: "misruled", Columns: columns},
+	}
+	rules := []TableRule{{Name: "shop.ruled", Key: []string{"id"}}, {Name: "shop.misruled", Key: []string{"nope"}}}
+	want := map[string]string{
+		"output a table crm.good": "config", "output a table shop.keyless": "no_key", "output a table shop.misruled": "config", "output b table shop.misruled": "config",
+	}
+	got := map[string]string{}
+	for _, f := range Unwritable("p", outputs, rules, tables) {
+		got[f.Area+" "+f.Subject] = f.Code
+		if f.Severity != capture.Problem || f.Remedy == "" || f.Detail == "" {
+			t.Errorf("%+v", f)
+		}
+	}
+	if !maps.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
 	}
 }

@@ -14,7 +14,7 @@ import (
 type tableFacts struct {
 	columns []columnFacts
 	engine  string
-	keyed   bool // has a primary key, or a unique one over columns that are not nullable
+	key     []string // columns of the primary key, or of a unique one over whole columns that are not nullable
 }
 
 // transactional reports an engine whose rows a rollback takes back.
@@ -46,15 +46,20 @@ func (c catalog) tables(ctx context.Context, only *tableName) (map[tableName]*ta
 	}
 	out := map[tableName]*tableFacts{}
 	err := c.conn.during(ctx, func() error {
-		rows, err := c.conn.query("SELECT t.TABLE_SCHEMA, t.TABLE_NAME, t.ENGINE, EXISTS (SELECT 1 FROM information_schema.STATISTICS s " +
-			"WHERE s.TABLE_SCHEMA=t.TABLE_SCHEMA AND s.TABLE_NAME=t.TABLE_NAME AND s.NON_UNIQUE=0 GROUP BY s.INDEX_NAME HAVING SUM(s.NULLABLE='YES' OR s.COLUMN_NAME IS NULL)=0) " +
+		rows, err := c.conn.query("SELECT t.TABLE_SCHEMA, t.TABLE_NAME, t.ENGINE, (SELECT GROUP_CONCAT(s.COLUMN_NAME ORDER BY s.SEQ_IN_INDEX SEPARATOR '\\0') " +
+			"FROM information_schema.STATISTICS s WHERE s.TABLE_SCHEMA=t.TABLE_SCHEMA AND s.TABLE_NAME=t.TABLE_NAME AND s.NON_UNIQUE=0 GROUP BY s.INDEX_NAME " +
+			"HAVING SUM(s.NULLABLE='YES' OR s.COLUMN_NAME IS NULL OR s.SUB_PART IS NOT NULL AND s.INDEX_NAME<>'PRIMARY')=0 ORDER BY s.INDEX_NAME<>'PRIMARY' LIMIT 1) " +
 			"FROM information_schema.TABLES t" + where + " AND t.TABLE_TYPE='BASE TABLE'")
 		if err != nil {
 			return err
 		}
 		for _, r := range rows {
 			if c.filter.Match(r[0], r[1]) {
-				out[tableName{r[0], r[1]}] = &tableFacts{engine: r[2], keyed: r[3] == "1"}
+				f := &tableFacts{engine: r[2]}
+				if r[3] != "" {
+					f.key = strings.Split(r[3], "\x00")
+				}
+				out[tableName{r[0], r[1]}] = f
 			}
 		}
 		if len(out) == 0 {

@@ -112,7 +112,7 @@ func (fs *findings) tables(f *serverFacts, tables map[tableName]*tableFacts) {
 		"No table that this account can see matches tables: check the patterns, and GRANT SELECT on the tables.")
 	for _, name := range sortedNames(tables) {
 		t := tables[name]
-		if !t.keyed {
+		if len(t.key) == 0 {
 			fs.add(false, capture.Warning, "table "+name.String(), "it has no primary key and no unique key without nullable columns", "Add a primary key, or leave the table out of upsert outputs.")
 		}
 		if !t.transactional() {

@@ -27,7 +27,7 @@ type conn struct {
 
 // pins is the session: exact values, UTC, no limits, and a server that waits for us as long as we are blocked downstream.
 const pins = "SET SESSION autocommit=1, time_zone='+00:00', sql_mode='', sql_select_limit=18446744073709551615, max_execution_time=0, " +
-	"transaction_isolation='READ-COMMITTED', wait_timeout=28800, net_read_timeout=28800, net_write_timeout=28800"
+	"transaction_isolation='READ-COMMITTED', group_concat_max_len=65536, wait_timeout=28800, net_read_timeout=28800, net_write_timeout=28800"
 
 // connect opens a connection. It ends early when ctx does.
 func connect(ctx context.Context, cfg *Config) (*conn, error) {

@@ -27,7 +27,14 @@ func (k *checker) Tables(ctx context.Context) ([]changelog.Table, error) {
 	}
 	var tables []changelog.Table
 	for _, name := range sortedNames(found) {
-		tables = append(tables, changelog.Table{Origin: "mysql", Database: name.database, Name: name.name})
+		t := changelog.Table{Origin: "mysql", Database: name.database, Name: name.name}
+		for _, c := range found[name].columns {
+			t.Columns = append(t.Columns, changelog.Column{Name: c.Name})
+		}
+		for _, column := range found[name].key {
+			t.Key = append(t.Key, t.ColumnIndex(column))
+		}
+		tables = append(tables, t)
 	}
 	return tables, nil
 }

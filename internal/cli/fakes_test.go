@@ -35,7 +35,7 @@ func (*fakeSource) Validate() []error                     { return nil }
 func (f *fakeSource) New(capture.Env) capture.Source      { return fakeStream{} }
 func (f *fakeSource) Checker(capture.Env) capture.Checker { return f }
 func (*fakeSource) Tables(context.Context) ([]changelog.Table, error) {
-	return []changelog.Table{{Database: "shop", Name: "orders"}}, nil
+	return []changelog.Table{{Database: "shop", Name: "orders", Columns: []changelog.Column{{Name: "id"}}, Key: []int{0}}}, nil
 }
 func (f *fakeSource) Check(context.Context) ([]capture.Finding, error) { return f.found, f.err }
 

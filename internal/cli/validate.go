@@ -100,6 +100,7 @@ func check(ctx context.Context, p *config.Pipeline) []finding {
 			add(p.SourceType, nil, err)
 		}
 	}
+	add("tables", upsert.Unwritable(p.Spec.Name, p.Spec.Outputs, p.Spec.Tables, tables), nil)
 	sink := upsert.NewSink(p.Spec.Kafka, p.Spec.Delivery, upsert.Identity{Pipeline: p.Spec.Name}, slog.New(slog.DiscardHandler))
 	found, err = sink.Check(ctx, upsert.Uses(p.Spec.Name, p.Spec.Outputs, tables))
 	add("kafka", found, errors.Join(err, sink.Close(ctx)))
