@@ -37,6 +37,7 @@ var lateCases = []late{
 func TestLateRequests(t *testing.T) {
 	for name, version := range map[string]string{"KIP-890": "2", "classic": "0"} {
 		t.Run(name, func(t *testing.T) {
+			began := time.Now()
 			kafka := servers.KafkaFor(t, servers.KafkaOptions{TransactionVersion: version, Proxied: true})
 			proxy := servers.KafkaProxyFor(t, kafka, 0)
 			b := newBench(t, servers.MySQLFor(t, servers.MySQLOptions{}), "97", "shop")
@@ -46,24 +47,28 @@ func TestLateRequests(t *testing.T) {
 			quiet := b.during(t, freshSeed(t))
 			defer quiet()
 			waitState(t, d, 30*time.Second, "running")
+			requests := 0
 			for range longer(1, 20) {
 				for _, c := range lateCases {
 					if c.classic && version != "0" {
 						continue
 					}
-					t.Run(c.name, func(t *testing.T) { c.run(t, kafka, proxy, d) })
+					t.Run(c.name, func(t *testing.T) { requests += c.run(t, kafka, proxy, d) })
 				}
 			}
 			quiet()
 			b.settle(t, "late", kafka.Brokers(), 60*time.Second)
 			waitState(t, d, 30*time.Second, "running")
 			stop(t, d)
-			b.settle(t, "late", kafka.Brokers(), 0)
+			records := b.settle(t, "late", kafka.Brokers(), 0)
+			b.complete(t, "late", kafka.Brokers())
+			evidence(t, began, map[string]any{"late_requests": requests, "transactions": b.load.committed.Load(), "records": records})
 		})
 	}
 }
 
-func (c late) run(t *testing.T, kafka *servers.Kafka, proxy *servers.KafkaProxy, d *harness.Daemon) {
+// run returns how many requests came late.
+func (c late) run(t *testing.T, kafka *servers.Kafka, proxy *servers.KafkaProxy, d *harness.Daemon) int {
 	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
 	defer cancel()
 	rule := servers.KafkaRule{Key: c.key, Times: 1, Fate: c.fate, Match: ofCommit}
@@ -98,6 +103,7 @@ func (c late) run(t *testing.T, kafka *servers.Kafka, proxy *servers.KafkaProxy,
 	}
 	t.Logf("%d late requests, the first was answered %v", len(answers), kerr.ErrorForCode(codesOf(answers[0])[0]))
 	waitAnswers(ctx, t, proxy, kmsg.EndTxn, proxy.Answered(kmsg.EndTxn)+1)
+	return len(answers)
 }
 
 // ofCommit tells the requests of a transaction that is to be committed.

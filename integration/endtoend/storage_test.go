@@ -40,6 +40,7 @@ func TestBrokerDiskFull(t *testing.T) {
 	b.settle(t, "full", kafka.Brokers(), 60*time.Second)
 	stop(t, d)
 	b.settle(t, "full", kafka.Brokers(), 0)
+	b.complete(t, "full", kafka.Brokers())
 }
 
 // diskFull makes the answer to a Produce an error for each of its partitions.
