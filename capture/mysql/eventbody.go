@@ -159,9 +159,18 @@ func (b *bodyReader) Read(p []byte) (int, error) {
 	if b.left == 0 {
 		return 0, b.end()
 	}
-	n, err := b.e.read(p[:min(len(p), b.left)])
+	n, err := b.arrived(p[:min(len(p), b.left)])
 	b.left -= n
 	b.sum = crc32.Update(b.sum, crc32.IEEETable, p[:n])
+	return n, err
+}
+
+// arrived reads from the connection. Its end is not the body's: a server that goes away leaves the event unfinished.
+func (b *bodyReader) arrived(p []byte) (int, error) {
+	n, err := b.e.read(p)
+	if errors.Is(err, io.EOF) {
+		err = io.ErrUnexpectedEOF
+	}
 	return n, err
 }
 
@@ -171,7 +180,7 @@ func (b *bodyReader) end() error {
 	}
 	var tail [checksumSize]byte
 	for done := 0; done < len(tail); {
-		n, err := b.e.read(tail[done:])
+		n, err := b.arrived(tail[done:])
 		if err != nil {
 			return err
 		}

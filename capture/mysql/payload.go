@@ -115,16 +115,15 @@ func (p *payloadReader) next() (eventHeader, error) {
 	if err := p.skip(); err != nil {
 		return eventHeader{}, err
 	}
-	n, err := io.ReadFull(p.src, p.small[:])
+	n, ended := io.ReadFull(p.src, p.small[:])
 	p.read += uint64(n)
-	if err == io.EOF {
-		if p.read != p.expect {
-			return eventHeader{}, badEvent(opPayload, "it has %d bytes, and its head says %d", p.read, p.expect)
-		}
+	switch {
+	case ended == io.EOF && p.read == p.expect:
 		return eventHeader{}, io.EOF
-	}
-	if err != nil {
-		return eventHeader{}, p.fault(err)
+	case ended == io.EOF && p.in.err == nil:
+		return eventHeader{}, badEvent(opPayload, "it has %d bytes, and its head says %d", p.read, p.expect)
+	case ended != nil:
+		return eventHeader{}, p.fault(ended)
 	}
 	h, err := parseHeader(p.small[:])
 	if err != nil {

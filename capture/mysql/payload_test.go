@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"math/rand/v2"
 	"runtime"
 	"testing"
 	"testing/iotest"
@@ -71,7 +72,7 @@ func TestPayloadGivesItsEventsOneByOne(t *testing.T) {
 	for _, compress := range []bool{true, false} {
 		body := payloadOf(t, compress, 0, 1, 100_000, 7, 300_000, 0, 5)
 		for _, r := range []io.Reader{bytes.NewReader(body), iotest.OneByteReader(bytes.NewReader(body))} {
-			if n, err := drain(&p, r); n != 7 || err != io.EOF {
+			if n, err := drain(&p, r); n != 7 || !errors.Is(err, io.EOF) {
 				t.Fatalf("%d events, %v", n, err)
 			}
 		}
@@ -128,7 +129,7 @@ func TestPayloadIsNeverWholeInMemory(t *testing.T) {
 	}
 	n := 0
 	for {
-		if _, err := p.next(); err == io.EOF {
+		if _, err := p.next(); errors.Is(err, io.EOF) {
 			break
 		} else if err != nil {
 			t.Fatal(err)
@@ -138,5 +139,37 @@ func TestPayloadIsNeverWholeInMemory(t *testing.T) {
 	runtime.ReadMemStats(&after)
 	if allocated := after.TotalAlloc - before.TotalAlloc; n != 256 || allocated > 40<<20 {
 		t.Errorf("%d events of 256 MiB took %d MiB of memory", n, allocated>>20)
+	}
+}
+
+// TestServerGoesAwayWithinALargePayload cuts the connection: that is worth another attempt, and never a damaged event or,
+// when only the checksum is missing, a good one.
+func TestServerGoesAwayWithinALargePayload(t *testing.T) {
+	event := make([]byte, headerSize+heldPayload+1000)
+	event[4] = byte(eventRowsQuery)
+	binary.LittleEndian.PutUint32(event[9:], uint32(len(event)))
+	z, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := rand.NewChaCha8([32]byte{}).Read(event[headerSize:]); err != nil { // so that it stays large
+		t.Fatal(err)
+	}
+	for compression, packed := range map[byte][]byte{compressionZSTD: z.EncodeAll(event, nil), compressionNone: event} {
+		body := []byte{payloadCompression, 3, 252, compression, 0}
+		body = binary.LittleEndian.AppendUint64(append(body, payloadUncompressed, 9, 254), uint64(len(event)))
+		body = binary.LittleEndian.AppendUint64(append(body, payloadSize, 9, 254), uint64(len(packed)))
+		w := newLog()
+		w.gtid()
+		w.event(eventTransactionPayload, append(append(body, payloadEnd), packed...))
+		for _, missing := range []int{1, 4, 5, 500, 1 << 20, heldPayload} {
+			s, _ := memStream(t, w.out[:len(w.out)-missing], nil, 1<<20, 0)
+			s.r.wire.(*memConn).quiet = true // it has gone already
+			err := s.run(t.Context())
+			s.close()
+			if f := fault.As(err); f == nil || f.Code != fault.Unreachable || f.Final {
+				t.Errorf("compression %d, %d bytes missing: %v", compression, missing, err)
+			}
+		}
 	}
 }
