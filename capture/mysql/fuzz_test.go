@@ -160,7 +160,7 @@ func FuzzJSON(f *testing.F) {
 func FuzzPayload(f *testing.F) {
 	f.Add(payloadOf(f, true, 5, 1000, 0))
 	f.Add(payloadOf(f, false, 5, 1000, 0))
-	f.Fuzz(func(t *testing.T, body []byte) {
+	f.Fuzz(func(_ *testing.T, body []byte) {
 		var p payloadReader
 		defer p.close()
 		if err := p.open(bytes.NewReader(body)); err != nil || p.expect > 1<<24 {

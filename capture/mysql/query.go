@@ -11,7 +11,7 @@ import (
 )
 
 // query handles a statement in the log: a boundary of the transaction, DDL, or something that must not be there.
-func (s *stream) query(ctx context.Context, h eventHeader, q queryBody) error {
+func (s *stream) query(ctx context.Context, q queryBody) error {
 	t := &s.txn
 	if !t.active {
 		return badEvent("reading the binlog stream", "the statement %q stands outside of a transaction", abbreviate(string(q.SQL), 60))

@@ -122,8 +122,9 @@ func (c *cursor) databases() {
 	if n == tooMany {
 		return
 	}
-	for range n {
-		for c.u8() != 0 {
+	for n > 0 { // names, each with a 0 behind it; where the bytes are short c gives 0
+		if c.u8() == 0 {
+			n--
 		}
 	}
 }

@@ -3,6 +3,7 @@ package mysql
 import (
 	"bytes"
 	"compress/gzip"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -15,17 +16,16 @@ import (
 
 // recording plays a binlog file and folds its rows into tables.
 type recording struct {
-	batch    *changelog.Batch
-	checksum bool
-	facts    map[string][]columnFacts
-	maps     map[uint64]tableMap
-	shapes   map[string]*shape
-	rows     map[string][]changelog.Row
-	events   map[string][]rowsEvent // by table
-	kinds    map[eventType]int
-	faults   []fault.Code
-	gtids    []gtidBody
-	payload  payloadReader
+	batch   *changelog.Batch
+	facts   map[string][]columnFacts
+	maps    map[uint64]tableMap
+	shapes  map[string]*shape
+	rows    map[string][]changelog.Row
+	events  map[string][]rowsEvent // by table
+	kinds   map[eventType]int
+	faults  []fault.Code
+	gtids   []gtidBody
+	payload payloadReader
 }
 
 func newRecording() *recording {
@@ -103,7 +103,7 @@ func (r *recording) compressed(body []byte) error {
 	}
 	for {
 		h, err := r.payload.next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {

@@ -51,7 +51,7 @@ func (r *registry) mapped(id uint64) (*mappedTable, error) {
 }
 
 // tableMap takes a TABLE_MAP in. On a live stream nearly all of them repeat what is known already.
-func (s *stream) tableMap(ctx context.Context, body []byte) error {
+func (s *stream) tableMap(body []byte) error {
 	m, err := parseTableMap(body)
 	if err != nil {
 		return err

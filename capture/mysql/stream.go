@@ -305,7 +305,7 @@ func (s *stream) apply(ctx context.Context, h eventHeader, body eventBody) error
 func (s *stream) control(ctx context.Context, h eventHeader, body []byte) error {
 	switch h.Type {
 	case eventTableMap:
-		return s.tableMap(ctx, body)
+		return s.tableMap(body)
 	case eventXID:
 		if _, err := parseXID(body); err != nil {
 			return err
@@ -316,7 +316,7 @@ func (s *stream) control(ctx context.Context, h eventHeader, body []byte) error 
 		if err != nil {
 			return err
 		}
-		return s.query(ctx, h, q)
+		return s.query(ctx, q)
 	case eventXAPrepare:
 		x, err := parseXAPrepare(body)
 		if err != nil {

@@ -95,10 +95,10 @@ func (l *columnLayout) read(typ columnType, meta *cursor) error {
 // readString takes the two bytes of a fixed-length string. The first is the real type (ENUM and SET hide here) with the
 // length's bits 8 and 9, inverted, in its bits 4 and 5.
 func (l *columnLayout) readString(meta *cursor) {
-	real, length := meta.u8(), uint16(meta.u8())
-	if real&0x30 != 0x30 {
-		length |= uint16(real&0x30^0x30) << 4
-		real |= 0x30
+	typ, length := meta.u8(), uint16(meta.u8())
+	if typ&0x30 != 0x30 {
+		length |= uint16(typ&0x30^0x30) << 4
+		typ |= 0x30
 	}
-	l.typ, l.meta = columnType(real), length
+	l.typ, l.meta = columnType(typ), length
 }

@@ -73,7 +73,7 @@ func appendDecimal(dst, p []byte, digits, scale int) ([]byte, error) {
 		dst = append(dst, '-')
 	}
 	zero := len(dst)
-	var any uint64 // all groups or-ed: zero has no sign
+	var union uint64 // all groups or-ed: zero has no sign
 	for n := digits; n > 0; {
 		size := n % 9
 		if size == 0 {
@@ -88,7 +88,7 @@ func appendDecimal(dst, p []byte, digits, scale int) ([]byte, error) {
 		} else if g != 0 {
 			dst = strconv.AppendUint(dst, g, 10)
 		}
-		any |= g
+		union |= g
 		p, n = rest, n-size
 	}
 	if len(dst) == zero {
@@ -104,10 +104,10 @@ func appendDecimal(dst, p []byte, digits, scale int) ([]byte, error) {
 			return nil, err
 		}
 		dst = appendDigits(dst, g, size)
-		any |= g
+		union |= g
 		p, n = rest, n-size
 	}
-	if negative && any == 0 {
+	if negative && union == 0 {
 		dst = append(dst[:start], dst[start+1:]...)
 	}
 	return dst, nil

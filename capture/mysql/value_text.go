@@ -32,9 +32,9 @@ func (d columnDef) text(col *changelog.Column, dec *column) error {
 	return nil
 }
 
-// lengthPrefix is how many bytes the length of a string takes whose longest value has max bytes.
-func lengthPrefix(max int) int {
-	if max > 255 {
+// lengthPrefix is how many bytes the length of a string takes whose longest value has so many bytes.
+func lengthPrefix(longest int) int {
+	if longest > 255 {
 		return 2
 	}
 	return 1
