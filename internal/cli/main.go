@@ -117,20 +117,22 @@ func exitCode(err error) int {
 // explain prints an error for a person: what happened, then what to do, then where to read more.
 func (a *app) explain(err error) {
 	var wrong usageError
+	var text strings.Builder
 	f := fault.As(err)
 	switch {
 	case errors.Is(err, errChecks):
 	case errors.As(err, &wrong):
-		fmt.Fprintf(a.err, "cdcbridge: %s\nRun cdcbridge --help for the commands and flags.\n", err)
+		fmt.Fprintf(&text, "cdcbridge: %s\nRun cdcbridge --help for the commands and flags.\n", err)
 	case f == nil:
-		fmt.Fprintf(a.err, "cdcbridge: %s\n", err)
+		fmt.Fprintf(&text, "cdcbridge: %s\n", err)
 	default:
-		fmt.Fprintf(a.err, "cdcbridge: %s\n", trimHint(err, f))
+		fmt.Fprintf(&text, "cdcbridge: %s\n", trimHint(err, f))
 		if f.Hint != "" {
-			fmt.Fprintf(a.err, "What to do: %s\n", f.Hint)
+			fmt.Fprintf(&text, "What to do: %s\n", f.Hint)
 		}
-		fmt.Fprintf(a.err, "More: docs/errors.md#%s\n", f.Code)
+		fmt.Fprintf(&text, "More: docs/errors.md#%s\n", f.Code)
 	}
+	_, _ = io.WriteString(a.err, text.String()) // the exit code still tells, and there is nowhere else to say it
 }
 
 // trimHint renders err without the hint at its end, which is printed apart.

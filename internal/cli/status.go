@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -85,8 +86,9 @@ func (a *app) status(ctx context.Context, url string, output outputFormat) error
 }
 
 func printStatus(w io.Writer, s *daemon.Status, now time.Time) error {
-	fmt.Fprintf(w, "cdcbridge %s, up %s, %s\n\n", s.Version, age(now.Sub(s.StartedAt)), readyWord(s.Ready))
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	var page bytes.Buffer
+	fmt.Fprintf(&page, "cdcbridge %s, up %s, %s\n\n", s.Version, age(now.Sub(s.StartedAt)), readyWord(s.Ready))
+	t := tabwriter.NewWriter(&page, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "PIPELINE\tSTATE\tSINCE\tLAG\tCHANGES\tCOMMITS\tRESTARTS\tPOSITION")
 	for i := range s.Pipelines {
 		p := &s.Pipelines[i]
@@ -109,12 +111,13 @@ func printStatus(w io.Writer, s *daemon.Status, now time.Time) error {
 		if p.Code == "" {
 			continue
 		}
-		fmt.Fprintf(w, "\n%s [%s] %s\n", p.Name, p.Code, p.Error)
+		fmt.Fprintf(&page, "\n%s [%s] %s\n", p.Name, p.Code, p.Error)
 		if p.Hint != "" {
-			fmt.Fprintf(w, "  %s\n", p.Hint)
+			fmt.Fprintf(&page, "  %s\n", p.Hint)
 		}
 	}
-	return nil
+	_, err := page.WriteTo(w)
+	return err
 }
 
 func readyWord(ready bool) string {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -140,7 +141,8 @@ func printValidation(w io.Writer, v validation, output outputFormat) error {
 		enc.SetIndent("", "  ")
 		return enc.Encode(v)
 	}
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	var page bytes.Buffer
+	t := tabwriter.NewWriter(&page, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "SEVERITY\tPIPELINE\tAREA\tSUBJECT\tFOUND")
 	bad := map[capture.Severity]int{}
 	for _, f := range v.Findings {
@@ -158,9 +160,10 @@ func printValidation(w io.Writer, v validation, output outputFormat) error {
 		if f.Code != "" {
 			code = " [" + f.Code + "]"
 		}
-		fmt.Fprintf(w, "\n%s: %s %s%s\n  %s\n", f.Severity, f.Area, f.Subject, code, f.Remedy)
+		fmt.Fprintf(&page, "\n%s: %s %s%s\n  %s\n", f.Severity, f.Area, f.Subject, code, f.Remedy)
 	}
-	_, err := fmt.Fprintf(w, "\n%d checks, %d problems, %d warnings\n", len(v.Findings), bad[capture.Problem], bad[capture.Warning])
+	fmt.Fprintf(&page, "\n%d checks, %d problems, %d warnings\n", len(v.Findings), bad[capture.Problem], bad[capture.Warning])
+	_, err := page.WriteTo(w)
 	return err
 }
 
