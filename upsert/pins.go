@@ -18,10 +18,6 @@ type pin struct {
 	Partitions int32
 }
 
-func pinOf(t *kafkawire.Topic) pin {
-	return pin{ID: t.ID, Partitions: int32(len(t.Partitions))}
-}
-
 // check compares the pin with the topic of that name as the cluster describes it now. An answer that says nothing (the topic
 // is hidden by an ACL, its broker is starting) is a fault of its own.
 func (p pin) check(name string, found *kafkawire.Topic) error {

@@ -109,7 +109,10 @@ func (t *Topic) limits(settings map[string]string, compression string) error {
 	}
 	t.MaxBatch = n
 	codec := settings["compression.type"]
-	t.Recompress = codec != "producer" && codec != compression && !(codec == "uncompressed" && compression == "none")
+	if codec == "uncompressed" { // the topic's word for what producers call none
+		codec = "none"
+	}
+	t.Recompress = codec != "producer" && codec != compression
 	t.WallClock = slices.Contains(strings.Split(settings["cleanup.policy"], ","), "delete")
 	if before, err := strconv.ParseInt(settings["message.timestamp.before.max.ms"], 10, 64); err == nil && before < oldTimestamps.Milliseconds() {
 		t.WallClock = true
