@@ -16,7 +16,10 @@ const example = "config.example.yaml"
 // TestExampleIsTheManual loads config.example.yaml and checks that every key of every source and format is in it with its
 // default, and that every key has a comment. The sections above them are checked in internal/config.
 func TestExampleIsTheManual(t *testing.T) {
-	os.Unsetenv("MYSQL_PASSWORD")
+	t.Setenv("MYSQL_PASSWORD", "") // puts it back at the end
+	if err := os.Unsetenv("MYSQL_PASSWORD"); err != nil {
+		t.Fatal(err)
+	}
 	cfg, err := config.Load(example, registry())
 	if err != nil {
 		t.Fatal(err)

@@ -57,7 +57,7 @@ func appendDecimalPrecise(dst []byte, c *column, v *changelog.Value) ([]byte, er
 		return dst, malformed("an empty decimal")
 	}
 	if len(text) > maxWideDigits {
-		return appendHugeDecimal(dst, c, v)
+		return appendHugeDecimal(dst, v)
 	}
 	var n wide
 	var word uint64
@@ -86,7 +86,7 @@ func appendDecimalPrecise(dst []byte, c *column, v *changelog.Value) ([]byte, er
 }
 
 // appendHugeDecimal is for numbers that no MySQL column can hold.
-func appendHugeDecimal(dst []byte, c *column, v *changelog.Value) ([]byte, error) {
+func appendHugeDecimal(dst []byte, v *changelog.Value) ([]byte, error) {
 	digits := make([]byte, 0, len(v.Bytes()))
 	for _, ch := range v.Bytes() {
 		if ch != '.' {

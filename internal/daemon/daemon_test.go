@@ -153,7 +153,7 @@ func TestProgressKeepsRetrying(t *testing.T) {
 		if s.State == Failed || p.count() < 35 { // 1 s of work, at most 0.5 s of delay
 			t.Fatalf("%d attempts: %+v", p.count(), s)
 		}
-		if min := 5 * uint64(p.count()-1); s.Counters.Changes < min || s.Position != "p" {
+		if least := 5 * uint64(p.count()-1); s.Counters.Changes < least || s.Position != "p" {
 			t.Errorf("the numbers of ended attempts are lost: %+v", s)
 		}
 		if err := b.stop(t); err != nil {

@@ -50,7 +50,8 @@ func (s *served) stop(t *testing.T) {
 	if err := <-s.done; err != nil {
 		t.Errorf("stopping: %v", err)
 	}
-	if _, err := http.Get(s.url + "/healthz"); err == nil {
+	if resp, err := http.Get(s.url + "/healthz"); err == nil {
+		_ = resp.Body.Close()
 		t.Error("HTTP is still served after the end")
 	}
 }
@@ -134,10 +135,13 @@ func TestHTTP(t *testing.T) {
 	if code, _ := s.get(t, "/debug/pprof/"); code != 404 {
 		t.Errorf("pprof is served unasked: %d", code)
 	}
-	if resp, err := http.Post(s.url+"/status", "text/plain", strings.NewReader("x")); err != nil || resp.StatusCode != 405 {
-		t.Errorf("POST: %v %v", resp, err)
-	} else {
-		resp.Body.Close()
+	resp, err := http.Post(s.url+"/status", "text/plain", strings.NewReader("x"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != 405 {
+		t.Errorf("POST: %s", resp.Status)
 	}
 	s.stop(t)
 }
@@ -224,7 +228,9 @@ func TestSystemd(t *testing.T) {
 	t.Setenv("NOTIFY_SOCKET", socket)
 	t.Setenv("WATCHDOG_USEC", "40000")
 	t.Setenv("WATCHDOG_PID", "")
-	os.Unsetenv("WATCHDOG_PID")
+	if err := os.Unsetenv("WATCHDOG_PID"); err != nil {
+		t.Fatal(err)
+	}
 	hear := func() string {
 		t.Helper()
 		if err := conn.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {

@@ -46,7 +46,7 @@ type verdict struct {
 func (r *retries) judge(pipeline string, err error, progressed bool) verdict {
 	f := asFault(err)
 	// A server that starts may not know its users yet, so a login that has worked before is tried again.
-	if f.Final && !(f.Code == fault.Auth && r.ran) {
+	if f.Final && (f.Code != fault.Auth || !r.ran) {
 		return verdict{fault: f, final: true}
 	}
 	if progressed {

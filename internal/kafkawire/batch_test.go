@@ -2,6 +2,7 @@ package kafkawire
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -93,7 +94,7 @@ func TestBatchAgainstKafkaGo(t *testing.T) {
 				}
 				compareWithKafkaGo(t, &records[i], got)
 			}
-			if _, err := set.Records.ReadRecord(); err != io.EOF {
+			if _, err := set.Records.ReadRecord(); !errors.Is(err, io.EOF) {
 				t.Fatalf("%s: more than %d records: %v", codec, n, err)
 			}
 		}

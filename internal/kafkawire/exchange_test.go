@@ -145,7 +145,7 @@ func produceOf(batch []byte) *ProduceRequest {
 func TestLargeBatchIsSentUncopied(t *testing.T) {
 	batch := bytes.Repeat([]byte("batch"), ownedChunk)
 	var got []byte
-	f := &fakeBroker{t: t, answer: func(_ protocol.ApiKey, version int16, body []byte) []byte {
+	f := &fakeBroker{t: t, answer: func(_ protocol.ApiKey, _ int16, body []byte) []byte {
 		got = bytes.Clone(body)
 		return produceAnswer(OK)
 	}}

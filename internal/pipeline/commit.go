@@ -145,9 +145,9 @@ func (c *committer) drain(ctx context.Context) error {
 }
 
 // mergeState lets newer entries replace older ones of the same key. Few keys change between two commits.
-func mergeState(old, new []changelog.State) []changelog.State {
+func mergeState(old, newer []changelog.State) []changelog.State {
 next:
-	for _, s := range new {
+	for _, s := range newer {
 		for i := range old {
 			if old[i].Key == s.Key {
 				old[i] = s

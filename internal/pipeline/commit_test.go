@@ -124,7 +124,7 @@ func TestFailedWriteCommitsNothing(t *testing.T) {
 	j := &job{done: make(chan struct{}), chunk: &chunk}
 	close(j.done)
 	queue <- j
-	if err := c.run(t.Context(), queue); err != w.fail {
+	if err := c.run(t.Context(), queue); !errors.Is(err, w.fail) {
 		t.Errorf("got %v", err)
 	}
 	if len(w.log) != 1 {

@@ -81,7 +81,7 @@ func (p *Pipeline) open(ctx context.Context, stop <-chan struct{}, source captur
 		}
 	}()
 	err := p.openBoth(ctx, source, sink)
-	if err != nil && context.Cause(ctx) == errStopped {
+	if err != nil && errors.Is(context.Cause(ctx), errStopped) {
 		return false, nil
 	}
 	return err == nil, err
