@@ -4,6 +4,7 @@ SHELL    := /bin/bash
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 FUZZTIME ?= 10s
 GO       ?= go
+LINTER   ?= golangci-lint
 
 .PHONY: help
 help: ## list the targets
@@ -55,5 +56,6 @@ golden: ## rewrite golden files after a wanted change of output
 
 .PHONY: lint
 lint: ## golangci-lint with the project's rules
-	golangci-lint run ./...
-	cd integration && golangci-lint run ./...
+	@command -v $(LINTER) >/dev/null || { echo "$(LINTER) is missing; install it: $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0"; exit 1; }
+	$(LINTER) run ./...
+	cd integration && $(LINTER) run --config ../.golangci.yml ./...
