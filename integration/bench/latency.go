@@ -38,6 +38,12 @@ type probe struct {
 	all             chan struct{} // closed when everything was read
 }
 
+// Rows before the measured ones.
+const (
+	firstWarm = 1_000_000
+	warmRows  = 100
+)
+
 // measureLatency measures at the rate of the project's aim and at a trickle.
 func measureLatency(ctx context.Context, s *stand) error {
 	for range s.runs {
@@ -69,8 +75,8 @@ func (s *stand) latency(ctx context.Context, rate, seconds int) error {
 	g, reading := errgroup.WithContext(ctx)
 	reading, stopReading := context.WithCancel(reading)
 	defer stopReading()
-	// The first row makes the topic; it is not measured.
-	if _, err := s.db.ExecContext(ctx, thousandOrders(1_000_000)+" LIMIT 1"); err != nil {
+	// The first rows make the topic, and show when the consumer has found all of its partitions; they are not measured.
+	if _, err := s.db.ExecContext(ctx, fmt.Sprintf("%s LIMIT %d", thousandOrders(firstWarm), warmRows)); err != nil {
 		return err
 	}
 	topic := name + ".o0.orders"
@@ -82,7 +88,7 @@ func (s *stand) latency(ctx context.Context, rate, seconds int) error {
 	select {
 	case <-warm:
 	case <-reading.Done():
-		return errors.Join(fmt.Errorf("the first row does not come\n%s", d.Log()), g.Wait())
+		return errors.Join(fmt.Errorf("the first rows do not come\n%s", d.Log()), g.Wait())
 	}
 	before := s.usage()
 	p.began = time.Now()
@@ -166,7 +172,7 @@ func (p *probe) write(ctx context.Context, s *stand, rate int) error {
 	return g.Wait()
 }
 
-// read notes the arrival of each row until ctx ends. It closes warm at the first record.
+// read notes the arrival of each row until ctx ends. It closes warm when the rows before the measured ones are there.
 func (p *probe) read(ctx context.Context, s *stand, topic string, warm chan<- struct{}) error {
 	cl, err := kgo.NewClient(kgo.SeedBrokers(s.kafka.Brokers()...), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.FetchMinBytes(1),
 		kgo.ConsumeTopics(topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.MetadataMinAge(100*time.Millisecond))
@@ -174,6 +180,7 @@ func (p *probe) read(ctx context.Context, s *stand, topic string, warm chan<- st
 		return err
 	}
 	defer cl.Close()
+	before := 0
 	for {
 		fetches := cl.PollFetches(ctx)
 		now := time.Now()
@@ -188,8 +195,10 @@ func (p *probe) read(ctx context.Context, s *stand, topic string, warm chan<- st
 			if err := json.Unmarshal(it.Next().Key, &key); err != nil {
 				return fmt.Errorf("reading a key: %w", err)
 			}
-			if key.ID >= int64(len(p.got)) {
-				close(warm)
+			if key.ID >= firstWarm {
+				if before++; before == warmRows {
+					close(warm)
+				}
 				continue
 			}
 			if !p.got[key.ID].CompareAndSwap(0, int64(now.Sub(p.began))) {
