@@ -20,7 +20,7 @@ type committer struct {
 	sink       writer
 	ack        func(changelog.Position)
 	policy     CommitPolicy
-	splitAfter time.Duration // age at which a transaction is committed even inside a source transaction
+	splitAfter time.Duration // age at which any transaction is committed, even inside a source transaction
 	release    func(int64)   // gives memory back to the feeder
 	stats      *counters
 
@@ -85,10 +85,15 @@ func (c *committer) due(now time.Time, more bool) time.Duration {
 	case c.bytes >= c.policy.MaxBytes:
 		return 0
 	case c.drained && !more:
-		return min(c.policy.MinGap-now.Sub(c.last), c.policy.MaxInterval-now.Sub(c.began))
+		return min(c.policy.MinGap-now.Sub(c.last), c.oldest(now))
 	default:
-		return c.policy.MaxInterval - now.Sub(c.began)
+		return c.oldest(now)
 	}
+}
+
+// oldest is how much longer the open transaction may stay open between two source transactions.
+func (c *committer) oldest(now time.Time) time.Duration {
+	return min(c.policy.MaxInterval, c.splitAfter) - now.Sub(c.began)
 }
 
 func (c *committer) write(ctx context.Context, j *job) error {

@@ -44,14 +44,14 @@ func rows(pos string, bytes int, inTxn, drained bool) upsert.Chunk {
 	return upsert.Chunk{Parts: []upsert.Part{{}}, Bytes: bytes, Next: changelog.Checkpoint{Pos: changelog.Position(pos)}, InTxn: inTxn, Drained: drained}
 }
 
-func runCommitter(t *testing.T, chunks []chunkAt, until time.Duration) []string {
+func runCommitter(t *testing.T, policy CommitPolicy, chunks []chunkAt, until time.Duration) []string {
 	t.Helper()
 	var w *logWriter
 	synctest.Test(t, func(t *testing.T) {
 		w = &logWriter{begin: time.Now()}
 		ctx, cancel := context.WithTimeout(t.Context(), until)
 		defer cancel()
-		c := committer{sink: w, ack: func(p changelog.Position) { w.note("ack %s", p) }, policy: DefaultCommitPolicy(),
+		c := committer{sink: w, ack: func(p changelog.Position) { w.note("ack %s", p) }, policy: policy,
 			splitAfter: 5 * time.Second, stats: &counters{}, release: func(int64) {}}
 		queue := make(chan *job, 10)
 		go func() {
@@ -87,8 +87,20 @@ func TestCommitPolicy(t *testing.T) {
 		"an idle position after its interval": {[]chunkAt{{100 * ms, idle}}, 11 * time.Second, "10s commit i []; 10s ack i"},
 		"a state-only transaction once a day": {nil, 25 * time.Hour, "24h0m0s commit  []; 24h0m0s ack "},
 	} {
-		if got := strings.Join(runCommitter(t, tc.chunks, tc.until), "; "); got != tc.want {
+		if got := strings.Join(runCommitter(t, DefaultCommitPolicy(), tc.chunks, tc.until), "; "); got != tc.want {
 			t.Errorf("%s:\n got %s\nwant %s", name, got, tc.want)
+		}
+	}
+}
+
+// However long the policy would wait, the transaction must end well before Kafka aborts it.
+func TestCommitPolicyYieldsToTheTransactionTimeout(t *testing.T) {
+	slow := DefaultCommitPolicy()
+	slow.MinGap, slow.MaxInterval = time.Minute, time.Hour
+	for _, drained := range []bool{false, true} {
+		got := strings.Join(runCommitter(t, slow, []chunkAt{{0, rows("a", 1, false, drained)}}, 10*time.Second), "; ")
+		if want := "0s write a; 5s commit a []; 5s ack a"; got != want {
+			t.Errorf("drained %v: got %s, want %s", drained, got, want)
 		}
 	}
 }
