@@ -342,13 +342,13 @@ func (p *producer) doubt(err error) {
 }
 
 // refresh is routes.refresh for the middle of a call: an answer that does not come is no error, for the call will be repeated
-// and needs one sooner or later.
+// and needs one sooner or later. An attempt has the time to make sure that a topic is gone.
 func (p *producer) refresh(ctx context.Context, last error) error {
 	if p.routes == nil {
 		return nil // nothing is routed before the open is through
 	}
 	for times := 0; ; times++ {
-		attempt, cancel := context.WithTimeout(ctx, p.attemptTime())
+		attempt, cancel := context.WithTimeout(ctx, p.attemptTime()+confirmTimes*confirmPause)
 		err := p.routes.refresh(attempt)
 		cancel()
 		if err == nil || fault.IsFinal(err) {

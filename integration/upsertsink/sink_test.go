@@ -49,6 +49,7 @@ func TestSink(t *testing.T) {
 			k := servers.KafkaFor(t, kind.options)
 			e := &env{kafka: k, brokers: k.Brokers(), proto: kind.proto}
 			t.Run("Delivers", e.testDelivers)
+			t.Run("Verification", e.testVerification)
 			t.Run("Group", func(t *testing.T) {
 				for name, test := range map[string]func(*testing.T){
 					"Crash": e.testCrash, "Abort": e.testAbort, "TwoSinks": e.testTwoSinks, "Asleep": e.testAsleep,
@@ -58,6 +59,9 @@ func TestSink(t *testing.T) {
 					"Timestamp": e.testTimestamp, "Split": e.testSplit, "TooLarge": e.testTooLarge, "LargeState": e.testLargeState,
 					"Check": e.testCheck, "NewerState": e.testNewerState,
 					"LateEndTxn": e.testLateEndTxn, "LateCopies": e.testLateCopies,
+					"StartIsClaimed": e.testStartIsClaimed, "CommitsUntilTheTakeover": e.testCommitsUntilTheTakeover,
+					"UnsureZombie": e.testUnsureZombie, "JoinsBeforeItWrites": e.testJoinsBeforeItWrites, "SequencesRunOn": e.testSequencesRunOn,
+					"StateTopicIsSmall": e.testStateTopicIsSmall, "StateTopicChanges": e.testStateTopicChanges, "CompactedState": e.testCompactedState,
 				} {
 					t.Run(name, func(t *testing.T) {
 						t.Parallel()
