@@ -49,7 +49,7 @@ func TestStop(t *testing.T) {
 	defer quiet()
 
 	t.Run("drained", func(t *testing.T) {
-		for range longer(4, 40) {
+		for range longer(4, 20) {
 			d := start(t, config)
 			waitState(t, d, 30*time.Second, "running")
 			time.Sleep(time.Duration(r.IntN(1200)) * time.Millisecond)
