@@ -91,8 +91,13 @@ func record(ctx context.Context, conn *sql.Conn, datadir, out, name, script stri
 			return err
 		}
 	}
-	logs.Close()
-	if _, err := conn.ExecContext(ctx, forServer(script, version)); err != nil {
+	if err := logs.Err(); err != nil {
+		return err
+	}
+	if script, err = forServer(script, version); err != nil {
+		return err
+	}
+	if _, err := conn.ExecContext(ctx, script); err != nil {
 		return err
 	}
 	s, err := selectAll(ctx, conn, name)
@@ -120,9 +125,11 @@ func record(ctx context.Context, conn *sql.Conn, datadir, out, name, script stri
 }
 
 // forServer uncomments the lines that begin with "-- since 80300:" when the server is that new.
-func forServer(script, version string) string {
+func forServer(script, version string) (string, error) {
 	var major, minor, patch int
-	fmt.Sscanf(version, "%d.%d.%d", &major, &minor, &patch)
+	if _, err := fmt.Sscanf(version, "%d.%d.%d", &major, &minor, &patch); err != nil {
+		return "", fmt.Errorf("reading the version %q: %w", version, err)
+	}
 	lines := strings.Split(script, "\n")
 	for i, line := range lines {
 		since, sql, ok := strings.Cut(strings.TrimPrefix(line, "-- since "), ": ")
@@ -130,7 +137,7 @@ func forServer(script, version string) string {
 			lines[i] = sql
 		}
 	}
-	return strings.Join(lines, "\n")
+	return strings.Join(lines, "\n"), nil
 }
 
 func writePacked(path string, data []byte) error {
@@ -203,6 +210,9 @@ func selectTable(ctx context.Context, conn *sql.Conn, schema, name string) (tabl
 		}
 		t.Columns = append(t.Columns, c)
 		exprs = append(exprs, expression("`"+strings.ReplaceAll(c.Name, "`", "``")+"`", strings.ToLower(dataType)))
+	}
+	if err := cols.Err(); err != nil {
+		return t, err
 	}
 	rows, err := conn.QueryContext(ctx, "SELECT "+strings.Join(exprs, ", ")+" FROM `"+name+"` ORDER BY id")
 	if err != nil {

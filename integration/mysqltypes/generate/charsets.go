@@ -96,16 +96,18 @@ func writeTables(ctx context.Context, conn *sql.Conn, out string, maxLen map[str
 		if n == 4 {
 			planes = append(planes, planeFour)
 		}
-		var raw bytes.Buffer
+		var raw []byte
 		for _, p := range planes {
 			table, err := p.read(ctx, conn, name)
 			if err != nil {
 				return fmt.Errorf("reading plane %d of %s: %w", p.kind, name, err)
 			}
-			raw.WriteByte(p.kind)
-			binary.Write(&raw, binary.LittleEndian, table)
+			raw = append(raw, p.kind)
+			for _, u := range table {
+				raw = binary.LittleEndian.AppendUint16(raw, u)
+			}
 		}
-		if err := writePacked(filepath.Join(out, "charsets", name+".gz"), raw.Bytes()); err != nil {
+		if err := writePacked(filepath.Join(out, "charsets", name+".gz"), raw); err != nil {
 			return err
 		}
 	}

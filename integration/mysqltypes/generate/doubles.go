@@ -1,7 +1,7 @@
 package main
 
 import (
-	"bufio"
+	"bytes"
 	"context"
 	"fmt"
 	"math"
@@ -17,21 +17,16 @@ func doubles(ctx context.Context, out, server string) error {
 		return err
 	}
 	defer db.Close()
-	f, err := os.Create(filepath.Join(out, "testdata", "doubles.txt"))
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	w := bufio.NewWriter(f)
+	var lines bytes.Buffer
 	for _, d := range sampleDoubles() {
 		var text string
 		// A bound parameter keeps the bits; the server's literals of many digits are off by one here and there.
 		if err := conn.QueryRowContext(ctx, "SELECT CAST(JSON_ARRAY(?) AS CHAR)", d).Scan(&text); err != nil {
 			return fmt.Errorf("asking for %v: %w", d, err)
 		}
-		fmt.Fprintf(w, "%016x %s\n", math.Float64bits(d), text[1:len(text)-1])
+		fmt.Fprintf(&lines, "%016x %s\n", math.Float64bits(d), text[1:len(text)-1])
 	}
-	return w.Flush()
+	return os.WriteFile(filepath.Join(out, "testdata", "doubles.txt"), lines.Bytes(), 0o644)
 }
 
 func sampleDoubles() []float64 {

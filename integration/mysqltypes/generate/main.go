@@ -55,7 +55,7 @@ func open(ctx context.Context, server string) (*sql.DB, *sql.Conn, error) {
 	db := sql.OpenDB(c)
 	conn, err := db.Conn(ctx)
 	if err != nil {
-		db.Close()
+		_ = db.Close() // the first error is the one that matters
 		return nil, nil, fmt.Errorf("connecting to %s: %w", server, err)
 	}
 	return db, conn, nil
