@@ -2,6 +2,7 @@ package servers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -71,7 +72,7 @@ func (k *Kafka) coordinates(ctx context.Context) error {
 			return fmt.Errorf("asking for a transaction coordinator: %w", err)
 		}
 		for _, state := range resp.TransactionStates {
-			if err := kerr.ErrorForCode(state.ErrorCode); err != kerr.TransactionalIDNotFound {
+			if err := kerr.ErrorForCode(state.ErrorCode); !errors.Is(err, kerr.TransactionalIDNotFound) {
 				return fmt.Errorf("asking the transaction coordinator: %w", err)
 			}
 		}

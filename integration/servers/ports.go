@@ -1,6 +1,7 @@
 package servers
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -67,7 +68,7 @@ func tryPort(port int) error {
 	}
 	l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 	if err != nil {
-		return fmt.Errorf("%w (unlocking: %v)", err, lockPort(port, syscall.F_UNLCK))
+		return errors.Join(err, lockPort(port, syscall.F_UNLCK))
 	}
 	if err := l.Close(); err != nil {
 		return err

@@ -23,7 +23,6 @@ type process struct {
 	cmd  *exec.Cmd
 	log  string        // its stdout and stderr, appended to
 	done chan struct{} // closed when it is gone
-	err  error         // how it ended; valid after done
 }
 
 // spawn is what startProcess needs to know.
@@ -77,7 +76,7 @@ func startProcess(s spawn) (*process, error) {
 	}
 	p := &process{name: s.name, cmd: cmd, log: s.log, done: make(chan struct{})}
 	go func() {
-		p.err = cmd.Wait()
+		_ = cmd.Wait() // cmd.ProcessState says how it ended
 		close(p.done)
 	}()
 	return p, nil
@@ -209,7 +208,7 @@ func (p *process) until(ctx context.Context, ready func(context.Context) error) 
 		}
 		select {
 		case <-p.done:
-			return fmt.Errorf("starting %s: it ended (%v)%s", p.name, p.err, logTail(p.log))
+			return fmt.Errorf("starting %s: it ended (%s)%s", p.name, p.cmd.ProcessState, logTail(p.log))
 		case <-ctx.Done():
 			return fmt.Errorf("waiting for %s: %w; last answer: %w%s", p.name, ctx.Err(), err, logTail(p.log))
 		case <-ticker.C:

@@ -3,6 +3,7 @@ package servers
 import (
 	"bufio"
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -50,7 +51,7 @@ func TestServersDieWithTheirOwner(t *testing.T) {
 			break
 		}
 		if err == nil {
-			c.Close()
+			_ = c.Close()
 		}
 		if time.Now().After(deadline) {
 			t.Fatalf("the server outlives its owner: %v", err)
@@ -78,7 +79,7 @@ func TestOwnerHelper(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	os.Stdout.WriteString("owner: " + m.Addr() + " " + m.dir.path + "\n")
+	fmt.Println("owner:", m.Addr(), m.dir.path)
 	select {}
 }
 

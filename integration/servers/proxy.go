@@ -77,8 +77,8 @@ func (p *Proxy) LatencyToServer(d time.Duration) error {
 	return p.toxic("latency", "upstream", d > 0, map[string]int64{"latency": d.Milliseconds()})
 }
 
-// Silence, when on, swallows all that the server says while the connections stay open. Turning it off cuts those that were
-// open meanwhile, since their bytes are lost.
+// Silence makes the proxy swallow all that the server says while the connections stay open. Turning it
+// off cuts those that were open meanwhile, since their bytes are lost.
 func (p *Proxy) Silence(on bool) error {
 	return p.toxic("timeout", "downstream", on, map[string]int64{"timeout": 0})
 }

@@ -135,7 +135,7 @@ func TestProxyGoesDownAndUp(t *testing.T) {
 	p := newProxy(t)
 	p.Down()
 	if conn, err := net.Dial("tcp", p.Addr()); err == nil {
-		conn.Close()
+		_ = conn.Close()
 		t.Error("a proxy that is down accepted a connection")
 	}
 	must(t, p.Up())
