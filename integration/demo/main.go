@@ -70,7 +70,7 @@ func run(interrupted context.Context, length time.Duration) (err error) {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }() // what stays is in the temporary directory
 	config := configuration(my, kafka)
 	say("The whole configuration:\n%s", indent(config))
 	d, err := harness.Start(dir, config)

@@ -63,7 +63,7 @@ func newBench(t *testing.T, my *servers.MySQL, version, db string) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { conn.Close() })
+	t.Cleanup(func() { _ = conn.Close() })
 	for _, s := range schema(db, version == "97") {
 		if _, err := conn.ExecContext(t.Context(), s); err != nil {
 			t.Fatalf("%s: %v", s, err)

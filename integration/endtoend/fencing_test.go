@@ -138,7 +138,7 @@ func TestTwoPipelinesShareTheStatePartition(t *testing.T) {
 	d.Kill()
 	b.write(t.Context(), t, freshSeed(t), 2, 50)
 	before := time.Now()
-	d = start(t, config)
+	start(t, config)
 	b.settle(t, second, kafka.Brokers(), 5*time.Second)
 	t.Logf("settled %v after the restart", time.Since(before))
 	if err := hanging.Signal(syscall.SIGCONT); err != nil {

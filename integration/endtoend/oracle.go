@@ -1,3 +1,5 @@
+// Package endtoend runs the program between real servers, breaks everything around it while a workload writes, and compares
+// what a consumer finds in the topics with the tables and with the server's own log.
 package endtoend
 
 import (
@@ -348,8 +350,11 @@ func bitText(raw json.RawMessage) (string, error) {
 		return "0", nil
 	}
 	b, err := base64JSON(raw)
-	if err != nil || len(b) > 8 {
-		return "", fmt.Errorf("%d bytes: %v", len(b), err)
+	if err != nil {
+		return "", err
+	}
+	if len(b) > 8 {
+		return "", fmt.Errorf("%d bytes are more than a BIT column has", len(b))
 	}
 	var n [8]byte
 	copy(n[:], b)

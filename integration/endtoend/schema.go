@@ -13,20 +13,20 @@ type column struct {
 	value     func(r *rand.Rand) string
 }
 
-func text(max int, alphabet string) func(*rand.Rand) string {
+func text(most int, alphabet string) func(*rand.Rand) string {
 	runes := []rune(alphabet)
 	return func(r *rand.Rand) string {
 		var b strings.Builder
-		for range r.IntN(max + 1) {
+		for range r.IntN(most + 1) {
 			b.WriteRune(runes[r.IntN(len(runes))])
 		}
 		return "'" + strings.NewReplacer(`\`, `\\`, `'`, `''`, "\x00", `\0`).Replace(b.String()) + "'"
 	}
 }
 
-func blob(max int) func(*rand.Rand) string {
+func blob(most int) func(*rand.Rand) string {
 	return func(r *rand.Rand) string {
-		b := make([]byte, r.IntN(max+1))
+		b := make([]byte, r.IntN(most+1))
 		for i := range b {
 			b[i] = byte(r.Uint32())
 		}

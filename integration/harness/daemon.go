@@ -210,7 +210,7 @@ func (d *Daemon) WaitState(ctx context.Context, states ...string) (PipelineStatu
 		}
 		select {
 		case <-d.exited:
-			return last, fmt.Errorf("cdcbridge ended while waiting for %v: %v\n%s", states, d.err, d.Log())
+			return last, fmt.Errorf("cdcbridge ended while waiting for %v: %s\n%s", states, d.cmd.ProcessState, d.Log())
 		case <-ctx.Done():
 			return last, fmt.Errorf("waiting for %v, last %+v: %w\n%s", states, last, ctx.Err(), d.Log())
 		case <-time.After(50 * time.Millisecond):

@@ -2,6 +2,7 @@ package harness
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sort"
 	"strconv"
@@ -78,7 +79,7 @@ func consume(ctx context.Context, cl *kgo.Client, todo map[int32]int64) ([]Recor
 			return nil, ctx.Err()
 		}
 		for _, e := range fetches.Errors() {
-			if e.Err != context.DeadlineExceeded {
+			if !errors.Is(e.Err, context.DeadlineExceeded) {
 				return nil, fmt.Errorf("reading %s/%d: %w", e.Topic, e.Partition, e.Err)
 			}
 		}
@@ -159,7 +160,7 @@ func CheckOnce(records []Record) error {
 	return nil
 }
 
-// TransactionState is the coordinator's word for the state of a transactional id: "Ongoing", "CompleteCommit", …
+// TransactionState is the coordinator's word for the state of a transactional id, such as "Ongoing" or "CompleteCommit".
 func TransactionState(ctx context.Context, brokers []string, id string) (string, error) {
 	cl, err := kgo.NewClient(kgo.SeedBrokers(brokers...))
 	if err != nil {

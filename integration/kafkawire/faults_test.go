@@ -88,7 +88,7 @@ func (e *env) testFaults(t *testing.T) {
 	}
 	conns = nil
 	m.lose = once(protocol.EndTxn, "EndTxn v")
-	next := p.pid
+	var next kw.ProducerID
 	for attempt := 0; ; attempt++ { // pooled connections fail one by one
 		got, code, err := client.EndTxn(testContext(t), e.proto, p.txn, p.pid, true)
 		if err == nil && code == kw.OK {

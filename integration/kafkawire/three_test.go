@@ -44,7 +44,7 @@ func (e *three) transact(t *testing.T, p *producer, value string) {
 	for _, at := range e.all {
 		batches[at] = p.batch(t, at, kw.LZ4, record{fmt.Sprint("p", at.Partition), value})
 	}
-	e.until(t, ctx, kw.CallAddPartitions, func(ctx context.Context) (kw.Code, error) {
+	e.until(ctx, t, kw.CallAddPartitions, func(ctx context.Context) (kw.Code, error) {
 		_, code, err := e.client.AddPartitions(ctx, p.txn, p.pid, e.all)
 		return code, err
 	})
@@ -59,7 +59,7 @@ func (e *three) transact(t *testing.T, p *producer, value string) {
 		time.Sleep(5 * time.Millisecond)
 	}
 	next := p.pid
-	e.until(t, ctx, kw.CallEndTxn, func(ctx context.Context) (code kw.Code, err error) {
+	e.until(ctx, t, kw.CallEndTxn, func(ctx context.Context) (code kw.Code, err error) {
 		next, code, err = e.client.EndTxn(ctx, e.proto, p.txn, p.pid, true)
 		return code, err
 	})
@@ -97,7 +97,7 @@ func (e *three) produceOnce(ctx context.Context, t *testing.T, p *producer, m *k
 }
 
 // until repeats a call to the coordinator until it is done, also through lost answers.
-func (e *three) until(t *testing.T, ctx context.Context, kind kw.Call, call func(context.Context) (kw.Code, error)) {
+func (e *three) until(ctx context.Context, t *testing.T, kind kw.Call, call func(context.Context) (kw.Code, error)) {
 	t.Helper()
 	for {
 		short, cancel := context.WithTimeout(ctx, 3*time.Second)

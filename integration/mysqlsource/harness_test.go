@@ -41,7 +41,7 @@ func newBench(t testing.TB, o servers.MySQLOptions) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { db.Close() })
+	t.Cleanup(func() { _ = db.Close() })
 	return &bench{t, m, db}
 }
 
@@ -95,7 +95,7 @@ func open(t testing.TB, cfg *mysql.Config, at changelog.Position) (capture.Sourc
 		t.Fatal(errs)
 	}
 	src := cfg.New(capture.Env{Pipeline: "test", Log: slog.New(slog.DiscardHandler)})
-	t.Cleanup(func() { src.Close() })
+	t.Cleanup(func() { _ = src.Close() })
 	cp, err := src.Open(t.Context(), changelog.Checkpoint{Pos: at})
 	return src, cp.Pos, err
 }

@@ -33,8 +33,6 @@ type injector struct {
 	calls atomic.Int64
 	hit   atomic.Value // string: what the k-th call was
 	armed atomic.Bool  // the next write of any connection is the one to be cut
-
-	rt kafka.RoundTripper
 }
 
 func (in *injector) into(cfg kw.Config) kw.Config {
@@ -93,7 +91,7 @@ func (c *cuttable) Write(b []byte) (int, error) {
 	if c.in.armed.CompareAndSwap(true, false) {
 		if c.in.k%2 == 0 {
 			n, _ := c.Conn.Write(b[:len(b)/2])
-			_ = c.Conn.Close()
+			_ = c.Close()
 			return n, errInjected
 		}
 		c.dead.Store(true)
@@ -106,7 +104,7 @@ func (c *cuttable) Read(b []byte) (int, error) {
 	if c.dead.Load() {
 		c.once.Do(func() {
 			time.Sleep(20 * time.Millisecond)
-			_ = c.Conn.Close()
+			_ = c.Close()
 		})
 		return 0, errInjected
 	}

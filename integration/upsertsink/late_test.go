@@ -80,7 +80,7 @@ func (c *detoured) Write(b []byte) (int, error) {
 		return c.Conn.Write(b)
 	}
 	c.d.waiting, c.d.taken, c.d.address = false, append([]byte(nil), b...), c.address
-	_ = c.Conn.Close()
+	_ = c.Close()
 	return len(b), errors.New("taken by the test")
 }
 

@@ -121,7 +121,7 @@ func (e *env) testSharedState(t *testing.T) {
 	// The state record too is in the open transaction, so that it stands in the shared partition.
 	cut, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	q.hangCommit(t, hanging, cut)
+	q.hangCommit(cut, t, hanging)
 
 	r := p.mustOpen(t, "p1")
 	for range 5 {
@@ -143,7 +143,7 @@ func (e *env) testSharedState(t *testing.T) {
 }
 
 // hangCommit writes the pipeline's state record into a transaction of its own transactional id and leaves it open.
-func (p *pipeline) hangCommit(t *testing.T, r *run, ctx context.Context) {
+func (p *pipeline) hangCommit(ctx context.Context, t *testing.T, r *run) {
 	t.Helper()
 	if err := r.sink.Abort(ctx); err != nil {
 		t.Fatal(err)
