@@ -3,6 +3,7 @@ package upsertsink
 import (
 	"context"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -156,6 +157,42 @@ func (e *env) testSequencesRunOn(t *testing.T) {
 	}
 	if n := r.sink.Stats().Repeated; n > 12 {
 		t.Errorf("%d calls were repeated", n)
+	}
+	p.mustHold(t, rows)
+}
+
+// testOneCallAddsAll writes to partitions of three leaders: one AddPartitionsToTxn for all of them, the state's too, comes
+// before the first Produce of each transaction, and none after it.
+func (e *env) testOneCallAddsAll(t *testing.T) {
+	p := e.pipeline(t)
+	p.output.Settings.Partitions = 6
+	var mu sync.Mutex
+	var calls []string
+	p.wire = observe(p.wire, func(call string) {
+		mu.Lock()
+		defer mu.Unlock()
+		calls = append(calls, strings.Fields(call)[0])
+	})
+	r := p.mustOpen(t, "a")
+	r.mustWrite(t, 14)
+	r.mustCommit(t)
+	rows := 14
+	for i := range 10 {
+		mu.Lock()
+		calls = nil
+		mu.Unlock()
+		r.mustWrite(t, 14)
+		r.mustCommit(t)
+		rows += 14
+		mu.Lock()
+		first, last := slices.Index(calls, "Produce"), len(calls)-1
+		for last > 0 && calls[last] != "AddPartitionsToTxn" {
+			last--
+		}
+		if first < 0 || calls[last] != "AddPartitionsToTxn" || last > first { // several when the markers were not written yet
+			t.Errorf("transaction %d makes the calls %v", i, calls)
+		}
+		mu.Unlock()
 	}
 	p.mustHold(t, rows)
 }

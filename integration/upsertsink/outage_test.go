@@ -66,6 +66,7 @@ func TestOutage(t *testing.T) {
 func TestThreeBrokers(t *testing.T) {
 	k := servers.KafkaFor(t, servers.KafkaOptions{Brokers: 3})
 	e := &env{kafka: k, brokers: k.Brokers(), proto: kw.KIP890}
+	t.Run("OneCallAddsAll", e.testOneCallAddsAll)
 	p := e.pipeline(t)
 	p.output.Settings.Partitions = 6
 	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
