@@ -2,12 +2,11 @@ package mysql
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"hash/crc32"
 	"io"
-
-	"encoding/binary"
 
 	"cdcbridge/changelog"
 )
@@ -153,43 +152,26 @@ type bodyReader struct {
 	e    *eventReader
 	left int
 	sum  uint32
+	end  error // what follows the body: io.EOF, or why it is not to be trusted
 }
 
 func (b *bodyReader) Read(p []byte) (int, error) {
 	if b.left == 0 {
-		return 0, b.end()
+		if b.end == nil {
+			b.end = cmp.Or(unfinished(b.e.endsWith(b.sum)), io.EOF)
+		}
+		return 0, b.end
 	}
-	n, err := b.arrived(p[:min(len(p), b.left)])
+	n, err := b.e.read(p[:min(len(p), b.left)])
 	b.left -= n
 	b.sum = crc32.Update(b.sum, crc32.IEEETable, p[:n])
-	return n, err
+	return n, unfinished(err)
 }
 
-// arrived reads from the connection. Its end is not the body's: a server that goes away leaves the event unfinished.
-func (b *bodyReader) arrived(p []byte) (int, error) {
-	n, err := b.e.read(p)
+// unfinished renames the connection's end, which is not the body's: a server that goes away leaves the event unfinished.
+func unfinished(err error) error {
 	if errors.Is(err, io.EOF) {
-		err = io.ErrUnexpectedEOF
+		return io.ErrUnexpectedEOF
 	}
-	return n, err
-}
-
-func (b *bodyReader) end() error {
-	if b.e == nil || !b.e.checksums {
-		return io.EOF
-	}
-	var tail [checksumSize]byte
-	for done := 0; done < len(tail); {
-		n, err := b.arrived(tail[done:])
-		if err != nil {
-			return err
-		}
-		done += n
-	}
-	typ := b.e.head[4]
-	b.e = nil
-	if want := binary.LittleEndian.Uint32(tail[:]); want != b.sum {
-		return checksumFault(typ, want, b.sum)
-	}
-	return io.EOF
+	return err
 }

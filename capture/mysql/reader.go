@@ -195,12 +195,8 @@ func (e *eventReader) body() ([]byte, error) {
 
 // into reads the body to dst, which has e.size bytes: the body and the checksum.
 func (e *eventReader) into(dst []byte) ([]byte, error) {
-	for done := 0; done < len(dst); {
-		n, err := e.read(dst[done:])
-		if err != nil {
-			return nil, err
-		}
-		done += n
+	if err := e.readAll(dst); err != nil {
+		return nil, err
 	}
 	return e.verified(dst)
 }
@@ -221,16 +217,17 @@ func (e *eventReader) discard() error {
 		sum = crc32.Update(sum, crc32.IEEETable, p)
 		left -= len(p)
 	}
+	return e.endsWith(sum)
+}
+
+// endsWith reads the checksum at the event's end, if there is one, and compares it with that of the bytes before it.
+func (e *eventReader) endsWith(sum uint32) error {
 	if !e.checksums {
 		return nil
 	}
 	var tail [checksumSize]byte
-	for done := 0; done < len(tail); {
-		n, err := e.read(tail[done:])
-		if err != nil {
-			return err
-		}
-		done += n
+	if err := e.readAll(tail[:]); err != nil {
+		return err
 	}
 	if want := binary.LittleEndian.Uint32(tail[:]); want != sum {
 		return checksumFault(e.head[4], want, sum)
@@ -250,6 +247,18 @@ func (e *eventReader) verified(p []byte) ([]byte, error) {
 		return nil, checksumFault(e.head[4], want, sum)
 	}
 	return p[:n:n], nil
+}
+
+// readAll fills dst from the event.
+func (e *eventReader) readAll(dst []byte) error {
+	for len(dst) > 0 {
+		n, err := e.read(dst)
+		if err != nil {
+			return err
+		}
+		dst = dst[n:]
+	}
+	return nil
 }
 
 // read gives at least one byte of the event to dst, from the buffer or, when much is missing, straight from the connection.
