@@ -23,7 +23,7 @@ func (f *format) compileTemporal(c *column, in *changelog.Column) {
 		c.append = appendISODateTime
 		epoch = `"1970-01-01T00:00:00` + c.suffix
 	case changelog.KindDate:
-		c.append = appendDays
+		c.append = appendStored
 		if iso {
 			c.append = appendISODate
 			epoch = `"1970-01-01` + c.suffix
@@ -52,7 +52,7 @@ func (f *format) compileTime() appendFunc {
 	case timeNanos:
 		return appendNanos
 	}
-	return appendMicros
+	return appendStored
 }
 
 func (f *format) compileDateTime(in *changelog.Column) appendFunc {
@@ -62,14 +62,14 @@ func (f *format) compileDateTime(in *changelog.Column) appendFunc {
 	case timeISO:
 		return appendISODateTime
 	case timeMicros:
-		return appendMicros
+		return appendStored
 	case timeNanos:
 		return appendNanos
 	}
 	if in.Type.FSP <= 3 {
 		return appendMillis
 	}
-	return appendMicros
+	return appendStored
 }
 
 // ordinary handles everything but normal points in time: done tells that dst or err is the result.
@@ -83,7 +83,8 @@ func ordinary(dst []byte, c *column, v *changelog.Value) (_ []byte, done bool, e
 	return dst, true, refuse(fault.UnsupportedType, "Exclude the column or correct the row.", "infinity has no form in debezium-json")
 }
 
-func appendDays(dst []byte, c *column, v *changelog.Value) ([]byte, error) {
+// appendStored writes the number that a changelog value holds: days, or microseconds.
+func appendStored(dst []byte, c *column, v *changelog.Value) ([]byte, error) {
 	dst, done, err := ordinary(dst, c, v)
 	if done {
 		return dst, err
@@ -97,14 +98,6 @@ func appendMillis(dst []byte, c *column, v *changelog.Value) ([]byte, error) {
 		return dst, err
 	}
 	return strconv.AppendInt(dst, floorDiv(v.Int(), 1000), 10), nil
-}
-
-func appendMicros(dst []byte, c *column, v *changelog.Value) ([]byte, error) {
-	dst, done, err := ordinary(dst, c, v)
-	if done {
-		return dst, err
-	}
-	return strconv.AppendInt(dst, v.Int(), 10), nil
 }
 
 func appendNanos(dst []byte, c *column, v *changelog.Value) ([]byte, error) {

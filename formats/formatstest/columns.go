@@ -22,6 +22,15 @@ func col(name, source string, typ changelog.Type, values ...changelog.Value) col
 	}
 }
 
+// each makes values of numbers or texts.
+func each[T any](of []T, mk func(T) changelog.Value) []changelog.Value {
+	out := make([]changelog.Value, len(of))
+	for i := range of {
+		out[i] = mk(of[i])
+	}
+	return out
+}
+
 func (c column) orLossy(values ...changelog.Value) column {
 	c.lossy = values
 	return c
@@ -43,30 +52,12 @@ func columns() []column {
 func numbers() []column {
 	integer := func(bits int) changelog.Type { return changelog.Type{Kind: changelog.KindInt, Bits: bits} }
 	natural := func(bits int) changelog.Type { return changelog.Type{Kind: changelog.KindUint, Bits: bits} }
-	ints := func(v ...int64) (out []changelog.Value) {
-		for _, n := range v {
-			out = append(out, changelog.Int(n))
-		}
-		return out
+	ints := func(v ...int64) []changelog.Value { return each(v, changelog.Int) }
+	uints := func(v ...uint64) []changelog.Value { return each(v, changelog.Uint) }
+	decimals := func(v ...string) []changelog.Value {
+		return each(v, func(s string) changelog.Value { return changelog.Decimal([]byte(s)) })
 	}
-	uints := func(v ...uint64) (out []changelog.Value) {
-		for _, n := range v {
-			out = append(out, changelog.Uint(n))
-		}
-		return out
-	}
-	decimals := func(v ...string) (out []changelog.Value) {
-		for _, s := range v {
-			out = append(out, changelog.Decimal([]byte(s)))
-		}
-		return out
-	}
-	bits := func(v ...uint64) (out []changelog.Value) {
-		for _, n := range v {
-			out = append(out, changelog.Bits(n))
-		}
-		return out
-	}
+	bits := func(v ...uint64) []changelog.Value { return each(v, changelog.Bits) }
 	return []column{
 		col("flag", "boolean", changelog.Type{Kind: changelog.KindBool}, changelog.Bool(false), changelog.Bool(true)),
 		col("tiny1", "tinyint(1)", integer(8), ints(0, 1, -128, 127)...),
@@ -101,17 +92,11 @@ func numbers() []column {
 }
 
 func texts() []column {
-	text := func(v ...string) (out []changelog.Value) {
-		for _, s := range v {
-			out = append(out, changelog.String([]byte(s)))
-		}
-		return out
+	text := func(v ...string) []changelog.Value {
+		return each(v, func(s string) changelog.Value { return changelog.String([]byte(s)) })
 	}
-	raw := func(v ...string) (out []changelog.Value) {
-		for _, s := range v {
-			out = append(out, changelog.Bytes([]byte(s)))
-		}
-		return out
+	raw := func(v ...string) []changelog.Value {
+		return each(v, func(s string) changelog.Value { return changelog.Bytes([]byte(s)) })
 	}
 	all := make([]byte, 256)
 	for i := range all {
@@ -144,12 +129,7 @@ func times() []column {
 	const second = 1_000_000
 	stamp := int64(1714979289) * second // 2024-05-06 07:08:09
 	temporal := func(kind changelog.Kind, fsp int) changelog.Type { return changelog.Type{Kind: kind, FSP: fsp} }
-	clock := func(mk func(int64) changelog.Value, v ...int64) (out []changelog.Value) {
-		for _, n := range v {
-			out = append(out, mk(n))
-		}
-		return out
-	}
+	clock := func(mk func(int64) changelog.Value, v ...int64) []changelog.Value { return each(v, mk) }
 	zero := func(kind changelog.Kind) []changelog.Value {
 		return []changelog.Value{changelog.ZeroParts(kind, changelog.Civil{}), changelog.ZeroParts(kind, changelog.Civil{Year: 2024, Day: 6})}
 	}
