@@ -68,7 +68,7 @@ func (s *Sink) judgeOwnership(ctx context.Context, err error) error {
 	if !ok || !ownershipInDoubt(code) {
 		return err
 	}
-	if werr := sleep(ctx, doubtWait+rand.N(doubtJitter)); werr != nil {
+	if werr := kafkawire.Pause(ctx, doubtWait+rand.N(doubtJitter)); werr != nil {
 		return werr
 	}
 	if rerr := s.reader.readToEnd(ctx); rerr != nil {

@@ -111,7 +111,7 @@ func confirmed(ctx context.Context, wire *kafkawire.Client, name string, p pin, 
 		if !fault.Is(err, fault.TopicMissing) || times == confirmTimes {
 			return err
 		}
-		if err := sleep(ctx, confirmPause); err != nil {
+		if err := kafkawire.Pause(ctx, confirmPause); err != nil {
 			return err
 		}
 		meta, err := wire.Metadata(ctx, name)
@@ -119,17 +119,5 @@ func confirmed(ctx context.Context, wire *kafkawire.Client, name string, p pin, 
 			return err
 		}
 		found = meta.Topic(name)
-	}
-}
-
-// sleep waits for d or for the end of ctx, whose cause it returns.
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("waiting: %w", context.Cause(ctx))
 	}
 }

@@ -124,7 +124,7 @@ func (s *Sink) findTopic(ctx context.Context, name string, insist bool) (*kafkaw
 		if verdict, _ := kafkawire.Judge(kafkawire.CallRead, kafkawire.KIP890, code); verdict != kafkawire.RefreshMetadata && verdict != kafkawire.BackoffRepeat {
 			return nil, kafkawire.CodeFault("looking for topic "+name, code)
 		}
-		if werr := sleep(ctx, confirmPause); werr != nil {
+		if werr := kafkawire.Pause(ctx, confirmPause); werr != nil {
 			return nil, tooLate(werr, kafkawire.CodeFault("waiting for leaders of topic "+name, code))
 		}
 	}
@@ -190,7 +190,7 @@ func (s *Sink) createTopic(ctx context.Context, t kafkawire.NewTopic) (meta *kaf
 		if verdict != kafkawire.BackoffRepeat && verdict != kafkawire.RefreshMetadata {
 			return nil, false, f
 		}
-		if werr := sleep(ctx, confirmPause); werr != nil {
+		if werr := kafkawire.Pause(ctx, confirmPause); werr != nil {
 			return nil, false, tooLate(werr, f)
 		}
 	}
@@ -204,7 +204,7 @@ func (s *Sink) createTopic(ctx context.Context, t kafkawire.NewTopic) (meta *kaf
 			}
 			return meta, created, nil
 		}
-		if werr := sleep(ctx, confirmPause/5); werr != nil {
+		if werr := kafkawire.Pause(ctx, confirmPause/5); werr != nil {
 			return nil, false, tooLate(werr, kafkawire.CodeFault(op, kafkawire.UnknownTopicOrPartition))
 		}
 	}
@@ -231,7 +231,7 @@ func (s *Sink) topicSettings(ctx context.Context, name string) (kafkawire.Settin
 		if verdict != kafkawire.BackoffRepeat && verdict != kafkawire.RefreshMetadata {
 			return kafkawire.Settings{}, f
 		}
-		if werr := sleep(ctx, confirmPause/5); werr != nil {
+		if werr := kafkawire.Pause(ctx, confirmPause/5); werr != nil {
 			return kafkawire.Settings{}, tooLate(werr, f)
 		}
 	}

@@ -233,7 +233,7 @@ func (p *producer) awaitMarkers(ctx context.Context) error {
 		if state.Settled() {
 			return nil
 		}
-		if err := sleep(ctx, pacePause); err != nil {
+		if err := kafkawire.Pause(ctx, pacePause); err != nil {
 			return err
 		}
 	}
@@ -370,7 +370,7 @@ func (p *producer) rest(ctx context.Context, times int, last error) error {
 	if code, ok := codeOf(last); ok && code == kafkawire.ConcurrentTransactions {
 		d = min(d, 8*time.Millisecond)
 	}
-	if sleep(ctx, d) == nil {
+	if kafkawire.Pause(ctx, d) == nil {
 		return nil
 	}
 	if !errors.Is(context.Cause(ctx), errTooLate) {

@@ -163,7 +163,7 @@ func (c *Client) send(ctx context.Context, broker int32, req *encoder) (*exchang
 		case err == nil:
 			err = errors.New("the transport returned without an answer")
 		case !sent && errors.Is(err, kafka.BrokerNotAvailable) && time.Now().Before(deadline):
-			if pause(ctx, 50*time.Millisecond) == nil {
+			if Pause(ctx, 50*time.Millisecond) == nil {
 				continue
 			}
 		}
@@ -262,8 +262,8 @@ func finish(r *reader, call string) error {
 	return nil
 }
 
-// pause waits for d or for the end of ctx, whose error it returns.
-func pause(ctx context.Context, d time.Duration) error {
+// Pause waits for d, before a call is repeated, or for the end of ctx, whose cause it returns.
+func Pause(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {

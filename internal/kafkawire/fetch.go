@@ -89,18 +89,14 @@ func parseFetch(r *reader, parts []FetchPart) ([]Fetched, Code, error) {
 	r.int32() // throttle time
 	code := r.code()
 	r.int32() // session id
-	for n := r.array(3); n > 0 && r.err == nil; n-- {
-		topic := r.string()
-		for m := r.array(38); m > 0 && r.err == nil; m-- {
-			partition := r.int32()
-			f := parseFetched(r)
-			for i := range parts {
-				if parts[i].Partition == partition && parts[i].Topic == topic {
-					fetched[i] = f
-				}
+	r.eachPartition(38, func(at TopicPartition) {
+		f := parseFetched(r)
+		for i := range parts {
+			if parts[i].TopicPartition == at {
+				fetched[i] = f
 			}
 		}
-	}
+	})
 	return fetched, code, finish(r, "Fetch")
 }
 

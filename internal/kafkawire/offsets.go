@@ -53,7 +53,7 @@ func (c *Client) ListOffsets(ctx context.Context, parts []TopicPartition, level 
 			return answers, nil
 		}
 		waiting = again
-		if pause(ctx, backoff(attempt)) != nil {
+		if Pause(ctx, backoff(attempt)) != nil {
 			return nil, fmt.Errorf("listing offsets: %w", last)
 		}
 	}
@@ -145,21 +145,16 @@ func parseListOffsets(r *reader, answers []OffsetAnswer, group []int) ([]Code, e
 		codes[k] = UnknownServerError // until the answer mentions it
 	}
 	r.int32() // throttle time
-	for n := r.array(3); n > 0 && r.err == nil; n-- {
-		topic := r.string()
-		for m := r.array(27); m > 0 && r.err == nil; m-- {
-			partition, code := r.int32(), r.code()
-			timestamp, offset, epoch := r.int64(), r.int64(), r.int32()
-			r.tags()
-			for k, i := range group {
-				if a := &answers[i]; a.Partition == partition && a.Topic == topic {
-					codes[k] = code
-					a.Timestamp, a.Offset, a.LeaderEpoch = timestamp, offset, epoch
-				}
+	r.eachPartition(27, func(at TopicPartition) {
+		code, timestamp, offset, epoch := r.code(), r.int64(), r.int64(), r.int32()
+		r.tags()
+		for k, i := range group {
+			if a := &answers[i]; a.TopicPartition == at {
+				codes[k] = code
+				a.Timestamp, a.Offset, a.LeaderEpoch = timestamp, offset, epoch
 			}
 		}
-		r.tags()
-	}
+	})
 	r.tags()
 	return codes, finish(r, "ListOffsets")
 }

@@ -80,7 +80,7 @@ func (p *poller) poll(ctx context.Context, handle func(*cursor, *Fetched) error)
 		return first
 	}
 	p.failures++
-	if err := pause(ctx, backoff(p.failures)); err != nil {
+	if err := Pause(ctx, backoff(p.failures)); err != nil {
 		return cmp.Or(p.trouble(), err)
 	}
 	return nil

@@ -68,19 +68,14 @@ func parseProduce(r *reader, parts []ProducePart) ([]ProduceResult, error) {
 	for i := range results {
 		results[i] = ProduceResult{Code: UnknownServerError, BaseOffset: -1, FirstRecord: -1, Message: "the answer does not mention this partition"}
 	}
-	for n := r.array(3); n > 0 && r.err == nil; n-- {
-		topic := r.string()
-		for m := r.array(30); m > 0 && r.err == nil; m-- {
-			partition := r.int32()
-			result := parseProducePart(r)
-			for i := range parts {
-				if parts[i].Partition == partition && parts[i].Topic == topic {
-					results[i] = result
-				}
+	r.eachPartition(30, func(at TopicPartition) {
+		result := parseProducePart(r)
+		for i := range parts {
+			if parts[i].Partition == at.Partition && parts[i].Topic == at.Topic {
+				results[i] = result
 			}
 		}
-		r.tags()
-	}
+	})
 	r.int32() // throttle time
 	r.tags()
 	return results, finish(r, "Produce")

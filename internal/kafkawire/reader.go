@@ -141,6 +141,18 @@ func (r *reader) int32s() []int32 {
 // tags skips the tagged fields that end a structure of a flexible version.
 func (r *reader) tags() { r.eachTag(nil) }
 
+// eachPartition goes through a list of topics and their partitions, in which most answers come. rest reads what follows a
+// partition's number, which takes size bytes or more together with it.
+func (r *reader) eachPartition(size int, rest func(at TopicPartition)) {
+	for n := r.array(3); n > 0 && r.err == nil; n-- {
+		topic := r.string()
+		for m := r.array(size); m > 0 && r.err == nil; m-- {
+			rest(TopicPartition{topic, r.int32()})
+		}
+		r.tags()
+	}
+}
+
 // eachTag hands each tagged field to do, which may be nil.
 func (r *reader) eachTag(do func(tag int, field *reader)) {
 	if !r.flex {

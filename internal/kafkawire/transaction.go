@@ -91,20 +91,15 @@ func parseAddPartitions(r *reader, parts []TopicPartition, codes []Code) (Code, 
 		codes[i] = UnknownServerError // until the answer mentions it
 	}
 	r.int32() // throttle time
-	for n := r.array(3); n > 0 && r.err == nil; n-- {
-		topic := r.string()
-		for m := r.array(7); m > 0 && r.err == nil; m-- {
-			at := TopicPartition{topic, r.int32()}
-			code := r.code()
-			r.tags()
-			for i := range parts {
-				if parts[i] == at {
-					codes[i] = code
-				}
+	r.eachPartition(7, func(at TopicPartition) {
+		code := r.code()
+		r.tags()
+		for i := range parts {
+			if parts[i] == at {
+				codes[i] = code
 			}
 		}
-		r.tags()
-	}
+	})
 	r.tags()
 	return summary(codes), finish(r, "AddPartitionsToTxn")
 }
