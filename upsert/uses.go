@@ -1,6 +1,8 @@
 package upsert
 
 import (
+	"iter"
+
 	"cdcbridge/capture"
 	"cdcbridge/changelog"
 	"cdcbridge/internal/fault"
@@ -11,20 +13,28 @@ import (
 func Uses(pipeline string, outputs []Output, tables []changelog.Table) []TopicUse {
 	var uses []TopicUse
 	seen := map[string]bool{}
-	for i := range outputs {
-		o := &outputs[i]
-		for k := range tables {
-			t := &tables[k]
-			if o.Tables != nil && !o.Tables.Match(schemaOf(t), t.Name) {
-				continue
-			}
-			if name := TopicName(o.Topic, pipeline, t); !seen[name] {
-				seen[name] = true
-				uses = append(uses, TopicUse{Topic: name, Output: o})
-			}
+	for o, t := range taken(outputs, tables) {
+		if name := TopicName(o.Topic, pipeline, t); !seen[name] {
+			seen[name] = true
+			uses = append(uses, TopicUse{Topic: name, Output: o})
 		}
 	}
 	return uses
+}
+
+// taken is each output with each of the tables that it takes.
+func taken(outputs []Output, tables []changelog.Table) iter.Seq2[*Output, *changelog.Table] {
+	return func(yield func(*Output, *changelog.Table) bool) {
+		for i := range outputs {
+			o := &outputs[i]
+			for k := range tables {
+				t := &tables[k]
+				if (o.Tables == nil || o.Tables.Match(schemaOf(t), t.Name)) && !yield(o, t) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // Unwritable finds the tables that the outputs cannot write, with the faults that their first rows would meet: no key, a key
@@ -32,22 +42,15 @@ func Uses(pipeline string, outputs []Output, tables []changelog.Table) []TopicUs
 func Unwritable(pipeline string, outputs []Output, rules []TableRule, tables []changelog.Table) []capture.Finding {
 	var findings []capture.Finding
 	p := NewPlanner(pipeline, outputs, rules, nil)
-	for i := range outputs {
-		o := &outputs[i]
-		for k := range tables {
-			t := &tables[k]
-			if o.Tables != nil && !o.Tables.Match(schemaOf(t), t.Name) {
-				continue
-			}
-			_, err := p.key(t, o)
-			if err == nil {
-				err = p.own(TopicName(o.Topic, pipeline, t), t, o)
-			}
-			if f := fault.As(err); f != nil {
-				findings = append(findings, capture.Finding{
-					Area: "output " + o.Name, Subject: "table " + t.FullName(), Detail: f.Err.Error(), Severity: capture.Problem, Code: string(f.Code), Remedy: f.Hint,
-				})
-			}
+	for o, t := range taken(outputs, tables) {
+		_, err := p.key(t, o)
+		if err == nil {
+			err = p.own(TopicName(o.Topic, pipeline, t), t, o)
+		}
+		if f := fault.As(err); f != nil {
+			findings = append(findings, capture.Finding{
+				Area: "output " + o.Name, Subject: "table " + t.FullName(), Detail: f.Err.Error(), Severity: capture.Problem, Code: string(f.Code), Remedy: f.Hint,
+			})
 		}
 	}
 	return findings
