@@ -25,8 +25,10 @@ type conn struct {
 	version string
 }
 
-// pins is the session: exact values, UTC, no limits, and a server that waits for us as long as we are blocked downstream.
-const pins = "SET SESSION autocommit=1, time_zone='+00:00', sql_mode='', sql_select_limit=18446744073709551615, max_execution_time=0, " +
+// pins is the session: exact values, whole names, UTC, no limits, and a server that waits for us as long as we are blocked
+// downstream.
+const pins = "SET SESSION autocommit=1, time_zone='+00:00', sql_mode='', sql_select_limit=18446744073709551615, max_execution_time=0, sql_big_selects=1, " +
+	"character_set_client=utf8mb4, character_set_connection=utf8mb4, character_set_results=utf8mb4, " +
 	"transaction_isolation='READ-COMMITTED', group_concat_max_len=65536, wait_timeout=28800, net_read_timeout=28800, net_write_timeout=28800"
 
 // connect opens a connection. It ends early when ctx does.

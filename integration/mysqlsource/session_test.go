@@ -1,0 +1,98 @@
+package mysqlsource
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"cdcbridge/capture/mysql"
+	"cdcbridge/changelog"
+	"cdcbridge/integration/servers"
+	"cdcbridge/internal/fault"
+)
+
+// hostile is a session that cuts results, shifts times, reads statements and names in other ways and waits for nobody. The
+// server gives it to every account without administrative rights.
+const hostile = "SET SESSION sql_select_limit=1, time_zone='+05:30', sql_mode='PAD_CHAR_TO_FULL_LENGTH,ANSI_QUOTES,NO_BACKSLASH_ESCAPES,STRICT_ALL_TABLES,NO_ZERO_DATE', " +
+	"autocommit=0, max_execution_time=1, group_concat_max_len=4, transaction_isolation='SERIALIZABLE', character_set_results=latin1, character_set_connection=latin1, " +
+	"character_set_client=latin1, net_write_timeout=1, net_read_timeout=1, wait_timeout=2, sql_safe_updates=1, sql_big_selects=0, max_join_size=1"
+
+// described streams n changes and returns them with everything that is said of their tables.
+func described(t *testing.T, cfg *mysql.Config, n int) (all []string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	src, _, err := open(t, cfg, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, failed := make(chan *changelog.Batch), make(chan error, 1)
+	go func() { failed <- src.Stream(ctx, out) }()
+	for seen := 0; seen < n; {
+		select {
+		case b := <-out:
+			for _, r := range b.Runs {
+				for _, c := range b.Changes[r.From:r.To] {
+					all = append(all, fmt.Sprintf("%s %v %s -> %s", r.Table.FullName(), r.Table.Key, render(c.Before), render(c.After)))
+					seen++
+				}
+				for i := range r.Table.Columns {
+					all = append(all, fmt.Sprintf("%s %+v", r.Table.FullName(), r.Table.Columns[i]))
+				}
+			}
+			b.Release()
+		case err := <-failed:
+			t.Fatal(err)
+		}
+	}
+	cancel()
+	<-failed
+	return all
+}
+
+// TestHostileSessions gives our connections a session that changes what statements return. Changes, tables, findings and
+// refusals are the same as without it.
+func TestHostileSessions(t *testing.T) {
+	for _, v := range versions {
+		t.Run(v, func(t *testing.T) {
+			b := newBench(t, servers.MySQLOptions{Version: v})
+			if err := b.m.CreateUser(t.Context(), "least", "pw", "REPLICATION SLAVE ON *.*", "REPLICATION CLIENT ON *.*", "SELECT ON shop.*"); err != nil {
+				t.Fatal(err)
+			}
+			n := 0
+			for _, table := range []string{"aaa", "`b☃ß`", "ccc"} {
+				b.exec("CREATE TABLE "+table+" (id INT, k CHAR(10), flag TINYINT(1), at TIMESTAMP(3) NULL, d DATE, `ä☃` VARCHAR(10), n DECIMAL(10,2), z INT(5) ZEROFILL, e ENUM('x','☃'), PRIMARY KEY (id, k))",
+					"SET SESSION sql_mode='', time_zone='+00:00'", "INSERT INTO "+table+" VALUES (1,'k',1,'2024-05-06 07:08:09.123','2024-05-06','ä',12.30,7,'☃')", "UPDATE "+table+" SET flag=0", "DELETE FROM "+table)
+				n += 3
+			}
+			b.exec("CREATE TABLE heap (id INT) ENGINE=MyISAM")
+			cfg := b.config()
+			cfg.User, cfg.Password = "least", "pw"
+			changes, findings := described(t, cfg, n), fmt.Sprintf("%+v", check(t, cfg))
+			b.exec("SET GLOBAL init_connect=\"" + hostile + "\"")
+			if got := described(t, cfg, n); !slices.Equal(got, changes) {
+				for i := range min(len(got), len(changes)) {
+					if got[i] != changes[i] {
+						t.Errorf("got  %s\nwant %s", got[i], changes[i])
+					}
+				}
+				t.Errorf("%d lines, want %d", len(got), len(changes))
+			}
+			if got := fmt.Sprintf("%+v", check(t, cfg)); got != findings {
+				t.Errorf("findings\n%s\nwant\n%s", got, findings)
+			}
+			if v != "80" {
+				return
+			}
+			// The third of three foreign keys, of a table whose name latin1 does not have.
+			b.exec("CREATE TABLE p (id INT PRIMARY KEY)", "CREATE TABLE c1 (id INT PRIMARY KEY, FOREIGN KEY (id) REFERENCES p (id) ON DELETE CASCADE)",
+				"CREATE TABLE c2 (id INT PRIMARY KEY, FOREIGN KEY (id) REFERENCES p (id) ON DELETE CASCADE)", "CREATE TABLE `z☃` (id INT PRIMARY KEY, FOREIGN KEY (id) REFERENCES p (id) ON DELETE CASCADE)")
+			cfg.Tables, cfg.AcceptFKCascade = []string{"shop.c*", "shop.z☃"}, []string{"shop.c*"}
+			if f := openFault(t, cfg, "", fault.FKCascade); !strings.Contains(f.Error(), "shop.z☃") {
+				t.Error(f)
+			}
+		})
+	}
+}
