@@ -47,6 +47,10 @@ func TestCluster(t *testing.T) {
 			t.Run("ZombieBump", e.testZombieBump)
 			t.Run("Refusals", e.testRefusals)
 			t.Run("ResentBatch", e.testResentBatch)
+			if c.proto == kw.Classic { // in the other one they begin anew with each transaction
+				t.Run("WrappedSequence", e.testWrappedSequence)
+			}
+			t.Run("BatchLimit", e.testBatchLimit)
 			t.Run("ManyEpochs", e.testManyEpochs)
 			t.Run("Faults", e.testFaults)
 			t.Run("Compaction", e.testCompaction)

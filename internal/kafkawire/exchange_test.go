@@ -77,8 +77,8 @@ func (f *fakeBroker) reply(key protocol.ApiKey, version int16, body []byte) []by
 	case key == protocol.ApiVersions:
 		e.flex = true
 		e.int16(0)
-		e.array(2)
-		for _, k := range []protocol.ApiKey{protocol.Metadata, protocol.Produce} {
+		e.array(3)
+		for _, k := range []protocol.ApiKey{protocol.Metadata, protocol.Produce, protocol.ListOffsets} {
 			e.int16(int16(k))
 			e.int16(0)
 			e.int16(12)
