@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/go-sql-driver/mysql"
 )
@@ -17,7 +18,8 @@ type workload struct {
 	db         *sql.DB
 	name       string // database
 	everything []column
-	large      bool // many transactions change every row of a table
+	large      bool          // many transactions change every row of a table
+	pause      time.Duration // between two transactions of a connection
 	committed  atomic.Int64
 }
 
@@ -46,6 +48,7 @@ func (w *workload) run(ctx context.Context, seed uint64, n int) error {
 		case err == nil:
 			done++
 			w.committed.Add(1)
+			time.Sleep(w.pause)
 		case ctx.Err() != nil:
 			return nil
 		case !retryable(err):
