@@ -59,9 +59,7 @@ func sortedHead(s string, n int) string {
 
 func TestConnectionFaultsAreRetriedForEver(t *testing.T) {
 	for _, code := range []fault.Code{fault.Unreachable, fault.Source, fault.KafkaStorage, fault.TransactionsDown} {
-		synctest.Test(t, func(t *testing.T) {
-			p := &fakePipeline{scripts: []script{{err: fault.New(code, "connecting", errBroken, "Wait.")}}}
-			b := supervise(Pipeline{Name: "shop", New: p.next})
+		alone(t, script{err: fault.New(code, "connecting", errBroken, "Wait.")}, func(t *testing.T, p *fakePipeline, b *bench) {
 			time.Sleep(time.Hour)
 			if s := b.state(0); s != Retrying && s != Starting {
 				t.Fatalf("%s: %s", code, s)
@@ -73,17 +71,12 @@ func TestConnectionFaultsAreRetriedForEver(t *testing.T) {
 			if s.Code != string(code) || s.Hint != "Wait." || s.Error != "connecting: pipe broken" || s.NextAttempt == nil || s.Restarts[string(code)] < 120 {
 				t.Errorf("status %+v", s)
 			}
-			if err := b.stop(t); err != nil {
-				t.Error(err)
-			}
 		})
 	}
 }
 
 func TestBackoffGrowsWithJitter(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := &fakePipeline{scripts: []script{{err: fault.New(fault.Unreachable, "", errBroken, "")}}}
-		b := supervise(Pipeline{Name: "shop", New: p.next})
+	alone(t, script{err: fault.New(fault.Unreachable, "", errBroken, "")}, func(t *testing.T, p *fakePipeline, b *bench) {
 		time.Sleep(5 * time.Minute)
 		p.mu.Lock()
 		begun := slices.Clone(p.begun)
@@ -99,16 +92,11 @@ func TestBackoffGrowsWithJitter(t *testing.T) {
 		if len(begun) < 10 || !jitter {
 			t.Errorf("%d attempts, jitter %v", len(begun), jitter)
 		}
-		if err := b.stop(t); err != nil {
-			t.Error(err)
-		}
 	})
 }
 
 func TestNoProgressEndsAfterTenAttempts(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := &fakePipeline{scripts: []script{{runs: time.Second, err: fault.New(fault.Corrupt, "verifying", errBroken, "Look at the disk.")}}}
-		b := supervise(Pipeline{Name: "shop", New: p.next})
+	alone(t, script{runs: time.Second, err: fault.New(fault.Corrupt, "verifying", errBroken, "Look at the disk.")}, func(t *testing.T, p *fakePipeline, b *bench) {
 		time.Sleep(time.Hour)
 		s := b.Status().Pipelines[0]
 		if s.State != Failed || s.Code != string(fault.NoProgress) || p.count() != 10 || s.Attempts != 10 || s.Restarts["corrupt"] != 9 {
@@ -117,16 +105,11 @@ func TestNoProgressEndsAfterTenAttempts(t *testing.T) {
 		if !strings.Contains(s.Error, "pipe broken") || !strings.Contains(s.Hint, "Look at the disk.") {
 			t.Errorf("cause or hint is lost: %+v", s)
 		}
-		if err := b.stop(t); err != nil {
-			t.Error(err)
-		}
 	})
 }
 
 func TestKafkaGetsAnHour(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := &fakePipeline{scripts: []script{{err: fault.New(fault.Kafka, "producing", errBroken, "Start the missing brokers.")}}}
-		b := supervise(Pipeline{Name: "shop", New: p.next})
+	alone(t, script{err: fault.New(fault.Kafka, "producing", errBroken, "Start the missing brokers.")}, func(t *testing.T, p *fakePipeline, b *bench) {
 		time.Sleep(59 * time.Minute)
 		if s := b.state(0); s == Failed || p.count() < 100 {
 			t.Fatalf("%s after %d attempts", s, p.count())
@@ -135,19 +118,14 @@ func TestKafkaGetsAnHour(t *testing.T) {
 		if s := b.Status().Pipelines[0]; s.State != Failed || s.Code != string(fault.NoProgress) {
 			t.Errorf("got %+v", s)
 		}
-		if err := b.stop(t); err != nil {
-			t.Error(err)
-		}
 	})
 }
 
 func TestProgressKeepsRetrying(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := &fakePipeline{scripts: []script{{
-			runs: time.Second, err: fault.New(fault.Kafka, "producing", errBroken, ""),
-			stats: pipeline.Stats{Progress: 1, Changes: 5, Commits: 1, Position: "p"},
-		}}}
-		b := supervise(Pipeline{Name: "shop", New: p.next})
+	alone(t, script{
+		runs: time.Second, err: fault.New(fault.Kafka, "producing", errBroken, ""),
+		stats: pipeline.Stats{Progress: 1, Changes: 5, Commits: 1, Position: "p"},
+	}, func(t *testing.T, p *fakePipeline, b *bench) {
 		time.Sleep(time.Minute)
 		s := b.Status().Pipelines[0]
 		if s.State == Failed || p.count() < 35 { // 1 s of work, at most 0.5 s of delay
@@ -155,9 +133,6 @@ func TestProgressKeepsRetrying(t *testing.T) {
 		}
 		if least := 5 * uint64(p.count()-1); s.Counters.Changes < least || s.Position != "p" {
 			t.Errorf("the numbers of ended attempts are lost: %+v", s)
-		}
-		if err := b.stop(t); err != nil {
-			t.Error(err)
 		}
 	})
 }
@@ -214,29 +189,19 @@ func TestExitOnFailureDrainsTheOthers(t *testing.T) {
 }
 
 func TestErrorsWithoutCodeAreInternal(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := &fakePipeline{scripts: []script{{err: errBroken}}}
-		b := supervise(Pipeline{Name: "shop", New: p.next})
+	alone(t, script{err: errBroken}, func(t *testing.T, p *fakePipeline, b *bench) {
 		time.Sleep(time.Hour)
 		if s := b.Status().Pipelines[0]; s.State != Failed || s.Restarts["internal"] != 9 {
 			t.Errorf("got %+v", s)
-		}
-		if err := b.stop(t); err != nil {
-			t.Error(err)
 		}
 	})
 }
 
 func TestAnAttemptThatEndsByItselfIsNotForgotten(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := &fakePipeline{scripts: []script{{runs: time.Second, ends: true}}}
-		b := supervise(Pipeline{Name: "shop", New: p.next})
+	alone(t, script{runs: time.Second, ends: true}, func(t *testing.T, p *fakePipeline, b *bench) {
 		time.Sleep(time.Hour)
 		if s := b.Status().Pipelines[0]; s.State != Failed || s.Restarts["internal"] != 9 {
 			t.Errorf("got %+v", s)
-		}
-		if err := b.stop(t); err != nil {
-			t.Error(err)
 		}
 	})
 }
@@ -342,9 +307,7 @@ func TestReadiness(t *testing.T) {
 }
 
 func TestWatchdogSeesAHangingRunner(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := &fakePipeline{scripts: []script{{}}}
-		b := supervise(Pipeline{Name: "shop", New: p.next})
+	alone(t, script{}, func(t *testing.T, p *fakePipeline, b *bench) {
 		time.Sleep(time.Hour)
 		if !b.isAlive(time.Now()) {
 			t.Error("a healthy runner is not alive")
@@ -359,8 +322,5 @@ func TestWatchdogSeesAHangingRunner(t *testing.T) {
 			t.Error("a hanging runner is alive")
 		}
 		close(hang)
-		if err := b.stop(t); err != nil {
-			t.Error(err)
-		}
 	})
 }

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"cdcbridge/capture"
@@ -167,6 +168,21 @@ func supervise(ps ...Pipeline) *bench {
 	}
 	go func() { b.done <- b.supervise(context.Background(), b.signals, nil) }()
 	return b
+}
+
+// alone supervises one pipeline of which each attempt follows the script, in virtual time, and stops it after the test.
+func alone(t *testing.T, s script, test func(t *testing.T, p *fakePipeline, b *bench)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		p := &fakePipeline{scripts: []script{s}}
+		b := supervise(Pipeline{Name: "shop", New: p.next})
+		defer func() {
+			if err := b.stop(t); err != nil {
+				t.Error(err)
+			}
+		}()
+		test(t, p, b)
+	})
 }
 
 // stop sends SIGTERM and waits for the end.
