@@ -24,12 +24,7 @@ func client(addrs ...string) (*kgo.Client, error) {
 
 // answers asks broker i itself who is in the cluster: at least that many brokers, i among them, and a controller.
 func (k *Kafka) answers(ctx context.Context, i, atLeast int) error {
-	cl, err := client(k.Brokers()[i])
-	if err != nil {
-		return err
-	}
-	defer cl.Close()
-	meta, err := metadata(ctx, cl)
+	meta, err := k.metadata(ctx, i)
 	if err != nil {
 		return err
 	}
@@ -39,6 +34,16 @@ func (k *Kafka) answers(ctx context.Context, i, atLeast int) error {
 		return fmt.Errorf("broker %d knows %d brokers (itself: %v) and controller %d", id, len(meta.Brokers), known, meta.ControllerID)
 	}
 	return nil
+}
+
+// metadata asks broker i itself for what it knows of the cluster.
+func (k *Kafka) metadata(ctx context.Context, i int) (*kmsg.MetadataResponse, error) {
+	cl, err := client(k.Brokers()[i])
+	if err != nil {
+		return nil, err
+	}
+	defer cl.Close()
+	return metadata(ctx, cl)
 }
 
 func metadata(ctx context.Context, cl *kgo.Client) (*kmsg.MetadataResponse, error) {
@@ -112,12 +117,7 @@ func (k *Kafka) inSync(ctx context.Context) error {
 }
 
 func (k *Kafka) inSyncAt(ctx context.Context, i int) error {
-	cl, err := client(k.Brokers()[i])
-	if err != nil {
-		return err
-	}
-	defer cl.Close()
-	meta, err := metadata(ctx, cl)
+	meta, err := k.metadata(ctx, i)
 	if err != nil {
 		return err
 	}

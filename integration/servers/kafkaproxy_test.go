@@ -20,27 +20,7 @@ type scribe struct {
 	arrived []string // transactional ids
 }
 
-func (s *scribe) listen(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = l.Close() })
-	go func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go s.serve(conn)
-		}
-	}()
-	return l.Addr().String()
-}
-
 func (s *scribe) serve(conn net.Conn) {
-	defer conn.Close()
 	for {
 		frame, err := readFrame(conn)
 		if err != nil {
@@ -77,12 +57,7 @@ type caller struct {
 
 func call(t *testing.T, p *KafkaProxy) *caller {
 	t.Helper()
-	conn, err := net.Dial("tcp", p.Addr())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = conn.Close() })
-	return &caller{t: t, conn: conn}
+	return &caller{t: t, conn: dial(t, p.Addr())}
 }
 
 // end sends an EndTxn and returns the code of its answer.
@@ -116,7 +91,7 @@ func TestKafkaProxy(t *testing.T) {
 	const patience = 10 * time.Second
 	for _, version := range []int16{2, 5} { // the second one has tagged fields
 		var s scribe
-		p, err := StartKafkaProxy(s.listen(t))
+		p, err := StartKafkaProxy(listen(t, s.serve))
 		if err != nil {
 			t.Fatal(err)
 		}

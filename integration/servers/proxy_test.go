@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// echo answers each line with itself.
-func echo(t *testing.T) string {
+// listen serves connections until the test ends and returns the address.
+func listen(t *testing.T, serve func(conn net.Conn)) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -26,11 +26,27 @@ func echo(t *testing.T) string {
 			}
 			go func() {
 				defer conn.Close()
-				_, _ = io.Copy(conn, conn)
+				serve(conn)
 			}()
 		}
 	}()
 	return l.Addr().String()
+}
+
+func dial(t *testing.T, addr string) net.Conn {
+	t.Helper()
+	conn, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	return conn
+}
+
+// echo answers each line with itself.
+func echo(t *testing.T) string {
+	t.Helper()
+	return listen(t, func(conn net.Conn) { _, _ = io.Copy(conn, conn) })
 }
 
 // talker is one connection through a proxy.
@@ -41,11 +57,7 @@ type talker struct {
 
 func talk(t *testing.T, p *Proxy) *talker {
 	t.Helper()
-	conn, err := net.Dial("tcp", p.Addr())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = conn.Close() })
+	conn := dial(t, p.Addr())
 	return &talker{conn, bufio.NewReader(conn)}
 }
 
