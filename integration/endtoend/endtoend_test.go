@@ -135,17 +135,7 @@ func freshSeed(t *testing.T) uint64 {
 
 func start(t *testing.T, config string) *harness.Daemon {
 	t.Helper()
-	d, err := harness.Start(t.TempDir(), config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		d.Kill()
-		if t.Failed() {
-			t.Logf("log of the daemon:\n%s", d.Log())
-		}
-	})
-	return d
+	return harness.StartFor(t, config)
 }
 
 func stop(t *testing.T, d *harness.Daemon) {
@@ -190,13 +180,22 @@ func TestKilledInLargeTransactions(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			my := servers.MySQLFor(t, servers.MySQLOptions{Extra: flags})
 			b := newBench(t, my, "97", "shop")
-			b.load.large = true
-			splits := killLoop(t, kafka, b, setup{name: "large" + name, source: ", batch_bytes: 8KiB", commit: "{max_bytes: 4KiB}"}, longer(6, 100))
+			b.load.large, b.load.pause = true, 30*time.Millisecond // a daemon that commits a few rows at a time must keep up
+			splits := killLoop(t, kafka, b, setup{name: "large" + name, source: ", batch_bytes: 32KiB", commit: "{max_bytes: 1KiB}"}, longer(6, 100))
 			if splits == 0 {
 				t.Error("no source transaction was split: the test proves nothing")
 			}
 		})
 	}
+}
+
+// splitsOf is how many commits of the daemon ended inside a source transaction; 0 while it does not listen yet.
+func splitsOf(t *testing.T, d *harness.Daemon) uint64 {
+	all, err := d.Status(t.Context())
+	if err != nil || len(all) == 0 {
+		return 0
+	}
+	return all[0].Counters.Splits
 }
 
 // killLoop runs the setup over b under load, kills it again and again, and compares topics and tables at the end. It returns
@@ -210,16 +209,15 @@ func killLoop(t *testing.T, kafka *servers.Kafka, b *bench, s setup, kills int) 
 	for range kills {
 		d := start(t, s.yaml())
 		time.Sleep(time.Duration(300+r.IntN(2500)) * time.Millisecond)
-		if all, err := d.Status(t.Context()); err == nil { // it may not listen yet
-			splits += all[0].Counters.Splits
-		}
+		splits += splitsOf(t, d)
 		d.Kill()
 	}
 	d := start(t, s.yaml())
 	time.Sleep(time.Second)
 	quiet()
-	t.Logf("%d transactions, %d kills, %d splits", b.load.committed.Load(), kills, splits)
 	b.settle(t, s.name, kafka.Brokers(), 90*time.Second)
+	splits += splitsOf(t, d)
+	t.Logf("%d transactions, %d kills, %d splits", b.load.committed.Load(), kills, splits)
 	stop(t, d)
 	records := b.settle(t, s.name, kafka.Brokers(), 0)
 	b.complete(t, s.name, kafka.Brokers())

@@ -49,16 +49,7 @@ func TestFirstSteps(t *testing.T) {
 		t.Errorf("validate found problems:\n%s", out)
 	}
 
-	d, err := harness.Start(t.TempDir(), config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		d.Kill()
-		if t.Failed() {
-			t.Log(d.Log())
-		}
-	})
+	d := harness.StartFor(t, config)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	if s, err := d.WaitState(ctx, "running", "failed"); err != nil || s.State != "running" {

@@ -4,11 +4,12 @@ import (
 	"context"
 )
 
-// TB is the part of testing.TB that the helpers below need.
+// TB is the part of testing.TB that the helpers of tests need.
 type TB interface {
 	Helper()
 	Cleanup(func())
 	Context() context.Context
+	TempDir() string
 	Failed() bool
 	Fatal(args ...any)
 	Log(args ...any)
