@@ -194,10 +194,7 @@ func (e *env) testTimeout(t *testing.T) {
 
 // testStateMissing renames a pipeline over a filled topic.
 func (e *env) testStateMissing(t *testing.T) {
-	p := e.pipeline(t)
-	r := p.mustOpen(t, "a")
-	r.mustWrite(t, 3)
-	r.mustCommit(t)
+	p, r := e.filled(t)
 	r.close()
 	p.mustOpen(t, "b").close() // its own topic
 	q := *p

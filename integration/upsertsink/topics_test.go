@@ -30,24 +30,34 @@ func (r *run) until(ctx context.Context, t *testing.T) error {
 	return nil
 }
 
-func (e *env) testTopicDeleted(t *testing.T) {
+// filled is a pipeline of which three rows are committed.
+func (e *env) filled(t *testing.T) (*pipeline, *run) {
+	t.Helper()
 	p := e.pipeline(t)
 	r := p.mustOpen(t, "a")
 	r.mustWrite(t, 3)
 	r.mustCommit(t)
+	return p, r
+}
+
+// mustEnd says that a final fault ends the run, and that it keeps the pipeline from being opened again.
+func (r *run) mustEnd(t *testing.T, code fault.Code) {
+	t.Helper()
+	wantFault(t, r.until(t.Context(), t), code, true)
+	_, err := r.open(t.Context(), "a")
+	wantFault(t, err, code, true)
+}
+
+func (e *env) testTopicDeleted(t *testing.T) {
+	p, r := e.filled(t)
 	if _, err := e.admin(t).DeleteTopics(t.Context(), p.topic); err != nil {
 		t.Fatal(err)
 	}
-	wantFault(t, r.until(t.Context(), t), fault.TopicMissing, true)
-	_, err := p.open(t.Context(), "a")
-	wantFault(t, err, fault.TopicMissing, true)
+	r.mustEnd(t, fault.TopicMissing)
 }
 
 func (e *env) testTopicReplaced(t *testing.T) {
-	p := e.pipeline(t)
-	r := p.mustOpen(t, "a")
-	r.mustWrite(t, 3)
-	r.mustCommit(t)
+	p, r := e.filled(t)
 	adm := e.admin(t)
 	if _, err := adm.DeleteTopics(t.Context(), p.topic); err != nil {
 		t.Fatal(err)
@@ -59,22 +69,15 @@ func (e *env) testTopicReplaced(t *testing.T) {
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
-	wantFault(t, r.until(t.Context(), t), fault.TopicReplaced, true)
-	_, err := p.open(t.Context(), "a")
-	wantFault(t, err, fault.TopicReplaced, true)
+	r.mustEnd(t, fault.TopicReplaced)
 }
 
 func (e *env) testPartitionsAdded(t *testing.T) {
-	p := e.pipeline(t)
-	r := p.mustOpen(t, "a")
-	r.mustWrite(t, 3)
-	r.mustCommit(t)
+	p, r := e.filled(t)
 	if _, err := e.admin(t).CreatePartitions(t.Context(), 1, p.topic); err != nil {
 		t.Fatal(err)
 	}
-	wantFault(t, r.until(t.Context(), t), fault.PartitionsChanged, true)
-	_, err := p.open(t.Context(), "a")
-	wantFault(t, err, fault.PartitionsChanged, true)
+	r.mustEnd(t, fault.PartitionsChanged)
 }
 
 // testPolicies looks at topics that somebody else has created.
