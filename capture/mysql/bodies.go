@@ -1,6 +1,9 @@
 package mysql
 
-import "encoding/binary"
+import (
+	"bytes"
+	"encoding/binary"
+)
 
 // formatBody is the body of a FORMAT_DESCRIPTION event.
 type formatBody struct {
@@ -42,6 +45,14 @@ func parseFormat(body []byte) (formatBody, error) {
 		end++
 	}
 	return formatBody{ServerVersion: string(server[:end]), Checksum: algorithm == 1}, nil
+}
+
+// claimingChecksums is the same description with the word that events have checksums. The word is the byte before the
+// description's own checksum.
+func claimingChecksums(body []byte) []byte {
+	b := bytes.Clone(body)
+	b[len(b)-checksumSize-1] = 1
+	return b
 }
 
 // rotateBody is the body of a ROTATE event: the log goes on in File at Pos. It borrows from the event.

@@ -9,6 +9,7 @@ import (
 	"io"
 
 	"cdcbridge/changelog"
+	"cdcbridge/internal/fault"
 )
 
 // eventBody is where the body of the current event comes from: the stream itself or a payload. Exactly one of body, keep and
@@ -121,7 +122,20 @@ func (s *stream) payload(ctx context.Context) error {
 		in = bytes.NewReader(body)
 	} else {
 		in = &bodyReader{e: s.r, left: s.r.bodySize(), sum: crc32.ChecksumIEEE(s.r.head[:])}
+		s.r.checked = true
 	}
+	err := s.inside(ctx, in)
+	if err != nil && !fault.IsFinal(err) {
+		return err
+	}
+	if _, end := io.Copy(io.Discard, in); end != nil { // to the checksum, which decides about all errors before
+		return end
+	}
+	return err
+}
+
+// inside applies the events within a payload.
+func (s *stream) inside(ctx context.Context, in io.Reader) error {
 	if err := s.pay.open(in); err != nil {
 		return err
 	}
@@ -129,8 +143,7 @@ func (s *stream) payload(ctx context.Context) error {
 	for {
 		h, err := s.pay.next()
 		if errors.Is(err, io.EOF) {
-			_, err = io.Copy(io.Discard, in) // to the checksum
-			return err
+			return nil
 		}
 		if err != nil {
 			return err

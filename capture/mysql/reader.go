@@ -38,6 +38,7 @@ type eventReader struct {
 	left      int   // bytes of the current packet not used
 	more      bool  // another packet continues the current one
 	checksums bool  // events end in a CRC32
+	checked   bool  // that of the current event was compared, or is being by who reads the body
 
 	head     [headerSize]byte
 	size     int           // of the current event's body and checksum
@@ -97,8 +98,9 @@ func (e *eventReader) next(deadline time.Time) (eventHeader, error) {
 	copy(e.head[:], e.take(headerSize))
 	h, err := parseHeader(e.head[:])
 	if err != nil {
-		return h, err
+		return h, protocolFault("%w", err)
 	}
+	e.checked = false
 	e.size = int(h.Size) - headerSize
 	if h.Size > maxEvent || e.size < e.left || e.size > e.left && !e.more || e.checksums && e.size < checksumSize {
 		return h, protocolFault("an event of %d bytes came in a packet of %d", h.Size, size)
@@ -229,24 +231,49 @@ func (e *eventReader) endsWith(sum uint32) error {
 	if err := e.readAll(tail[:]); err != nil {
 		return err
 	}
+	e.checked = true
 	if want := binary.LittleEndian.Uint32(tail[:]); want != sum {
 		return checksumFault(e.head[4], want, sum)
 	}
 	return nil
 }
 
+// blame finds out whether an event that cannot be understood is damaged: its bytes are then not to be believed, and may be
+// right at the next attempt.
+func (e *eventReader) blame(err error) error {
+	if !fault.IsFinal(err) || e.checked {
+		return err
+	}
+	if damaged := e.discard(); fault.Is(damaged, fault.Corrupt) {
+		return damaged
+	}
+	return err
+}
+
 // verified takes the checksum off, after a look at it.
 func (e *eventReader) verified(p []byte) ([]byte, error) {
-	// The description of a file's format always has a checksum field, also when the file's events have none.
+	e.checked = true
 	if !e.checksums {
 		return p, nil
 	}
-	n := len(p) - checksumSize
-	sum := crc32.Update(crc32.ChecksumIEEE(e.head[:]), crc32.IEEETable, p[:n])
-	if want := binary.LittleEndian.Uint32(p[n:]); want != sum {
-		return nil, checksumFault(e.head[4], want, sum)
+	if err := e.compare(p); err != nil {
+		return nil, err
 	}
+	n := len(p) - checksumSize
 	return p[:n:n], nil
+}
+
+// compare compares the current event's checksum, which ends its body, with what the header and the body give.
+func (e *eventReader) compare(body []byte) error {
+	n := len(body) - checksumSize
+	if n < 0 {
+		return protocolFault("an event of %d bytes has no checksum", headerSize+len(body))
+	}
+	sum := crc32.Update(crc32.ChecksumIEEE(e.head[:]), crc32.IEEETable, body[:n])
+	if want := binary.LittleEndian.Uint32(body[n:]); want != sum {
+		return checksumFault(e.head[4], want, sum)
+	}
+	return nil
 }
 
 // readAll fills dst from the event.
