@@ -105,8 +105,7 @@ func run(ctx context.Context, args []string) (err error) {
 			return err
 		}
 	}
-	s.report.print(os.Stdout)
-	return nil
+	return s.report.print(os.Stdout)
 }
 
 // progress tells on standard error what goes on; standard output is the report alone.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -82,16 +83,17 @@ func (r *report) writeJSON(path string) error {
 }
 
 // print writes the tables in Markdown.
-func (r *report) print(w io.Writer) {
+func (r *report) print(w io.Writer) error {
+	var page bytes.Buffer
 	m := &r.Machine
-	fmt.Fprintf(w, "%s, commit %s\n%d cores of %s, %d GiB, Linux %s, %s, MySQL %s, Kafka %s\nload average %s before, %s after\n\n",
+	fmt.Fprintf(&page, "%s, commit %s\n%d cores of %s, %d GiB, Linux %s, %s, MySQL %s, Kafka %s\nload average %s before, %s after\n\n",
 		m.Time.Format("2006-01-02 15:04 UTC"), m.Commit, m.Cores, m.CPU, (m.Memory+1<<29)>>30, m.Kernel, m.Go, m.MySQL, m.Kafka, m.LoadBefore, m.LoadAfter)
 	if len(r.rows) > 0 {
 		lines := [][]string{{"workload", "what", "rows/s median (min–max)", "steady", "µs CPU/row", "peak MB", "commits", "rows, MB a commit", "cores: us, MySQL, Kafka, others"}}
 		for i := range r.rows {
 			lines = append(lines, r.rows[i].cells())
 		}
-		table(w, lines)
+		table(&page, lines)
 	}
 	if len(r.Latencies) > 0 {
 		lines := [][]string{{"transactions/s", "p50 ms", "p99 ms", "max ms", "p50, p99 from sending", "peak MB", "commits", "cores: us, MySQL, Kafka, others"}}
@@ -100,28 +102,30 @@ func (r *report) print(w io.Writer) {
 			lines = append(lines, []string{number(l.Rate), number(l.P50), number(l.P99), number(l.Max), number(l.FromSend50) + ", " + number(l.FromSend99),
 				fmt.Sprint(l.PeakMemory >> 20), fmt.Sprint(l.Commits), l.Shares.text()})
 		}
-		table(w, lines)
+		table(&page, lines)
 	}
 	if len(r.Micro) > 0 {
 		lines := [][]string{{"go test -bench, fastest of several runs", "ns a row", "allocations a row"}}
 		for _, m := range r.Micro {
 			lines = append(lines, []string{m.Name, number(m.Nanoseconds), fmt.Sprintf("%.2f", m.Allocations)})
 		}
-		table(w, lines)
+		table(&page, lines)
 	}
+	_, err := page.WriteTo(w)
+	return err
 }
 
 // table writes lines, the first of which is the head, in Markdown.
-func table(w io.Writer, lines [][]string) {
-	t := tabwriter.NewWriter(w, 0, 0, 1, ' ', 0)
+func table(page *bytes.Buffer, lines [][]string) {
+	t := tabwriter.NewWriter(page, 0, 0, 1, ' ', 0)
 	for i, cells := range lines {
 		fmt.Fprintf(t, "| %s\t|\n", strings.Join(cells, "\t| "))
 		if i == 0 {
 			fmt.Fprintf(t, "| %s\t|\n", strings.Join(slices.Repeat([]string{"---"}, len(cells)), "\t| "))
 		}
 	}
-	_ = t.Flush() // a report that cannot be written has no other place to say so
-	fmt.Fprintln(w)
+	_ = t.Flush() // into memory
+	page.WriteByte('\n')
 }
 
 func (t *tableRow) cells() []string {

@@ -28,7 +28,9 @@ func TestReportShowsTheMedianRun(t *testing.T) {
 	r.latency(500, latencies{Rate: 499.6, Count: 1, P50: 1.234, P99: 20, Max: 30})
 	r.Micro = parseMicro("pkg: cdcbridge/formats/canal\nBenchmarkOrders/insert-2 \t 100\t 512.5 ns/op\t 0 B/op\t 0 allocs/op\nBenchmarkOrders/insert-2 \t 100\t 498 ns/op\t 0 B/op\t 1 allocs/op\npkg: cdcbridge/capture/mysql\nBenchmarkRows-2 10 6000 ns/op 1.5 MB/s 100 ns/row 0 B/op 3 allocs/op\nBenchmarkTxns-2 10 2000000 ns/op 1000000 txn/s 0 B/op 20 allocs/op\nPASS\n")
 	var b bytes.Buffer
-	r.print(&b)
+	if err := r.print(&b); err != nil {
+		t.Fatal(err)
+	}
 	text := strings.Join(strings.Fields(b.String()), " ")
 	for _, want := range []string{
 		"| drain | debezium-json | 500 (250–1 000) | 600 | 2.00 | 4 | 20 | 50, 0.25 |",
