@@ -76,8 +76,8 @@ func (e *env) testBatchLimit(t *testing.T) {
 		}
 		return code
 	}
-	max := kw.Setting{Name: "max.message.bytes", Value: strconv.Itoa(limit)}
-	asIs := kw.TopicPartition{Topic: e.topic(t, 1, max)}
+	most := kw.Setting{Name: "max.message.bytes", Value: strconv.Itoa(limit)}
+	asIs := kw.TopicPartition{Topic: e.topic(t, 1, most)}
 	for _, codec := range []kw.Codec{kw.None, kw.Snappy} {
 		for extra, want := range map[int]kw.Code{0: kw.OK, 1: kw.MessageTooLarge} {
 			if code := send(asIs, codec, sized(codec, limit+extra)); code != want {
@@ -85,7 +85,7 @@ func (e *env) testBatchLimit(t *testing.T) {
 			}
 		}
 	}
-	unpacked := kw.TopicPartition{Topic: e.topic(t, 1, max, kw.Setting{Name: "compression.type", Value: "uncompressed"})}
+	unpacked := kw.TopicPartition{Topic: e.topic(t, 1, most, kw.Setting{Name: "compression.type", Value: "uncompressed"})}
 	zeros := kw.AppendRecord(nil, &kw.Record{Key: []byte("k"), Value: make([]byte, 2*limit)})
 	small, err := kw.AppendCompressed(kw.ReserveBatchHeader(nil), kw.LZ4, zeros)
 	if err != nil || len(small) > limit/10 {

@@ -2,6 +2,7 @@ package mysqlsource
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -48,7 +49,9 @@ func described(t *testing.T, cfg *mysql.Config, n int) (all []string) {
 		}
 	}
 	cancel()
-	<-failed
+	if err := <-failed; !errors.Is(err, context.Canceled) {
+		t.Fatalf("a cancelled stream ended with %v", err)
+	}
 	return all
 }
 
