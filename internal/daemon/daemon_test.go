@@ -76,7 +76,7 @@ func TestConnectionFaultsAreRetriedForEver(t *testing.T) {
 }
 
 func TestBackoffGrowsWithJitter(t *testing.T) {
-	alone(t, script{err: fault.New(fault.Unreachable, "", errBroken, "")}, func(t *testing.T, p *fakePipeline, b *bench) {
+	alone(t, script{err: fault.New(fault.Unreachable, "", errBroken, "")}, func(t *testing.T, p *fakePipeline, _ *bench) {
 		time.Sleep(5 * time.Minute)
 		p.mu.Lock()
 		begun := slices.Clone(p.begun)
@@ -189,7 +189,7 @@ func TestExitOnFailureDrainsTheOthers(t *testing.T) {
 }
 
 func TestErrorsWithoutCodeAreInternal(t *testing.T) {
-	alone(t, script{err: errBroken}, func(t *testing.T, p *fakePipeline, b *bench) {
+	alone(t, script{err: errBroken}, func(t *testing.T, _ *fakePipeline, b *bench) {
 		time.Sleep(time.Hour)
 		if s := b.Status().Pipelines[0]; s.State != Failed || s.Restarts["internal"] != 9 {
 			t.Errorf("got %+v", s)
@@ -198,7 +198,7 @@ func TestErrorsWithoutCodeAreInternal(t *testing.T) {
 }
 
 func TestAnAttemptThatEndsByItselfIsNotForgotten(t *testing.T) {
-	alone(t, script{runs: time.Second, ends: true}, func(t *testing.T, p *fakePipeline, b *bench) {
+	alone(t, script{runs: time.Second, ends: true}, func(t *testing.T, _ *fakePipeline, b *bench) {
 		time.Sleep(time.Hour)
 		if s := b.Status().Pipelines[0]; s.State != Failed || s.Restarts["internal"] != 9 {
 			t.Errorf("got %+v", s)
