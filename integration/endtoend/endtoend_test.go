@@ -189,6 +189,27 @@ func TestKilledInLargeTransactions(t *testing.T) {
 	}
 }
 
+// catchUp waits until the daemon has committed everything that the source has. Nobody may write meanwhile. Without it a test
+// could take a daemon that is behind for one that has lost rows.
+func catchUp(t *testing.T, d *harness.Daemon, limit time.Duration) {
+	t.Helper()
+	var last harness.PipelineStatus
+	for end, times := time.Now().Add(limit), 0; time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+		all, err := d.Status(t.Context())
+		if err != nil || len(all) == 0 {
+			continue
+		}
+		if last = all[0]; last.State == "running" && last.CaughtUp && last.LagSeconds != nil && *last.LagSeconds == 0 {
+			if times++; times == 5 { // what was written last may just be on its way to the daemon
+				return
+			}
+		} else {
+			times = 0
+		}
+	}
+	t.Fatalf("the daemon did not catch up within %v: %+v", limit, last)
+}
+
 // splitsOf is how many commits of the daemon ended inside a source transaction; 0 while it does not listen yet.
 func splitsOf(t *testing.T, d *harness.Daemon) uint64 {
 	all, err := d.Status(t.Context())
@@ -215,7 +236,8 @@ func killLoop(t *testing.T, kafka *servers.Kafka, b *bench, s setup, kills int) 
 	d := start(t, s.yaml())
 	time.Sleep(time.Second)
 	quiet()
-	b.settle(t, s.name, kafka.Brokers(), 90*time.Second)
+	catchUp(t, d, longer(2*time.Minute, 10*time.Minute))
+	b.settle(t, s.name, kafka.Brokers(), 10*time.Second)
 	splits += splitsOf(t, d)
 	t.Logf("%d transactions, %d kills, %d splits", b.load.committed.Load(), kills, splits)
 	stop(t, d)

@@ -174,6 +174,9 @@ type PipelineStatus struct {
 	Hint  string `json:"hint"`
 	Error string `json:"error"`
 
+	CaughtUp   bool     `json:"caught_up"`   // the source has nothing more
+	LagSeconds *float64 `json:"lag_seconds"` // age of what is not readable yet
+
 	Counters struct {
 		Changes uint64 `json:"changes"`
 		Commits uint64 `json:"commits"`
