@@ -113,3 +113,18 @@ func (e *encoder) tags() {
 		e.buf = append(e.buf, 0)
 	}
 }
+
+// partitions writes the list of topics and their partitions in which most requests come, for n partitions of these topics,
+// each topic where it occurs first. one writes the i-th: its number and what follows that.
+func (e *encoder) partitions(n int, topic func(i int) string, one func(i int)) {
+	topics := groupByTopic(n, topic)
+	e.array(len(topics))
+	for _, group := range topics {
+		e.string(topic(group[0]))
+		e.array(len(group))
+		for _, i := range group {
+			one(i)
+		}
+		e.tags()
+	}
+}

@@ -52,15 +52,7 @@ func (c *Client) Fetch(ctx context.Context, broker int32, r *FetchRequest) ([]Fe
 	req.int8(int8(r.Isolation))
 	req.int32(0)  // no session:
 	req.int32(-1) // each request names all of its partitions
-	topics := groupByTopic(len(r.Parts), func(i int) string { return r.Parts[i].Topic })
-	req.array(len(topics))
-	for _, group := range topics {
-		req.string(r.Parts[group[0]].Topic)
-		req.array(len(group))
-		for _, i := range group {
-			appendFetchPart(req, &r.Parts[i])
-		}
-	}
+	req.partitions(len(r.Parts), func(i int) string { return r.Parts[i].Topic }, func(i int) { appendFetchPart(req, &r.Parts[i]) })
 	req.array(0) // forgotten topics: sessions only
 	answer, err := c.call(ctx, broker, req)
 	if err != nil {

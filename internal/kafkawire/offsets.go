@@ -117,19 +117,12 @@ func (c *Client) listOffsetsOf(ctx context.Context, broker int32, answers []Offs
 	req := newEncoder(protocol.ListOffsets, 7, true, c.cfg.ClientID)
 	req.int32(-1) // replica id: a client
 	req.int8(int8(q.level))
-	topics := groupByTopic(len(group), func(k int) string { return answers[group[k]].Topic })
-	req.array(len(topics))
-	for _, ks := range topics {
-		req.string(answers[group[ks[0]]].Topic)
-		req.array(len(ks))
-		for _, k := range ks {
-			req.int32(answers[group[k]].Partition)
-			req.int32(answers[group[k]].LeaderEpoch)
-			req.int64(q.timestamp)
-			req.tags()
-		}
+	req.partitions(len(group), func(k int) string { return answers[group[k]].Topic }, func(k int) {
+		req.int32(answers[group[k]].Partition)
+		req.int32(answers[group[k]].LeaderEpoch)
+		req.int64(q.timestamp)
 		req.tags()
-	}
+	})
 	req.tags()
 	r, err := c.call(ctx, broker, req)
 	if err != nil {

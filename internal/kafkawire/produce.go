@@ -43,18 +43,11 @@ func (c *Client) Produce(ctx context.Context, broker int32, r *ProduceRequest) (
 	req.optional(r.TransactionalID)
 	req.int16(-1) // acks: all in-sync replicas
 	req.int32(int32(r.Timeout.Milliseconds()))
-	topics := groupByTopic(len(r.Parts), func(i int) string { return r.Parts[i].Topic })
-	req.array(len(topics))
-	for _, group := range topics {
-		req.string(r.Parts[group[0]].Topic)
-		req.array(len(group))
-		for _, i := range group {
-			req.int32(r.Parts[i].Partition)
-			req.bytes(r.Parts[i].Batch)
-			req.tags()
-		}
+	req.partitions(len(r.Parts), func(i int) string { return r.Parts[i].Topic }, func(i int) {
+		req.int32(r.Parts[i].Partition)
+		req.bytes(r.Parts[i].Batch)
 		req.tags()
-	}
+	})
 	req.tags()
 	answer, err := c.call(ctx, broker, req)
 	if err != nil {

@@ -77,7 +77,7 @@ func (c *Client) AddPartitions(ctx context.Context, txnID string, pid ProducerID
 	req.string(txnID)
 	req.int64(pid.ID)
 	req.int16(pid.Epoch)
-	appendTopicPartitions(req, parts)
+	req.partitions(len(parts), func(i int) string { return parts[i].Topic }, func(i int) { req.int32(parts[i].Partition) })
 	req.tags()
 	codes = make([]Code, len(parts))
 	code, err = c.toCoordinator(ctx, txnID, req, func(r *reader) (Code, error) {
@@ -199,20 +199,6 @@ func parseDescribeTransaction(r *reader) (state TransactionState, code Code, err
 	}
 	r.tags()
 	return state, code, finish(r, "DescribeTransactions")
-}
-
-// appendTopicPartitions writes [topic [partition]], topics in the order in which they first occur.
-func appendTopicPartitions(req *encoder, parts []TopicPartition) {
-	topics := groupByTopic(len(parts), func(i int) string { return parts[i].Topic })
-	req.array(len(topics))
-	for _, group := range topics {
-		req.string(parts[group[0]].Topic)
-		req.array(len(group))
-		for _, i := range group {
-			req.int32(parts[i].Partition)
-		}
-		req.tags()
-	}
 }
 
 // groupByTopic returns the indexes 0..n-1 by topic, both in their first order. Requests name each topic once.
