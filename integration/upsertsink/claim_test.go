@@ -21,6 +21,27 @@ func observe(cfg kw.Config, f func(call string)) kw.Config {
 	return cfg
 }
 
+// callLog holds the kinds of calls in their order.
+type callLog struct {
+	mu    sync.Mutex
+	calls []string
+}
+
+func (l *callLog) add(call string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.calls = append(l.calls, strings.Fields(call)[0])
+}
+
+// take gives the calls since the last take.
+func (l *callLog) take() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	calls := l.calls
+	l.calls = nil
+	return calls
+}
+
 type observed struct {
 	rt kafka.RoundTripper
 	f  func(string)
@@ -108,13 +129,8 @@ func (e *env) testUnsureZombie(t *testing.T) {
 // adds its partitions, and the coordinator is asked before each first one whether the last transaction is complete.
 func (e *env) testJoinsBeforeItWrites(t *testing.T) {
 	p := e.pipeline(t)
-	var mu sync.Mutex
-	var calls []string
-	p.wire = observe(p.wire, func(call string) {
-		mu.Lock()
-		defer mu.Unlock()
-		calls = append(calls, strings.Fields(call)[0])
-	})
+	var log callLog
+	p.wire = observe(p.wire, log.add)
 	r := p.mustOpen(t, "a")
 	r.mustWrite(t, 1)
 	r.mustCommit(t)
@@ -123,20 +139,16 @@ func (e *env) testJoinsBeforeItWrites(t *testing.T) {
 		first, never = never, first
 	}
 	for i := range 20 {
-		mu.Lock()
-		calls = nil
-		mu.Unlock()
+		log.take()
 		r.mustWrite(t, 7)
 		r.mustCommit(t)
-		mu.Lock()
-		produced, asked := false, false
+		calls, produced, asked := log.take(), false, false
 		for _, c := range calls {
 			asked = asked || c == first
 			if produced = produced || c == "Produce"; produced && !asked || c == never {
 				t.Fatalf("transaction %d makes the calls %v", i, calls)
 			}
 		}
-		mu.Unlock()
 	}
 	p.mustHold(t, 141)
 }
@@ -166,25 +178,18 @@ func (e *env) testSequencesRunOn(t *testing.T) {
 func (e *env) testOneCallAddsAll(t *testing.T) {
 	p := e.pipeline(t)
 	p.output.Settings.Partitions = 6
-	var mu sync.Mutex
-	var calls []string
-	p.wire = observe(p.wire, func(call string) {
-		mu.Lock()
-		defer mu.Unlock()
-		calls = append(calls, strings.Fields(call)[0])
-	})
+	var log callLog
+	p.wire = observe(p.wire, log.add)
 	r := p.mustOpen(t, "a")
 	r.mustWrite(t, 14)
 	r.mustCommit(t)
 	rows := 14
 	for i := range 10 {
-		mu.Lock()
-		calls = nil
-		mu.Unlock()
+		log.take()
 		r.mustWrite(t, 14)
 		r.mustCommit(t)
 		rows += 14
-		mu.Lock()
+		calls := log.take()
 		first, last := slices.Index(calls, "Produce"), len(calls)-1
 		for last > 0 && calls[last] != "AddPartitionsToTxn" {
 			last--
@@ -192,7 +197,6 @@ func (e *env) testOneCallAddsAll(t *testing.T) {
 		if first < 0 || calls[last] != "AddPartitionsToTxn" || last > first { // several when the markers were not written yet
 			t.Errorf("transaction %d makes the calls %v", i, calls)
 		}
-		mu.Unlock()
 	}
 	p.mustHold(t, rows)
 }
