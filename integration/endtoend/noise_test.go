@@ -138,8 +138,8 @@ func TestDamagedStream(t *testing.T) {
 	n := newNoise(t, my.Addr(), seed)
 	config := setup{name: "noise", b: b, brokers: kafka.Brokers(), source: ", tls: {mode: disabled}"}.yaml()
 	_, port, _ := net.SplitHostPort(n.listener.Addr().String())
-	_, real, _ := net.SplitHostPort(my.Addr())
-	d := start(t, strings.Replace(config, "port: "+real, "port: "+port, 1))
+	_, own, _ := net.SplitHostPort(my.Addr())
+	d := start(t, strings.Replace(config, "port: "+own, "port: "+port, 1))
 	want := int64(longer(6, 300))
 	for round := uint64(0); n.flips.Load() < want; round++ {
 		b.write(t.Context(), t, seed+2*round, 2, 10)
