@@ -99,3 +99,35 @@ func TestHostileSessions(t *testing.T) {
 		})
 	}
 }
+
+// TestSettingsThatChange makes the server log less while a stream runs. The events show it: nothing that lacks something is
+// delivered, whatever the settings were when the source was opened.
+func TestSettingsThatChange(t *testing.T) {
+	b := newBench(t, servers.MySQLOptions{})
+	for _, c := range []struct {
+		variable, bad, good string
+		code                fault.Code
+		statement           string
+	}{
+		{"binlog_row_metadata", "MINIMAL", "FULL", fault.SchemaUnknown, "INSERT INTO t VALUES (2,2,2,NULL)"},
+		{"binlog_row_image", "MINIMAL", "FULL", fault.SourceSettings, "UPDATE t SET v=v+1 WHERE id=1"},
+		{"binlog_row_image", "NOBLOB", "FULL", fault.SourceSettings, "UPDATE t SET w=w+1 WHERE id=1"},
+		{"binlog_format", "STATEMENT", "ROW", fault.StatementDML, "UPDATE t SET v=9 WHERE id=1"},
+	} {
+		b.exec("DROP TABLE IF EXISTS t", "CREATE TABLE t (id INT PRIMARY KEY, v INT, w INT, x BLOB)", "INSERT INTO t (id, v, w) VALUES (1,1,1)")
+		cfg := b.config()
+		cfg.Start = b.query("SELECT @@GLOBAL.gtid_executed")
+		src, _, err := open(t, cfg, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.exec("SET GLOBAL " + c.variable + "=" + c.bad)
+		b.db.SetMaxIdleConns(0) // a new session has the new settings
+		b.session(c.statement)
+		got, err := run(t, src, func(*seen) bool { return false })
+		if f := wantFault(t, err, c.code); !f.Final || len(got.changes) > 0 {
+			t.Errorf("%s=%s: %v with the changes %q", c.variable, c.bad, f, got.changes)
+		}
+		b.exec("SET GLOBAL " + c.variable + "=" + c.good)
+	}
+}
