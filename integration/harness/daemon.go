@@ -72,8 +72,8 @@ func start(dir, config, moreHTTP string) (*Daemon, error) {
 	d.cmd.Stdout, d.cmd.Stderr = d.log, d.log
 	started := make(chan error)
 	go func() {
-		runtime.LockOSThread() // the death signal is bound to the thread that starts the child
-		d.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+		runtime.LockOSThread()                                                              // the death signal is bound to the thread that starts the child
+		d.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true} // a terminal's Ctrl-C is for us
 		err := d.cmd.Start()
 		started <- err
 		if err == nil {
