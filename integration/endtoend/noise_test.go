@@ -140,7 +140,7 @@ func TestDamagedStream(t *testing.T) {
 	_, port, _ := net.SplitHostPort(n.listener.Addr().String())
 	_, own, _ := net.SplitHostPort(my.Addr())
 	d := start(t, strings.Replace(config, "port: "+own, "port: "+port, 1))
-	want := int64(longer(6, 300))
+	want := int64(longer(6, 100))
 	for round := uint64(0); n.flips.Load() < want; round++ {
 		b.write(t.Context(), t, seed+2*round, 2, 10)
 		if s, err := d.Status(t.Context()); err == nil && len(s) > 0 && s[0].State == "failed" {
