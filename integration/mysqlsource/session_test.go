@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"cdcbridge/capture"
 	"cdcbridge/capture/mysql"
 	"cdcbridge/changelog"
 	"cdcbridge/integration/servers"
@@ -60,20 +61,28 @@ func described(t *testing.T, cfg *mysql.Config, n int) (all []string) {
 func TestHostileSessions(t *testing.T) {
 	for _, v := range versions {
 		t.Run(v, func(t *testing.T) {
-			b := newBench(t, servers.MySQLOptions{Version: v})
+			b := newBench(t, servers.MySQLOptions{Version: v, Extra: []string{"--performance-schema=ON"}})
 			if err := b.m.CreateUser(t.Context(), "least", "pw", "REPLICATION SLAVE ON *.*", "REPLICATION CLIENT ON *.*", "SELECT ON shop.*"); err != nil {
 				t.Fatal(err)
 			}
 			n := 0
 			for _, table := range []string{"aaa", "`b☃ß`", "ccc"} {
-				b.exec("CREATE TABLE "+table+" (id INT, k CHAR(10), flag TINYINT(1), at TIMESTAMP(3) NULL, d DATE, `ä☃` VARCHAR(10), n DECIMAL(10,2), z INT(5) ZEROFILL, e ENUM('x','☃'), PRIMARY KEY (id, k))",
+				b.exec("CREATE TABLE "+table+" (id INT, kind CHAR(10), flag TINYINT(1), at TIMESTAMP(3) NULL, d DATE, `ä☃` VARCHAR(10), n DECIMAL(10,2), z INT(5) ZEROFILL, e ENUM('x','☃'), PRIMARY KEY (id, kind))",
 					"SET SESSION sql_mode='', time_zone='+00:00'", "INSERT INTO "+table+" VALUES (1,'k',1,'2024-05-06 07:08:09.123','2024-05-06','ä',12.30,7,'☃')", "UPDATE "+table+" SET flag=0", "DELETE FROM "+table)
 				n += 3
 			}
 			b.exec("CREATE TABLE heap (id INT) ENGINE=MyISAM")
 			cfg := b.config()
 			cfg.User, cfg.Password = "least", "pw"
-			changes, findings := described(t, cfg, n), fmt.Sprintf("%+v", check(t, cfg))
+			said := func() string {
+				t.Helper()
+				tables, err := cfg.Checker(capture.Env{Pipeline: "test"}).(capture.TableLister).Tables(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				return fmt.Sprintf("%+v\n%+v", check(t, cfg), tables)
+			}
+			changes, findings := described(t, cfg, n), said()
 			b.exec("SET GLOBAL init_connect=\"" + hostile + "\"")
 			if got := described(t, cfg, n); !slices.Equal(got, changes) {
 				for i := range min(len(got), len(changes)) {
@@ -83,9 +92,10 @@ func TestHostileSessions(t *testing.T) {
 				}
 				t.Errorf("%d lines, want %d", len(got), len(changes))
 			}
-			if got := fmt.Sprintf("%+v", check(t, cfg)); got != findings {
+			if got := said(); got != findings {
 				t.Errorf("findings\n%s\nwant\n%s", got, findings)
 			}
+			pinned(t, b, cfg)
 			if v != "80" {
 				return
 			}
@@ -97,6 +107,38 @@ func TestHostileSessions(t *testing.T) {
 				t.Error(f)
 			}
 		})
+	}
+}
+
+// pinned asks the server what the session of an open source is.
+func pinned(t *testing.T, b *bench, cfg *mysql.Config) {
+	t.Helper()
+	if _, _, err := open(t, cfg, ""); err != nil {
+		t.Fatal(err)
+	}
+	rows, err := b.db.QueryContext(t.Context(), `SELECT v.VARIABLE_NAME, v.VARIABLE_VALUE FROM performance_schema.variables_by_thread v
+		JOIN performance_schema.threads t USING (THREAD_ID) JOIN performance_schema.session_connect_attrs a USING (PROCESSLIST_ID)
+		WHERE a.ATTR_NAME='program_name' AND a.ATTR_VALUE='cdcbridge'`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	have := map[string]string{}
+	for rows.Next() {
+		var name, value string
+		if err := rows.Scan(&name, &value); err != nil {
+			t.Fatal(err)
+		}
+		have[name] = value
+	}
+	for name, want := range map[string]string{
+		"autocommit": "ON", "transaction_isolation": "READ-COMMITTED", "time_zone": "+00:00", "sql_mode": "", "sql_select_limit": "18446744073709551615",
+		"max_execution_time": "0", "group_concat_max_len": "65536", "sql_big_selects": "ON", "character_set_results": "utf8mb4", "character_set_client": "utf8mb4",
+		"character_set_connection": "utf8mb4", "wait_timeout": "28800", "net_read_timeout": "28800", "net_write_timeout": "28800",
+	} {
+		if have[name] != want {
+			t.Errorf("%s is %q, want %q", name, have[name], want)
+		}
 	}
 }
 
