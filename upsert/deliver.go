@@ -26,6 +26,7 @@ type shipment struct {
 // deliver sends the queues of all lanes, in rounds: the head of each, those of one leader in one request, the leaders in
 // parallel. What failed in a way that may heal stays at the head of its queue.
 func (p *producer) deliver(ctx context.Context, busy []*lane) error {
+	var answered error
 	for times := 0; len(busy) > 0; {
 		shipments := p.load(busy)
 		if len(shipments) == 0 { // nobody leads anything now
@@ -48,8 +49,11 @@ func (p *producer) deliver(ctx context.Context, busy []*lane) error {
 			times = 0
 			continue
 		}
+		if _, ok := codeOf(again); ok {
+			answered = again
+		}
 		p.counters.repeated.Add(1)
-		if werr := p.rest(ctx, times, again); werr != nil {
+		if werr := p.rest(ctx, times, reason(ctx, answered, again)); werr != nil {
 			return werr
 		}
 		times++

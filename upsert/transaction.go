@@ -302,6 +302,7 @@ func (p *producer) breakOn(err error) {
 
 // repeat makes a call until it is carried out. It ends with an error when the verdict is hard or when ctx ends.
 func (p *producer) repeat(ctx context.Context, call kafkawire.Call, op string, do func(context.Context) (kafkawire.Code, error)) error {
+	var answered error
 	for times := 0; ; times++ {
 		attempt, cancel := context.WithTimeout(ctx, p.attemptTime())
 		code, err := do(attempt)
@@ -311,12 +312,14 @@ func (p *producer) repeat(ctx context.Context, call kafkawire.Call, op string, d
 				return err
 			}
 			p.doubt(err)
+			err = reason(ctx, answered, err)
 		} else {
 			verdict, _ := kafkawire.Judge(call, p.proto, code)
 			if verdict == kafkawire.Done {
 				return nil
 			}
 			err = kafkawire.CodeFault(op, code)
+			answered = err
 			switch verdict {
 			case kafkawire.ResendSame, kafkawire.BackoffRepeat:
 			case kafkawire.RefreshMetadata:
@@ -380,11 +383,4 @@ func (p *producer) rest(ctx context.Context, times int, last error) error {
 		return fmt.Errorf("%w: %w", errTooLate, last)
 	}
 	return fault.New(fault.Kafka, "waiting for Kafka", errors.Join(errTooLate, last), hintTooLate)
-}
-
-// codeOf finds Kafka's code in an error.
-func codeOf(err error) (kafkawire.Code, bool) {
-	var code kafkawire.Code
-	ok := errors.As(err, &code)
-	return code, ok
 }

@@ -44,6 +44,34 @@ func TestRepeatGivesUpInTime(t *testing.T) {
 	}
 }
 
+// The time runs out while a call has no answer yet: the one before says why.
+func TestRepeatKeepsTheReason(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeoutCause(t.Context(), takeOverPatience, errTooLate)
+		defer cancel()
+		silent := fault.New(fault.Unreachable, "calling Kafka", errors.New("no answer"), "hint")
+		start := time.Now()
+		err := testProducer(kafkawire.KIP890).repeat(ctx, kafkawire.CallInitProducerID, "taking over", func(ctx context.Context) (kafkawire.Code, error) {
+			if time.Since(start) < takeOverPatience-2*time.Second {
+				return kafkawire.ConcurrentTransactions, nil
+			}
+			<-ctx.Done()
+			return kafkawire.OK, silent
+		})
+		if !fault.Is(err, fault.TransactionsDown) || !errors.Is(err, errTooLate) {
+			t.Errorf("got %v", err)
+		}
+		quick, cancel := context.WithTimeoutCause(t.Context(), time.Second, errTooLate)
+		defer cancel()
+		if err := testProducer(kafkawire.KIP890).repeat(quick, kafkawire.CallInitProducerID, "taking over", func(ctx context.Context) (kafkawire.Code, error) {
+			<-ctx.Done()
+			return kafkawire.OK, silent
+		}); !fault.Is(err, fault.Unreachable) {
+			t.Errorf("without any answer: %v", err)
+		}
+	})
+}
+
 func TestRepeatEndsAtOnce(t *testing.T) {
 	for _, tc := range []struct {
 		answer kafkawire.Code
