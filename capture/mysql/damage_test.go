@@ -2,6 +2,7 @@ package mysql
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"slices"
 	"testing"
@@ -88,5 +89,35 @@ func TestDamageIsWorthAnotherAttempt(t *testing.T) {
 		for what, n := range final {
 			t.Errorf("%d times final: %s", n, what)
 		}
+	}
+}
+
+// TestSkippedGigabytes has the server leave out more of a file than 32 bits can count. Its heartbeat says how far it is.
+func TestSkippedGigabytes(t *testing.T) {
+	w := newLog()
+	w.begin()
+	w.tableMap("shop", "a")
+	w.insert("a", 30, 1)
+	w.xid()
+	const at = uint64(9)<<32 + 1000
+	beat := append([]byte{1, 13}, "binlog.000001"...)
+	beat = append(beat, 2, 9, 254)
+	beat = append(binary.LittleEndian.AppendUint64(beat, at), 0)
+	w.packet(w.raw(eventHeartbeatV2, beat, 0, 0))
+	w.pos = uint32(at & 0xffffffff)
+	w.begin()
+	w.tableMap("shop", "a")
+	w.insert("a", 30, 2)
+	w.xid()
+	batches, err := play(t, w.out, nil, 1<<20, 0)
+	if err != nil || !slices.Equal(ids(batches), []int64{1, 2}) {
+		t.Fatal(err, ids(batches))
+	}
+	b := batches[len(batches)-1]
+	if o := b.Txns[len(b.Txns)-1].Origin; o.Pos != at {
+		t.Errorf("the transaction is at %d, want %d", o.Pos, at)
+	}
+	if p, err := parsePosition(b.Next.Pos); err != nil || p.pos>>32 != 9 {
+		t.Errorf("%s: %v", b.Next.Pos, err)
 	}
 }

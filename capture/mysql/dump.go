@@ -12,8 +12,10 @@ import (
 	"cdcbridge/internal/fault"
 )
 
-// flagThroughGTID makes the server go by the set and not by file and offset.
-const flagThroughGTID = 4
+const (
+	flagThroughGTID = 4 // the server goes by the set and not by file and offset
+	flagHeartbeatV2 = 2 // heartbeats have offsets of 64 bits; releases before 8.0.26 pass over it
+)
 
 // startDump asks the server for its log from p and gives the reader of what comes. The connection is good for nothing else
 // afterwards.
@@ -51,7 +53,7 @@ func dumpCommand(serverID uint32, p *position) []byte {
 		b = le.AppendUint32(b, serverID)
 		return append(b, from.file...)
 	}
-	b := le.AppendUint16([]byte{gomysql.COM_BINLOG_DUMP_GTID}, flagThroughGTID)
+	b := le.AppendUint16([]byte{gomysql.COM_BINLOG_DUMP_GTID}, flagThroughGTID|flagHeartbeatV2)
 	b = le.AppendUint32(b, serverID)
 	b = le.AppendUint32(b, 0) // no file name
 	b = le.AppendUint64(b, 4)

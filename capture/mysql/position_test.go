@@ -100,7 +100,7 @@ func TestDumpCommand(t *testing.T) {
 		t.Errorf("%q, want %q", got, want)
 	}
 	set := mustSet(t, uuidA+":1")
-	if got := string(dumpCommand(7, &position{file: "b.1", pos: 300, gtids: &set})); !strings.HasPrefix(got, "\x1e\x04\x00\x07\x00\x00\x00\x00\x00\x00\x00\x04\x00\x00\x00\x00\x00\x00\x00\x30\x00\x00\x00\x01") || len(got) != 23+48 {
+	if got := string(dumpCommand(7, &position{file: "b.1", pos: 300, gtids: &set})); !strings.HasPrefix(got, "\x1e\x06\x00\x07\x00\x00\x00\x00\x00\x00\x00\x04\x00\x00\x00\x00\x00\x00\x00\x30\x00\x00\x00\x01") || len(got) != 23+48 {
 		t.Errorf("%q", got)
 	}
 }

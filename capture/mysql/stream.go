@@ -191,6 +191,8 @@ func (s *stream) event(ctx context.Context, h eventHeader) error {
 		err = s.format()
 	case eventRotate:
 		return s.rotate()
+	case eventHeartbeatV2:
+		return s.heartbeat(h)
 	case eventTransactionPayload:
 		err = s.payload(ctx)
 	default:
@@ -265,6 +267,23 @@ func (s *stream) rotate() error {
 	s.off = r.Pos
 	if s.until == nil {
 		s.moveTo(s.file, s.off)
+	}
+	return nil
+}
+
+// heartbeat learns where the server stands in the file. It says so after transactions that it left out because we have them,
+// which may be more than 4 GiB; the next event's header alone would not tell. The position to resume from stays.
+func (s *stream) heartbeat(h eventHeader) error {
+	body, err := s.r.body()
+	if err != nil {
+		return err
+	}
+	b, err := parseHeartbeat(h, body)
+	if err != nil {
+		return err
+	}
+	if s.pos.gtids != nil && !s.txn.active && string(b.File) == s.file {
+		s.off = max(s.off, b.Pos)
 	}
 	return nil
 }
