@@ -16,17 +16,18 @@ import (
 	kw "cdcbridge/internal/kafkawire"
 )
 
-// producerID is the producer id and epoch that the coordinator has for the pipeline.
+// producerID is the producer id and epoch that the coordinator has for the pipeline, once its last transaction is complete:
+// until then the coordinator has another record about it to write.
 func (p *pipeline) producerID(t *testing.T) kw.ProducerID {
 	t.Helper()
 	client := kw.NewClient(p.wire)
 	defer client.Close()
 	for {
 		state, code, err := client.DescribeTransaction(t.Context(), p.cfg.TransactionalIDPrefix+p.name)
-		if err == nil && code == kw.OK {
+		if err == nil && code == kw.OK && state.Settled() {
 			return state.Producer
 		}
-		if err != nil || code != kw.CoordinatorLoading && code != kw.NotCoordinator {
+		if err != nil || code != kw.OK && code != kw.CoordinatorLoading && code != kw.NotCoordinator {
 			t.Fatal(code, err)
 		}
 		time.Sleep(20 * time.Millisecond)
@@ -38,6 +39,9 @@ func (p *pipeline) producerID(t *testing.T) kw.ProducerID {
 // transactions for it; the ordinary one writes into the coordinator's own log that most epochs are used.
 func TestProducerIDsRunOut(t *testing.T) {
 	for _, kind := range kinds[:2] {
+		if kind.proto == kw.Classic && !harness.Long {
+			continue
+		}
 		t.Run(kind.name, func(t *testing.T) {
 			began := time.Now()
 			k := servers.KafkaFor(t, kind.options)
