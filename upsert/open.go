@@ -18,7 +18,7 @@ import (
 //
 // The order matters: a successor of ours is left alone (a first look at the state), then InitProducerID fences and aborts
 // whoever wrote before, then the state partition is read to its end, so that nothing of the old writer can come after what we
-// have read. The pins are checked last.
+// have read. Then the pins are checked, and what Kafka has decided and not ended is ended.
 func (s *Sink) Open(ctx context.Context) (changelog.Checkpoint, error) {
 	if s.txn != nil {
 		return changelog.Checkpoint{}, misuse("opening the sink", "it was opened before")
@@ -43,11 +43,11 @@ func (s *Sink) Open(ctx context.Context) (changelog.Checkpoint, error) {
 	if err := s.refuseSuccessor(ctx); err != nil {
 		return changelog.Checkpoint{}, err
 	}
-	state := s.reader.state
-	s.seen, s.pos, s.pins = state.claim, state.pos, newPinBook(state.pins)
-	if err := s.checkPins(ctx); err != nil {
+	if err := s.endLost(ctx, txn); err != nil {
 		return changelog.Checkpoint{}, err
 	}
+	state := s.reader.state
+	s.seen, s.pos = state.claim, state.pos
 	txn.routes = newRoutes(s.wire, s.pins)
 	if txn.state, err = txn.routes.lane(s.state, s.stateAt().Partition); err != nil {
 		return changelog.Checkpoint{}, err
@@ -75,8 +75,9 @@ func (s *Sink) refuseSuccessor(ctx context.Context) error {
 	return nil
 }
 
-// checkPins holds every durable pin against what the cluster has now.
+// checkPins holds every durable pin of the state that was read against what the cluster has now.
 func (s *Sink) checkPins(ctx context.Context) error {
+	s.pins = newPinBook(s.reader.state.pins)
 	pins := s.pins.all()
 	if len(pins) == 0 {
 		return nil

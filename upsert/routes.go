@@ -17,6 +17,7 @@ type routes struct {
 	byTopic   map[*Topic]*route
 	order     []*route // as they were added: requests must not depend on the order of a map
 	refreshed time.Time
+	moved     bool // a partition has a new leader, or its leader was restarted
 }
 
 // route is one topic with its partitions.
@@ -29,6 +30,7 @@ type route struct {
 type lane struct {
 	at       kafkawire.TopicPartition
 	leader   int32 // broker id, -1: unknown
+	epoch    int32 // of the leader, -1: unknown; a broker that was restarted has another
 	sequence int32 // of the next record, in the current producer epoch
 	txn      uint64
 	sealed   bool // the head of the queue has its header: it is sent again with the same bytes
@@ -48,7 +50,7 @@ func (r *routes) lane(t *Topic, partition int32) (*lane, error) {
 	if rt == nil {
 		rt = &route{topic: t, lanes: make([]lane, t.Partitions)}
 		for i := range rt.lanes {
-			rt.lanes[i] = lane{at: kafkawire.TopicPartition{Topic: t.Name, Partition: int32(i)}, leader: -1}
+			rt.lanes[i] = lane{at: kafkawire.TopicPartition{Topic: t.Name, Partition: int32(i)}, leader: -1, epoch: -1}
 		}
 		r.byTopic[t] = rt
 		r.order = append(r.order, rt)
@@ -79,7 +81,10 @@ func (r *routes) refresh(ctx context.Context) error {
 			return err
 		}
 		for i := range rt.lanes {
-			rt.lanes[i].leader, _, _ = meta.Leader(rt.lanes[i].at)
+			l, epoch := &rt.lanes[i], int32(-1)
+			l.leader, epoch, _ = meta.Leader(l.at)
+			r.moved = r.moved || l.epoch >= 0 && epoch >= 0 && l.epoch != epoch
+			l.epoch = max(l.epoch, epoch)
 		}
 	}
 	r.refreshed = time.Now()

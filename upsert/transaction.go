@@ -59,6 +59,8 @@ type producer struct {
 	ending   bool   // EndTxn was sent: abort must not follow
 	closing  bool   // the markers of the last transaction may not be written yet
 	noPacing bool   // this user may not describe transactions
+	doubted  bool   // a broker may have restarted: see lost.go
+	former   string // what the coordinator said of the transaction before takeOver
 }
 
 // errTooLate is the cause of a context that ends because its transaction, or our patience, has no time left.
@@ -82,6 +84,9 @@ const takeOverPatience = 60 * time.Second
 func (p *producer) takeOver(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, takeOverPatience, errTooLate)
 	defer cancel()
+	if err := p.askFormer(ctx); err != nil {
+		return err
+	}
 	return p.repeat(ctx, kafkawire.CallInitProducerID, "taking over the transactional id "+p.txnID, func(ctx context.Context) (kafkawire.Code, error) {
 		id, code, err := p.wire.InitProducerID(ctx, p.txnID, p.timeout, kafkawire.NoProducer)
 		p.id = id
@@ -124,6 +129,9 @@ func (p *producer) begin(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := p.refuseLost(ctx); err != nil {
+		return err
+	}
 	p.number++
 	p.counters.began.Store(time.Now().UnixNano())
 	p.phase, p.touched = open, false
@@ -142,10 +150,8 @@ func (p *producer) write(ctx context.Context, parts []Part) (err error) {
 	if err != nil {
 		return err
 	}
-	if p.routes.stale() {
-		if err := p.refresh(ctx, nil); err != nil {
-			return err
-		}
+	if err := p.freshen(ctx); err != nil {
+		return err
 	}
 	p.touched = true
 	if err := p.enlist(ctx, busy); err != nil {
@@ -339,6 +345,7 @@ func (p *producer) repeat(ctx context.Context, call kafkawire.Call, op string, d
 // doubt notes that a call may or may not have been carried out.
 func (p *producer) doubt(err error) {
 	p.counters.repeated.Add(1)
+	p.doubted = true
 	if p.proto == kafkawire.Classic && !kafkawire.IsUnsent(err) {
 		p.unsure = true
 	}

@@ -51,7 +51,12 @@ func TestProducerIDsRunOut(t *testing.T) {
 			first := p.producerID(t)
 			whole := harness.Long && kind.proto == kw.KIP890 // classic transactions use no epoch up
 			if !whole {
-				e.useUp(t, p, kw.ProducerID{ID: first.ID, Epoch: 32767 - 12})
+				late := kw.ProducerID{ID: first.ID, Epoch: 32767 - 12}
+				e.plant(t, p, late, completeCommit)
+				e.restart(t)
+				if got := p.producerID(t); got != late {
+					t.Fatalf("the coordinator has %s, not %s", got, late)
+				}
 			}
 			rows, transactions := 0, 0
 			for opens := 0; opens < 12; opens++ { // each open takes an epoch, in either protocol
@@ -87,41 +92,6 @@ func TestProducerIDsRunOut(t *testing.T) {
 			harness.Evidence(t, began, map[string]any{"transactions": transactions, "first_producer": first.String(), "last_producer": last.String(), "rows": rows,
 				"checked": "every open found the newest checkpoint; each row is there once, in order for its key"})
 		})
-	}
-}
-
-// useUp writes into __transaction_state that the producer of a pipeline's last transaction was at a late epoch. Brokers take
-// such records from their own tools alone, by the name of the client, and read them when they start.
-func (e *env) useUp(t *testing.T, p *pipeline, at kw.ProducerID) {
-	t.Helper()
-	const partitions, completeCommit = 3, 4
-	id := p.cfg.TransactionalIDPrefix + p.name
-	var hash int32 // java.lang.String.hashCode
-	for _, c := range []byte(id) {
-		hash = 31*hash + int32(c)
-	}
-	key, value := kmsg.NewTxnMetadataKey(), kmsg.NewTxnMetadataValue()
-	key.TransactionalID = id
-	value.ProducerID, value.ProducerEpoch, value.TimeoutMillis, value.State = at.ID, at.Epoch, int32(p.cfg.TransactionTimeout.Milliseconds()), completeCommit
-	value.Topics = []kmsg.TxnMetadataValueTopic{} // none, which is not the same as null
-	value.LastUpdateTimestamp, value.StartTimestamp = time.Now().UnixMilli(), time.Now().UnixMilli()
-	cl, err := kgo.NewClient(kgo.SeedBrokers(e.brokers...), kgo.ClientID("__admin_client"), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.DisableIdempotentWrite())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer cl.Close()
-	rec := &kgo.Record{Topic: "__transaction_state", Partition: (hash & 0x7fffffff) % partitions, Key: key.AppendTo(nil), Value: value.AppendTo(nil)}
-	if err := cl.ProduceSync(t.Context(), rec).FirstErr(); err != nil {
-		t.Fatal(err)
-	}
-	if err := e.kafka.StopBroker(t.Context(), 0); err != nil {
-		t.Fatal(err)
-	}
-	if err := e.kafka.StartBroker(t.Context(), 0); err != nil {
-		t.Fatal(err)
-	}
-	if got := p.producerID(t); got != at {
-		t.Fatalf("the coordinator has %s, not %s", got, at)
 	}
 }
 

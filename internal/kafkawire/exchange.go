@@ -189,8 +189,11 @@ func Describe(req kafka.Request) string {
 
 // apiName is kafka-go's name of an API, or ours for those it does not know.
 func apiName(key protocol.ApiKey) string {
-	if key == apiDescribeTransactions {
+	switch key {
+	case apiDescribeTransactions:
 		return "DescribeTransactions"
+	case apiDescribeProducers:
+		return "DescribeProducers"
 	}
 	return key.String()
 }

@@ -115,6 +115,30 @@ func answers() map[string]func(*encoder) {
 			e.tags()
 			e.tags()
 		},
+		"DescribeProducers": func(e *encoder) {
+			e.int32(0)
+			e.array(1)
+			e.string("t")
+			e.array(2)
+			for i := range int32(2) {
+				e.int32(i)
+				e.int16(0)
+				e.optional("")
+				e.array(2)
+				for id := range int64(2) {
+					e.int64(9 - id)
+					e.int32(4)
+					e.int32(0)
+					e.int64(1)
+					e.int32(0)
+					e.int64(7 - 8*int64(i)*(1-id)) // producer 9 has an open transaction in partition 0, producer 8 everywhere
+					e.tags()
+				}
+				e.tags()
+			}
+			e.tags()
+			e.tags()
+		},
 		"Fetch": func(e *encoder) {
 			e.flex = false
 			e.int32(0)
@@ -212,6 +236,9 @@ func parseAs(name string, r *reader) (right bool, err error) {
 		a := []OffsetAnswer{{TopicPartition: parts[1]}, {TopicPartition: parts[0]}}
 		codes, err := parseListOffsets(r, a, []int{1, 0})
 		return codes[0] == OK && codes[1] == UnknownServerError && a[1].Offset == 77 && a[1].LeaderEpoch == 3, err
+	case "DescribeProducers":
+		codes, open, err := parseDescribeProducers(r, parts, 9)
+		return slices.Equal(codes, []Code{OK, OK}) && slices.Equal(open, []bool{true, false}), err
 	case "Fetch":
 		f, code, err := parseFetch(r, []FetchPart{{TopicPartition: parts[0]}})
 		return code == OK && f[0].LastStable == 9 && bytes.Equal(f[0].Records, []byte("records")) && slices.Equal(f[0].Aborted, []AbortedTxn{{4, 2}}), err

@@ -62,6 +62,13 @@ func (u *UndecidedReader) Pending() int {
 	return n
 }
 
+// PendingOf calls f with the key of each record of a producer that waits for its control batch. It is valid until f returns.
+func (u *UndecidedReader) PendingOf(producer int64, f func(key []byte)) {
+	for i := range u.pending[producer] {
+		f(u.pending[producer][i].key)
+	}
+}
+
 // ReadToEnd reads up to where the partition ends now (asked of its leader, never taken from a fetch, whose high watermark
 // can be stale after a change of leaders) and emits every record that is committed by then, in the order in which they were
 // decided. Of two records with one key the one with the higher offset counts. The bytes of a record are valid until emit
