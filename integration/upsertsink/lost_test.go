@@ -33,6 +33,9 @@ func (e *env) plant(t *testing.T, p *pipeline, at kw.ProducerID, state kmsg.Tran
 	for _, c := range []byte(id) {
 		hash = 31*hash + int32(c)
 	}
+	if hash < 0 { // the coordinator takes its absolute value
+		hash = -hash
+	}
 	key, value := kmsg.NewTxnMetadataKey(), kmsg.NewTxnMetadataValue()
 	key.TransactionalID = id
 	value.ProducerID, value.ProducerEpoch, value.TimeoutMillis, value.State = at.ID, at.Epoch, int32(p.cfg.TransactionTimeout.Milliseconds()), state
@@ -43,7 +46,7 @@ func (e *env) plant(t *testing.T, p *pipeline, at kw.ProducerID, state kmsg.Tran
 		t.Fatal(err)
 	}
 	defer cl.Close()
-	rec := &kgo.Record{Topic: "__transaction_state", Partition: (hash & 0x7fffffff) % partitions, Key: key.AppendTo(nil), Value: value.AppendTo(nil)}
+	rec := &kgo.Record{Topic: "__transaction_state", Partition: hash % partitions, Key: key.AppendTo(nil), Value: value.AppendTo(nil)}
 	if err := cl.ProduceSync(t.Context(), rec).FirstErr(); err != nil {
 		t.Fatal(err)
 	}

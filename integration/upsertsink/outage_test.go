@@ -5,20 +5,13 @@ import (
 	"testing"
 	"time"
 
-	"cdcbridge/integration/harness"
 	"cdcbridge/integration/servers"
 	kw "cdcbridge/internal/kafkawire"
 )
 
 // TestOutage starts a pipeline while Kafka is down, kills Kafka in the middle for longer than the transaction timeout, and
 // freezes it. Everything heals by opening again.
-//
-// It runs in the long tier while an open finding is being looked into: in one of many runs, on a busy machine with KIP-890, a
-// row was in the topic twice ("key k5: row 1356 after row 1356").
 func TestOutage(t *testing.T) {
-	if !harness.Long {
-		return
-	}
 	for _, kind := range kinds[:2] {
 		t.Run(kind.name, func(t *testing.T) {
 			k := servers.KafkaFor(t, kind.options)
