@@ -35,6 +35,7 @@ type Change struct {
 	RowInEvent int32  // 0-based number of the row within its log event
 	Index      uint64 // 0-based ordinal of the change among the captured changes of its transaction; stable over replays
 	TableIndex uint64 // the same among the changes of this table in the transaction
+	Pos        uint64 // LSN of the change's own log record (PostgreSQL); 0 where the run's Pos and RowInEvent say it
 	Before     Row
 	After      Row
 }
@@ -66,6 +67,12 @@ type Origin struct {
 	GTID     string // "" without GTIDs
 	ServerID uint32
 	Thread   uint64 // session that ran it, 0 when unknown
+
+	// PostgreSQL only.
+	XID        uint32 // transaction id without its epoch
+	LastCommit uint64 // LSN of the commit before this one in the stream, 0 when none was seen yet
+	Replica    string // replication origin that the transaction came from, "" for a local one; valid until the batch is released
+	ReplicaLSN uint64 // commit LSN at that origin
 }
 
 // NoteKind says what a Note is about.

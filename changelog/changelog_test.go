@@ -90,3 +90,30 @@ func TestBatchFillsWithoutAllocating(t *testing.T) {
 		t.Errorf("%v allocations for a batch of 100 rows", n)
 	}
 }
+
+func TestCompositeValues(t *testing.T) {
+	b := NewBatch()
+	defer b.Release()
+	inner := func(n int64) Value {
+		row := b.NewRow(2)
+		row[0] = Int(n)
+		return Array(row)
+	}
+	one, same, other := Array([]Value{inner(1), inner(2)}), Array([]Value{inner(1), inner(2)}), Array([]Value{inner(1), inner(3)})
+	if !one.Equal(same) || one.Equal(other) || one.Equal(Map(one.Elems())) || one.Bytes() != nil || Array(nil).Elems() != nil {
+		t.Error("arrays are not compared by their elements")
+	}
+	if e := one.Elems(); len(e) != 2 || len(e[1].Elems()) != 2 || e[1].Elems()[0].Int() != 2 || !e[1].Elems()[1].IsNull() {
+		t.Errorf("elements %v", e)
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		micros, offset := rapid.Int64Range(0, microsPerDay).Draw(t, "micros"), rapid.IntRange(-86_399, 86_399).Draw(t, "offset")
+		if v := TimeTZ(micros, offset); v.Int() != micros || v.Offset() != offset {
+			t.Fatalf("%d %d became %d %d", micros, offset, v.Int(), v.Offset())
+		}
+		m, d, u := rapid.Int32().Draw(t, "months"), rapid.Int32().Draw(t, "days"), rapid.Int64().Draw(t, "span")
+		if m2, d2, u2 := Interval(b.Grab(16), m, d, u).Interval(); m2 != m || d2 != d || u2 != u {
+			t.Fatalf("%d %d %d became %d %d %d", m, d, u, m2, d2, u2)
+		}
+	})
+}

@@ -3,15 +3,16 @@ package changelog
 // Type is the logical type of a column. Its Kind is the kind of the column's non-null values.
 type Type struct {
 	Kind      Kind
-	Bits      int      // integers: 8, 16, 24, 32, 64; KindBits: number of bits
+	Bits      int      // integers: 8, 16, 24, 32, 64; KindBits: number of bits; KindBitString: declared number, 0 when unlimited
 	Length    int      // text and bytes: declared length in characters or bytes, 0 when unlimited or unknown
-	Precision int      // KindDecimal: all digits
+	Precision int      // KindDecimal: all digits; 0 when the column has no limit and each value a scale of its own
 	Scale     int      // KindDecimal: digits after the point
 	FSP       int      // temporal kinds: fraction digits, 0-6
-	Fixed     bool     // CHAR and BINARY, as opposed to VARCHAR and VARBINARY
+	Fixed     bool     // CHAR, BINARY and BIT, as opposed to VARCHAR, VARBINARY and VARBIT
 	Year      bool     // KindInt that is MySQL's YEAR
 	Labels    []string // KindEnum, KindSet: all labels in order, UTF-8
 	Charset   string   // text: the source's character set, information only; values are always UTF-8
+	Elem      *Column  // KindArray: what the elements are, in any number of dimensions; it has no name
 }
 
 // Column describes one column of a table version.

@@ -1,6 +1,11 @@
 package changelog
 
-import "math"
+import (
+	"encoding/binary"
+	"math"
+	"slices"
+	"unsafe"
+)
 
 // Kind tells what a Value holds and therefore which accessor is right.
 type Kind uint8
@@ -14,7 +19,7 @@ const (
 	KindUint                  // Uint: unsigned integers
 	KindFloat32               // Float32
 	KindFloat64               // Float64
-	KindDecimal               // Bytes: plain decimal text with all digits of the scale, never an exponent
+	KindDecimal               // Bytes: plain decimal text with all digits of the scale, never an exponent; see Form
 	KindString                // Bytes: UTF-8 text
 	KindBytes                 // Bytes: raw bytes
 	KindJSON                  // Bytes: JSON text exactly as the server prints it
@@ -27,17 +32,23 @@ const (
 	KindBits                  // Uint: the bits as a number, Type.Bits of them
 	KindGeometry              // Bytes: WKB; Uint: SRID
 	KindVector                // Bytes: little-endian float32 elements
+	KindTimeTZ                // Int: microseconds of the local day, up to 24:00; Offset: seconds east of UTC
+	KindInterval              // Interval: months, days and microseconds, each signed; see Form
+	KindBitString             // Bytes: a bit string of any length as text of 0s and 1s, first bit first
+	KindArray                 // Elems: elements of the type's Elem; of several dimensions: arrays in turn
+	KindMap                   // Elems: keys (KindString) and values (KindString or NULL) in turn, in the server's order
 )
 
-// Form qualifies a date, date-time or timestamp that is not an ordinary point in time.
+// Form qualifies a temporal value or a decimal that is not an ordinary one.
 type Form uint8
 
-// Forms of temporal values.
+// Forms of values.
 const (
 	FormNormal    Form = iota // Int is the count described at the Kind
 	FormZeroParts             // year, month or day is zero, or the day is not in the calendar (MySQL): only Civil is meaningful
 	FormPosInf                // +infinity (PostgreSQL)
 	FormNegInf                // -infinity (PostgreSQL)
+	FormNaN                   // not a number (PostgreSQL's numeric)
 )
 
 // Value is one column of one row. It is small, comparable only by its accessors, and borrows its bytes from the batch
@@ -102,13 +113,16 @@ func DateTime(micros int64) Value { return Value{kind: KindDateTime, n: uint64(m
 // Timestamp makes a point in time from microseconds since the Unix epoch.
 func Timestamp(micros int64) Value { return Value{kind: KindTimestamp, n: uint64(micros)} }
 
-// Infinite makes ±infinity of a date, date-time or timestamp kind.
+// Infinite makes ±infinity of a date, date-time, timestamp, interval or decimal kind.
 func Infinite(kind Kind, positive bool) Value {
 	if positive {
 		return Value{kind: kind, form: FormPosInf}
 	}
 	return Value{kind: kind, form: FormNegInf}
 }
+
+// NaN makes the decimal that is not a number.
+func NaN() Value { return Value{kind: KindDecimal, form: FormNaN} }
 
 // ZeroParts makes a date, date-time or timestamp with a zero year, month or day, as MySQL allows.
 func ZeroParts(kind Kind, c Civil) Value {
@@ -132,10 +146,44 @@ func Geometry(srid uint32, wkb []byte) Value {
 // Vector makes a vector from little-endian float32 elements. It keeps elems.
 func Vector(elems []byte) Value { return Value{kind: KindVector, b: elems} }
 
+// TimeTZ makes a time of day with a zone from microseconds of the local day and seconds east of UTC, less than a day each way.
+func TimeTZ(micros int64, offset int) Value {
+	return Value{kind: KindTimeTZ, n: uint64(micros)<<20 | uint64(uint32(offset)&(1<<20-1))}
+}
+
+// Interval makes a span from its parts. It keeps a copy of them in buf, which must have 16 bytes that live as long as the value.
+func Interval(buf []byte, months, days int32, micros int64) Value {
+	buf = buf[:16:16]
+	binary.LittleEndian.PutUint32(buf, uint32(months))
+	binary.LittleEndian.PutUint32(buf[4:], uint32(days))
+	binary.LittleEndian.PutUint64(buf[8:], uint64(micros))
+	return Value{kind: KindInterval, b: buf}
+}
+
+// BitString makes a bit string from its text of 0s and 1s. It keeps text.
+func BitString(text []byte) Value { return Value{kind: KindBitString, b: text} }
+
+// Array makes an array of elements. It keeps elems.
+func Array(elems []Value) Value { return Value{kind: KindArray, b: bytesOf(elems)} }
+
+// Map makes a map from its keys and values in turn. It keeps pairs.
+func Map(pairs []Value) Value { return Value{kind: KindMap, b: bytesOf(pairs)} }
+
+const valueSize = int(unsafe.Sizeof(Value{}))
+
+// bytesOf sees values as memory: a Value has room for one slice only. The garbage collector follows the pointer to the
+// slice's own allocation, whose type it knows.
+func bytesOf(vs []Value) []byte {
+	if len(vs) == 0 {
+		return nil
+	}
+	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(vs))), len(vs)*valueSize)
+}
+
 // Kind tells what the value is.
 func (v Value) Kind() Kind { return v.kind }
 
-// Form qualifies temporal values; it is FormNormal for every other kind.
+// Form qualifies temporal values and decimals; it is FormNormal for every other kind.
 func (v Value) Form() Form { return v.form }
 
 // IsNull reports SQL NULL.
@@ -148,7 +196,31 @@ func (v Value) IsUnchanged() bool { return v.kind == KindUnchanged }
 func (v Value) Bool() bool { return v.n != 0 }
 
 // Int gives the number of a KindInt and the count of an ordinary temporal kind.
-func (v Value) Int() int64 { return int64(v.n) }
+func (v Value) Int() int64 {
+	if v.kind == KindTimeTZ {
+		return int64(v.n) >> 20
+	}
+	return int64(v.n)
+}
+
+// Offset gives the seconds east of UTC of a KindTimeTZ.
+func (v Value) Offset() int { return int(int32(uint32(v.n)<<12) >> 12) }
+
+// Interval gives the parts of a KindInterval; they are meaningless for infinities.
+func (v Value) Interval() (months, days int32, micros int64) {
+	if len(v.b) != 16 {
+		return 0, 0, 0
+	}
+	return int32(binary.LittleEndian.Uint32(v.b)), int32(binary.LittleEndian.Uint32(v.b[4:])), int64(binary.LittleEndian.Uint64(v.b[8:]))
+}
+
+// Elems gives the elements of a KindArray and the keys and values of a KindMap. They are valid until the batch is released.
+func (v Value) Elems() []Value {
+	if len(v.b) == 0 {
+		return nil
+	}
+	return unsafe.Slice((*Value)(unsafe.Pointer(unsafe.SliceData(v.b))), len(v.b)/valueSize)
+}
 
 // Uint gives the number of a KindUint, KindBits, the index of a KindEnum, the mask of a KindSet, the SRID of a KindGeometry.
 func (v Value) Uint() uint64 { return v.n }
@@ -160,9 +232,17 @@ func (v Value) Float32() float32 { return math.Float32frombits(uint32(v.n)) }
 func (v Value) Float64() float64 { return math.Float64frombits(v.n) }
 
 // Bytes gives the text or bytes of the kinds that have them; they are valid until the batch is released.
-func (v Value) Bytes() []byte { return v.b }
+func (v Value) Bytes() []byte {
+	if v.kind == KindArray || v.kind == KindMap {
+		return nil
+	}
+	return v.b
+}
 
 // Equal reports whether two values are the same bit for bit. Equal keys render equally.
 func (v Value) Equal(w Value) bool {
+	if v.kind == w.kind && (v.kind == KindArray || v.kind == KindMap) {
+		return slices.EqualFunc(v.Elems(), w.Elems(), Value.Equal)
+	}
 	return v.kind == w.kind && v.form == w.form && v.n == w.n && string(v.b) == string(w.b)
 }

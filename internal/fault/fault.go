@@ -21,6 +21,9 @@ const (
 	Unreachable        Code = "unreachable"              // a server does not answer
 	SourceSettings     Code = "source_settings"          // the database server is not set up for change capture
 	BinlogPurged       Code = "binlog_purged"            // the server no longer has the log that we must resume from
+	SlotMissing        Code = "slot_missing"             // the replication slot does not exist any more
+	SlotLost           Code = "slot_lost"                // the replication slot no longer has the log that we must resume from
+	SlotInUse          Code = "slot_in_use"              // another connection streams from the replication slot
 	WrongServer        Code = "wrong_server"             // the checkpoint belongs to another server
 	FKCascade          Code = "fk_cascade"               // cascades into a captured table are not logged
 	StatementDML       Code = "statement_dml"            // rows were changed by a statement that was logged as text
