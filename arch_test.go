@@ -47,6 +47,7 @@ var only = []struct{ module, place, why string }{
 	{"github.com/spf13/cobra", "internal/cli", "commands are the outermost layer"},
 	{"github.com/segmentio/kafka-go", "internal/kafkawire", "its producers and readers lose exactly-once; internal/kafkawire uses its transport alone"},
 	{"github.com/go-mysql-org/go-mysql", "capture/mysql", "a database driver belongs to one source"},
+	{"github.com/jackc/", "capture/postgres", "a database driver belongs to one source"},
 	{"github.com/pingcap/", "capture/mysql", "a SQL parser belongs to one source"},
 }
 
