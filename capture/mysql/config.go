@@ -3,8 +3,6 @@ package mysql
 import (
 	"errors"
 	"fmt"
-	"log/slog"
-	"os"
 	"time"
 
 	"cdcbridge/capture"
@@ -12,11 +10,11 @@ import (
 
 // Config is the source section of a pipeline that reads MySQL.
 type Config struct {
-	Host     string `mapstructure:"host"`     // name or address; required
-	Port     int    `mapstructure:"port"`     // default 3306
-	User     string `mapstructure:"user"`     // needs REPLICATION SLAVE, REPLICATION CLIENT and SELECT on the captured tables; required
-	Password Secret `mapstructure:"password"` // never printed
-	TLS      TLS    `mapstructure:"tls"`
+	Host     string         `mapstructure:"host"`     // name or address; required
+	Port     int            `mapstructure:"port"`     // default 3306
+	User     string         `mapstructure:"user"`     // needs REPLICATION SLAVE, REPLICATION CLIENT and SELECT on the captured tables; required
+	Password capture.Secret `mapstructure:"password"` // never printed
+	TLS      capture.TLS    `mapstructure:"tls"`
 
 	Tables        []string `mapstructure:"tables"`         // patterns "database.table" with * and ?; required
 	ExcludeTables []string `mapstructure:"exclude_tables"` // patterns of tables to leave out; default none
@@ -43,40 +41,6 @@ type Config struct {
 	BatchBytes int `mapstructure:"batch_bytes"` // size at which a batch goes out, bytes in memory. Default 1048576
 }
 
-// TLS says how the connection is protected.
-type TLS struct {
-	// Mode is "disabled", "preferred" (default: when the server offers it, unverified), "required" (unverified),
-	// "verify_ca" (the chain) or "verify_identity" (the chain and the host name).
-	Mode     string `mapstructure:"mode"`
-	CAFile   string `mapstructure:"ca_file"`   // PEM; default: the system's roots
-	CertFile string `mapstructure:"cert_file"` // client certificate, PEM
-	KeyFile  string `mapstructure:"key_file"`  // its key, PEM
-}
-
-// Secret is a text that formats as stars wherever it is printed.
-type Secret string
-
-// String hides the secret.
-func (Secret) String() string { return "***" }
-
-// GoString hides the secret from %#v.
-func (Secret) GoString() string { return `"***"` }
-
-// MarshalText hides the secret from JSON and YAML.
-func (Secret) MarshalText() ([]byte, error) { return []byte("***"), nil }
-
-// LogValue hides the secret from logs.
-func (Secret) LogValue() slog.Value { return slog.StringValue("***") }
-
-// TLS modes.
-const (
-	tlsDisabled       = "disabled"
-	tlsPreferred      = "preferred"
-	tlsRequired       = "required"
-	tlsVerifyCA       = "verify_ca"
-	tlsVerifyIdentity = "verify_identity"
-)
-
 // Words of start and on_truncate.
 const (
 	startEarliest = "earliest"
@@ -93,7 +57,7 @@ const (
 // NewConfig gives a section with the defaults in it.
 func NewConfig() capture.Config {
 	return &Config{
-		Port: 3306, TLS: TLS{Mode: tlsPreferred}, Start: startEarliest, HeartbeatInterval: time.Second,
+		Port: 3306, TLS: capture.TLS{Mode: capture.TLSPreferred}, Start: startEarliest, HeartbeatInterval: time.Second,
 		ConnectTimeout: 10 * time.Second, OnTruncate: truncateFail, BatchBytes: 1 << 20,
 	}
 }
@@ -137,7 +101,7 @@ func (c *Config) Validate() []error {
 	if c.BatchBytes < minBatchBytes || c.BatchBytes > maxBatchBytes {
 		bad("batch_bytes: %d is not between %d and %d", c.BatchBytes, minBatchBytes, maxBatchBytes)
 	}
-	return append(errs, c.TLS.validate()...)
+	return append(errs, c.TLS.Validate()...)
 }
 
 func validateStart(start string) error {
@@ -152,27 +116,6 @@ func validateStart(start string) error {
 		return fmt.Errorf("%q is neither %q nor %q nor a GTID set: %w", start, startEarliest, startLatest, err)
 	}
 	return nil
-}
-
-func (t TLS) validate() []error {
-	var errs []error
-	switch t.Mode {
-	case tlsDisabled, tlsPreferred, tlsRequired, tlsVerifyCA, tlsVerifyIdentity:
-	default:
-		errs = append(errs, fmt.Errorf("tls.mode: %q is none of disabled, preferred, required, verify_ca, verify_identity", t.Mode))
-	}
-	if (t.CertFile == "") != (t.KeyFile == "") {
-		errs = append(errs, errors.New("tls.cert_file: goes together with tls.key_file"))
-	}
-	for _, f := range []struct{ key, path string }{{"ca_file", t.CAFile}, {"cert_file", t.CertFile}, {"key_file", t.KeyFile}} {
-		if f.path == "" {
-			continue
-		}
-		if _, err := os.Stat(f.path); err != nil {
-			errs = append(errs, fmt.Errorf("tls.%s: %w", f.key, err))
-		}
-	}
-	return errs
 }
 
 // New makes the source. It does no I/O.

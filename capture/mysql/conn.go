@@ -13,6 +13,7 @@ import (
 	"github.com/go-mysql-org/go-mysql/client"
 	gomysql "github.com/go-mysql-org/go-mysql/mysql"
 
+	"cdcbridge/capture"
 	"cdcbridge/internal/fault"
 )
 
@@ -116,7 +117,7 @@ func handshake(ctx context.Context, cfg *Config, raw *pollConn, hello greeting) 
 		return nil, fault.NewFinal(fault.SourceSettings, "", fmt.Errorf("the server is MariaDB (%s)", hello.version),
 			"This release captures MySQL 8.0 and later only.")
 	}
-	tlsConfig, err := cfg.TLS.client(cfg.Host, hello.tls || hello.version == "")
+	tlsConfig, err := cfg.TLS.Client(cfg.Host, hello.tls || hello.version == "")
 	if err != nil {
 		return nil, err
 	}
@@ -215,7 +216,7 @@ func serverFault(op string, err error) error {
 	default:
 		return fault.New(fault.Source, op, err, "Look the error number up in the MySQL reference manual.")
 	}
-	if tlsErr := tlsFault(op, err); tlsErr != nil {
+	if tlsErr := capture.TLSFault(op, err); tlsErr != nil {
 		return tlsErr
 	}
 	var ne net.Error

@@ -82,7 +82,7 @@ func (b *bench) query(q string) string {
 
 func (b *bench) config() *mysql.Config {
 	c := mysql.NewConfig().(*mysql.Config)
-	c.Host, c.Port, c.User, c.Password = b.m.Host(), b.m.Port(), b.m.User(), mysql.Secret(b.m.Password())
+	c.Host, c.Port, c.User, c.Password = b.m.Host(), b.m.Port(), b.m.User(), capture.Secret(b.m.Password())
 	c.Tables = []string{"shop.*"}
 	c.HeartbeatInterval = 500 * time.Millisecond
 	return c

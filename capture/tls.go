@@ -1,4 +1,4 @@
-package mysql
+package capture
 
 import (
 	"crypto/tls"
@@ -10,9 +10,51 @@ import (
 	"cdcbridge/internal/fault"
 )
 
-// client gives the TLS settings of a connection, nil for one in clear.
-func (t TLS) client(host string, offered bool) (*tls.Config, error) {
-	if t.Mode == tlsDisabled || t.Mode == tlsPreferred && !offered {
+// TLS says how the connection is protected.
+type TLS struct {
+	// Mode is "disabled", "preferred" (default: when the server offers it, unverified), "required" (unverified),
+	// "verify_ca" (the chain) or "verify_identity" (the chain and the host name).
+	Mode     string `mapstructure:"mode"`
+	CAFile   string `mapstructure:"ca_file"`   // PEM; default: the system's roots
+	CertFile string `mapstructure:"cert_file"` // client certificate, PEM
+	KeyFile  string `mapstructure:"key_file"`  // its key, PEM
+}
+
+// Modes of TLS.
+const (
+	TLSDisabled       = "disabled"
+	TLSPreferred      = "preferred"
+	TLSRequired       = "required"
+	TLSVerifyCA       = "verify_ca"
+	TLSVerifyIdentity = "verify_identity"
+)
+
+// Validate returns every problem, each beginning with its key.
+func (t TLS) Validate() []error {
+	var errs []error
+	switch t.Mode {
+	case TLSDisabled, TLSPreferred, TLSRequired, TLSVerifyCA, TLSVerifyIdentity:
+	default:
+		errs = append(errs, fmt.Errorf("tls.mode: %q is none of disabled, preferred, required, verify_ca, verify_identity", t.Mode))
+	}
+	if (t.CertFile == "") != (t.KeyFile == "") {
+		errs = append(errs, errors.New("tls.cert_file: goes together with tls.key_file"))
+	}
+	for _, f := range []struct{ key, path string }{{"ca_file", t.CAFile}, {"cert_file", t.CertFile}, {"key_file", t.KeyFile}} {
+		if f.path == "" {
+			continue
+		}
+		if _, err := os.Stat(f.path); err != nil {
+			errs = append(errs, fmt.Errorf("tls.%s: %w", f.key, err))
+		}
+	}
+	return errs
+}
+
+// Client gives the TLS settings of a connection to host, nil for one in clear. Offered says whether the server speaks TLS; one that
+// does not, and files that cannot be read, are faults.
+func (t TLS) Client(host string, offered bool) (*tls.Config, error) {
+	if t.Mode == TLSDisabled || t.Mode == TLSPreferred && !offered {
 		return nil, nil
 	}
 	if !offered {
@@ -39,12 +81,12 @@ func (t TLS) client(host string, offered bool) (*tls.Config, error) {
 			return nil, fault.NewFinal(fault.Config, "reading the CA certificate", err, "Check tls.ca_file.")
 		}
 	}
-	if t.Mode == tlsVerifyIdentity {
+	if t.Mode == TLSVerifyIdentity {
 		return cfg, nil
 	}
 	// Below verify_identity the name is not looked at, and below verify_ca nothing is: crypto/tls has one switch for both.
 	cfg.InsecureSkipVerify = true
-	if t.Mode == tlsVerifyCA {
+	if t.Mode == TLSVerifyCA {
 		cfg.VerifyConnection = func(s tls.ConnectionState) error { return verifyChain(s, cfg.RootCAs) }
 	}
 	return cfg, nil
@@ -62,8 +104,8 @@ func verifyChain(s tls.ConnectionState, roots *x509.CertPool) error {
 	return nil
 }
 
-// tlsFault gives a failed TLS handshake its code, or nil when err is something else.
-func tlsFault(op string, err error) error {
+// TLSFault gives a failed TLS handshake its code, or nil when err is something else.
+func TLSFault(op string, err error) error {
 	var verify *tls.CertificateVerificationError
 	var alert tls.AlertError
 	var record tls.RecordHeaderError
