@@ -142,23 +142,32 @@ func (p *process) pause() error {
 	return nil
 }
 
-// frozen reports whether all threads are stopped. The state is the first letter behind the command's name, which stands in
-// parentheses and may hold some itself (proc(5)).
+// frozen reports whether all threads are stopped.
 func (p *process) frozen() bool {
 	stats, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", p.cmd.Process.Pid))
 	if err != nil || len(stats) == 0 {
 		return false
 	}
 	for _, path := range stats {
-		stat, err := os.ReadFile(path)
-		if err != nil {
-			return false
-		}
-		if _, state, ok := bytes.Cut(stat[max(0, bytes.LastIndexByte(stat, ')')):], []byte(" ")); !ok || !bytes.HasPrefix(state, []byte("T")) {
+		if taskState(path) != 'T' {
 			return false
 		}
 	}
 	return true
+}
+
+// taskState is the first letter of a task's state ('T' stopped, 'Z' dead and not waited for), 0 for one that is gone. It stands
+// behind the command's name, which is in parentheses and may hold some itself (proc(5)).
+func taskState(statFile string) byte {
+	stat, err := os.ReadFile(statFile)
+	if err != nil {
+		return 0
+	}
+	_, state, ok := bytes.Cut(stat[max(0, bytes.LastIndexByte(stat, ')')):], []byte(" "))
+	if !ok || len(state) == 0 {
+		return 0
+	}
+	return state[0]
 }
 
 // kill ends the process at once and waits until it is gone.
@@ -174,10 +183,15 @@ func (p *process) kill() error {
 
 // terminate asks the process to end in order and kills it when ctx or the patience for it is over, which is an error.
 func (p *process) terminate(ctx context.Context, patience time.Duration) error {
+	return p.end(ctx, syscall.SIGTERM, patience)
+}
+
+// end is terminate with the signal that this server takes for the wish.
+func (p *process) end(ctx context.Context, sig syscall.Signal, patience time.Duration) error {
 	if !p.alive() {
 		return nil
 	}
-	if err := errors.Join(p.signal(syscall.SIGTERM), p.signal(syscall.SIGCONT)); err != nil {
+	if err := errors.Join(p.signal(sig), p.signal(syscall.SIGCONT)); err != nil {
 		return err
 	}
 	timer := time.NewTimer(patience)
@@ -189,7 +203,7 @@ func (p *process) terminate(ctx context.Context, patience time.Duration) error {
 	case <-ctx.Done():
 		cause = ctx.Err()
 	case <-timer.C:
-		cause = fmt.Errorf("still running %v after SIGTERM", patience)
+		cause = fmt.Errorf("still running %v after signal %d", patience, sig)
 	}
 	return errors.Join(fmt.Errorf("stopping %s: %w%s", p.name, cause, logTail(p.log)), p.kill())
 }

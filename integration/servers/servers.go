@@ -1,8 +1,8 @@
-// Package servers runs real MySQL and Kafka servers for the integration tests, the benchmark and the demo, on a bare Debian
+// Package servers runs real MySQL, PostgreSQL and Kafka servers for the integration tests, the benchmark and the demo, on a bare Debian
 // machine with no Docker engine.
 //
-//	provision.sh ── unpacks each version once ──▶ cache/mysql97, cache/kafka44, …
-//	StartMySQL, StartKafka ── a private data directory and a free port each ──▶ cache/run/…
+//	provision.sh ── unpacks each version once ──▶ cache/mysql97, cache/pg18, cache/kafka44, …
+//	StartMySQL, StartPostgres, StartKafka ── a private data directory and a free port each ──▶ cache/run/…
 //	Proxy ── cuts, delays or stops the bytes between a client and a server
 //
 // Servers listen on 127.0.0.1, run as nobody when we are root, die with the process that started them (whatever kills it)
@@ -27,6 +27,11 @@ const (
 	MySQL80 = "mysql80" // MySQL 8.0.31
 	Kafka44 = "kafka44" // Apache Kafka 4.4.0
 	Kafka39 = "kafka39" // Apache Kafka 3.9.2, the last line without transaction version 2
+
+	Postgres18 = "pg18" // PostgreSQL 18.x
+	Postgres17 = "pg17" // PostgreSQL 17.x, the first with failover slots; installed when it is asked for
+	Postgres16 = "pg16" // PostgreSQL 16.x; installed when it is asked for
+	Postgres15 = "pg15" // PostgreSQL 15.x, the oldest that the product takes
 )
 
 // CacheDir is where servers are unpacked and run; provision.sh decides in the same way.
@@ -43,7 +48,7 @@ func CacheDir() string {
 	return filepath.Join(os.Getenv("HOME"), ".cache", "cdcbridge")
 }
 
-// Provision installs what is not installed yet (nothing named: all four) by running integration/provision.sh, whose output
+// Provision installs what is not installed yet (nothing named: what the tests of every day need) by running integration/provision.sh, whose output
 // goes to stderr. The starters below call it, so a test need not.
 func Provision(ctx context.Context, what ...string) error {
 	script, err := scriptPath()
@@ -88,7 +93,7 @@ func scriptPath() (string, error) {
 var installed = map[string]*struct {
 	sync.Mutex // held while provision.sh works on the item, so that two items go on side by side
 	done       bool
-}{MySQL97: {}, MySQL80: {}, Kafka44: {}, Kafka39: {}}
+}{MySQL97: {}, MySQL80: {}, Kafka44: {}, Kafka39: {}, Postgres18: {}, Postgres17: {}, Postgres16: {}, Postgres15: {}}
 
 // ensure is Provision of one item, once a process.
 func ensure(ctx context.Context, item string) error {

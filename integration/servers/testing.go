@@ -34,6 +34,39 @@ func MySQLFor(tb TB, o MySQLOptions) *MySQL {
 	return m
 }
 
+// PostgresFor starts a server that ends with the test, or ends the test. A failed test shows the end of the server's log.
+func PostgresFor(tb TB, o PostgresOptions) *Postgres {
+	tb.Helper()
+	p, err := StartPostgres(tb.Context(), o)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	p.endWith(tb)
+	return p
+}
+
+// StandbyFor is Standby for a test: the standby ends with it.
+func StandbyFor(tb TB, primary *Postgres, o StandbyOptions) *Postgres {
+	tb.Helper()
+	s, err := primary.Standby(tb.Context(), o)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	s.endWith(tb)
+	return s
+}
+
+func (p *Postgres) endWith(tb TB) {
+	tb.Cleanup(func() {
+		if tb.Failed() {
+			tb.Log(logTail(p.Log()))
+		}
+		if err := p.Stop(); err != nil {
+			tb.Error(err)
+		}
+	})
+}
+
 // KafkaFor starts a cluster that ends with the test, or ends the test. A failed test shows the ends of the brokers' logs.
 func KafkaFor(tb TB, o KafkaOptions) *Kafka {
 	tb.Helper()

@@ -1,8 +1,8 @@
 // Command servers starts real servers for humans and scripts, prints where they are as one line of JSON, and stays until it
 // is interrupted:
 //
-//	go run ./cmd/servers mysql97:3306 kafka44:9092
-//	{"kafka44":{"brokers":["127.0.0.1:9092"]},"mysql97":{"addr":"127.0.0.1:3306","user":"it","password":"it"}}
+//	go run ./cmd/servers mysql97:3306 pg18:5432 kafka44:9092
+//	{"kafka44":{"brokers":["127.0.0.1:9092"]},"pg18":{"addr":"127.0.0.1:5432","user":"it","password":"it"},"mysql97":{"addr":"127.0.0.1:3306","user":"it","password":"it"}}
 //
 // A number after "x" is the number of brokers: kafka44x3. Without a port a free one is taken.
 package main
@@ -43,7 +43,7 @@ func main() {
 
 func run(ctx context.Context, what []string) (err error) {
 	if len(what) == 0 {
-		return errors.New("say which: mysql97 mysql80 kafka44 kafka44x3 kafka39, each with :PORT if it matters")
+		return errors.New("say which: mysql97 mysql80 pg18 pg17 pg16 pg15 kafka44 kafka44x3 kafka39, each with :PORT if it matters")
 	}
 	var (
 		wg    sync.WaitGroup
@@ -97,6 +97,13 @@ func start(ctx context.Context, arg string) (address, func() error, error) {
 			return address{}, nil, err
 		}
 		return address{Addr: m.Addr(), User: m.User(), Password: m.Password(), CA: m.CAFile(), Logs: []string{m.Log()}}, m.Stop, nil
+	}
+	if version, ok := strings.CutPrefix(kind, "pg"); ok {
+		p, err := servers.StartPostgres(ctx, servers.PostgresOptions{Version: version, Port: port})
+		if err != nil {
+			return address{}, nil, err
+		}
+		return address{Addr: p.Addr(), User: p.User(), Password: p.Password(), Logs: []string{p.Log()}}, p.Stop, nil
 	}
 	version, ok := strings.CutPrefix(kind, "kafka")
 	if !ok {
