@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -77,12 +78,32 @@ func (p *Postgres) writeData(name, text string) error {
 
 // Stop ends the server at once and removes its directory, unless the caller chose that one.
 func (p *Postgres) Stop() error {
-	var err error
-	// Not by a kill: a server that is killed leaves a segment of System V shared memory behind. A frozen one cannot do better.
-	if proc := p.process(); proc.alive() && !proc.frozen() {
-		err = p.Shutdown(context.Background(), Immediate)
+	return errors.Join(p.Kill(), p.freeSegment(), releasePort(p.port), p.dir.remove())
+}
+
+// freeSegment removes the segment of System V shared memory that a killed server leaves behind for its next start. Line 7 of
+// postmaster.pid has its key and id.
+func (p *Postgres) freeSegment() error {
+	text, err := os.ReadFile(filepath.Join(p.DataDir(), "postmaster.pid"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // it ended in order, or never started
 	}
-	return errors.Join(err, p.Kill(), releasePort(p.port), p.dir.remove())
+	if err != nil {
+		return fmt.Errorf("reading what a killed server left: %w", err)
+	}
+	lines := strings.Split(string(text), "\n")
+	if len(lines) < 7 {
+		return nil // it was killed before it had a segment
+	}
+	var key, id uintptr
+	if _, err := fmt.Sscan(lines[6], &key, &id); err != nil {
+		return fmt.Errorf("reading line 7 of postmaster.pid: %w", err)
+	}
+	const remove = 0 // IPC_RMID
+	if _, _, errno := syscall.Syscall(syscall.SYS_SHMCTL, id, remove, 0); errno != 0 && errno != syscall.EINVAL && errno != syscall.EIDRM {
+		return fmt.Errorf("removing the shared memory of a killed server: %w", errno)
+	}
+	return nil
 }
 
 // Shutdown ends the server in that way and keeps its data for Start. Fast waits for walsenders whose clients do not read; after
