@@ -26,7 +26,7 @@ fuzz: ## run each fuzz target for FUZZTIME (10s)
 	@GO="$(GO)" FUZZTIME="$(FUZZTIME)" ./integration/fuzz.sh
 
 .PHONY: servers
-servers: ## install the real servers that the tests use (MySQL, Kafka) into the cache
+servers: ## install the real servers that the tests use (MySQL, PostgreSQL, Kafka) into the cache
 	./integration/provision.sh
 
 .PHONY: test
