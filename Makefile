@@ -4,6 +4,7 @@ SHELL    := /bin/bash
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 FUZZTIME ?= 10s
 GO       ?= go
+SOURCE   ?= mysql
 LINTER   ?= $(or $(shell command -v golangci-lint),$(shell $(GO) env GOPATH)/bin/golangci-lint)
 
 .PHONY: help
@@ -46,9 +47,9 @@ bench: servers build ## measure speed, memory and latency on real servers; print
 	cd integration && $(GO) run ./bench
 
 .PHONY: demo
-demo: build ## start MySQL and Kafka, write to a small shop, watch the changes arrive
-	./integration/provision.sh mysql97 kafka44
-	cd integration && $(GO) run ./demo
+demo: build ## watch it at work, on an embedded PostgreSQL and broker; SOURCE=mysql: on MySQL and Apache Kafka
+	@[ "$(SOURCE)" != mysql ] || ./integration/provision.sh mysql97 kafka44
+	cd integration && $(GO) run ./demo -source $(SOURCE)
 
 .PHONY: golden
 golden: ## rewrite golden files after a wanted change of output

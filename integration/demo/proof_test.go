@@ -44,8 +44,11 @@ func TestCompareFindsDifferences(t *testing.T) {
 func TestLinesShowWhatChanged(t *testing.T) {
 	before := object{{"id", "1"}, {"status", "new"}, {"total", "1.00"}}
 	after := object{{"id", "1"}, {"status", "paid"}, {"total", "1.00"}}
-	if got := difference(before, after); got != "status: new → paid" {
+	if got := difference(before, after, object{{"id", "1"}}); got != "status: new → paid" {
 		t.Errorf("update: %q", got)
+	}
+	if got := difference(object{{"id", "1"}}, after, object{{"id", "1"}}); got != "status=paid total=1.00" {
+		t.Errorf("update of which the log has no old row: %q", got)
 	}
 	if got := join(after, object{{"id", "1"}}); got != "status=paid total=1.00" {
 		t.Errorf("insert: %q", got)

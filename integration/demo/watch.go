@@ -18,7 +18,7 @@ import (
 // watcher prints the records of the demo's topics as a read_committed consumer gets them.
 type watcher struct {
 	cl      *kgo.Client
-	began   time.Time
+	named   func(txn string) string // what people call a transaction
 	color   bool
 	last    string       // transaction of the last line
 	seen    atomic.Int64 // records; the other numbers are run's until it has ended
@@ -26,7 +26,7 @@ type watcher struct {
 	waiting []time.Duration // from commit in the database until here
 }
 
-func newWatcher(brokers []string) (*watcher, error) {
+func newWatcher(brokers []string, named func(string) string) (*watcher, error) {
 	cl, err := kgo.NewClient(kgo.SeedBrokers(brokers...), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.ConsumeRegex(), kgo.ConsumeTopics(`^demo\.shop\..*`),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.MetadataMinAge(100*time.Millisecond), kgo.MetadataMaxAge(500*time.Millisecond))
 	if err != nil {
@@ -34,7 +34,7 @@ func newWatcher(brokers []string) (*watcher, error) {
 	}
 	info, err := os.Stdout.Stat()
 	terminal := err == nil && info.Mode()&os.ModeCharDevice != 0
-	return &watcher{cl: cl, began: time.Now(), color: terminal && os.Getenv("NO_COLOR") == "", counts: map[string]int{}}, nil
+	return &watcher{cl: cl, named: named, color: terminal && os.Getenv("NO_COLOR") == "", counts: map[string]int{}}, nil
 }
 
 // run prints until ctx ends.
@@ -144,7 +144,7 @@ func (w *watcher) print(r *kgo.Record, now time.Time) error {
 		case "c", "r":
 			sign, color, text = "+", "32", join(e.After, key)
 		case "u":
-			sign, color, text = "~", "33", difference(e.Before, e.After)
+			sign, color, text = "~", "33", difference(e.Before, e.After, key)
 		case "d":
 			sign, color, text = "-", "31", join(e.Before, key)
 		default:
@@ -152,17 +152,11 @@ func (w *watcher) print(r *kgo.Record, now time.Time) error {
 		}
 	}
 	w.counts[sign]++
-	when := "written before cdcbridge ran"
-	if r.Timestamp.After(w.began) {
-		waited := now.Sub(r.Timestamp)
-		w.waiting = append(w.waiting, waited)
-		when = fmt.Sprintf("readable %d ms after its commit", waited.Milliseconds())
-	}
-	txn := header(r, "cdc.txn")
-	if txn != w.last {
+	waited := now.Sub(r.Timestamp)
+	w.waiting = append(w.waiting, waited)
+	if txn := header(r, "cdc.txn"); txn != w.last {
 		w.last = txn
-		// A GTID is a UUID and a number.
-		w.line("90", fmt.Sprintf("%s  transaction %s, %s", r.Timestamp.Format("15:04:05.000"), txn[strings.LastIndexByte(txn, ':')+1:], when))
+		w.line("90", fmt.Sprintf("%s  transaction %s, readable %d ms after its commit", r.Timestamp.Format("15:04:05.000"), w.named(txn), waited.Milliseconds()))
 	}
 	table := r.Topic[strings.LastIndexByte(r.Topic, '.')+1:]
 	w.line(color, fmt.Sprintf("  %s %-11s %-22s %s", sign, table, join(key, nil), text))
@@ -196,16 +190,19 @@ func join(o, key object) string {
 	return strings.Join(parts, " ")
 }
 
-// difference renders the members that an update has changed.
-func difference(before, after object) string {
+// difference renders the members that an update has changed, or all but the key where the log did not have the old ones.
+func difference(before, after, key object) string {
+	old := map[string]string{}
+	for _, m := range before {
+		old[m.name] = m.value
+	}
+	if len(before) <= len(key) {
+		return join(after, key)
+	}
 	var parts []string
-	for i, m := range after {
-		if i >= len(before) || before[i].value != m.value {
-			old := "?"
-			if i < len(before) {
-				old = before[i].value
-			}
-			parts = append(parts, m.name+": "+old+" → "+m.value)
+	for _, m := range after {
+		if was, ok := old[m.name]; !ok || was != m.value {
+			parts = append(parts, m.name+": "+was+" → "+m.value)
 		}
 	}
 	return strings.Join(parts, ", ")

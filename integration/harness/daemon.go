@@ -19,6 +19,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"cdcbridge/integration/servers"
 )
 
 var build = sync.OnceValues(func() (string, error) {
@@ -72,8 +74,9 @@ func start(dir, config, moreHTTP string) (*Daemon, error) {
 	d.cmd.Stdout, d.cmd.Stderr = d.log, d.log
 	started := make(chan error)
 	go func() {
-		runtime.LockOSThread()                                                              // the death signal is bound to the thread that starts the child
-		d.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true} // a terminal's Ctrl-C is for us
+		runtime.LockOSThread()                                  // the death signal is bound to the thread that starts the child
+		d.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a terminal's Ctrl-C is for us
+		servers.DieWithStarter(d.cmd.SysProcAttr)
 		err := d.cmd.Start()
 		started <- err
 		if err == nil {

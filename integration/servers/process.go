@@ -69,7 +69,8 @@ func startProcess(s spawn) (*process, error) {
 	cmd := exec.Command(s.argv[0], s.argv[1:]...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = s.dir, log, log
 	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + s.dir, "LANG=C.UTF-8", "TZ=UTC"}, s.env...)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL, Credential: cred}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: cred}
+	DieWithStarter(cmd.SysProcAttr)
 	onStarterThread(func() { err = cmd.Start() })
 	if err != nil {
 		return nil, fmt.Errorf("starting %s: %w", s.name, err)
