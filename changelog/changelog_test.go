@@ -103,6 +103,9 @@ func TestCompositeValues(t *testing.T) {
 	if !one.Equal(same) || one.Equal(other) || one.Equal(Map(one.Elems())) || one.Bytes() != nil || Array(nil).Elems() != nil {
 		t.Error("arrays are not compared by their elements")
 	}
+	if long := String(make([]byte, 4*valueSize)); long.Elems() != nil {
+		t.Error("text was taken for elements")
+	}
 	if e := one.Elems(); len(e) != 2 || len(e[1].Elems()) != 2 || e[1].Elems()[0].Int() != 2 || !e[1].Elems()[1].IsNull() {
 		t.Errorf("elements %v", e)
 	}

@@ -214,9 +214,10 @@ func (v Value) Interval() (months, days int32, micros int64) {
 	return int32(binary.LittleEndian.Uint32(v.b)), int32(binary.LittleEndian.Uint32(v.b[4:])), int64(binary.LittleEndian.Uint64(v.b[8:]))
 }
 
-// Elems gives the elements of a KindArray and the keys and values of a KindMap. They are valid until the batch is released.
+// Elems gives the elements of a KindArray and the keys and values of a KindMap, nil of any other kind. They are valid until
+// the batch is released.
 func (v Value) Elems() []Value {
-	if len(v.b) == 0 {
+	if len(v.b) == 0 || v.kind != KindArray && v.kind != KindMap {
 		return nil
 	}
 	return unsafe.Slice((*Value)(unsafe.Pointer(unsafe.SliceData(v.b))), len(v.b)/valueSize)
