@@ -3,6 +3,7 @@ package endtoend
 import (
 	"cmp"
 	"context"
+	"database/sql"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -18,8 +19,6 @@ import (
 
 // outputs are the two formats that every test pipeline writes from one read of the log.
 var outputs = []struct{ name, format string }{{"dbz", "debezium-json"}, {"can", "canal-json"}}
-
-var captured = []string{"everything", "orders", "items", "names"}
 
 // setup is one pipeline over a database, writing both outputs.
 type setup struct {
@@ -37,39 +36,24 @@ func (s setup) yaml() string {
 	if table == "" {
 		table = "*"
 	}
-	my := s.b.my
 	return fmt.Sprintf(`
 kafka: {brokers: [%s], topics: {partitions: 3}%s}
 pipelines:
   - name: %s
-    source: {type: mysql, host: %s, port: %d, user: %s, password: %s, tables: ["%s.%s"], exclude_tables: ["%s.uncaptured"]%s}
+    source: {%s, tables: ["%s"], exclude_tables: ["%s"]%s}
     commit: %s
     outputs:
-      - {name: dbz, format: debezium-json, topic: "{pipeline}.dbz.{table}"}
-      - {name: can, format: canal-json, topic: "{pipeline}.can.{table}"}
-`, strings.Join(s.brokers, ", "), s.kafka, s.name, my.Host(), my.Port(), my.User(), my.Password(), s.b.db, table, s.b.db, s.source, cmp.Or(s.commit, "{}"))
+      - {name: dbz, format: debezium-json, topic: "{pipeline}.dbz.%[9]s"}
+      - {name: can, format: canal-json, topic: "{pipeline}.can.%[9]s"}
+`, strings.Join(s.brokers, ", "), s.kafka, s.name, s.b.source(), s.b.pattern(table), s.b.pattern("uncaptured"), s.source, cmp.Or(s.commit, "{}"), s.b.template())
 }
 
 // bench is a database with the test schema and a writer.
 type bench struct {
-	my   *servers.MySQL
-	db   string
+	database
+	conn *sql.DB
+	name string
 	load *workload
-}
-
-func newBench(t *testing.T, my *servers.MySQL, version, db string) *bench {
-	t.Helper()
-	conn, err := my.DB("")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = conn.Close() })
-	for _, s := range schema(db, version == "97") {
-		if _, err := conn.ExecContext(t.Context(), s); err != nil {
-			t.Fatalf("%s: %v", s, err)
-		}
-	}
-	return &bench{my, db, newWorkload(conn, db, version == "97")}
 }
 
 // write runs the workload over several connections until each has committed n transactions or ctx ends.
@@ -92,10 +76,10 @@ func (b *bench) settle(t *testing.T, pipeline string, brokers []string, limit ti
 	ctx, cancel := context.WithTimeout(t.Context(), limit+30*time.Second)
 	defer cancel()
 	deadline := time.Now().Add(limit)
-	for _, table := range captured {
+	for _, table := range b.tables() {
 		for _, o := range outputs {
 			for {
-				n, err := compareTopic(ctx, b.load.db, brokers, b.db, table, fmt.Sprintf("%s.%s.%s", pipeline, o.name, table), o.format)
+				n, err := compareTopic(ctx, b, brokers, table, fmt.Sprintf("%s.%s.%s", pipeline, o.name, b.topic(table)), o.format)
 				if err == nil {
 					records += n
 					break
@@ -114,7 +98,7 @@ func (b *bench) settle(t *testing.T, pipeline string, brokers []string, limit ti
 func (b *bench) complete(t *testing.T, pipeline string, brokers []string) {
 	t.Helper()
 	for _, o := range outputs {
-		if err := compareLog(t.Context(), b.my, brokers, b.db, fmt.Sprintf("%s.%s.", pipeline, o.name)); err != nil {
+		if err := compareLog(t.Context(), b, brokers, fmt.Sprintf("%s.%s.", pipeline, o.name)); err != nil {
 			t.Fatal(err)
 		}
 	}

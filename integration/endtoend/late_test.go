@@ -61,7 +61,7 @@ func TestLateRequests(t *testing.T) {
 func lateRound(t *testing.T, kafka *servers.Kafka, proxy *servers.KafkaProxy, b *bench) (requests, records int) {
 	t.Helper()
 	d := start(t, setup{
-		name: b.db, b: b, brokers: kafka.Listener(servers.Proxied), kafka: ", transaction_timeout: 6s", commit: "{min_gap: 200ms}",
+		name: b.name, b: b, brokers: kafka.Listener(servers.Proxied), kafka: ", transaction_timeout: 6s", commit: "{min_gap: 200ms}",
 	}.yaml())
 	quiet := b.paced(t, freshSeed(t))
 	defer quiet()
@@ -70,14 +70,14 @@ func lateRound(t *testing.T, kafka *servers.Kafka, proxy *servers.KafkaProxy, b 
 		if c.classic && !classic {
 			continue
 		}
-		t.Run(c.name, func(t *testing.T) { requests += c.run(t, kafka, proxy, d, b.db) })
+		t.Run(c.name, func(t *testing.T) { requests += c.run(t, kafka, proxy, d, b.name) })
 	}
 	quiet()
-	b.settle(t, b.db, kafka.Brokers(), 60*time.Second)
+	b.settle(t, b.name, kafka.Brokers(), 60*time.Second)
 	waitState(t, d, 30*time.Second, "running")
 	stop(t, d)
-	records = b.settle(t, b.db, kafka.Brokers(), 0)
-	b.complete(t, b.db, kafka.Brokers())
+	records = b.settle(t, b.name, kafka.Brokers(), 0)
+	b.complete(t, b.name, kafka.Brokers())
 	return requests, records
 }
 

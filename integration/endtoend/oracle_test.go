@@ -19,81 +19,25 @@ import (
 
 const null = "NULL"
 
-// fieldDef is one column as information_schema describes it.
-type fieldDef struct {
-	name, data, full string // column_name, data_type, column_type
-	precision        int    // of temporal types
-	scale            int
-	key              bool
-}
-
-func columnsOf(ctx context.Context, db *sql.DB, schema, table string) ([]fieldDef, error) {
-	rows, err := db.QueryContext(ctx, `SELECT column_name, data_type, column_type, COALESCE(datetime_precision, 0), COALESCE(numeric_scale, 0), column_key = 'PRI'
-		FROM information_schema.columns WHERE table_schema = ? AND table_name = ? ORDER BY ordinal_position`, schema, table)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var out []fieldDef
-	for rows.Next() {
-		var f fieldDef
-		if err := rows.Scan(&f.name, &f.data, &f.full, &f.precision, &f.scale, &f.key); err != nil {
-			return nil, err
-		}
-		out = append(out, f)
-	}
-	return out, rows.Err()
-}
-
-// selectExpr is how the table prints the column in the oracle's own text form.
-func (f *fieldDef) selectExpr(format string) string {
-	c := "`" + f.name + "`"
-	switch f.data {
-	case "bit":
-		return c + "+0"
-	case "binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob", "geometry", "point", "vector":
-		return "LOWER(HEX(" + c + "))"
-	case "enum", "set":
-		if format == "canal-json" {
-			return c + "+0"
-		}
-		return "CONCAT(" + c + ",'')"
-	case "float":
-		return "CAST(" + c + " AS DOUBLE)"
-	case "date", "datetime":
-		if format != "canal-json" { // Debezium has no form for dates with a zero part
-			return "IF(YEAR(" + c + ")=0 OR MONTH(" + c + ")=0 OR DAY(" + c + ")=0, NULL, CAST(" + c + " AS CHAR))"
-		}
-	}
-	if f.data == "json" {
-		return "CAST(" + c + " AS CHAR)"
-	}
-	return "CONVERT(CAST(" + c + " AS CHAR) USING utf8mb4)"
-}
-
 // selectRows reads a table as key text → column → text.
-func selectRows(ctx context.Context, db *sql.DB, schema, table, format string, fields []fieldDef) (map[string]map[string]string, error) {
+func selectRows(ctx context.Context, db *sql.DB, session, query string, columns []column) (map[string]map[string]string, error) {
 	conn, err := db.Conn(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer conn.Close()
-	if _, err := conn.ExecContext(ctx, "SET SESSION time_zone='+00:00', sql_mode=''"); err != nil {
+	if _, err := conn.ExecContext(ctx, session); err != nil {
 		return nil, err
 	}
-	var exprs []string
-	for i := range fields {
-		exprs = append(exprs, fields[i].selectExpr(format))
-	}
-	rows, err := conn.QueryContext(ctx, fmt.Sprintf("SELECT %s FROM `%s`.`%s`", strings.Join(exprs, ", "), schema, table))
+	rows, err := conn.QueryContext(ctx, query)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
 	out := map[string]map[string]string{}
 	for rows.Next() {
-		vals := make([]sql.NullString, len(fields))
-		ptrs := make([]any, len(fields))
+		vals := make([]sql.NullString, len(columns))
+		ptrs := make([]any, len(columns))
 		for i := range vals {
 			ptrs[i] = &vals[i]
 		}
@@ -101,48 +45,27 @@ func selectRows(ctx context.Context, db *sql.DB, schema, table, format string, f
 			return nil, err
 		}
 		row := map[string]string{}
-		for i := range fields {
+		for i, c := range columns {
 			if vals[i].Valid {
-				row[fields[i].name] = fields[i].normalize(vals[i].String)
+				row[c.label()] = c.normalize(vals[i].String)
 			} else {
-				row[fields[i].name] = null
+				row[c.label()] = null
 			}
 		}
-		out[keyText(row, fields)] = row
+		out[keyText(row, columns)] = row
 	}
 	return out, rows.Err()
 }
 
-func keyText(row map[string]string, fields []fieldDef) string {
+func keyText(row map[string]string, columns []column) string {
 	var parts []string
-	for i := range fields {
-		if fields[i].key {
-			parts = append(parts, fields[i].name+"="+row[fields[i].name])
+	for _, c := range columns {
+		if c.inKey() {
+			parts = append(parts, c.label()+"="+row[c.label()])
 		}
 	}
 	sort.Strings(parts)
 	return strings.Join(parts, " ")
-}
-
-// normalize brings texts that mean the same to one form: floats and JSON documents.
-func (f *fieldDef) normalize(s string) string {
-	switch f.data {
-	case "float":
-		v, err := strconv.ParseFloat(s, 32)
-		if err != nil {
-			return "bad float " + s
-		}
-		return strconv.FormatFloat(v, 'g', -1, 32)
-	case "double":
-		v, err := strconv.ParseFloat(s, 64)
-		if err != nil {
-			return "bad double " + s
-		}
-		return strconv.FormatFloat(v, 'g', -1, 64)
-	case "json":
-		return normalizeJSON(s)
-	}
-	return s
 }
 
 func normalizeJSON(s string) string {
@@ -179,7 +102,7 @@ func normalizeJSON(s string) string {
 
 // compareTopic checks one table against the fold of one topic, and that nothing is in the topic twice or out of order. It
 // returns the number of records.
-func compareTopic(ctx context.Context, db *sql.DB, brokers []string, schema, table, topic, format string) (records int, err error) {
+func compareTopic(ctx context.Context, db database, brokers []string, t table, topic, format string) (records int, err error) {
 	all, err := harness.ReadTopic(ctx, brokers, topic)
 	if err != nil {
 		return 0, fmt.Errorf("reading topic %s: %w", topic, err)
@@ -187,21 +110,21 @@ func compareTopic(ctx context.Context, db *sql.DB, brokers []string, schema, tab
 	if err := harness.CheckOnce(all); err != nil {
 		return 0, fmt.Errorf("topic %s: %w", topic, err)
 	}
-	fields, err := columnsOf(ctx, db, schema, table)
+	columns, err := db.columns(ctx, t)
 	if err != nil {
-		return 0, fmt.Errorf("describing %s: %w", table, err)
+		return 0, fmt.Errorf("describing %s: %w", t.name, err)
 	}
-	want, err := selectRows(ctx, db, schema, table, format, fields)
+	want, err := db.rows(ctx, t, format, columns)
 	if err != nil {
-		return 0, fmt.Errorf("selecting %s: %w", table, err)
+		return 0, fmt.Errorf("selecting %s: %w", t.name, err)
 	}
 	got := map[string]map[string]string{}
 	for key, r := range harness.Fold(all) {
-		row, err := messageRow(format, r.Value, fields)
+		row, err := messageRow(format, r.Value, columns)
 		if err != nil {
 			return 0, fmt.Errorf("topic %s, key %s: %w\n%s", topic, key, err, r.Value)
 		}
-		got[keyText(row, fields)] = row
+		got[keyText(row, columns)] = row
 	}
 	return len(all), compareRows(topic, got, want)
 }
@@ -221,6 +144,54 @@ func compareRows(topic string, got, want map[string]map[string]string) error {
 	for key := range got {
 		if _, ok := want[key]; !ok {
 			return fmt.Errorf("topic %s has the row %s, which the table has not", topic, key)
+		}
+	}
+	return nil
+}
+
+// The second oracle: every row change in the server's log is in the topics, once.
+
+// compareLog checks one output of a pipeline against the log: the same transactions, and in each the same changes.
+func compareLog(ctx context.Context, db database, brokers []string, prefix string) error {
+	want, err := db.changes(ctx)
+	if err != nil {
+		return err
+	}
+	got := map[string]map[int]table{}
+	for _, t := range db.tables() {
+		records, err := harness.ReadTopic(ctx, brokers, prefix+db.topic(t))
+		if err != nil {
+			return fmt.Errorf("reading topic %s%s: %w", prefix, db.topic(t), err)
+		}
+		for i := range records {
+			r := &records[i]
+			ord, err := strconv.Atoi(r.Headers["cdc.ord"])
+			if err != nil {
+				return fmt.Errorf("%s/%d/%d has the ordinal %q", t.name, r.Partition, r.Offset, r.Headers["cdc.ord"])
+			}
+			txn := db.transaction(r.Headers["cdc.txn"])
+			if got[txn] == nil {
+				got[txn] = map[int]table{}
+			}
+			if other, ok := got[txn][ord]; ok && other != t {
+				return fmt.Errorf("change %d of %s is in the topics of %s and %s", ord, txn, other, t)
+			}
+			got[txn][ord] = t
+		}
+	}
+	for txn, tables := range want {
+		for ord, t := range tables {
+			if got[txn][ord] != t {
+				return fmt.Errorf("change %d of %d of %s, a row of %s, is not in the topics (there: %q)", ord, len(tables), txn, t, got[txn][ord])
+			}
+		}
+		if len(got[txn]) != len(tables) {
+			return fmt.Errorf("%s has %d changes, the topics have %d", txn, len(tables), len(got[txn]))
+		}
+	}
+	for txn := range got {
+		if want[txn] == nil {
+			return fmt.Errorf("the topics have the transaction %s, which the log has not", txn)
 		}
 	}
 	return nil

@@ -88,7 +88,7 @@ func (s *secured) settle(t *testing.T, pipeline string) {
 	defer cancel()
 	for _, o := range outputs {
 		for {
-			_, err := compareTopic(ctx, s.b.load.db, s.kafka.Brokers(), "shop", "orders", pipeline+"."+o.name+".orders", o.format)
+			_, err := compareTopic(ctx, s.b, s.kafka.Brokers(), table{"shop", "orders"}, pipeline+"."+o.name+".orders", o.format)
 			if err == nil {
 				break
 			}

@@ -42,7 +42,7 @@ func createTopic(t *testing.T, adm *kadm.Client, name string, partitions int32, 
 func (b *bench) exec(t *testing.T, statements ...string) {
 	t.Helper()
 	for _, s := range statements {
-		if _, err := b.load.db.ExecContext(t.Context(), s); err != nil {
+		if _, err := b.conn.ExecContext(t.Context(), s); err != nil {
 			t.Fatalf("%s: %v", s, err)
 		}
 	}
@@ -55,7 +55,7 @@ func (b *bench) trickle(t *testing.T) (stop func()) {
 	go func() {
 		defer close(done)
 		for i := 4; ctx.Err() == nil; i++ {
-			if _, err := b.load.db.ExecContext(ctx, "INSERT INTO "+b.db+".orders (id, customer) VALUES (?, ?)", i, i); err != nil && ctx.Err() == nil {
+			if _, err := b.conn.ExecContext(ctx, "INSERT INTO "+b.name+".orders (id, customer) VALUES (?, ?)", i, i); err != nil && ctx.Err() == nil {
 				t.Errorf("trickle: %v", err)
 			}
 			time.Sleep(300 * time.Millisecond)
@@ -96,12 +96,12 @@ func TestTopicsThatChangeUnderUs(t *testing.T) {
 			createTopic(t, adm, topic, 3, map[string]string{"cleanup.policy": "delete"})
 		}},
 		{name: "huge", code: "record_too_large", during: func(t *testing.T, _ string, b *bench) {
-			b.exec(t, "ALTER TABLE "+b.db+".orders ADD COLUMN big LONGBLOB")
+			b.exec(t, "ALTER TABLE "+b.name+".orders ADD COLUMN big LONGBLOB")
 			noise := make([]byte, 2<<20)
 			for i := range noise {
 				noise[i] = byte(rand.Uint32())
 			}
-			if _, err := b.load.db.ExecContext(t.Context(), "INSERT INTO "+b.db+".orders (id, customer, big) VALUES (99999, 1, ?)", noise); err != nil {
+			if _, err := b.conn.ExecContext(t.Context(), "INSERT INTO "+b.name+".orders (id, customer, big) VALUES (99999, 1, ?)", noise); err != nil {
 				t.Fatal(err)
 			}
 		}},
@@ -113,7 +113,7 @@ func TestTopicsThatChangeUnderUs(t *testing.T) {
 				tc.before(t, topic)
 			}
 			d := start(t, setup{name: tc.name, b: b, brokers: kafka.Brokers(), table: "orders"}.yaml())
-			b.exec(t, "INSERT INTO "+b.db+".orders (id, customer) VALUES (1, 1), (2, 2), (3, 3)")
+			b.exec(t, "INSERT INTO "+b.name+".orders (id, customer) VALUES (1, 1), (2, 2), (3, 3)")
 			if tc.during != nil {
 				waitRecords(t, kafka.Brokers(), topic, 3)
 				tc.during(t, topic, b)

@@ -13,7 +13,8 @@ import (
 // what stops the daemon, with the same code.
 func TestValidate(t *testing.T) {
 	kafka := servers.KafkaFor(t, servers.KafkaOptions{})
-	b := newBench(t, servers.MySQLFor(t, servers.MySQLOptions{}), "97", "shop")
+	my := servers.MySQLFor(t, servers.MySQLOptions{})
+	b := newBench(t, my, "97", "shop")
 	good := setup{name: "good", b: b, brokers: kafka.Brokers()}
 	if exit, problems := validate(t, good.yaml()); exit != 0 {
 		t.Fatalf("on good servers: %+v", problems)
@@ -33,7 +34,7 @@ func TestValidate(t *testing.T) {
 	}{
 		{name: "unknown key", code: "config", subject: "kafka.brokerz", config: strings.Replace(good.yaml(), "brokers:", "brokerz:", 1)},
 		{name: "password", code: "auth", subject: "connection", config: strings.Replace(good.yaml(), "password: it", "password: "+wrongSecret, 1)},
-		{name: "MySQL down", code: "unreachable", subject: "connection", config: strings.Replace(good.yaml(), fmt.Sprintf("port: %d", b.my.Port()), "port: 1", 1), state: "retrying"},
+		{name: "MySQL down", code: "unreachable", subject: "connection", config: strings.Replace(good.yaml(), fmt.Sprintf("port: %d", my.Port()), "port: 1", 1), state: "retrying"},
 		{name: "Kafka down", code: "unreachable", subject: "check", config: setup{name: "good", b: b, brokers: []string{"127.0.0.1:1"}}.yaml(), state: "retrying"},
 		{name: "image", code: "source_settings", subject: "binlog_row_image", config: good.yaml(),
 			before: func(t *testing.T) { b.exec(t, "SET GLOBAL binlog_row_image=MINIMAL") }, after: []string{"SET GLOBAL binlog_row_image=FULL"}},
@@ -41,7 +42,7 @@ func TestValidate(t *testing.T) {
 			createTopic(t, admin(t, kafka.Brokers()), "good.can.names", 3, map[string]string{"cleanup.policy": "delete"})
 			b.exec(t, "REPLACE INTO shop.names VALUES ('a', 1)")
 		}},
-		{name: "key", code: "no_key", subject: "table keyless.orders", config: setup{name: "keyless", b: &bench{my: b.my, db: "keyless"}, brokers: kafka.Brokers()}.yaml(),
+		{name: "key", code: "no_key", subject: "table keyless.orders", config: setup{name: "keyless", b: &bench{database: &mysqlDatabase{my: my, name: "keyless"}}, brokers: kafka.Brokers()}.yaml(),
 			before: func(t *testing.T) {
 				b.exec(t, "CREATE DATABASE keyless", "CREATE TABLE keyless.orders (id INT, UNIQUE (id))", "CREATE TABLE keyless.known (id INT NOT NULL, UNIQUE (id))", "INSERT INTO keyless.orders VALUES (1)")
 			}},

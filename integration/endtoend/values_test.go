@@ -42,14 +42,14 @@ func (g *rig) docs(t *testing.T, name string) (*bench, setup) {
 	return b, setup{name: name, b: b, brokers: g.kafka.Brokers(), table: "docs"}
 }
 
-// same waits until the topics of a table fold to it.
-func (g *rig) same(t *testing.T, b *bench, table string, limit time.Duration) {
+// same waits until the topics of the table fold to it.
+func (g *rig) same(t *testing.T, b *bench, name string, limit time.Duration) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
 	for _, o := range outputs {
 		for {
-			_, err := compareTopic(ctx, b.load.db, g.kafka.Brokers(), b.db, table, b.db+"."+o.name+"."+table, o.format)
+			_, err := compareTopic(ctx, b, g.kafka.Brokers(), table{b.name, name}, b.name+"."+o.name+"."+name, o.format)
 			if err == nil {
 				break
 			}
@@ -72,7 +72,7 @@ func (g *rig) testLargeValues(t *testing.T) {
 		words[i], scan[i] = "abcdefghij klmnopq \"rstuvw\\\nxyz"[r.IntN(31)], byte(r.Uint32())
 	}
 	for id, row := range [][2][]byte{{words, nil}, {nil, scan}, {words[:2<<20], scan[:2<<20]}} {
-		if _, err := b.load.db.ExecContext(t.Context(), "INSERT INTO large.docs VALUES (?, ?, ?)", id, row[0], row[1]); err != nil {
+		if _, err := b.conn.ExecContext(t.Context(), "INSERT INTO large.docs VALUES (?, ?, ?)", id, row[0], row[1]); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -121,7 +121,7 @@ func (g *rig) testClockAhead(t *testing.T) {
 	b := newBench(t, g.my, "97", "clock")
 	began := time.Now()
 	for i, shift := range []time.Duration{24 * time.Hour, -10 * 365 * 24 * time.Hour} {
-		conn, err := b.load.db.Conn(t.Context())
+		conn, err := b.conn.Conn(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
