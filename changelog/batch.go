@@ -32,6 +32,7 @@ type Batch struct {
 	Notes   []Note
 	Next    Checkpoint
 	Drained bool // the source had nothing more to read when it gave the batch away: commit soon
+	Soon    bool // the server waits for Next, or keeps much log until then: commit soon, even if only the checkpoint moves
 
 	arena arena
 }
@@ -48,7 +49,7 @@ func (b *Batch) Release() {
 	clear(b.Changes)
 	clear(b.Notes)
 	b.Txns, b.Runs, b.Changes, b.Notes = b.Txns[:0], b.Runs[:0], b.Changes[:0], b.Notes[:0]
-	b.Next, b.Drained = Checkpoint{}, false
+	b.Next, b.Drained, b.Soon = Checkpoint{}, false, false
 	if b.arena.reset() && cap(b.Changes) <= maxPooledChanges {
 		batches.Put(b)
 	}

@@ -92,5 +92,7 @@ type Note struct {
 	At    int    // stands before Batch.Changes[At]
 	Txn   int    // index into Batch.Txns, -1 outside of a transaction
 	Table *Table // nil when it concerns no single captured table
-	Text  string // statement or message; valid until the batch is released
+
+	Text   string // statement or message; valid until the batch is released
+	Prefix string // Message: what it is filed under; valid until the batch is released
 }

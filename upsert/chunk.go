@@ -34,6 +34,7 @@ type Chunk struct {
 	Next    changelog.Checkpoint
 	InTxn   bool  // Next is inside a source transaction
 	Drained bool  // the source had nothing more to read
+	Soon    bool  // the source asks for Next to be committed soon, even if nothing else is
 	Txns    int   // source transactions that end in the chunk
 	Commit  int64 // commit time of the newest source transaction in it, microseconds since the Unix epoch; 0: none
 }

@@ -37,7 +37,7 @@ func NewMaterializer(codec kafkawire.Codec) *Materializer { return &Materializer
 // Chunk encodes and compresses a batch. plans[i] are the plans of b.Runs[i]. now is the wall clock in microseconds since
 // the Unix epoch, seq the number of the batch in this attempt. The batch is left as it is.
 func (m *Materializer) Chunk(b *changelog.Batch, plans [][]*Plan, now int64, seq uint64) (*Chunk, error) {
-	c := &Chunk{Next: b.Next, InTxn: b.InTxn(), Drained: b.Drained, Changes: len(b.Changes)}
+	c := &Chunk{Next: b.Next, InTxn: b.InTxn(), Drained: b.Drained, Soon: b.Soon, Changes: len(b.Changes)}
 	for i := range b.Txns {
 		if b.Txns[i].Last {
 			c.Txns++

@@ -287,3 +287,12 @@ func (constEncoder) AppendKey(dst []byte, _ changelog.Row) ([]byte, error) {
 func (constEncoder) AppendValue(dst []byte, _ *formats.Context, _ *changelog.Change) ([]byte, error) {
 	return append(dst, "a value of some length"...), nil
 }
+
+func TestChunkSaysWhatTheSourceAsksFor(t *testing.T) {
+	for _, b := range []*changelog.Batch{{Drained: true}, {Soon: true}, {Next: changelog.Checkpoint{Pos: "p"}}} {
+		c, err := NewMaterializer(kafkawire.LZ4).Chunk(b, nil, 0, 1)
+		if err != nil || c.Drained != b.Drained || c.Soon != b.Soon || c.Next.Pos != b.Next.Pos {
+			t.Errorf("%+v became %+v, %v", b, c, err)
+		}
+	}
+}

@@ -31,6 +31,7 @@ type committer struct {
 	drained    bool                 // the source had nothing more after the last chunk
 	commitTime int64                // source commit time of the newest transaction in next
 	moved      bool                 // next is ahead of what is committed
+	soon       bool                 // the source waits for next to be committed
 	last       time.Time            // end of the last commit
 }
 
@@ -73,6 +74,8 @@ func (c *committer) run(ctx context.Context, queue <-chan *job) error {
 // due says in how long a commit is due if nothing else happens; 0 or less: now.
 func (c *committer) due(now time.Time, more bool) time.Duration {
 	switch {
+	case c.began.IsZero() && c.moved && c.soon:
+		return c.policy.MinGap - now.Sub(c.last)
 	case c.began.IsZero() && c.moved:
 		return c.policy.IdleInterval - now.Sub(c.last)
 	case c.began.IsZero():
@@ -116,7 +119,7 @@ func (c *committer) write(ctx context.Context, j *job) error {
 	c.next.Pos = chunk.Next.Pos
 	c.next.State = mergeState(c.next.State, chunk.Next.State)
 	c.bytes += int64(chunk.Bytes)
-	c.inTxn, c.drained = chunk.InTxn, chunk.Drained
+	c.inTxn, c.drained, c.soon = chunk.InTxn, chunk.Drained, c.soon || chunk.Soon
 	c.commitTime = max(c.commitTime, chunk.Commit)
 	c.stats.written(chunk)
 	c.stats.inFlight.Add(-j.held)
@@ -133,7 +136,7 @@ func (c *committer) commit(ctx context.Context) error {
 	c.ack(c.next.Pos)
 	c.last = time.Now()
 	c.stats.committed(c, done, c.last.Sub(begin))
-	c.began, c.bytes, c.moved = time.Time{}, 0, false
+	c.began, c.bytes, c.moved, c.soon = time.Time{}, 0, false, false
 	c.next.State = nil
 	return nil
 }

@@ -44,6 +44,10 @@ func rows(pos string, bytes int, inTxn, drained bool) upsert.Chunk {
 	return upsert.Chunk{Parts: []upsert.Part{{}}, Bytes: bytes, Next: changelog.Checkpoint{Pos: changelog.Position(pos)}, InTxn: inTxn, Drained: drained}
 }
 
+func urgentAt(pos string) upsert.Chunk {
+	return upsert.Chunk{Next: changelog.Checkpoint{Pos: changelog.Position(pos)}, Drained: true, Soon: true}
+}
+
 func runCommitter(t *testing.T, policy CommitPolicy, chunks []chunkAt, until time.Duration) []string {
 	t.Helper()
 	var w *logWriter
@@ -72,6 +76,7 @@ func runCommitter(t *testing.T, policy CommitPolicy, chunks []chunkAt, until tim
 func TestCommitPolicy(t *testing.T) {
 	const ms = time.Millisecond
 	idle := upsert.Chunk{Next: changelog.Checkpoint{Pos: "i"}, Drained: true}
+	later := upsert.Chunk{Next: changelog.Checkpoint{Pos: "j"}, Drained: true}
 	for name, tc := range map[string]struct {
 		chunks []chunkAt
 		until  time.Duration
@@ -85,6 +90,8 @@ func TestCommitPolicy(t *testing.T) {
 		"but a large transaction is split":    {[]chunkAt{{100 * ms, rows("a", 40<<20, true, false)}, {110 * ms, rows("b", 40<<20, true, false)}}, time.Second, "100ms write a; 110ms write b; 110ms commit b []; 110ms ack b"},
 		"and an old one":                      {[]chunkAt{{100 * ms, rows("a", 1, true, false)}}, 6 * time.Second, "100ms write a; 5.1s commit a []; 5.1s ack a"},
 		"an idle position after its interval": {[]chunkAt{{100 * ms, idle}}, 11 * time.Second, "10s commit i []; 10s ack i"},
+		"but at once when the source waits":   {[]chunkAt{{100 * ms, urgentAt("i")}, {110 * ms, later}}, 9 * time.Second, "100ms commit i []; 100ms ack i"},
+		"and no sooner than the gap":          {[]chunkAt{{100 * ms, urgentAt("i")}, {110 * ms, urgentAt("k")}}, time.Second, "100ms commit i []; 100ms ack i; 120ms commit k []; 120ms ack k"},
 		"a state-only transaction once a day": {nil, 25 * time.Hour, "24h0m0s commit  []; 24h0m0s ack "},
 	} {
 		if got := strings.Join(runCommitter(t, DefaultCommitPolicy(), tc.chunks, tc.until), "; "); got != tc.want {
