@@ -49,7 +49,7 @@ bench: servers build ## measure speed, memory and latency on real servers; print
 .PHONY: demo
 demo: build ## watch it at work, on an embedded PostgreSQL and broker; SOURCE=mysql: on MySQL and Apache Kafka
 	@[ "$(SOURCE)" != mysql ] || ./integration/provision.sh mysql97 kafka44
-	cd integration && $(GO) run ./demo -source $(SOURCE)
+	cd integration && CDCBRIDGE_BINARY=$(CURDIR)/bin/cdcbridge $(GO) run ./demo -source $(SOURCE)
 
 .PHONY: golden
 golden: ## rewrite golden files after a wanted change of output

@@ -36,8 +36,13 @@ var build = sync.OnceValues(func() (string, error) {
 	return bin, nil
 })
 
-// Binary builds cdcbridge once per process and returns its path.
-func Binary() (string, error) { return build() }
+// Binary is the path of the daemon: that of CDCBRIDGE_BINARY, or one that is built from this checkout, once a process.
+func Binary() (string, error) {
+	if bin := os.Getenv("CDCBRIDGE_BINARY"); bin != "" {
+		return bin, nil
+	}
+	return build()
+}
 
 // Daemon is a running cdcbridge.
 type Daemon struct {
