@@ -1,0 +1,95 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// rowQuerier asks the server and gives rows of text; NULL is "".
+type rowQuerier interface {
+	query(ctx context.Context, sql string, args ...string) ([][]string, error)
+}
+
+// A type is an array when it prints as one: int2vector has an element type too and prints otherwise.
+const typeQuery = `SELECT t.oid, CASE n.nspname WHEN 'pg_catalog' THEN '' ELSE n.nspname END, t.typname, t.typtype,
+  pg_catalog.format_type(t.oid, NULL), t.typbasetype, t.typtypmod,
+  CASE t.typoutput WHEN 'pg_catalog.array_out'::pg_catalog.regproc THEN t.typelem ELSE 0 END, t.typdelim
+FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
+WHERE t.oid = ANY ($1::pg_catalog.oid[])`
+
+// load reads what the book lacks of the types, of the domains' base types and of the arrays' elements. A type that the
+// catalogue does not have is no error here: the log may have named it.
+func (tb *typeBook) load(ctx context.Context, q rowQuerier, oids []uint32) error {
+	missing := tb.missing(oids)
+	for len(missing) > 0 {
+		rows, err := q.query(ctx, typeQuery, oidArray(missing))
+		if err != nil {
+			return fmt.Errorf("reading pg_type: %w", err)
+		}
+		below := make([]uint32, 0, len(rows))
+		for _, row := range rows {
+			f, err := tb.learn(row)
+			if err != nil {
+				return fmt.Errorf("reading pg_type: %w", err)
+			}
+			below = append(below, f.base, f.elem)
+		}
+		missing = tb.missing(below)
+	}
+	return nil
+}
+
+// learn takes one row of typeQuery.
+func (tb *typeBook) learn(row []string) (typeFacts, error) {
+	const columns = 9
+	if len(row) != columns || len(row[3]) != 1 || len(row[8]) != 1 {
+		return typeFacts{}, fmt.Errorf("the row %q", row)
+	}
+	f := typeFacts{typeName: typeName{row[1], row[2]}, kind: row[3][0], source: row[4], delim: row[8][0]}
+	oid, err := strconv.ParseUint(row[0], 10, 32)
+	if err != nil {
+		return f, err
+	}
+	base, err := strconv.ParseUint(row[5], 10, 32)
+	if err != nil {
+		return f, err
+	}
+	modifier, err := strconv.ParseInt(row[6], 10, 32)
+	if err != nil {
+		return f, err
+	}
+	elem, err := strconv.ParseUint(row[7], 10, 32)
+	if err != nil {
+		return f, err
+	}
+	f.base, f.modifier, f.elem = uint32(base), int32(modifier), uint32(elem)
+	tb.facts[uint32(oid)] = f
+	return f, nil
+}
+
+// missing are the types of which the book has no row, each once.
+func (tb *typeBook) missing(oids []uint32) []uint32 {
+	var out []uint32
+	for _, oid := range oids {
+		if oid == 0 || builtinIndex[oid] != nil || slices.Contains(out, oid) {
+			continue
+		}
+		if _, known := tb.facts[oid]; !known {
+			out = append(out, oid)
+		}
+	}
+	return out
+}
+
+func oidArray(oids []uint32) string {
+	var s strings.Builder
+	for i, oid := range oids {
+		s.WriteByte("{,"[min(i, 1)])
+		s.WriteString(strconv.FormatUint(uint64(oid), 10))
+	}
+	s.WriteByte('}')
+	return s.String()
+}
