@@ -49,7 +49,8 @@ bench: servers build ## measure speed, memory and latency on real servers; print
 .PHONY: demo
 demo: build ## watch it at work, on an embedded PostgreSQL and broker; SOURCE=mysql: on MySQL and Apache Kafka
 	@[ "$(SOURCE)" != mysql ] || ./integration/provision.sh mysql97 kafka44
-	cd integration && CDCBRIDGE_BINARY=$(CURDIR)/bin/cdcbridge $(GO) run ./demo -source $(SOURCE)
+	cd integration && $(GO) build -o ../bin/demo ./demo
+	CDCBRIDGE_BINARY=$(CURDIR)/bin/cdcbridge bin/demo -source $(SOURCE)
 
 .PHONY: golden
 golden: ## rewrite golden files after a wanted change of output

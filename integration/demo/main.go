@@ -2,7 +2,7 @@
 // writes orders and prints every change as it arrives in the topics. In the end it proves that the topics hold what the
 // tables hold, and ends with 0, or with 1 when they do not.
 //
-//	go run ./demo [-for 20s | -forever] [-source postgres|mysql] [-broker embedded|kafka]
+//	bin/demo [-for 15s | -forever] [-source postgres|mysql] [-broker embedded|kafka]
 //
 // By default it needs nothing but Go: the source is a PostgreSQL that is downloaded once, the broker is in this process.
 // With -source mysql both are what the tests run, MySQL and Apache Kafka, which provision.sh has installed.
@@ -35,7 +35,7 @@ func main() {
 		os.Exit(keeperMain(os.Args[2:]))
 	}
 	var o options
-	flag.DurationVar(&o.length, "for", 20*time.Second, "how long to write")
+	flag.DurationVar(&o.length, "for", 15*time.Second, "how long to write")
 	forever := flag.Bool("forever", false, "write until interrupted, so that you can look around")
 	flag.StringVar(&o.source, "source", "postgres", "the database: postgres or mysql")
 	flag.StringVar(&o.broker, "broker", "", "the broker: embedded (default with postgres) or kafka (default with mysql)")
@@ -192,7 +192,7 @@ func tellHow(d *harness.Daemon, stand *stand, length time.Duration) {
 	if err != nil {
 		bin = "bin/cdcbridge"
 	}
-	until := fmt.Sprintf("This goes on for %s; -forever leaves you time for it. Ctrl-C ends it sooner.", length)
+	until := fmt.Sprintf("This goes on for %s; bin/demo -forever leaves you time for it. Ctrl-C ends it sooner.", length)
 	if length == 0 {
 		until = "Ctrl-C ends it."
 	}

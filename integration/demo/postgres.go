@@ -156,8 +156,13 @@ func (*postgres) Language() language {
 	return language{
 		schema: []string{
 			`SET TIME ZONE 'UTC'`,
-			`CREATE SCHEMA shop`,
+			`CREATE ROLE shopkeeper`,
+			// Making the publication takes CREATE on the database and the rights of the tables' owner.
+			`CREATE ROLE cdc LOGIN REPLICATION PASSWORD 'secret' IN ROLE shopkeeper`,
+			`GRANT CREATE ON DATABASE shop TO cdc`,
+			`CREATE SCHEMA shop AUTHORIZATION shopkeeper`,
 			`SET search_path = shop`,
+			`SET ROLE shopkeeper`,
 			`CREATE TYPE order_status AS ENUM ('new', 'paid', 'shipped', 'returned')`,
 			`CREATE TABLE customers (id int PRIMARY KEY, name varchar(60) NOT NULL, city varchar(40), since date NOT NULL, points int NOT NULL DEFAULT 0)`,
 			`CREATE TABLE orders (id bigint PRIMARY KEY, customer_id int NOT NULL, status order_status NOT NULL,
@@ -166,9 +171,6 @@ func (*postgres) Language() language {
 			// So that the log has the whole old row and the lines show what has changed. The default, the key, would do.
 			`ALTER TABLE customers REPLICA IDENTITY FULL`,
 			`ALTER TABLE orders REPLICA IDENTITY FULL`,
-			`CREATE ROLE cdc LOGIN REPLICATION PASSWORD 'secret'`,
-			`GRANT USAGE ON SCHEMA shop TO cdc`,
-			`GRANT SELECT ON ALL TABLES IN SCHEMA shop TO cdc`,
 		},
 		statement: numbered,
 		text:      func(column string) string { return column + "::text" },

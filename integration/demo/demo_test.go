@@ -1,0 +1,346 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"cdcbridge/integration/harness"
+	"cdcbridge/integration/servers"
+)
+
+// house is where the demo runs in a test: a home, a cache and a temporary directory of its own, by whose path whatever it
+// leaves behind is found.
+type house struct {
+	dir        string
+	program    string
+	as         *syscall.Credential
+	repository string // "": not to be asked, the archive is there
+}
+
+// newHouse builds the demo for an account (nil: ours).
+func newHouse(t *testing.T, as *syscall.Credential) *house {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "demo-test-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	h := &house{dir: dir, program: filepath.Join(dir, "demo"), as: as}
+	if out, err := exec.Command("go", "build", "-o", h.program, ".").CombinedOutput(); err != nil {
+		t.Fatalf("building the demo: %v\n%s", err, out)
+	}
+	bin, err := harness.Binary()
+	if err == nil {
+		err = copyProgram(bin, h.path("cdcbridge"))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"cache", "tmp", "home"} {
+		if err := os.Mkdir(h.path(name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if as != nil {
+		for _, name := range []string{"cache", "tmp", "home"} {
+			if err := os.Chown(h.path(name), int(as.Uid), int(as.Gid)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	return h
+}
+
+func (h *house) path(name string) string { return filepath.Join(h.dir, name) }
+
+// stock puts the downloaded archive into the house's cache.
+func (h *house) stock(t *testing.T, archive string) {
+	t.Helper()
+	data, err := os.ReadFile(archive)
+	if err != nil {
+		t.Fatal(err)
+	}
+	as := h.as
+	if as == nil {
+		if as, err = account(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := ownDir(h.path("cache/demo"), as); err != nil {
+		t.Fatal(err)
+	}
+	to := filepath.Join(h.path("cache/demo"), filepath.Base(archive))
+	if err := os.WriteFile(to, data, 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// trial is a demo that runs.
+type trial struct {
+	*exec.Cmd
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (r *trial) Write(p []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.text.Write(p)
+}
+
+func (r *trial) output() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.text.String()
+}
+
+func (h *house) start(t *testing.T, args ...string) *trial {
+	t.Helper()
+	r := &trial{Cmd: exec.Command(h.program, args...)}
+	r.Dir, r.Stdout, r.Stderr = h.dir, r, r
+	r.Env = append(os.Environ(), "CDCBRIDGE_BINARY="+h.path("cdcbridge"), "CDCBRIDGE_CACHE="+h.path("cache"), "TMPDIR="+h.path("tmp"), "HOME="+h.path("home"),
+		"PGHOST=/nowhere", "LANG=xx_XX", repositoryVariable+"="+h.repository)
+	r.SysProcAttr = &syscall.SysProcAttr{Credential: h.as, Setpgid: true} // a group of its own, to be signalled as a terminal does it
+	if err := r.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// signal reaches the group, as Ctrl-C does.
+func (r *trial) signal(t *testing.T, s syscall.Signal) {
+	t.Helper()
+	if err := syscall.Kill(-r.Process.Pid, s); err != nil && !errors.Is(err, syscall.ESRCH) {
+		t.Fatal(err)
+	}
+}
+
+// end waits for the demo and returns its exit code, -1 after a signal.
+func (r *trial) end(t *testing.T, patience time.Duration) int {
+	t.Helper()
+	timer := time.AfterFunc(patience, func() { _ = r.Process.Kill() })
+	err := r.Wait()
+	if !timer.Stop() {
+		t.Errorf("the demo had not ended after %v", patience)
+	}
+	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	return r.ProcessState.ExitCode()
+}
+
+// clean fails the test when a process or a file is left. A killed demo's keeper needs a moment.
+func (h *house) clean(t *testing.T, patience time.Duration) {
+	t.Helper()
+	var left []string
+	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+		if left = h.left(t); len(left) == 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Errorf("left behind: %q", left)
+			return
+		}
+	}
+}
+
+// left names the processes whose program or arguments are in the house, and the files.
+func (h *house) left(t *testing.T) (left []string) {
+	t.Helper()
+	processes, err := filepath.Glob("/proc/[0-9]*")
+	if err != nil || len(processes) == 0 {
+		t.Fatal("no processes in /proc:", err)
+	}
+	for _, p := range processes {
+		exe, _ := os.Readlink(p + "/exe") // a process may end under our eyes
+		args, _ := os.ReadFile(p + "/cmdline")
+		if strings.HasPrefix(exe, h.dir) || bytes.Contains(args, []byte(h.dir)) {
+			left = append(left, fmt.Sprintf("%s %s %s", p, exe, bytes.ReplaceAll(args, []byte{0}, []byte(" "))))
+		}
+	}
+	for _, pattern := range []string{"tmp/*", "cache/program-*", "cache/demo/run-*", "cache/demo/temp_*"} {
+		files, err := filepath.Glob(h.path(pattern))
+		if err != nil {
+			t.Fatal(err)
+		}
+		left = append(left, files...)
+	}
+	return left
+}
+
+// accounts are those that the demo is to be tried as: ours, and, when we are root, somebody else.
+func accounts(t *testing.T) map[string]*syscall.Credential {
+	t.Helper()
+	nobody, err := account()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if nobody == nil {
+		return map[string]*syscall.Credential{"unprivileged": nil}
+	}
+	return map[string]*syscall.Credential{"root": nil, "unprivileged": nobody}
+}
+
+// downloaded is the path of PostgreSQL's archive, which the demo fetches when it is not in the cache.
+func downloaded(t *testing.T) string {
+	t.Helper()
+	home := filepath.Join(servers.CacheDir(), "demo")
+	if archive(home) == "" {
+		db, err := startPostgres(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := db.Stop(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return archive(home)
+}
+
+// The keeper of a test that calls startPostgres is the test's own program.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == keeperArg {
+		os.Exit(keeperMain(os.Args[2:]))
+	}
+	os.Exit(m.Run())
+}
+
+func TestEmbedded(t *testing.T) {
+	from := downloaded(t)
+	for name, as := range accounts(t) {
+		t.Run(name, func(t *testing.T) {
+			h := newHouse(t, as)
+			h.stock(t, from)
+			r := h.start(t, "-for", "4s")
+			code := r.end(t, 2*time.Minute)
+			out := r.output()
+			if code != 0 {
+				t.Errorf("exit code %d", code)
+			}
+			for _, mark := range []string{
+				"PostgreSQL 18", "type: postgres", "/status", "inspect --config", "psql '", "  + customers   id=1", "  ~ orders ", "readable ",
+				"✓ demo.shop.customers ", "✓ demo.shop.orders ", "✓ demo.shop.order_items ", "transactions written; seen: ",
+			} {
+				if !strings.Contains(out, mark) {
+					t.Errorf("%q is missing", mark)
+				}
+			}
+			if t.Failed() {
+				t.Log(out)
+			}
+			h.clean(t, 0)
+		})
+	}
+}
+
+// TestInterrupted presses Ctrl-C at moments of the start, the writing and the proof, once and twice.
+func TestInterrupted(t *testing.T) {
+	from := downloaded(t)
+	for name, as := range accounts(t) {
+		t.Run(name, func(t *testing.T) {
+			h := newHouse(t, as)
+			h.stock(t, from)
+			for i := range 12 {
+				after := time.Duration(i)*400*time.Millisecond + rand.N(400*time.Millisecond)
+				again := i%3 == 2
+				r := h.start(t, "-for", "2s")
+				time.Sleep(after)
+				r.signal(t, syscall.SIGINT)
+				if again {
+					time.Sleep(rand.N(100 * time.Millisecond))
+					r.signal(t, syscall.SIGINT)
+				}
+				code := r.end(t, 30*time.Second)
+				if code != 0 && code != interrupted || code == 0 && !strings.Contains(r.output(), "✓ demo.shop.order_items") {
+					t.Errorf("interrupted after %v (again: %v): exit code %d\n%s", after, again, code, r.output())
+				}
+				h.clean(t, 0)
+			}
+		})
+	}
+}
+
+// TestKilled ends the demo in the way that leaves it no word: during the start, and while it writes.
+func TestKilled(t *testing.T) {
+	h := newHouse(t, nil)
+	h.stock(t, downloaded(t))
+	for _, mark := range []string{"", "Ctrl-C ends it"} {
+		r := h.start(t, "-forever")
+		for deadline := time.Now().Add(time.Minute); !strings.Contains(r.output(), mark); time.Sleep(20 * time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("no %q in\n%s", mark, r.output())
+			}
+		}
+		time.Sleep(rand.N(time.Second))
+		r.signal(t, syscall.SIGKILL)
+		if code := r.end(t, time.Second); code != -1 {
+			t.Errorf("exit code %d\n%s", code, r.output())
+		}
+		for _, config := range must(filepath.Glob(h.path("tmp/*")))(t) { // the demo's own, which nobody else knows of
+			if err := os.RemoveAll(config); err != nil {
+				t.Fatal(err)
+			}
+		}
+		h.clean(t, 30*time.Second)
+	}
+}
+
+func must[T any](v T, err error) func(*testing.T) T {
+	return func(t *testing.T) T {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+}
+
+// TestRepository has a mirror that has nothing, and one that never answers.
+func TestRepository(t *testing.T) {
+	asked := make(chan string, 10)
+	hang := make(chan struct{})
+	mirror := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked <- r.URL.Path
+		if strings.HasPrefix(r.URL.Path, "/hangs/") {
+			<-hang
+		}
+		http.NotFound(w, r)
+	}))
+	defer mirror.Close()
+	defer close(hang)
+
+	h := newHouse(t, nil)
+	h.repository = mirror.URL + "/empty/"
+	r := h.start(t)
+	if code := r.end(t, 30*time.Second); code != 1 || !strings.Contains(r.output(), repositoryVariable) {
+		t.Errorf("exit code %d\n%s", code, r.output())
+	}
+	if path := <-asked; !strings.HasPrefix(path, "/empty/io/zonky/test/postgres/") {
+		t.Errorf("asked for %s", path)
+	}
+	h.clean(t, 0)
+
+	h.repository = mirror.URL + "/hangs"
+	r = h.start(t)
+	<-asked
+	r.signal(t, syscall.SIGINT)
+	if code := r.end(t, 10*time.Second); code != interrupted {
+		t.Errorf("exit code %d\n%s", code, r.output())
+	}
+	h.clean(t, 0)
+}
