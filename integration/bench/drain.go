@@ -42,7 +42,10 @@ const drainLimit = 3 * time.Minute
 
 // drain runs a daemon of its own on the backlog until every row is committed, and verifies what is in the topics.
 func (s *stand) drain(ctx context.Context, v variant, b backlog) (_ sample, topics []string, err error) {
-	name, config := s.pipeline(v)
+	name, config, err := s.pipeline(ctx, v)
+	if err != nil {
+		return sample{}, nil, err
+	}
 	smp := sample{Rows: b.changes, Txns: b.txns}
 	limit, cancel := context.WithTimeout(ctx, drainLimit)
 	defer cancel()
@@ -53,7 +56,7 @@ func (s *stand) drain(ctx context.Context, v variant, b backlog) (_ sample, topi
 	if _, err := harness.Binary(); err != nil { // built before the clock starts
 		return smp, nil, err
 	}
-	before := s.usage()
+	before := readUsage()
 	began := time.Now()
 	d, err := start(s.dir, config)
 	if err != nil {
@@ -64,7 +67,7 @@ func (s *stand) drain(ctx context.Context, v variant, b backlog) (_ sample, topi
 	if err := follow(limit, d, began, &smp); err != nil {
 		return smp, nil, fmt.Errorf("draining %s: %w\n%s", v.label, err, d.Log())
 	}
-	smp.Shares = s.usage().since(before, d.PID())
+	smp.Shares = readUsage().since(before, d.PID())
 	if err := errors.Join(<-profiled, d.Stop(limit)); err != nil {
 		return smp, nil, err
 	}

@@ -30,8 +30,8 @@ const (
 )
 
 // dump reads the whole binlog as fast as the server sends it and looks at nothing but the event types.
-func (s *stand) dump(ctx context.Context, b backlog) (ceiling, error) {
-	c, err := client.ConnectWithContext(ctx, s.my.Addr(), s.my.User(), s.my.Password(), "", 10*time.Second)
+func (m *mysqlDB) dump(ctx context.Context, b backlog) (ceiling, error) {
+	c, err := client.ConnectWithContext(ctx, m.server.Addr(), m.server.User(), m.server.Password(), "", 10*time.Second)
 	if err != nil {
 		return ceiling{}, fmt.Errorf("connecting for a raw dump: %w", err)
 	}
@@ -47,22 +47,22 @@ func (s *stand) dump(ctx context.Context, b backlog) (ceiling, error) {
 	packet = binary.LittleEndian.AppendUint32(packet, 8) // of the set that follows, which is empty: everything
 	packet = binary.LittleEndian.AppendUint64(packet, 0)
 	c.ResetSequence()
-	before := s.usage()
+	before := readUsage()
 	began := time.Now()
 	if err := c.WritePacket(packet); err != nil {
 		return ceiling{}, fmt.Errorf("asking for the binlog: %w", err)
 	}
-	res, err := count(bufio.NewReaderSize(c.Conn.Conn, 256<<10))
+	res, err := countBinlog(bufio.NewReaderSize(c.Conn.Conn, 256<<10))
 	if err != nil {
 		return ceiling{}, fmt.Errorf("reading the binlog: %w", err)
 	}
-	res.Seconds, res.Shares = time.Since(began).Seconds(), s.usage().since(before, 0)
+	res.Seconds, res.Shares = time.Since(began).Seconds(), readUsage().since(before, 0)
 	res.Rows = b.changes
 	return res, nil
 }
 
-// count reads packets up to EOF. Each packet but the continuations of a large one begins with 0 and an event header.
-func count(r *bufio.Reader) (res ceiling, err error) {
+// countBinlog reads packets up to EOF. Each packet but the continuations of a large one begins with 0 and an event header.
+func countBinlog(r *bufio.Reader) (res ceiling, err error) {
 	const largest = 1<<24 - 1
 	continued := false
 	for {

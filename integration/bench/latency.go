@@ -57,12 +57,15 @@ func measureLatency(ctx context.Context, s *stand) error {
 }
 
 func (s *stand) latency(ctx context.Context, rate, seconds int) error {
-	if err := s.fresh(ctx); err != nil {
+	if err := s.db.fresh(ctx); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Duration(seconds)*time.Second+time.Minute)
 	defer cancel()
-	name, config := s.pipeline(variant{formats: []string{dbz}, defaults: true})
+	name, config, err := s.pipeline(ctx, variant{formats: []string{dbz}, defaults: true})
+	if err != nil {
+		return err
+	}
 	d, err := harness.Start(s.dir, config)
 	if err != nil {
 		return err
@@ -76,7 +79,7 @@ func (s *stand) latency(ctx context.Context, rate, seconds int) error {
 	reading, stopReading := context.WithCancel(reading)
 	defer stopReading()
 	// The first rows make the topic, and show when the consumer has found all of its partitions; they are not measured.
-	if _, err := s.db.ExecContext(ctx, fmt.Sprintf("%s LIMIT %d", thousandOrders(firstWarm), warmRows)); err != nil {
+	if _, err := s.db.pool().ExecContext(ctx, s.db.thousand(firstWarm, warmRows)); err != nil {
 		return err
 	}
 	topic := name + ".o0.orders"
@@ -90,13 +93,13 @@ func (s *stand) latency(ctx context.Context, rate, seconds int) error {
 	case <-reading.Done():
 		return errors.Join(fmt.Errorf("the first rows do not come\n%s", d.Log()), g.Wait())
 	}
-	before := s.usage()
+	before := readUsage()
 	p.began = time.Now()
 	if err := p.write(ctx, s, rate); err != nil {
 		return err
 	}
 	took := time.Since(p.began)
-	shares := s.usage().since(before, d.PID())
+	shares := readUsage().since(before, d.PID())
 	select {
 	case <-p.all:
 	case <-time.After(15 * time.Second):
@@ -118,7 +121,7 @@ func (s *stand) latency(ctx context.Context, rate, seconds int) error {
 		return err
 	}
 	l.Commits = c.Commits
-	s.report.latency(rate, l)
+	s.report.latency(s.db.name(), rate, l)
 	progress("   %d/s: p50 %.1f ms, p99 %.1f ms, max %.1f ms", rate, l.P50, l.P99, l.Max)
 	return d.Stop(ctx)
 }
@@ -148,12 +151,12 @@ func (p *probe) write(ctx context.Context, s *stand, rate int) error {
 	var next atomic.Int64
 	for range 4 {
 		g.Go(func() error {
-			conn, err := s.db.Conn(ctx)
+			conn, err := s.db.pool().Conn(ctx)
 			if err != nil {
 				return err
 			}
 			defer conn.Close()
-			insert, err := conn.PrepareContext(ctx, "INSERT INTO bench.orders SELECT "+orderValues+" FROM (SELECT CAST(? AS SIGNED) AS n) t")
+			insert, err := conn.PrepareContext(ctx, s.db.one())
 			if err != nil {
 				return err
 			}

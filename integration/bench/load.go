@@ -8,41 +8,7 @@ import (
 	"sync"
 )
 
-// orderColumns is the row that the project measures itself with: 12 columns, about 170 bytes in the binlog.
-const orderColumns = `(
-	id BIGINT NOT NULL PRIMARY KEY, customer_id BIGINT NOT NULL, product_id BIGINT NOT NULL,
-	status VARCHAR(16) NOT NULL, currency VARCHAR(3) NOT NULL, note VARCHAR(255), region VARCHAR(32),
-	amount DECIMAL(10,2) NOT NULL, quantity INT NOT NULL, ordered_at DATETIME(3) NOT NULL, updated_at TIMESTAMP(3) NOT NULL, priority TINYINT)`
-
-// orderValues computes a row from n.
-const orderValues = `n, 100000 + (n * 7919) % 900000, 4000 + n % 5000,
-	ELT(1 + n % 5, 'new', 'paid', 'packed', 'shipped', 'returned'), ELT(1 + n % 3, 'EUR', 'USD', 'CHF'),
-	CONCAT('please leave the parcel of order ', n, ' at the door of the neighbour, thank you'), ELT(1 + n % 4, 'eu-central-1', 'eu-west-1', 'us-east-1', 'ap-south-1'),
-	(n * 37 % 1000000) / 100, 1 + n % 9, '2024-05-06 07:08:09.123' + INTERVAL n SECOND, '2024-05-06 09:08:10.456' + INTERVAL n SECOND, n % 6`
-
-// schema is made anew for each suite. The digits and the procedure live in another database, which is not captured.
-var schema = []string{
-	"DROP DATABASE IF EXISTS benchload", "CREATE DATABASE benchload", "CREATE DATABASE bench",
-	"CREATE TABLE benchload.thousand (i INT PRIMARY KEY)",
-	"INSERT INTO benchload.thousand WITH RECURSIVE t(i) AS (SELECT 0 UNION ALL SELECT i+1 FROM t WHERE i < 999) SELECT i FROM t",
-	"CREATE TABLE bench.orders " + orderColumns,
-	"CREATE TABLE bench.documents (id INT PRIMARY KEY, body LONGTEXT, scan LONGBLOB)",
-	`CREATE PROCEDURE benchload.single(first BIGINT, count BIGINT)
-	BEGIN
-		DECLARE n BIGINT DEFAULT first;
-		WHILE n < first + count DO
-			INSERT INTO bench.orders VALUES (` + orderValues + `);
-			SET n = n + 1;
-		END WHILE;
-	END`,
-}
-
-// thousandOrders inserts the rows first … first+999 in one statement.
-func thousandOrders(first int64) string {
-	return fmt.Sprintf("INSERT INTO bench.orders SELECT %s FROM (SELECT %d + i AS n FROM benchload.thousand) t", orderValues, first)
-}
-
-// backlog is what a load has left in the binlog.
+// backlog is what a load has left in the log.
 type backlog struct {
 	changes int64 // captured row changes
 	records int64 // that each output makes of them, tombstones included
@@ -55,13 +21,13 @@ func inserts(n, each int64) backlog { return backlog{changes: n, records: n, txn
 // loadOrders inserts rows in transactions of a thousand.
 func loadOrders(ctx context.Context, s *stand) (backlog, error) {
 	rows := s.rows / 1000 * 1000
-	return inserts(rows, 1000), s.parallel(ctx, rows/1000, nil, func(i int64) string { return thousandOrders(i * 1000) })
+	return inserts(rows, 1000), s.parallel(ctx, rows/1000, nil, func(i int64) string { return s.db.thousand(i*1000, 1000) })
 }
 
 // loadCompressed is the same with compressed transactions.
 func loadCompressed(ctx context.Context, s *stand) (backlog, error) {
 	rows := s.rows / 2000 * 1000
-	return inserts(rows, 1000), s.parallel(ctx, rows/1000, []string{"SET SESSION binlog_transaction_compression=ON"}, func(i int64) string { return thousandOrders(i * 1000) })
+	return inserts(rows, 1000), s.parallel(ctx, rows/1000, []string{"SET SESSION binlog_transaction_compression=ON"}, func(i int64) string { return s.db.thousand(i*1000, 1000) })
 }
 
 // loadSingle inserts rows in transactions of one.
@@ -74,13 +40,13 @@ func loadSingle(ctx context.Context, s *stand) (backlog, error) {
 // loadBig inserts all rows in one transaction.
 func loadBig(ctx context.Context, s *stand) (backlog, error) {
 	rows := s.rows / 1000 * 1000
-	tx, err := s.db.BeginTx(ctx, nil)
+	tx, err := s.db.pool().BeginTx(ctx, nil)
 	if err != nil {
 		return backlog{}, err
 	}
 	defer func() { _ = tx.Rollback() }()
 	for i := range rows / 1000 {
-		if _, err := tx.ExecContext(ctx, thousandOrders(i*1000)); err != nil {
+		if _, err := tx.ExecContext(ctx, s.db.thousand(i*1000, 1000)); err != nil {
 			return backlog{}, err
 		}
 	}
@@ -101,18 +67,39 @@ func loadValues(ctx context.Context, s *stand) (backlog, error) {
 			_, _ = random.Read(scan) // never fails
 			bytes = scan
 		}
-		if _, err := s.db.ExecContext(ctx, "INSERT INTO bench.documents VALUES (?, ?, ?)", i, text, bytes); err != nil {
+		if _, err := s.db.pool().ExecContext(ctx, "INSERT INTO bench.documents VALUES (?, ?, ?)", i, text, bytes); err != nil {
 			return backlog{}, err
 		}
 	}
 	return inserts(rows, 1), nil
 }
 
+// loadToast inserts documents of 100 KB and counts their revisions up, one in a transaction: the log has the new number and
+// leaves the body out.
+func loadToast(ctx context.Context, s *stand) (backlog, error) {
+	const documents, size = 100, 100_000
+	body := strings.Repeat("a line of a long document\n", size/26)
+	for i := range documents {
+		if _, err := s.db.pool().ExecContext(ctx, "INSERT INTO bench.documents VALUES ($1, 0, $2)", i, body); err != nil {
+			return backlog{}, err
+		}
+	}
+	updates := s.rows / 100
+	err := s.parallel(ctx, updates, nil, func(i int64) string {
+		return fmt.Sprintf("UPDATE bench.documents SET revision = revision + 1 WHERE id = %d", i*7919%documents)
+	})
+	return inserts(documents+updates, 1), err
+}
+
 // loadMixed updates, deletes and inserts over rows that were there before the binlog began.
 func loadMixed(ctx context.Context, s *stand) (backlog, error) {
 	thousands := s.rows / 4000
+	my, ok := s.db.(*mysqlDB)
+	if !ok {
+		return backlog{}, fmt.Errorf("%s has no statements that it does not log", s.db.name())
+	}
 	for i := range thousands {
-		if err := s.unlogged(ctx, thousandOrders(i*1000)); err != nil {
+		if err := my.unlogged(ctx, s.db.thousand(i*1000, 1000)); err != nil {
 			return backlog{}, err
 		}
 	}
@@ -161,12 +148,12 @@ feed:
 }
 
 func (s *stand) consume(ctx context.Context, before []string, next <-chan int64, statement func(int64) string) error {
-	conn, err := s.db.Conn(ctx)
+	conn, err := s.db.pool().Conn(ctx)
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
-	for _, q := range append([]string{"SET SESSION sql_mode=''"}, before...) {
+	for _, q := range append(s.db.session(), before...) {
 		if _, err := conn.ExecContext(ctx, q); err != nil {
 			return fmt.Errorf("running %s: %w", q, err)
 		}

@@ -3,12 +3,12 @@ package main
 import (
 	"bytes"
 	"context"
-	"database/sql"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -23,13 +23,13 @@ type machine struct {
 	Memory     int64     `json:"memory"` // bytes
 	Kernel     string    `json:"kernel"`
 	Go         string    `json:"go"`
-	MySQL      string    `json:"mysql"`
+	Databases  []string  `json:"databases"`
 	Kafka      string    `json:"kafka"`
 	LoadBefore string    `json:"load_before"` // load averages of 1, 5 and 15 minutes
 	LoadAfter  string    `json:"load_after"`
 }
 
-func describeMachine(ctx context.Context, db *sql.DB) (machine, error) {
+func describeMachine(ctx context.Context) machine {
 	m := machine{
 		Time: time.Now().UTC().Truncate(time.Second), Cores: runtime.NumCPU(), Go: runtime.Version(),
 		Kafka: "4.4.0, one broker, KRaft", LoadBefore: loadAverage(),
@@ -41,10 +41,13 @@ func describeMachine(ctx context.Context, db *sql.DB) (machine, error) {
 	if git(ctx, "status", "--porcelain", "--untracked-files=no") != "" {
 		m.Commit += "+"
 	}
-	if err := db.QueryRowContext(ctx, "SELECT VERSION()").Scan(&m.MySQL); err != nil {
-		return m, fmt.Errorf("asking for the server's version: %w", err)
+	return m
+}
+
+func (m *machine) addDatabase(version string) {
+	if !slices.Contains(m.Databases, version) {
+		m.Databases = append(m.Databases, version)
 	}
-	return m, nil
 }
 
 // checkout is the repository's directory.
@@ -91,23 +94,24 @@ const ticks = 100
 // usage is CPU time in seconds at one moment.
 type usage struct {
 	at        time.Time
-	processes map[int]float64 // our children's and our own
+	processes map[int]float64 // our descendants' and our own
 	busy      float64         // of the whole machine
-	servers   map[int]string  // which process is which server
+	servers   map[int]string  // which process belongs to which server
 }
 
 // shares says how many cores each party used on average.
 type shares struct {
-	Daemon float64 `json:"daemon"`
-	MySQL  float64 `json:"mysql"`
-	Kafka  float64 `json:"kafka"`
-	Bench  float64 `json:"bench"`
-	Others float64 `json:"others"` // processes that have nothing to do with the measurement
+	Daemon   float64 `json:"daemon"`
+	Database float64 `json:"database"`
+	Kafka    float64 `json:"kafka"`
+	Bench    float64 `json:"bench"`
+	Others   float64 `json:"others"` // processes that have nothing to do with the measurement
 }
 
-// usage reads the CPU times of the machine, of this process and of its children.
-func (s *stand) usage() usage {
+// readUsage reads the CPU times of the machine, of this process and of its descendants.
+func readUsage() usage {
 	u := usage{at: time.Now(), processes: map[int]float64{}, servers: map[int]string{}}
+	parents, times := map[int]int{}, map[int]float64{}
 	for i, n := range strings.Fields(field("/proc/stat", "cpu ")) {
 		if i != 3 && i != 4 && i < 8 { // idle and waiting for I/O; guests are in user already
 			u.busy += seconds(n)
@@ -122,18 +126,37 @@ func (s *stand) usage() usage {
 			continue
 		}
 		pid, _ := strconv.Atoi(filepath.Base(dir))
-		if parent, _ := strconv.Atoi(f[1]); parent != os.Getpid() && pid != os.Getpid() {
-			continue
-		}
-		u.processes[pid] = seconds(f[11]) + seconds(f[12])
-		switch command := []byte(content(filepath.Join(dir, "cmdline"))); {
-		case bytes.Contains(command, []byte("kafka.Kafka")):
-			u.servers[pid] = "kafka"
-		case bytes.Contains(command, []byte("mysqld")):
-			u.servers[pid] = "mysql"
+		parents[pid], _ = strconv.Atoi(f[1])
+		times[pid] = seconds(f[11]) + seconds(f[12])
+	}
+	for pid, t := range times {
+		if child, ours := childAbove(pid, parents); ours {
+			u.processes[pid], u.servers[pid] = t, serverOf(child)
 		}
 	}
 	return u
+}
+
+// childAbove is the child of this process that pid is or descends from: PostgreSQL's walsenders are its grandchildren.
+func childAbove(pid int, parents map[int]int) (child int, ours bool) {
+	for at := pid; at > 1; at = parents[at] {
+		if at == os.Getpid() || parents[at] == os.Getpid() {
+			return at, true
+		}
+	}
+	return 0, false
+}
+
+// serverOf says which server a process is, "" when it is none.
+func serverOf(pid int) string {
+	command := []byte(content(fmt.Sprintf("/proc/%d/cmdline", pid)))
+	switch {
+	case bytes.Contains(command, []byte("kafka.Kafka")):
+		return "kafka"
+	case bytes.Contains(command, []byte("mysqld")), bytes.Contains(command, []byte("bin/postgres")):
+		return "database"
+	}
+	return ""
 }
 
 func seconds(n string) float64 {
@@ -154,8 +177,8 @@ func (u usage) since(before usage, daemon int) shares {
 			s.Daemon += cores
 		case u.servers[pid] == "kafka":
 			s.Kafka += cores
-		case u.servers[pid] == "mysql":
-			s.MySQL += cores
+		case u.servers[pid] == "database":
+			s.Database += cores
 		case pid == os.Getpid():
 			s.Bench += cores
 		}

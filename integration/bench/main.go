@@ -1,13 +1,13 @@
 // Command bench measures cdcbridge on real servers: rows a second, CPU and memory of the real binary while it drains
-// backlogs from MySQL into Kafka exactly once, and the latency from database commit to a read_committed consumer. Beside
+// backlogs from MySQL and PostgreSQL into Kafka exactly once, and the latency from database commit to a read_committed consumer. Beside
 // each number stand the ceilings that the same servers gave in the same run.
 //
 //	go run ./bench [-only drain,single,…] [-rows 1000000] [-runs 3] [-json file] [-profile dir]
 //
-//	stand        one MySQL, one Kafka broker, one binlog at a time         stand.go
-//	suite        fills a binlog, drains it in several ways                 suites.go, load.go
+//	stand        one Kafka broker, one database at a time                  stand.go, database.go, mysql.go, postgres.go
+//	suite        fills a log, drains it in several ways                    suites.go, load.go
 //	drain        runs the daemon until everything is committed, verifies   drain.go, topics.go
-//	ceilings     dump.go (raw binlog), produce.go (batches made before)
+//	ceilings     dump.go, postgres.go (raw log), produce.go (batches made before)
 //	latency      latency.go
 //	report       table and JSON                                            report.go, machine.go
 package main
@@ -87,14 +87,14 @@ func run(ctx context.Context, args []string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
-	if err := warm(ctx, s); err != nil {
-		return fmt.Errorf("warming up: %w", err)
-	}
 	for _, suite := range suites {
 		if len(o.only) > 0 && !slices.Contains(o.only, suite.name) {
 			continue
 		}
 		progress("== %s: %s", suite.name, suite.title)
+		if err := s.use(ctx, suite.on); err != nil {
+			return err
+		}
 		if err := suite.run(ctx, s); err != nil {
 			return fmt.Errorf("measuring %s: %w", suite.name, err)
 		}

@@ -93,13 +93,13 @@ func (s *stand) produce(ctx context.Context, l *load) (ceiling, error) {
 	if err := p.open(ctx); err != nil {
 		return ceiling{}, err
 	}
-	before := s.usage()
+	before := readUsage()
 	began := time.Now()
 	res, err := p.run(ctx)
 	if err != nil {
 		return ceiling{}, fmt.Errorf("producing: %w", err)
 	}
-	res.Seconds, res.Shares = time.Since(began).Seconds(), s.usage().since(before, 0)
+	res.Seconds, res.Shares = time.Since(began).Seconds(), readUsage().since(before, 0)
 	return res, s.deleteTopics(ctx, p.topic)
 }
 

@@ -33,7 +33,8 @@ type ceilingRow struct {
 }
 
 type latencyRow struct {
-	Aim int `json:"aim"` // transactions a second
+	Database string `json:"database"`
+	Aim      int    `json:"aim"` // transactions a second
 	latencies
 }
 
@@ -70,8 +71,8 @@ func (r *report) ceiling(suite, label string, c ceiling) {
 	row.ceilings = append(row.ceilings, c)
 }
 
-func (r *report) latency(rate int, l latencies) {
-	r.Latencies = append(r.Latencies, latencyRow{rate, l})
+func (r *report) latency(database string, rate int, l latencies) {
+	r.Latencies = append(r.Latencies, latencyRow{database, rate, l})
 }
 
 func (r *report) writeJSON(path string) error {
@@ -86,20 +87,20 @@ func (r *report) writeJSON(path string) error {
 func (r *report) print(w io.Writer) error {
 	var page bytes.Buffer
 	m := &r.Machine
-	fmt.Fprintf(&page, "%s, commit %s\n%d cores of %s, %d GiB, Linux %s, %s, MySQL %s, Kafka %s\nload average %s before, %s after\n\n",
-		m.Time.Format("2006-01-02 15:04 UTC"), m.Commit, m.Cores, m.CPU, (m.Memory+1<<29)>>30, m.Kernel, m.Go, m.MySQL, m.Kafka, m.LoadBefore, m.LoadAfter)
+	fmt.Fprintf(&page, "%s, commit %s\n%d cores of %s, %d GiB, Linux %s, %s, %s, Kafka %s\nload average %s before, %s after\n\n",
+		m.Time.Format("2006-01-02 15:04 UTC"), m.Commit, m.Cores, m.CPU, (m.Memory+1<<29)>>30, m.Kernel, m.Go, strings.Join(m.Databases, ", "), m.Kafka, m.LoadBefore, m.LoadAfter)
 	if len(r.rows) > 0 {
-		lines := [][]string{{"workload", "what", "rows/s median (min–max)", "steady", "µs CPU/row", "peak MB", "commits", "rows, MB a commit", "cores: us, MySQL, Kafka, others"}}
+		lines := [][]string{{"workload", "what", "rows/s median (min–max)", "steady", "µs CPU/row", "peak MB", "commits", "rows, MB a commit", "cores: us, database, Kafka, others"}}
 		for i := range r.rows {
 			lines = append(lines, r.rows[i].cells())
 		}
 		table(&page, lines)
 	}
 	if len(r.Latencies) > 0 {
-		lines := [][]string{{"transactions/s", "p50 ms", "p99 ms", "max ms", "p50, p99 from sending", "peak MB", "commits", "cores: us, MySQL, Kafka, others"}}
+		lines := [][]string{{"database", "transactions/s", "p50 ms", "p99 ms", "max ms", "p50, p99 from sending", "peak MB", "commits", "cores: us, database, Kafka, others"}}
 		for i := range r.Latencies {
 			l := &r.Latencies[i]
-			lines = append(lines, []string{number(l.Rate), number(l.P50), number(l.P99), number(l.Max), number(l.FromSend50) + ", " + number(l.FromSend99),
+			lines = append(lines, []string{l.Database, number(l.Rate), number(l.P50), number(l.P99), number(l.Max), number(l.FromSend50) + ", " + number(l.FromSend99),
 				fmt.Sprint(l.PeakMemory >> 20), fmt.Sprint(l.Commits), l.Shares.text()})
 		}
 		table(&page, lines)
@@ -155,7 +156,7 @@ func (t *tableRow) cells() []string {
 }
 
 func (s shares) text() string {
-	return fmt.Sprintf("%.2f, %.2f, %.2f, %.2f", s.Daemon, s.MySQL, s.Kafka, s.Others)
+	return fmt.Sprintf("%.2f, %.2f, %.2f, %.2f", s.Daemon, s.Database, s.Kafka, s.Others)
 }
 
 // spread renders the median with minimum and maximum.

@@ -25,7 +25,7 @@ func TestReportShowsTheMedianRun(t *testing.T) {
 		r.drain("drain", "debezium-json", sample{Rows: 1000, Seconds: seconds, SteadySeconds: seconds / 2, SteadyRows: 600, Commits: int64(10 * seconds), Bytes: 5e6, CPUSeconds: seconds / 1000, PeakMemory: int64(seconds) << 20})
 	}
 	r.ceiling("drain", "raw binlog dump", ceiling{Rows: 1000, Events: 20, Bytes: 3e6, Seconds: 0.5})
-	r.latency(500, latencies{Rate: 499.6, Count: 1, P50: 1.234, P99: 20, Max: 30})
+	r.latency("mysql", 500, latencies{Rate: 499.6, Count: 1, P50: 1.234, P99: 20, Max: 30})
 	r.Micro = parseMicro("pkg: cdcbridge/formats/canal\nBenchmarkOrders/insert-2 \t 100\t 512.5 ns/op\t 0 B/op\t 0 allocs/op\nBenchmarkOrders/insert-2 \t 100\t 498 ns/op\t 0 B/op\t 1 allocs/op\npkg: cdcbridge/capture/mysql\nBenchmarkRows-2 10 6000 ns/op 1.5 MB/s 100 ns/row 0 B/op 3 allocs/op\nBenchmarkTxns-2 10 2000000 ns/op 1000000 txn/s 0 B/op 20 allocs/op\nPASS\n")
 	var b bytes.Buffer
 	if err := r.print(&b); err != nil {
@@ -35,7 +35,7 @@ func TestReportShowsTheMedianRun(t *testing.T) {
 	for _, want := range []string{
 		"| drain | debezium-json | 500 (250–1 000) | 600 | 2.00 | 4 | 20 | 50, 0.25 |",
 		"| drain | raw binlog dump | 2 000 |", "6 MB/s, 50.0 rows an event",
-		"| 500 | 1.23 | 20.0 | 30.0 |",
+		"| mysql | 500 | 1.23 | 20.0 | 30.0 |",
 		"| formats/canal Orders/insert | 498 | 1.00 |", "| capture/mysql Rows | 100 | 0.05 |", "| capture/mysql Txns | 1000 | 0.01 |",
 	} {
 		if !strings.Contains(text, want) {

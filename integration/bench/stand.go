@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"os"
@@ -17,18 +16,16 @@ const partitions = 3
 // stand is what measurements run on: one database and one broker beside each other.
 type stand struct {
 	options
-	my     *servers.MySQL
 	kafka  *servers.Kafka
-	db     *sql.DB
-	dir    string // of the daemon's configurations
-	serial int    // makes pipeline names unique
+	db     database // the one that runs
+	dir    string   // of the daemon's configurations
+	serial int      // makes pipeline names unique
 	report *report
 }
 
-// newStand starts the servers. Their settings are those of a small production machine: a database that fsyncs once a second,
-// a broker that takes messages of 32 MiB.
+// newStand starts a broker that takes messages of 32 MiB. Databases start when a suite wants them.
 func newStand(ctx context.Context, o options) (_ *stand, err error) {
-	s := &stand{options: o, report: &report{}}
+	s := &stand{options: o, report: &report{Machine: describeMachine(ctx)}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.close())
@@ -37,35 +34,18 @@ func newStand(ctx context.Context, o options) (_ *stand, err error) {
 	if s.dir, err = os.MkdirTemp("", "cdcbridge-bench-"); err != nil {
 		return nil, err
 	}
-	s.my, err = servers.StartMySQL(ctx, servers.MySQLOptions{Extra: []string{
-		"--innodb-buffer-pool-size=256M", "--innodb-redo-log-capacity=512M", "--max-allowed-packet=64M", "--binlog-cache-size=1M",
-	}})
-	if err != nil {
-		return nil, err
-	}
 	s.kafka, err = servers.StartKafka(ctx, servers.KafkaOptions{
 		// The servers package favours a fast start; a broker that is measured may use the optimizing compiler.
 		Heap:  "512m -XX:TieredStopAtLevel=4",
 		Extra: map[string]string{"message.max.bytes": "33554432", "replica.fetch.max.bytes": "33554432"},
 	})
-	if err != nil {
-		return nil, err
-	}
-	if s.db, err = s.my.DB(""); err != nil {
-		return nil, err
-	}
-	s.db.SetMaxIdleConns(0) // a load's session settings end with it
-	s.report.Machine, err = describeMachine(ctx, s.db)
 	return s, err
 }
 
 func (s *stand) close() error {
 	var errs []error
 	if s.db != nil {
-		errs = append(errs, s.db.Close())
-	}
-	if s.my != nil {
-		errs = append(errs, s.my.Stop())
+		errs = append(errs, s.db.close())
 	}
 	if s.kafka != nil {
 		errs = append(errs, s.kafka.Stop())
@@ -76,41 +56,16 @@ func (s *stand) close() error {
 	return errors.Join(errs...)
 }
 
-// fresh makes an empty schema under an empty binlog.
-func (s *stand) fresh(ctx context.Context) error {
-	return s.unlogged(ctx, append(append([]string{"DROP DATABASE IF EXISTS bench"}, schema...), "RESET BINARY LOGS AND GTIDS")...)
-}
-
-// unlogged runs statements that leave nothing in the binlog.
-func (s *stand) unlogged(ctx context.Context, statements ...string) error {
-	conn, err := s.db.Conn(ctx)
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
-	for _, q := range append(append([]string{"SET SESSION sql_log_bin=0"}, statements...), "SET SESSION sql_log_bin=1") {
-		if _, err := conn.ExecContext(ctx, q); err != nil {
-			return fmt.Errorf("running %.80s: %w", q, err)
-		}
-	}
-	return nil
-}
-
-// pipeline gives a new pipeline's name and its configuration.
-func (s *stand) pipeline(v variant) (name, config string) {
+// pipeline gives a new pipeline's name and its configuration, ready to read the database's log.
+func (s *stand) pipeline(ctx context.Context, v variant) (name, config string, err error) {
 	s.serial++
 	name = fmt.Sprintf("b%d", s.serial)
-	tls := "{mode: disabled}"
-	if v.defaults {
-		tls = "{mode: preferred}"
-	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "kafka:\n  brokers: [%s]\n  topics:\n    partitions: %d\n", strings.Join(s.kafka.Brokers(), ", "), partitions)
 	if v.large {
 		b.WriteString("    config: [{name: max.message.bytes, value: \"33554432\"}]\n")
 	}
-	fmt.Fprintf(&b, "pipelines:\n  - {name: %s, source: {type: mysql, host: %s, port: %d, user: %s, password: %s, tables: [\"bench.*\"], tls: %s",
-		name, s.my.Host(), s.my.Port(), s.my.User(), s.my.Password(), tls)
+	fmt.Fprintf(&b, "pipelines:\n  - {name: %s, source: {%s", name, s.db.source(name, v.defaults))
 	if s.source != "" {
 		b.WriteString(", " + s.source)
 	}
@@ -126,7 +81,7 @@ func (s *stand) pipeline(v variant) (name, config string) {
 		b.WriteString(", " + s.setting)
 	}
 	b.WriteString("}\n")
-	return name, b.String()
+	return name, b.String(), s.db.prepare(ctx, name)
 }
 
 // variant is one way of draining a backlog.

@@ -8,6 +8,7 @@ import (
 
 // suite is one part of the benchmark.
 type suite struct {
+	on          string // the database
 	name, title string
 	run         func(context.Context, *stand) error
 }
@@ -15,7 +16,7 @@ type suite struct {
 const dbz, can = "debezium-json", "canal-json"
 
 var suites = []suite{
-	{"drain", "backlog of multi-row transactions", backlogs{
+	{onMySQL, "drain", "backlog of multi-row transactions", backlogs{
 		name: "drain", load: loadOrders, ceilings: true,
 		variants: []variant{
 			{label: "debezium-json", formats: []string{dbz}},
@@ -23,31 +24,46 @@ var suites = []suite{
 			{label: "both as two outputs", formats: []string{dbz, can}},
 		},
 	}.run},
-	{"single", "backlog of one-row transactions", backlogs{
+	{onMySQL, "single", "backlog of one-row transactions", backlogs{
 		name: "single", load: loadSingle, ceilings: true,
 		variants: []variant{{label: "debezium-json", formats: []string{dbz}}},
 	}.run},
-	{"big", "all rows in one transaction", backlogs{
+	{onMySQL, "big", "all rows in one transaction", backlogs{
 		name: "big", load: loadBig, variants: []variant{{label: "debezium-json", formats: []string{dbz}}},
 	}.run},
-	{"values", "20 rows with one value of 10 MB each", backlogs{
+	{onMySQL, "values", "20 rows with one value of 10 MB each", backlogs{
 		name: "values", load: loadValues, variants: []variant{{label: "debezium-json", formats: []string{dbz}, large: true}},
 	}.run},
-	{"mixed", "updates and deletes, 100 rows a transaction", backlogs{
+	{onMySQL, "mixed", "updates and deletes, 100 rows a transaction", backlogs{
 		name: "mixed", load: loadMixed, variants: []variant{{label: "debezium-json", formats: []string{dbz}}},
 	}.run},
-	{"compressed", "backlog of compressed transactions", backlogs{
+	{onMySQL, "compressed", "backlog of compressed transactions", backlogs{
 		name: "compressed", load: loadCompressed, ceilings: true,
 		variants: []variant{{label: "debezium-json", formats: []string{dbz}}},
 	}.run},
-	{"latency", "commit to readable, default settings", measureLatency},
-	{"micro", "decode and encode alone", measureMicro},
+	{onMySQL, "latency", "commit to readable, default settings", measureLatency},
+	{onPostgres, "pg-drain", "backlog of 1 000-row transactions", backlogs{
+		name: "pg-drain", load: loadOrders, ceilings: true,
+		variants: []variant{{label: "debezium-json", formats: []string{dbz}}},
+	}.run},
+	{onPostgres, "pg-single", "backlog of one-row transactions", backlogs{
+		name: "pg-single", load: loadSingle, ceilings: true,
+		variants: []variant{{label: "debezium-json", formats: []string{dbz}}},
+	}.run},
+	{onPostgres, "pg-big", "all rows in one transaction", backlogs{
+		name: "pg-big", load: loadBig, variants: []variant{{label: "debezium-json", formats: []string{dbz}}},
+	}.run},
+	{onPostgres, "pg-toast", "updates around unchanged values of 100 KB", backlogs{
+		name: "pg-toast", load: loadToast, variants: []variant{{label: "debezium-json", formats: []string{dbz}}},
+	}.run},
+	{onPostgres, "pg-latency", "commit to readable, default settings", measureLatency},
+	{onMySQL, "micro", "decode and encode alone", measureMicro},
 }
 
-// warm drains a little without measuring: a broker that has just started compiles its code while it works.
+// warm brings the database up and drains a little without measuring: a broker that has just started compiles its code while it works.
 func warm(ctx context.Context, s *stand) error {
 	progress("== warming up")
-	if err := s.fresh(ctx); err != nil {
+	if err := s.db.fresh(ctx); err != nil {
 		return err
 	}
 	small := *s
@@ -69,7 +85,7 @@ func warm(ctx context.Context, s *stand) error {
 	return nil
 }
 
-// backlogs is a suite that fills the binlog once and drains it several times, ceilings and variants in turn.
+// backlogs is a suite that fills the log once and drains it several times, ceilings and variants in turn.
 type backlogs struct {
 	name     string
 	load     func(context.Context, *stand) (backlog, error)
@@ -78,24 +94,24 @@ type backlogs struct {
 }
 
 func (b backlogs) run(ctx context.Context, s *stand) error {
-	if err := s.fresh(ctx); err != nil {
+	if err := s.db.fresh(ctx); err != nil {
 		return err
 	}
 	began := time.Now()
 	filled, err := b.load(ctx, s)
 	if err != nil {
-		return fmt.Errorf("filling the binlog: %w", err)
+		return fmt.Errorf("filling the log: %w", err)
 	}
 	progress("   %d rows written in %.1f s", filled.changes, time.Since(began).Seconds())
 	var batches *load
 	for n := range s.runs {
 		if b.ceilings {
-			res, err := s.dump(ctx, filled)
+			res, err := s.db.dump(ctx, filled)
 			if err != nil {
 				return err
 			}
-			s.report.ceiling(b.name, "raw binlog dump", res)
-			progress("   run %d: raw binlog dump %s rows/s", n+1, thousands(float64(res.Rows)/res.Seconds))
+			s.report.ceiling(b.name, "raw log of the server", res)
+			progress("   run %d: raw log of the server %s rows/s", n+1, thousands(float64(res.Rows)/res.Seconds))
 		}
 		for i, v := range b.variants {
 			smp, topics, err := s.drain(ctx, v, filled)
