@@ -29,9 +29,20 @@ func (o Op) String() string {
 	return "invalid"
 }
 
+// Fill says what became of the values of After that the log did not carry.
+type Fill uint8
+
+// Fills. The zero Fill is the ordinary case.
+const (
+	Logged Fill = iota // the log had them all; or they are Unchanged, and that is for the target to judge
+	Reread             // they were read from the table later: they may be those of a later change of the row, which follows
+	Gone               // the row was not there any more: they are Unchanged, and its delete or its move to another key follows
+)
+
 // Change is one row change. Its rows belong to the batch.
 type Change struct {
 	Op         Op
+	Fill       Fill
 	RowInEvent int32  // 0-based number of the row within its log event
 	Index      uint64 // 0-based ordinal of the change among the captured changes of its transaction; stable over replays
 	TableIndex uint64 // the same among the changes of this table in the transaction

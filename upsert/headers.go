@@ -16,6 +16,7 @@ const (
 	HeaderTxn      = "cdc.txn"      // source transaction: GTID, or file and offset
 	HeaderOrd      = "cdc.ord"      // 0-based number of the change among the captured changes of its transaction
 	HeaderOp       = "cdc.op"       // c insert, u update, d delete, r snapshot read, x tombstone
+	HeaderFill     = "cdc.fill"     // only on a row with values that the log lacked: "reread", they may be those of a later change of the row, which follows
 )
 
 const headerCount = 6

@@ -18,6 +18,9 @@ import (
 //	                 new one
 //	delete           record and tombstone                                  one record
 //
+// Of an update whose row was gone before its missing values could be read (changelog.Gone) nothing is written in upsert mode
+// but the end of its old key: the end of the new one is on its way.
+//
 // It belongs to one worker.
 type Materializer struct {
 	codec  kafkawire.Codec
@@ -82,9 +85,11 @@ func (m *Materializer) encodeRun(b *changelog.Batch, run *changelog.Run, plan *P
 type stamp struct {
 	at   int64  // record timestamp, milliseconds
 	link string // name of the header that carries m.link, the key of the other half of a key change; empty: none
+	fill bool   // the value has parts that were read later than the change was made
 }
 
 func (m *Materializer) encodeChange(plan *Plan, ch *changelog.Change, s stamp) error {
+	s.fill = ch.Fill == changelog.Reread
 	if plan.Output.Mode != Upsert {
 		return m.record(plan, ch, s)
 	}
@@ -94,6 +99,9 @@ func (m *Materializer) encodeChange(plan *Plan, ch *changelog.Change, s stamp) e
 	case changelog.Update:
 		if keyChanged(plan.Key, ch) {
 			return m.keyChange(plan, ch, s)
+		}
+		if ch.Fill == changelog.Gone {
+			return nil
 		}
 		return m.record(plan, ch, s)
 	case changelog.Delete:
@@ -111,23 +119,24 @@ func (m *Materializer) keyChange(plan *Plan, ch *changelog.Change, s stamp) erro
 	m.ctx.Split = true
 	defer func() { m.ctx.Split = false }()
 	del, ins := *ch, *ch
-	del.Op, del.After = changelog.Delete, nil
+	del.Op, del.After, del.Fill = changelog.Delete, nil, changelog.Logged
 	ins.Op, ins.Before = changelog.Insert, nil
 	var err error
 	if m.link, err = plan.encoder.AppendKey(m.link[:0], ch.After); err != nil {
 		return err
 	}
-	s.link = plan.links.newKey
+	filled := s.fill
+	s.link, s.fill = plan.links.newKey, false
 	if err = m.record(plan, &del, s); err != nil {
 		return err
 	}
-	if err = m.tombstone(plan, &del, s); err != nil {
+	if err = m.tombstone(plan, &del, s); err != nil || ch.Fill == changelog.Gone {
 		return err
 	}
 	if m.link, err = plan.encoder.AppendKey(m.link[:0], ch.Before); err != nil {
 		return err
 	}
-	s.link = plan.links.oldKey
+	s.link, s.fill = plan.links.oldKey, filled
 	return m.record(plan, &ins, s)
 }
 
@@ -180,6 +189,10 @@ func (m *Materializer) put(plan *Plan, value []byte, s stamp) error {
 		m.header = kafkawire.AppendRecordHeader(m.header, s.link, m.link)
 		count++
 	}
+	if s.fill {
+		m.header = kafkawire.AppendRecordHeader(m.header, HeaderFill, fillReread)
+		count++
+	}
 	rec := kafkawire.Record{Value: value, Headers: m.header, HeaderCount: count}
 	partition := plan.keyless
 	if len(plan.Key) > 0 {
@@ -202,6 +215,9 @@ const maxScratch = 1 << 20
 
 // opTombstone is what HeaderOp says on a tombstone.
 const opTombstone = "x"
+
+// fillReread is what HeaderFill says.
+var fillReread = []byte("reread")
 
 func keyChanged(key []int, ch *changelog.Change) bool {
 	if ch.Before == nil {

@@ -3,6 +3,7 @@ package upsert
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -122,6 +123,35 @@ func bytesText(t *testing.T, b protocol.Bytes) string {
 		t.Fatal(err)
 	}
 	return string(all)
+}
+
+// TestRowsThatTheLogDoesNotCarryWhole: values that were read later are marked, and a row that was gone by then is left to its
+// delete.
+func TestRowsThatTheLogDoesNotCarryWhole(t *testing.T) {
+	plan := testPlan(t, Upsert, &Topic{Name: "p.shop.orders", Partitions: 1, MaxBatch: 1 << 20})
+	b, plans := testBatch(plan, func(b *changelog.Batch) {
+		b.Changes = append(b.Changes,
+			changelog.Change{Op: changelog.Update, After: row(b, 1, "a"), Fill: changelog.Reread},
+			changelog.Change{Op: changelog.Update, Before: row(b, 1, "a"), After: row(b, 2, "a"), Fill: changelog.Reread},
+			changelog.Change{Op: changelog.Update, After: row(b, 2, "?"), Fill: changelog.Gone},
+			changelog.Change{Op: changelog.Update, Before: row(b, 2, "a"), After: row(b, 3, "?"), Fill: changelog.Gone})
+	})
+	c, err := NewMaterializer(kafkawire.None).Chunk(b, plans, 9_000_000, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	head := " @5000 pipeline=p table=shop.orders pos=binlog.000001:42 txn=gtid:1"
+	want := []string{
+		"1; = update - 1,a split=false" + head + " ord=0 op=u fill=reread",
+		"1; = delete 1,a - split=true" + head + " ord=1 op=d new=2;",
+		"1; = null" + head + " ord=1 op=x new=2;",
+		"2; = insert - 2,a split=true" + head + " ord=1 op=c old=1; fill=reread",
+		"2; = delete 2,a - split=true" + head + " ord=3 op=d new=3;",
+		"2; = null" + head + " ord=3 op=x new=3;",
+	}
+	if got := records(t, c.Parts[0]); !slices.Equal(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
 }
 
 func TestWhatBecomesOfAChange(t *testing.T) {
