@@ -29,6 +29,8 @@ const (
 	formTime
 	formDateTime
 	formTimestamp
+	formTrimmed // a decimal without zeros at its end
+	formServer  // what PostgreSQL prints, see servertext.go
 )
 
 // column is everything that the encoder knows about one column.
@@ -38,30 +40,43 @@ type column struct {
 	form     form
 	fsp      int
 	zeroNull bool // dates with zero parts are null
+	specNull bool // infinities and NaN are null
+	server   serverText
 	zoned    bool // timestamps are printed in the configured zone
 	sql      sqlType
 	title    string // column name for error texts
 }
 
+const postgres = "postgresql"
+
 // compileColumn decides how a column of a data row is written.
-func (c *Config) compileColumn(col *changelog.Column) (column, error) {
-	t := &col.Type
-	out := column{name: fieldName(col.Name), kind: t.Kind, fsp: t.FSP, title: col.Name}
-	out.zeroNull, out.zoned = c.ZeroDate == ZeroNull, true
+func (c *Config) compileColumn(t *changelog.Table, i int) (column, error) {
+	col := &t.Columns[i]
+	out := column{name: fieldName(col.Name), kind: col.Type.Kind, fsp: col.Type.FSP, title: col.Name}
+	out.zeroNull, out.specNull, out.zoned = c.ZeroDate == ZeroNull, c.SpecialValues == SpecialNull, true
 	var known bool
 	if out.sql, known = c.sqlTypeOf(col); !known {
 		return column{}, fault.NewFinal(fault.UnsupportedType, fmt.Sprintf("preparing column %q for canal-json", col.Name),
 			fmt.Errorf("type %s has no form in canal-json", col.SourceType), "Exclude the column, or write the table in another format.")
 	}
-	out.form = c.formOf(t)
+	out.form = c.formOf(&col.Type)
+	out.server = newServerText(&col.Type, false)
+	if t.Origin == postgres && (out.kind == changelog.KindGeometry || out.kind == changelog.KindVector) {
+		out.form, out.sql = formServer, fixedSQLType(sqlVarchar)
+	}
 	return out, nil
 }
 
 // compileKey decides how a column of the record key is written: as in the data, unless that would give two different keys
-// the same bytes. Such keys would overwrite one another on a compacted topic.
-func (c *Config) compileKey(col *changelog.Column) (column, error) {
-	out, err := c.compileColumn(col)
-	out.zeroNull, out.zoned = false, false
+// the same bytes, or one key different ones. Such keys would overwrite one another on a compacted topic, or never meet.
+func (c *Config) compileKey(t *changelog.Table, i int) (column, error) {
+	out, err := c.compileColumn(t, i)
+	col := &t.Columns[i]
+	out.zeroNull, out.specNull, out.zoned = false, false, false
+	out.server = newServerText(&col.Type, true)
+	if out.kind == changelog.KindDecimal && col.Type.Precision == 0 {
+		out.form = formTrimmed
+	}
 	if (out.kind == changelog.KindEnum || out.kind == changelog.KindSet) && !distinct(col.Type.Labels) {
 		out.form = formUint
 	}
@@ -118,11 +133,13 @@ func (c *Config) formOf(t *changelog.Type) form {
 		return pick(c.Enum == EnumLabel, formText, formUint)
 	case changelog.KindSet:
 		return pick(c.Set == SetLabel, formText, formUint)
+	case changelog.KindTimeTZ, changelog.KindInterval, changelog.KindBitString, changelog.KindArray, changelog.KindMap:
+		return formServer
 	}
 	return 0 // appendText refuses it
 }
 
-func pick(cond bool, yes, no form) form {
+func pick[T any](cond bool, yes, no T) T {
 	if cond {
 		return yes
 	}

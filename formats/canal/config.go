@@ -21,6 +21,8 @@ const (
 	SetLabel     = "label"
 	ZeroText     = "text"
 	ZeroNull     = "null"
+	SpecialText  = "text"
+	SpecialNull  = "null"
 )
 
 // Config are the options of an output whose format is canal-json. The defaults are Canal's own forms.
@@ -43,6 +45,10 @@ type Config struct {
 	// ZeroDate is what becomes of dates with a zero year, month or day: "text" (default), "0000-00-00", or "null".
 	// Record keys always use the text.
 	ZeroDate string `mapstructure:"zero_date"`
+
+	// SpecialValues is what becomes of PostgreSQL's infinities of dates, times and intervals and of a numeric's infinities
+	// and NaN: "text" (default), PostgreSQL's words, or "null". Record keys always use the text.
+	SpecialValues string `mapstructure:"special_values"`
 }
 
 // Kind is the format's row of the wiring table.
@@ -51,16 +57,16 @@ func Kind() formats.Kind {
 }
 
 func defaults() *Config {
-	return &Config{Timezone: "UTC", Binary: BinaryLatin1, Enum: EnumIndex, Set: SetMask, ZeroDate: ZeroText}
+	return &Config{Timezone: "UTC", Binary: BinaryLatin1, Enum: EnumIndex, Set: SetMask, ZeroDate: ZeroText, SpecialValues: SpecialText}
 }
 
-// Preset knows "flink": binary columns read as BYTES, ENUM and SET as their labels, and a zero date, which fails a Flink
-// job, is null.
+// Preset knows "flink": binary columns read as BYTES, ENUM and SET as their labels, and what fails a Flink job is null: zero
+// dates, infinities and NaN.
 func (c *Config) Preset(name string) bool {
 	if name != "flink" {
 		return false
 	}
-	c.Binary, c.Enum, c.Set, c.ZeroDate = BinaryBase64, EnumLabel, SetLabel, ZeroNull
+	c.Binary, c.Enum, c.Set, c.ZeroDate, c.SpecialValues = BinaryBase64, EnumLabel, SetLabel, ZeroNull, SpecialNull
 	return true
 }
 
@@ -75,6 +81,7 @@ func (c *Config) Validate() []error {
 		{"enum", c.Enum, EnumIndex, EnumLabel},
 		{"set", c.Set, SetMask, SetLabel},
 		{"zero_date", c.ZeroDate, ZeroText, ZeroNull},
+		{"special_values", c.SpecialValues, SpecialText, SpecialNull},
 	} {
 		if o.value != o.a && o.value != o.b {
 			errs = append(errs, fmt.Errorf("%s: %q is neither %q nor %q", o.key, o.value, o.a, o.b))

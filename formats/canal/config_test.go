@@ -19,7 +19,7 @@ func TestConfigTellsEveryProblem(t *testing.T) {
 	}
 	bad := &Config{Timezone: "Mars/Base", Binary: "hex", Enum: "mask", Set: "index", ZeroDate: ""}
 	errs := bad.Validate()
-	for i, key := range []string{"timezone: ", "binary: ", "enum: ", "set: ", "zero_date: "} {
+	for i, key := range []string{"timezone: ", "binary: ", "enum: ", "set: ", "zero_date: ", "special_values: "} {
 		if i >= len(errs) || !strings.HasPrefix(errs[i].Error(), key) {
 			t.Errorf("problem %d is not about %s: %v", i, key, errs)
 		}

@@ -46,7 +46,7 @@ func (f *format) Compile(t *changelog.Table, o formats.Options) (formats.Encoder
 	}
 	e := &encoder{table: t.FullName(), upsert: o.Upsert, zone: zone, cols: make([]column, len(t.Columns))}
 	for i := range t.Columns {
-		if e.cols[i], err = f.config.compileColumn(&t.Columns[i]); err != nil {
+		if e.cols[i], err = f.config.compileColumn(t, i); err != nil {
 			return nil, fmt.Errorf("preparing table %s: %w", e.table, err)
 		}
 	}
@@ -56,7 +56,7 @@ func (f *format) Compile(t *changelog.Table, o formats.Options) (formats.Encoder
 				fmt.Errorf("key column %d of %d columns", i, len(t.Columns)), "Please report this with the table's definition.")
 		}
 		k := keyColumn{index: i}
-		if k.column, err = f.config.compileKey(&t.Columns[i]); err != nil {
+		if k.column, err = f.config.compileKey(t, i); err != nil {
 			return nil, fmt.Errorf("preparing the key of table %s: %w", e.table, err)
 		}
 		e.key = append(e.key, k)

@@ -20,7 +20,7 @@ func (e *encoder) AppendValue(dst []byte, c *formats.Context, ch *changelog.Chan
 		return nil, err
 	}
 	dst = append(dst, e.afterData...)
-	dst = strconv.AppendInt(dst, c.Run.Time/1000, 10)
+	dst = strconv.AppendInt(dst, happened(c)/1000, 10)
 	dst = append(dst, `,"gtid":"`...)
 	dst = append(dst, c.Txn.Origin.GTID...) // hexadecimal digits, names of letters and digits, '-', ':': nothing to escape
 	dst = append(dst, `","id":`...)
@@ -38,6 +38,14 @@ func (e *encoder) AppendValue(dst []byte, c *formats.Context, ch *changelog.Chan
 	dst = append(dst, e.afterSQL...)
 	dst = strconv.AppendInt(dst, c.Now/1000, 10)
 	return append(dst, kind...), nil
+}
+
+// happened is when the statement ran, or where the log does not say it when its transaction committed.
+func happened(c *formats.Context) int64 {
+	if c.Run.Time == 0 {
+		return c.Txn.Commit
+	}
+	return c.Run.Time
 }
 
 // image gives the row that goes into data, and the end of the message.

@@ -59,6 +59,7 @@ func (s sqlType) code(v *changelog.Value) int {
 var codes = map[changelog.Kind]int{
 	changelog.KindBool: sqlBoolean, changelog.KindBits: sqlBit, changelog.KindFloat32: sqlReal, changelog.KindFloat64: sqlDouble,
 	changelog.KindDecimal: sqlDecimal, changelog.KindBytes: sqlBlob, changelog.KindGeometry: sqlBlob, changelog.KindVector: sqlVarchar,
+	changelog.KindTimeTZ: sqlVarchar, changelog.KindInterval: sqlVarchar, changelog.KindBitString: sqlVarchar, changelog.KindArray: sqlVarchar, changelog.KindMap: sqlVarchar,
 	changelog.KindDate: sqlDate, changelog.KindTime: sqlTime, changelog.KindDateTime: sqlTimestamp, changelog.KindTimestamp: sqlTimestamp,
 }
 

@@ -1,11 +1,14 @@
 package canal
 
 import (
+	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
 	"strconv"
 	"time"
+	"unicode/utf8"
 
 	"cdcbridge/changelog"
 	"cdcbridge/formats/internal/jsonx"
@@ -36,7 +39,12 @@ func (c *column) appendValue(dst []byte, v *changelog.Value, zone *time.Location
 		return nil, fault.NewFinal(fault.Internal, fmt.Sprintf("writing column %q as canal-json", c.title),
 			fmt.Errorf("value of kind %d in a column of kind %d", v.Kind(), c.kind), "Please report this with the table's definition.")
 	}
+	if c.specNull && v.Form() >= changelog.FormPosInf {
+		return append(dst, "null"...), nil
+	}
 	switch c.form {
+	case formServer:
+		return c.appendServer(dst, v)
 	case formText:
 		return jsonx.AppendCanalString(dst, v.Bytes()), nil
 	case formLatin1:
@@ -63,16 +71,16 @@ func (c *column) appendText(dst []byte, v *changelog.Value, zone *time.Location)
 		return strconv.AppendInt(dst, v.Int(), 10), nil
 	case formUint:
 		return strconv.AppendUint(dst, v.Uint(), 10), nil
-	case formPlain:
-		return append(dst, v.Bytes()...), nil
+	case formPlain, formTrimmed:
+		return appendDecimal(dst, v, c.form == formTrimmed), nil
 	case formBool:
 		return strconv.AppendBool(dst, v.Bool()), nil
 	case formYear:
 		return appendYear(dst, v.Int()), nil
 	case formFloat32:
-		return jsonx.AppendJavaFloat(dst, v.Float32()), nil
+		return jsonx.AppendJavaFloat(dst, v.Float32()+c.noSign()), nil
 	case formFloat64:
-		return jsonx.AppendJavaDouble(dst, v.Float64()), nil
+		return jsonx.AppendJavaDouble(dst, v.Float64()+float64(c.noSign())), nil
 	case formVector:
 		if len(v.Bytes())%4 == 0 {
 			return appendVector(dst, v.Bytes()), nil
@@ -93,6 +101,47 @@ func (c *column) appendText(dst []byte, v *changelog.Value, zone *time.Location)
 		fmt.Errorf("value of kind %d and %d bytes has no text in form %d", v.Kind(), len(v.Bytes()), c.form), "Please report this with the table's definition.")
 }
 
+// appendServer appends what PostgreSQL prints, as a string.
+func (c *column) appendServer(dst []byte, v *changelog.Value) ([]byte, error) {
+	from := len(dst)
+	dst, err := c.server.append(dst, v)
+	if err != nil {
+		return nil, err
+	}
+	if c.server.key && !utf8.Valid(dst[from:]) {
+		return nil, fault.NewFinal(fault.Decode, fmt.Sprintf("writing the key column %q as canal-json", c.title),
+			errors.New("it is not UTF-8 text"), "Correct the text in the database, or choose another key for the table.")
+	}
+	return jsonx.Requote(dst, from, jsonx.AppendCanalString), nil
+}
+
+// noSign is what takes the sign from a zero and leaves other numbers alone: in a key both zeros are one.
+func (c *column) noSign() float32 {
+	if c.server.key {
+		return 0
+	}
+	return float32(math.Copysign(0, -1))
+}
+
+// appendDecimal appends a decimal, in a key that has no scale without zeros at the end of its fraction: 1.1 and 1.10 are one.
+func appendDecimal(dst []byte, v *changelog.Value, trim bool) []byte {
+	switch v.Form() {
+	case changelog.FormPosInf:
+		return append(dst, "Infinity"...)
+	case changelog.FormNegInf:
+		return append(dst, "-Infinity"...)
+	case changelog.FormNaN:
+		return append(dst, "NaN"...)
+	}
+	text := v.Bytes()
+	if trim && bytes.IndexByte(text, '.') >= 0 {
+		text = bytes.TrimSuffix(bytes.TrimRight(text, "0"), []byte("."))
+	}
+	return append(dst, text...)
+}
+
+func vectorElement(p []byte) float32 { return math.Float32frombits(binary.LittleEndian.Uint32(p)) }
+
 // appendYear appends four digits; MySQL's zero year is "0000".
 func appendYear(dst []byte, year int64) []byte {
 	for limit := int64(1000); limit > 1 && year < limit; limit /= 10 {
@@ -108,19 +157,14 @@ func appendVector(dst, elems []byte) []byte {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = jsonx.AppendJavaFloat(dst, math.Float32frombits(binary.LittleEndian.Uint32(elems[i:])))
+		dst = jsonx.AppendJavaFloat(dst, vectorElement(elems[i:]))
 	}
 	return append(dst, ']')
 }
 
-// appendGeometry appends MySQL's own layout, the SRID as four bytes little-endian and then the WKB. The two are put
-// together behind dst's end, where the capacity usually is, and the finished literal takes their place.
+// appendGeometry appends MySQL's own layout, the SRID as four bytes little-endian and then the WKB.
 func appendGeometry(dst []byte, v *changelog.Value, literal func(dst, raw []byte) []byte) []byte {
 	from := len(dst)
 	dst = binary.LittleEndian.AppendUint32(dst, uint32(v.Uint()))
-	dst = append(dst, v.Bytes()...)
-	to := len(dst)
-	dst = literal(dst, dst[from:to])
-	n := copy(dst[from:], dst[to:])
-	return dst[:from+n]
+	return jsonx.Requote(append(dst, v.Bytes()...), from, literal)
 }

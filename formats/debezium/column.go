@@ -2,7 +2,6 @@ package debezium
 
 import (
 	"encoding/base64"
-	"encoding/hex"
 	"fmt"
 	"strings"
 
@@ -16,13 +15,17 @@ type column struct {
 	prefix      []byte // brace or comma, name, colon
 	kind        changelog.Kind
 	append      appendFunc
-	zero        []byte // temporal types: text of a zero date
-	placeholder []byte // text of a value that the log did not carry; nil: it has none
-	suffix      string // ISO 8601 text: what ends it, with the closing quote
-	scale       int    // KindDecimal
-	fsp         int    // temporal types
-	bytes       int    // KindBits: bytes of the value
+	forms       [forms]string // texts of values that are not FormNormal; "": refused
+	placeholder []byte        // text of a value that the log did not carry; nil: it has none
+	suffix      string        // ISO 8601 text: what ends it, with the closing quote
+	scale       int           // KindDecimal
+	fsp         int           // temporal types
+	bytes       int           // KindBits, KindBitString: bytes of the value; 0 for as many as it needs
+	bits        int           // KindBitString: bits of the value; 0 for any number
+	elem        *column       // KindArray
 }
+
+const forms = int(changelog.FormNaN) + 1
 
 // appendFunc writes a value of the column's kind. Its error is a fault without Op, made by refuse.
 type appendFunc func(dst []byte, c *column, v *changelog.Value) ([]byte, error)
@@ -30,8 +33,17 @@ type appendFunc func(dst []byte, c *column, v *changelog.Value) ([]byte, error)
 // unavailable is Debezium's unavailable.value.placeholder.
 const unavailable = "__debezium_unavailable_value"
 
-// compileColumn chooses how a column is written.
-func (f *format) compileColumn(c *column, in *changelog.Column) error {
+const postgres = "postgresql"
+
+// compiler chooses how the columns of one table are written.
+type compiler struct {
+	cfg    *Config
+	origin string // of the table
+	key    bool   // the column is one of the record key: see key.go
+}
+
+// column chooses for one column. Arrays come back here for their elements.
+func (k compiler) column(c *column, in *changelog.Column) error {
 	c.kind = in.Type.Kind
 	switch in.Type.Kind {
 	case changelog.KindBool:
@@ -40,30 +52,38 @@ func (f *format) compileColumn(c *column, in *changelog.Column) error {
 		c.append = appendInt
 	case changelog.KindUint:
 		var err error
-		c.append, err = f.compileUint(in)
+		c.append, err = k.uint(in)
 		return err
-	case changelog.KindFloat32:
-		c.append = appendFloat
-		if strings.HasPrefix(in.SourceType, "float(") && strings.Contains(in.SourceType, ",") {
-			c.append = appendFloatAsDouble // FLOAT(M,D) is a double in Debezium
-		}
-	case changelog.KindFloat64:
-		c.append = appendDouble
+	case changelog.KindFloat32, changelog.KindFloat64:
+		c.append = k.float(in)
 	case changelog.KindDecimal:
-		c.scale = in.Type.Scale
-		c.append = f.compileDecimal()
+		k.decimal(c, in)
 	case changelog.KindString, changelog.KindEnum, changelog.KindSet:
-		c.append = appendText
-		c.placeholder = jsonx.AppendString(nil, []byte(unavailable))
+		k.text(c, in)
 	case changelog.KindJSON:
-		c.append = appendJSON
-		c.placeholder = jsonx.AppendString(nil, []byte(unavailable))
+		k.text(c, in)
+		if k.origin != postgres {
+			c.append = appendCompactJSON
+		}
 	case changelog.KindBytes:
-		c.append = f.compileBytes(c)
-	case changelog.KindDate, changelog.KindTime, changelog.KindDateTime, changelog.KindTimestamp:
-		f.compileTemporal(c, in)
+		k.binary(c)
+	case changelog.KindDate, changelog.KindTime, changelog.KindDateTime, changelog.KindTimestamp, changelog.KindTimeTZ:
+		k.temporal(c, in)
+	case changelog.KindInterval:
+		k.interval(c)
 	case changelog.KindBits:
 		return compileBits(c, in)
+	case changelog.KindBitString:
+		k.bitString(c, in)
+	default:
+		return k.nested(c, in)
+	}
+	return nil
+}
+
+// nested chooses for kinds that are no scalars.
+func (k compiler) nested(c *column, in *changelog.Column) error {
+	switch in.Type.Kind {
 	case changelog.KindGeometry:
 		c.append = appendGeometry
 		if in.SourceType == "point" || strings.HasPrefix(in.SourceType, "point ") {
@@ -71,23 +91,33 @@ func (f *format) compileColumn(c *column, in *changelog.Column) error {
 		}
 	case changelog.KindVector:
 		c.append = appendVector
+	case changelog.KindArray:
+		return k.array(c, in)
+	case changelog.KindMap:
+		k.hstore(c)
 	default:
 		return refuse(fault.UnsupportedType, "Exclude the column from the capture.", "type %q has no form in debezium-json", in.SourceType)
 	}
 	return nil
 }
 
-func (f *format) compileBytes(c *column) appendFunc {
-	switch f.cfg.BinaryHandlingMode {
-	case binaryURL:
-		c.placeholder = fmt.Appendf(nil, "%q", base64.URLEncoding.EncodeToString([]byte(unavailable)))
-		return appendBase64URL
-	case binaryHex:
-		c.placeholder = fmt.Appendf(nil, "%q", hex.EncodeToString([]byte(unavailable)))
-		return appendHex
+func (k compiler) text(c *column, in *changelog.Column) {
+	if k.origin == postgres && in.SourceType == "point" {
+		c.append = appendPointText
+		return
 	}
-	c.placeholder = jsonx.AppendBase64(nil, []byte(unavailable))
-	return appendBase64
+	c.append = appendText
+	c.placeholder = jsonx.AppendString(nil, []byte(unavailable))
+}
+
+func (k compiler) binary(c *column) {
+	c.append, c.placeholder = appendBase64, jsonx.AppendBase64(nil, []byte(unavailable))
+	switch k.cfg.BinaryHandlingMode {
+	case binaryURL:
+		c.append, c.placeholder = appendBase64URL, fmt.Appendf(nil, "%q", base64.URLEncoding.EncodeToString([]byte(unavailable)))
+	case binaryHex:
+		c.append, c.placeholder = appendHex, fmt.Appendf(nil, "%q", unavailable)
+	}
 }
 
 func compileBits(c *column, in *changelog.Column) error {
@@ -100,6 +130,26 @@ func compileBits(c *column, in *changelog.Column) error {
 		return refuse(fault.Internal, "Report this with the table's definition.", "a bit string of %d bits", n)
 	}
 	return nil
+}
+
+// special says what the values are written as that are no ordinary ones: the given texts, or null.
+func (k compiler) special(c *column, posInf, negInf, nan string) {
+	if k.cfg.SpecialValues == specialNull && !k.key {
+		posInf, negInf, nan = "null", "null", "null"
+	}
+	c.forms[changelog.FormPosInf], c.forms[changelog.FormNegInf], c.forms[changelog.FormNaN] = posInf, negInf, nan
+}
+
+// ordinary handles everything but normal values: done tells that dst or err is the result.
+func ordinary(dst []byte, c *column, v *changelog.Value) (_ []byte, done bool, err error) {
+	if v.Form() == changelog.FormNormal {
+		return dst, false, nil
+	}
+	if text := c.forms[v.Form()]; text != "" {
+		return append(dst, text...), true, nil
+	}
+	return dst, true, refuse(fault.UnsupportedType, "Set decimal_handling_mode to string or double, or special_values to null.",
+		"infinity and NaN have no form as a precise decimal")
 }
 
 // refuse makes the fault of a value that has no form; the caller adds where it was.

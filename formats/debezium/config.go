@@ -17,7 +17,8 @@ const (
 
 // Values of Config.TimePrecisionMode.
 const (
-	timeAdaptive = "adaptive_time_microseconds" // DATE days, TIME µs, DATETIME ms up to 3 fraction digits, else µs
+	timeAdaptive = "adaptive"                   // as below; on PostgreSQL time is ms up to 3 fraction digits, else µs
+	timeAdaptMic = "adaptive_time_microseconds" // DATE days, TIME µs, DATETIME ms up to 3 fraction digits, else µs
 	timeConnect  = "connect"                    // DATE days, TIME ms, DATETIME ms
 	timeISO      = "isostring"                  // ISO 8601 text
 	timeMicros   = "microseconds"               // DATE days, others µs
@@ -39,21 +40,51 @@ const (
 	bigintString  = "string"  // decimal text; not a mode of Debezium
 )
 
+// Values of Config.IntervalHandlingMode.
+const (
+	intervalNumeric = "numeric" // microseconds, a month has 30.4375 days
+	intervalString  = "string"  // ISO 8601
+)
+
+// Values of Config.HstoreHandlingMode.
+const (
+	hstoreJSON = "json" // the JSON document as a text
+	hstoreMap  = "map"  // an object
+)
+
+// Values of Config.SpecialValues.
+const (
+	specialKeep = "keep"
+	specialNull = "null"
+)
+
 // Config is the format's section of an output. The names are Debezium's with underscores for dots; the values and the
-// defaults are those of its MySQL connector.
+// defaults are those of its connectors.
 type Config struct {
 	// DecimalHandlingMode says how DECIMAL is written: precise, string or double.
 	DecimalHandlingMode string `mapstructure:"decimal_handling_mode"`
 
-	// TimePrecisionMode says how DATE, TIME and DATETIME are written: adaptive_time_microseconds, connect, isostring,
-	// microseconds or nanoseconds. TIMESTAMP is ISO 8601 text in UTC in all of them.
+	// TimePrecisionMode says how DATE, TIME and DATETIME (PostgreSQL's timestamp without time zone) are written: adaptive,
+	// adaptive_time_microseconds, connect, isostring, microseconds or nanoseconds. The first is the default of Debezium's
+	// PostgreSQL connector, the second that of the MySQL connector, which does not have the first: there they are the same.
+	// TIMESTAMP (timestamp with time zone) is ISO 8601 text in UTC in all of them.
 	TimePrecisionMode string `mapstructure:"time_precision_mode"`
 
-	// BinaryHandlingMode says how BINARY, VARBINARY and BLOB are written: bytes, base64, base64-url-safe or hex.
+	// BinaryHandlingMode says how BINARY, VARBINARY, BLOB and bytea are written: bytes, base64, base64-url-safe or hex.
 	BinaryHandlingMode string `mapstructure:"binary_handling_mode"`
 
 	// BigintUnsignedHandlingMode says how BIGINT UNSIGNED is written: long, precise, or (ours) string.
 	BigintUnsignedHandlingMode string `mapstructure:"bigint_unsigned_handling_mode"`
+
+	// IntervalHandlingMode says how interval is written: numeric or string.
+	IntervalHandlingMode string `mapstructure:"interval_handling_mode"`
+
+	// HstoreHandlingMode says how hstore is written: json or map.
+	HstoreHandlingMode string `mapstructure:"hstore_handling_mode"`
+
+	// SpecialValues says what becomes of the infinities of dates, times and intervals and of a numeric's infinities and
+	// NaN: keep writes them as each mode can, null as null. Record keys always keep them. Not an option of Debezium.
+	SpecialValues string `mapstructure:"special_values"`
 
 	// TransactionMetadata fills the transaction block: provide.transaction.metadata.
 	TransactionMetadata bool `mapstructure:"transaction_metadata"`
@@ -81,6 +112,9 @@ func NewConfig() *Config {
 		TimePrecisionMode:          timeAdaptive,
 		BinaryHandlingMode:         binaryBytes,
 		BigintUnsignedHandlingMode: bigintLong,
+		IntervalHandlingMode:       intervalNumeric,
+		HstoreHandlingMode:         hstoreJSON,
+		SpecialValues:              specialKeep,
 		ISOZoneSuffix:              true,
 	}
 }
@@ -94,6 +128,9 @@ func (c *Config) Preset(name string) bool {
 	c.TimePrecisionMode = timeISO
 	c.BinaryHandlingMode = binaryBase64
 	c.BigintUnsignedHandlingMode = bigintString
+	c.IntervalHandlingMode = intervalString
+	c.HstoreHandlingMode = hstoreMap
+	c.SpecialValues = specialNull
 	c.ISOZoneSuffix = false
 	c.KeyInBefore = true
 	return true
@@ -108,9 +145,12 @@ func (c *Config) Validate() []error {
 		}
 	}
 	check("decimal_handling_mode", c.DecimalHandlingMode, decimalPrecise, decimalString, decimalDouble)
-	check("time_precision_mode", c.TimePrecisionMode, timeAdaptive, timeConnect, timeISO, timeMicros, timeNanos)
+	check("time_precision_mode", c.TimePrecisionMode, timeAdaptive, timeAdaptMic, timeConnect, timeISO, timeMicros, timeNanos)
 	check("binary_handling_mode", c.BinaryHandlingMode, binaryBytes, binaryBase64, binaryURL, binaryHex)
 	check("bigint_unsigned_handling_mode", c.BigintUnsignedHandlingMode, bigintLong, bigintPrecise, bigintString)
+	check("interval_handling_mode", c.IntervalHandlingMode, intervalNumeric, intervalString)
+	check("hstore_handling_mode", c.HstoreHandlingMode, hstoreJSON, hstoreMap)
+	check("special_values", c.SpecialValues, specialKeep, specialNull)
 	return errs
 }
 

@@ -1,32 +1,103 @@
 package debezium
 
 import (
+	"bytes"
 	"encoding/binary"
+	"errors"
 	"math/big"
 	"math/bits"
 	"strconv"
 
 	"cdcbridge/changelog"
 	"cdcbridge/formats/internal/jsonx"
+	"cdcbridge/internal/fault"
 )
 
-func (f *format) compileDecimal() appendFunc {
-	switch f.cfg.DecimalHandlingMode {
+// decimal chooses how a decimal is written. A column without limits has values each with a scale of its own: 1.1 and 1.10
+// are one key of it.
+func (k compiler) decimal(c *column, in *changelog.Column) {
+	c.scale = max(in.Type.Scale, 0) // below zero the text still has all its digits
+	free := in.Type.Precision == 0
+	switch k.cfg.DecimalHandlingMode {
 	case decimalString:
-		return appendText
+		c.append = appendDecimalText
+		if free && k.key {
+			c.append = appendTrimmedDecimal
+		}
+		// Debezium writes the names of its own constants.
+		k.special(c, `"POSITIVE_INFINITY"`, `"NEGATIVE_INFINITY"`, `"NAN"`)
+		return
 	case decimalDouble:
-		return appendDecimalDouble
+		c.append = appendDecimalDouble
+		k.special(c, `"Infinity"`, `"-Infinity"`, `"NaN"`)
+		return
 	}
-	return appendDecimalPrecise
+	c.append = appendDecimalPrecise
+	if free {
+		c.append = appendVariableScale
+	}
+	k.special(c, "", "", "")
 }
 
-func appendDecimalDouble(dst []byte, _ *column, v *changelog.Value) ([]byte, error) {
+func appendDecimalText(dst []byte, c *column, v *changelog.Value) ([]byte, error) {
+	dst, done, err := ordinary(dst, c, v)
+	if done {
+		return dst, err
+	}
+	return jsonx.AppendString(dst, v.Bytes()), nil
+}
+
+func appendTrimmedDecimal(dst []byte, c *column, v *changelog.Value) ([]byte, error) {
+	dst, done, err := ordinary(dst, c, v)
+	if done {
+		return dst, err
+	}
+	text, _ := trimFraction(v.Bytes())
+	return jsonx.AppendString(dst, text), nil
+}
+
+// trimFraction drops zeros at the end of a fraction, and a point that is left without digits. It gives the number of
+// fraction digits that are left.
+func trimFraction(text []byte) ([]byte, int) {
+	point := bytes.IndexByte(text, '.')
+	if point < 0 {
+		return text, 0
+	}
+	for text[len(text)-1] == '0' {
+		text = text[:len(text)-1]
+	}
+	if len(text) == point+1 {
+		return text[:point], 0
+	}
+	return text, len(text) - point - 1
+}
+
+func appendDecimalDouble(dst []byte, c *column, v *changelog.Value) ([]byte, error) {
+	dst, done, err := ordinary(dst, c, v)
+	if done {
+		return dst, err
+	}
 	var buf [96]byte // keeps the text off the heap, unless it is a giant
 	f, err := strconv.ParseFloat(string(append(buf[:0], v.Bytes()...)), 64)
+	if errors.Is(err, strconv.ErrRange) {
+		return dst, refuse(fault.UnsupportedType, "Set decimal_handling_mode to precise or string.", "a decimal is beyond the range of a double")
+	}
 	if err != nil {
 		return dst, malformed("%.100q is no decimal", v.Bytes())
 	}
 	return appendJavaDouble(dst, f), nil
+}
+
+// appendVariableScale writes io.debezium.data.VariableScaleDecimal, like Debezium without zeros at the end.
+func appendVariableScale(dst []byte, c *column, v *changelog.Value) ([]byte, error) {
+	dst, done, err := ordinary(dst, c, v)
+	if done {
+		return dst, err
+	}
+	text, scale := trimFraction(v.Bytes())
+	dst = strconv.AppendInt(append(dst, `{"scale":`...), int64(scale), 10)
+	dst, err = appendUnscaled(append(dst, `,"value":`...), text, scale)
+	return append(dst, '}'), err
 }
 
 // chunk is the number of digits that are read into a machine word at once.
@@ -43,21 +114,29 @@ var pow10 = func() (p [chunk + 1]uint64) {
 // appendDecimalPrecise writes org.apache.kafka.connect.data.Decimal: base64 of the unscaled number as the shortest
 // big-endian two's complement. The text must have exactly the digits of the column's scale.
 func appendDecimalPrecise(dst []byte, c *column, v *changelog.Value) ([]byte, error) {
-	text, neg := v.Bytes(), false
+	dst, done, err := ordinary(dst, c, v)
+	if done {
+		return dst, err
+	}
+	return appendUnscaled(dst, v.Bytes(), c.scale)
+}
+
+func appendUnscaled(dst, number []byte, scale int) ([]byte, error) {
+	text, neg := number, false
 	if len(text) > 0 && text[0] == '-' {
 		text, neg = text[1:], true
 	}
-	point := len(text) - c.scale - 1
-	if c.scale == 0 {
+	point := len(text) - scale - 1
+	if scale == 0 {
 		point = len(text)
 	} else if point < 0 || text[point] != '.' {
-		return dst, malformed("%.100q does not have %d fraction digits", v.Bytes(), c.scale)
+		return dst, malformed("%.100q does not have %d fraction digits", number, scale)
 	}
 	if len(text) == 0 {
 		return dst, malformed("an empty decimal")
 	}
 	if len(text) > maxWideDigits {
-		return appendHugeDecimal(dst, v)
+		return appendHugeDecimal(dst, number)
 	}
 	var n wide
 	var word uint64
@@ -68,7 +147,7 @@ func appendDecimalPrecise(dst []byte, c *column, v *changelog.Value) ([]byte, er
 		}
 		d := ch - '0'
 		if d > 9 {
-			return dst, malformed("%.100q is no decimal", v.Bytes())
+			return dst, malformed("%.100q is no decimal", number)
 		}
 		if digits == chunk {
 			n.mulAdd(pow10[chunk], word)
@@ -85,17 +164,17 @@ func appendDecimalPrecise(dst []byte, c *column, v *changelog.Value) ([]byte, er
 	return jsonx.AppendBase64(dst, minimalBytes(n.bytes(buf[:]))), nil
 }
 
-// appendHugeDecimal is for numbers that no MySQL column can hold.
-func appendHugeDecimal(dst []byte, v *changelog.Value) ([]byte, error) {
-	digits := make([]byte, 0, len(v.Bytes()))
-	for _, ch := range v.Bytes() {
+// appendHugeDecimal is for numbers that only a PostgreSQL column can hold.
+func appendHugeDecimal(dst, number []byte) ([]byte, error) {
+	digits := make([]byte, 0, len(number))
+	for _, ch := range number {
 		if ch != '.' {
 			digits = append(digits, ch)
 		}
 	}
 	n, ok := new(big.Int).SetString(string(digits), 10)
 	if !ok {
-		return dst, malformed("%.100q is no decimal", v.Bytes())
+		return dst, malformed("%.100q is no decimal", number)
 	}
 	raw := make([]byte, len(digits)/2+2) // more than log2(10)/8 bytes a digit
 	if n.Sign() < 0 {

@@ -51,8 +51,9 @@ func decodeKey(ev *formats.Event, key []byte) error {
 	return err
 }
 
-// unwrap gives the payload of {"schema":…,"payload":…} and anything else as it is. The payload has to be an object, so
-// that a key of two columns with these names is not mistaken for a wrapper: no column of a key is one.
+// unwrap gives the payload of {"schema":…,"payload":…} and anything else as it is. The payload has to be an object and the
+// schema one with a type, so that a key of two columns with these names is not mistaken for a wrapper: the objects that a key
+// can have as columns are decimals with a scale of their own.
 func unwrap(doc []byte) ([]byte, error) {
 	var schema, payload []byte
 	fields := 0
@@ -69,10 +70,28 @@ func unwrap(doc []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if fields == 2 && jsonx.IsObject(payload) && (jsonx.IsObject(schema) || jsonx.IsNull(schema)) {
+	if fields != 2 || !jsonx.IsObject(payload) || schema == nil {
+		return doc, nil
+	}
+	if jsonx.IsNull(schema) {
 		return payload, nil
 	}
-	return doc, nil
+	if typed, err := isSchema(schema); err != nil || !typed {
+		return doc, err
+	}
+	return payload, nil
+}
+
+// isSchema reports whether a value describes a type as Connect's JSON converter does.
+func isSchema(raw []byte) (typed bool, err error) {
+	if !jsonx.IsObject(raw) {
+		return false, nil
+	}
+	err = jsonx.EachField(raw, func(name, _ []byte) error {
+		typed = typed || string(name) == "type"
+		return nil
+	})
+	return typed, err
 }
 
 func decodeEnvelope(ev *formats.Event, doc []byte) error {

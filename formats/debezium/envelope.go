@@ -17,7 +17,7 @@ type encoder struct {
 	cfg     Config
 	columns []column
 	key     []keyColumn
-	source  sourceBlock
+	source  source
 }
 
 var (
@@ -97,9 +97,17 @@ func (e *encoder) appendBefore(dst []byte, ch *changelog.Change) ([]byte, error)
 		return append(dst, "null"...), nil
 	case len(e.key) == 0:
 		return dst, fault.NewFinal(fault.NoKey, "encoding "+e.table.FullName()+" as debezium-json",
-			errors.New("an update has neither an old row nor a key"), "Set binlog_row_image=FULL, give the table a primary key, or switch key_in_before off.")
+			errors.New("an update has neither an old row nor a key"), "Give the table a primary key, let the database log whole old rows, or switch key_in_before off.")
 	}
-	return e.AppendKey(dst, ch.After)
+	return e.appendKeyColumns(dst, ch.After, false)
+}
+
+// wholeRows says how to make the database log what it left out.
+func (e *encoder) wholeRows() string {
+	if e.table.Origin == postgres {
+		return "ALTER TABLE " + e.table.FullName() + " REPLICA IDENTITY FULL; changes that are in the log already stay as they are."
+	}
+	return "Set binlog_row_image=FULL on the server, for every session."
 }
 
 // unchangedFunc writes a value that the log did not carry.
@@ -112,7 +120,7 @@ func unknownIsNull(dst []byte, _ *column) ([]byte, error) { return append(dst, "
 // for it in the types that have one.
 func (e *encoder) refuseUnchanged(dst []byte, c *column) ([]byte, error) {
 	if e.options.Upsert || c.placeholder == nil {
-		return dst, refuse(fault.SourceSettings, "Set binlog_row_image=FULL on the server, for every session.", "the log does not carry the column's value")
+		return dst, refuse(fault.SourceSettings, e.wholeRows(), "the log does not carry the column's value")
 	}
 	return append(dst, c.placeholder...), nil
 }

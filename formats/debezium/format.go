@@ -16,9 +16,8 @@ type format struct {
 
 // Compile prepares the encoder of one table version.
 func (f *format) Compile(t *changelog.Table, o formats.Options) (formats.Encoder, error) {
-	switch t.Origin {
-	case "mysql", "mariadb":
-	default:
+	source := newSource(f.env, t)
+	if source == nil {
 		return nil, fault.NewFinal(fault.UnsupportedType, "preparing debezium-json for "+t.FullName(),
 			fmt.Errorf("a source of kind %q has no source block", t.Origin), "Use another format for this source.")
 	}
@@ -26,23 +25,16 @@ func (f *format) Compile(t *changelog.Table, o formats.Options) (formats.Encoder
 		return nil, fault.NewFinal(fault.SchemaUnknown, "preparing debezium-json for "+t.FullName(),
 			fmt.Errorf("the table has no columns"), "Check the table's definition and report this if it has columns.")
 	}
-	e := &encoder{table: t, options: o, cfg: f.cfg, source: newSourceBlock(f.env, t)}
-	e.columns = make([]column, len(t.Columns))
+	e := &encoder{table: t, options: o, cfg: f.cfg, source: source, columns: make([]column, len(t.Columns))}
+	k := compiler{cfg: &e.cfg, origin: t.Origin}
 	for i := range t.Columns {
-		if err := f.compileColumn(&e.columns[i], &t.Columns[i]); err != nil {
+		if err := k.column(&e.columns[i], &t.Columns[i]); err != nil {
 			return nil, e.locate("preparing", t.Columns[i].Name, err)
 		}
 		e.columns[i].prefix = fieldPrefix(i == 0, t.Columns[i].Name)
 	}
-	for n, i := range o.Key {
-		if i < 0 || i >= len(e.columns) {
-			return nil, fault.NewFinal(fault.Internal, "preparing debezium-json for "+t.FullName(),
-				fmt.Errorf("key column %d of %d", i, len(e.columns)), "Report this with the table's definition.")
-		}
-		if err := f.checkKeyColumn(&t.Columns[i], o); err != nil {
-			return nil, e.locate("preparing", t.Columns[i].Name, err)
-		}
-		e.key = append(e.key, keyColumn{index: i, prefix: fieldPrefix(n == 0, t.Columns[i].Name)})
+	if err := e.compileKey(k); err != nil {
+		return nil, err
 	}
 	return e, nil
 }

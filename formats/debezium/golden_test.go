@@ -2,6 +2,7 @@ package debezium
 
 import (
 	"bytes"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"cdcbridge/changelog"
 	"cdcbridge/formats"
 	"cdcbridge/formats/formatstest"
+	"cdcbridge/internal/fault"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -50,12 +52,14 @@ func variants() map[string]*Config {
 	for name, edit := range map[string]func(*Config){
 		"isostring-hex-precise": func(c *Config) {
 			c.TimePrecisionMode, c.BinaryHandlingMode, c.BigintUnsignedHandlingMode = timeISO, binaryHex, bigintPrecise
+			c.IntervalHandlingMode, c.HstoreHandlingMode = intervalString, hstoreMap
 		},
 		"microseconds-url-string": func(c *Config) {
 			c.TimePrecisionMode, c.BinaryHandlingMode, c.DecimalHandlingMode = timeMicros, binaryURL, decimalString
 		},
 		"double-base64": func(c *Config) {
-			c.BinaryHandlingMode, c.DecimalHandlingMode = binaryBase64, decimalDouble
+			c.BinaryHandlingMode, c.DecimalHandlingMode, c.TimePrecisionMode = binaryBase64, decimalDouble, timeAdaptMic
+			c.SpecialValues = specialNull
 		},
 	} {
 		c := NewConfig()
@@ -65,9 +69,16 @@ func variants() map[string]*Config {
 	return all
 }
 
-// TestGoldenValues pins how every value is written, in a column that may be null and in one that may not.
+// TestGoldenValues pins how every value is written, in a column that may be null and in one that may not, and how PostgreSQL's
+// values are refused.
 func TestGoldenValues(t *testing.T) {
 	table, rows := formatstest.EveryValue()
+	goldenValues(t, table, rows, "")
+	table, rows = formatstest.EveryPostgresValue()
+	goldenValues(t, table, rows, "postgres-")
+}
+
+func goldenValues(t *testing.T, table *changelog.Table, rows []changelog.Row, prefix string) {
 	for name, cfg := range variants() {
 		var out bytes.Buffer
 		for i := 1; i < len(table.Columns); i++ {
@@ -79,9 +90,12 @@ func TestGoldenValues(t *testing.T) {
 					if row[i].IsNull() && !nullable {
 						continue
 					}
-					text, err := render(t, cfg, column, row[i])
+					text, err := renderOf(t, cfg, table.Origin, column, row[i])
 					if err != nil {
-						t.Fatal(err)
+						text = string(fault.CodeOf(err)) + ": " + errors.Unwrap(err).Error()
+					}
+					if prefix != "" && len(text) > 300 {
+						text = fmt.Sprintf("%s… %d bytes", text[:100], len(text))
 					}
 					line := fmt.Sprintf("%s\t%s\n", column.Name, text)
 					if !seen[line] {
@@ -91,13 +105,17 @@ func TestGoldenValues(t *testing.T) {
 				}
 			}
 		}
-		golden(t, "values-"+name+".golden", out.Bytes())
+		golden(t, prefix+"values-"+name+".golden", out.Bytes())
 	}
 }
 
 // TestGoldenEnvelopes pins whole records of every operation.
 func TestGoldenEnvelopes(t *testing.T) {
-	table := formatstest.Orders()
+	goldenEnvelopes(t, formatstest.Orders(), "")
+	goldenEnvelopes(t, formatstest.PostgresOrders(), "postgres-")
+}
+
+func goldenEnvelopes(t *testing.T, table *changelog.Table, prefix string) {
 	for name, cfg := range variants() {
 		cfg.TransactionMetadata = name == "microseconds-url-string"
 		enc := compile(t, cfg, table, formats.Options{Key: table.Key, Upsert: true})
@@ -121,7 +139,12 @@ func TestGoldenEnvelopes(t *testing.T) {
 		} {
 			ctx := newContext(table)
 			if ch.Op == changelog.Read {
-				ctx.Txn.Origin.GTID, ctx.Txn.Origin.Thread, ctx.Txn.Origin.ServerID = "", 0, 0
+				ctx.Txn.Origin = changelog.Origin{File: ctx.Txn.Origin.File, Pos: ctx.Txn.Origin.Pos}
+			} else if table.Origin == postgres {
+				ch.Pos = 54094512 + uint64(ch.RowInEvent)
+			}
+			if ch.Op == changelog.Delete {
+				ctx.Txn.Origin.Replica, ctx.Txn.Origin.ReplicaLSN = `pg_"16"`, 23
 			}
 			row := ch.After
 			if row == nil {
@@ -136,7 +159,7 @@ func TestGoldenEnvelopes(t *testing.T) {
 			}
 			out.Write(append(line, '\n'))
 		}
-		golden(t, "envelopes-"+name+".golden", out.Bytes())
+		golden(t, prefix+"envelopes-"+name+".golden", out.Bytes())
 	}
 }
 
@@ -150,6 +173,16 @@ func compile(t *testing.T, cfg *Config, table *changelog.Table, o formats.Option
 }
 
 func newContext(table *changelog.Table) *formats.Context {
+	if table.Origin == postgres {
+		return &formats.Context{
+			Txn: &changelog.Txn{
+				ID: "1305:54094928", Commit: 1714979289_123_456, First: true, Last: true,
+				Origin: changelog.Origin{Pos: 54094928, XID: 1305, LastCommit: 54094408},
+			},
+			Run: &changelog.Run{Table: table, To: 1},
+			Now: 1714979289_456_123,
+		}
+	}
 	const gtid = "3e11fa47-71ca-11e1-9e33-c80aa9429562:23"
 	return &formats.Context{
 		Txn: &changelog.Txn{

@@ -2,33 +2,57 @@ package debezium
 
 import (
 	"errors"
+	"fmt"
 	"unicode/utf8"
 
 	"cdcbridge/changelog"
-	"cdcbridge/formats"
 	"cdcbridge/internal/fault"
 )
 
+// keyColumn is a column as the record key has it. It differs from the column of the rows where that would write two keys
+// alike, or one in two ways.
 type keyColumn struct {
-	index  int    // of the column
-	prefix []byte // brace or comma, name, colon
+	column
+	index int // of the column
 }
 
-// checkKeyColumn refuses options under which two different values of a key column would be written alike: compaction
-// would then keep one of two rows.
-func (f *format) checkKeyColumn(c *changelog.Column, o formats.Options) error {
-	if !o.Upsert {
-		return nil
+// compileKey prepares the columns of the record key.
+func (e *encoder) compileKey(k compiler) error {
+	k.key = true
+	for n, i := range e.options.Key {
+		if i < 0 || i >= len(e.columns) {
+			return fault.NewFinal(fault.Internal, "preparing debezium-json for "+e.table.FullName(),
+				fmt.Errorf("key column %d of %d", i, len(e.columns)), "Report this with the table's definition.")
+		}
+		in := &e.table.Columns[i]
+		c := keyColumn{index: i}
+		err := k.column(&c.column, in)
+		if err == nil && e.options.Upsert {
+			err = k.checkKey(&in.Type)
+		}
+		if err != nil {
+			return e.locate("preparing", in.Name, err)
+		}
+		c.prefix = fieldPrefix(n == 0, in.Name)
+		e.key = append(e.key, c)
 	}
-	switch c.Type.Kind {
+	return nil
+}
+
+// checkKey refuses options under which two different values of a key column would be written alike: compaction would then
+// keep one of two rows.
+func (k compiler) checkKey(t *changelog.Type) error {
+	switch t.Kind {
 	case changelog.KindDecimal:
-		if p := c.Type.Precision; f.cfg.DecimalHandlingMode == decimalDouble && (p == 0 || p > 15) {
+		if p := t.Precision; k.cfg.DecimalHandlingMode == decimalDouble && (p == 0 || p > 15) {
 			return refuse(fault.Config, "Set decimal_handling_mode to precise or string.", "decimal_handling_mode double cannot tell all keys apart")
 		}
 	case changelog.KindTime, changelog.KindDateTime:
-		if f.cfg.TimePrecisionMode == timeConnect && c.Type.FSP > 3 {
+		if k.cfg.TimePrecisionMode == timeConnect && t.FSP > 3 {
 			return refuse(fault.Config, "Choose another time_precision_mode.", "time_precision_mode connect cannot tell all keys apart")
 		}
+	case changelog.KindArray:
+		return k.checkKey(&t.Elem.Type)
 	}
 	return nil
 }
@@ -38,10 +62,18 @@ func (e *encoder) AppendKey(dst []byte, row changelog.Row) ([]byte, error) {
 	if len(row) != len(e.columns) || len(e.key) == 0 {
 		return dst, e.broken("the row or the key does not have the table's columns")
 	}
+	return e.appendKeyColumns(dst, row, true)
+}
+
+// appendKeyColumns appends the key's columns as the record key has them, or as the rows have them.
+func (e *encoder) appendKeyColumns(dst []byte, row changelog.Row, asKey bool) ([]byte, error) {
 	var err error
 	for i := range e.key {
 		k := &e.key[i]
-		c, v := &e.columns[k.index], &row[k.index]
+		c, v := &k.column, &row[k.index]
+		if !asKey {
+			c = &e.columns[k.index]
+		}
 		dst = append(dst, k.prefix...)
 		switch v.Kind() {
 		case c.kind:
@@ -51,7 +83,7 @@ func (e *encoder) AppendKey(dst []byte, row changelog.Row) ([]byte, error) {
 		case changelog.KindNull:
 			dst = append(dst, "null"...)
 		case changelog.KindUnchanged:
-			err = refuse(fault.SourceSettings, "Set binlog_row_image=FULL on the server, for every session.", "the log does not carry a key column")
+			err = refuse(fault.SourceSettings, e.wholeRows(), "the log does not carry a key column")
 		default:
 			err = malformed("a value of kind %d in a column of kind %d", v.Kind(), c.kind)
 		}
@@ -77,9 +109,16 @@ func (e *encoder) checkKeyValue(v *changelog.Value) error {
 		if v.Form() == changelog.FormZeroParts {
 			return fault.NewFinal(fault.UnsupportedType, "", errZeroDate, "Correct the row, exclude the table, or write it with another format.")
 		}
-	case changelog.KindString, changelog.KindEnum, changelog.KindSet:
+	case changelog.KindString, changelog.KindEnum, changelog.KindSet, changelog.KindJSON:
 		if !utf8.Valid(v.Bytes()) {
 			return fault.NewFinal(fault.Decode, "", errNotUTF8, "Correct the row or the column's character set.")
+		}
+	case changelog.KindArray, changelog.KindMap:
+		elems := v.Elems()
+		for i := range elems {
+			if err := e.checkKeyValue(&elems[i]); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

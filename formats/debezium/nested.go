@@ -1,6 +1,7 @@
 package debezium
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math"
 	"strconv"
@@ -31,6 +32,29 @@ func appendPoint(dst []byte, _ *column, v *changelog.Value) ([]byte, error) {
 	dst = appendJavaDouble(append(dst, `{"x":`...), math.Float64frombits(order.Uint64(wkb[5:])))
 	dst = appendJavaDouble(append(dst, `,"y":`...), math.Float64frombits(order.Uint64(wkb[13:])))
 	return appendWKB(append(dst, ','), v), nil
+}
+
+// appendPointText writes a point of PostgreSQL, "(1,2.5)", as the same type.
+func appendPointText(dst []byte, _ *column, v *changelog.Value) ([]byte, error) {
+	text := v.Bytes()
+	comma := bytes.IndexByte(text, ',')
+	if comma < 2 || text[0] != '(' || text[len(text)-1] != ')' {
+		return dst, malformed("%.100q is no point", text)
+	}
+	var buf [64]byte // keeps the texts off the heap
+	x, errX := strconv.ParseFloat(string(append(buf[:0], text[1:comma]...)), 64)
+	y, errY := strconv.ParseFloat(string(append(buf[:0], text[comma+1:len(text)-1]...)), 64)
+	if errX != nil || errY != nil {
+		return dst, malformed("%.100q is no point", text)
+	}
+	var wkb [21]byte
+	wkb[0], wkb[1] = 1, 1 // little-endian, point
+	binary.LittleEndian.PutUint64(wkb[5:], math.Float64bits(x))
+	binary.LittleEndian.PutUint64(wkb[13:], math.Float64bits(y))
+	dst = appendJavaDouble(append(dst, `{"x":`...), x)
+	dst = appendJavaDouble(append(dst, `,"y":`...), y)
+	dst = jsonx.AppendBase64(append(dst, `,"wkb":`...), wkb[:])
+	return append(dst, `,"srid":null}`...), nil
 }
 
 func appendWKB(dst []byte, v *changelog.Value) []byte {

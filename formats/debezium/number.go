@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"strconv"
+	"strings"
 
 	"cdcbridge/changelog"
 	"cdcbridge/formats/internal/jsonx"
@@ -25,8 +26,8 @@ func appendUint(dst []byte, _ *column, v *changelog.Value) ([]byte, error) {
 	return strconv.AppendUint(dst, v.Uint(), 10), nil
 }
 
-// compileUint chooses for unsigned integers. Only 64-bit ones can exceed the signed type that Debezium has for them.
-func (f *format) compileUint(in *changelog.Column) (appendFunc, error) {
+// uint chooses for unsigned integers. Only 64-bit ones can exceed the signed type that Debezium has for them.
+func (k compiler) uint(in *changelog.Column) (appendFunc, error) {
 	switch in.Type.Bits {
 	case 8, 16, 24, 32:
 		return appendUint, nil
@@ -34,7 +35,7 @@ func (f *format) compileUint(in *changelog.Column) (appendFunc, error) {
 	default:
 		return nil, refuse(fault.Internal, "Report this with the table's definition.", "an unsigned integer of %d bits", in.Type.Bits)
 	}
-	switch f.cfg.BigintUnsignedHandlingMode {
+	switch k.cfg.BigintUnsignedHandlingMode {
 	case bigintPrecise:
 		return appendUintPrecise, nil
 	case bigintString:
@@ -52,6 +53,37 @@ func appendUintPrecise(dst []byte, _ *column, v *changelog.Value) ([]byte, error
 func appendUintText(dst []byte, _ *column, v *changelog.Value) ([]byte, error) {
 	dst = strconv.AppendUint(append(dst, '"'), v.Uint(), 10)
 	return append(dst, '"'), nil
+}
+
+// float chooses for floating-point numbers.
+func (k compiler) float(in *changelog.Column) appendFunc {
+	double := in.Type.Kind == changelog.KindFloat64
+	switch {
+	case !double && strings.HasPrefix(in.SourceType, "float(") && strings.Contains(in.SourceType, ","):
+		return appendFloatAsDouble // FLOAT(M,D) is a double in Debezium
+	case double && k.key:
+		return appendDoubleKey
+	case double:
+		return appendDouble
+	case k.key:
+		return appendFloatKey
+	}
+	return appendFloat
+}
+
+// appendFloatKey writes zero without its sign: to databases both zeros are one key.
+func appendFloatKey(dst []byte, c *column, v *changelog.Value) ([]byte, error) {
+	if v.Float32() == 0 {
+		return append(dst, "0.0"...), nil
+	}
+	return appendFloat(dst, c, v)
+}
+
+func appendDoubleKey(dst []byte, c *column, v *changelog.Value) ([]byte, error) {
+	if v.Float64() == 0 {
+		return append(dst, "0.0"...), nil
+	}
+	return appendDouble(dst, c, v)
 }
 
 func appendFloat(dst []byte, _ *column, v *changelog.Value) ([]byte, error) {

@@ -8,27 +8,49 @@ import (
 	"cdcbridge/formats/internal/jsonx"
 )
 
-// sourceBlock is the source struct of the MySQL connector with all constant text rendered, in its order: version, connector,
+// source writes the source struct of the connector for one kind of database.
+type source interface {
+	append(dst []byte, c *formats.Context, ch *changelog.Change) []byte
+}
+
+// newSource chooses by the table's origin; nil: Debezium has no such connector, or we do not know its struct.
+func newSource(env formats.Env, t *changelog.Table) source {
+	switch t.Origin {
+	case "mysql", "mariadb":
+		return newMySQLSource(env, t)
+	case postgres:
+		return newPostgresSource(env, t)
+	}
+	return nil
+}
+
+func quoted(s string) string { return string(jsonx.AppendString(nil, []byte(s))) }
+
+// sourceHead is what all connectors begin with, up to the milliseconds.
+func sourceHead(env formats.Env, t *changelog.Table) string {
+	return `,"source":{"version":` + quoted(env.Version) + `,"connector":` + quoted(t.Origin) + `,"name":` + quoted(env.Server) + `,"ts_ms":`
+}
+
+// mysqlSource is the source struct of the MySQL connector with all constant text rendered, in its order: version, connector,
 // name, ts_ms, snapshot, db, sequence, ts_us, ts_ns, table, server_id, gtid, file, pos, row, thread, query.
-type sourceBlock struct {
+type mysqlSource struct {
 	head         string // up to the milliseconds
 	afterMillis  string // up to the microseconds, for a streamed change
 	afterMillisR string // the same for a snapshot row
 	afterNanos   string // up to the server id
 }
 
-func newSourceBlock(env formats.Env, t *changelog.Table) sourceBlock {
-	quote := func(s string) string { return string(jsonx.AppendString(nil, []byte(s))) }
-	db := `,"db":` + quote(t.Database) + `,"sequence":null,"ts_us":`
-	return sourceBlock{
-		head:         `,"source":{"version":` + quote(env.Version) + `,"connector":` + quote(t.Origin) + `,"name":` + quote(env.Server) + `,"ts_ms":`,
+func newMySQLSource(env formats.Env, t *changelog.Table) *mysqlSource {
+	db := `,"db":` + quoted(t.Database) + `,"sequence":null,"ts_us":`
+	return &mysqlSource{
+		head:         sourceHead(env, t),
 		afterMillis:  `,"snapshot":"false"` + db,
 		afterMillisR: `,"snapshot":"true"` + db,
-		afterNanos:   `,"table":` + quote(t.Name) + `,"server_id":`,
+		afterNanos:   `,"table":` + quoted(t.Name) + `,"server_id":`,
 	}
 }
 
-func (s *sourceBlock) append(dst []byte, c *formats.Context, ch *changelog.Change) []byte {
+func (s *mysqlSource) append(dst []byte, c *formats.Context, ch *changelog.Change) []byte {
 	origin := &c.Txn.Origin
 	dst = append(dst, s.head...)
 	if ch.Op == changelog.Read {

@@ -8,13 +8,13 @@ import (
 	"cdcbridge/formats/internal/jsonx"
 )
 
-// appendText writes text, the label of an ENUM, the labels of a SET, and decimals as text.
+// appendText writes text, the label of an ENUM, the labels of a SET, and the JSON of PostgreSQL as it stands there.
 func appendText(dst []byte, _ *column, v *changelog.Value) ([]byte, error) {
 	return jsonx.AppendString(dst, v.Bytes()), nil
 }
 
-// appendJSON writes io.debezium.data.Json: the document as a text, without white space between its tokens.
-func appendJSON(dst []byte, _ *column, v *changelog.Value) ([]byte, error) {
+// appendCompactJSON writes io.debezium.data.Json: the document as a text, without white space between its tokens.
+func appendCompactJSON(dst []byte, _ *column, v *changelog.Value) ([]byte, error) {
 	return jsonx.AppendCompactString(dst, v.Bytes()), nil
 }
 

@@ -9,54 +9,78 @@ import (
 
 const microsPerDay = 86_400_000_000
 
-// compileTemporal chooses how DATE, TIME, DATETIME and TIMESTAMP are written.
-func (f *format) compileTemporal(c *column, in *changelog.Column) {
+// The infinities of dates and times in modes that write numbers are the numbers by which PostgreSQL itself stores them:
+// the greatest and the least of the type. No date and no time of a database is one of them.
+const (
+	maxInt32 = "2147483647"
+	minInt32 = "-2147483648"
+	maxInt64 = "9223372036854775807"
+	minInt64 = "-9223372036854775808"
+)
+
+// temporal chooses how dates and times are written.
+func (k compiler) temporal(c *column, in *changelog.Column) {
 	c.fsp = in.Type.FSP
-	iso := f.cfg.TimePrecisionMode == timeISO
+	iso := k.cfg.TimePrecisionMode == timeISO
 	c.suffix = `"`
-	if iso && f.cfg.ISOZoneSuffix || c.kind == changelog.KindTimestamp {
+	if iso && k.cfg.ISOZoneSuffix || c.kind == changelog.KindTimestamp {
 		c.suffix = `Z"`
 	}
 	epoch := "0"
+	text := iso || c.kind == changelog.KindTimestamp
+	if text {
+		epoch = `"1970-01-01T00:00:00` + c.suffix
+		k.special(c, `"infinity"`, `"-infinity"`, "")
+	} else {
+		k.special(c, maxInt64, minInt64, "")
+	}
 	switch c.kind {
 	case changelog.KindTimestamp:
 		c.append = appendISODateTime
-		epoch = `"1970-01-01T00:00:00` + c.suffix
 	case changelog.KindDate:
 		c.append = appendStored
 		if iso {
 			c.append = appendISODate
 			epoch = `"1970-01-01` + c.suffix
+		} else {
+			k.special(c, maxInt32, minInt32, "")
 		}
 	case changelog.KindTime:
-		c.append = f.compileTime()
-	default:
-		c.append = f.compileDateTime(in)
-		if iso {
-			epoch = `"1970-01-01T00:00:00` + c.suffix
+		c.append = k.time(in)
+	case changelog.KindTimeTZ:
+		c.append = appendZonedTime
+		if k.key {
+			c.append = appendZonedTimeKey
 		}
+	default:
+		c.append = k.dateTime(in)
 	}
 	// A zero date is no date: null, or the epoch where Connect's schema allows no null.
-	c.zero = []byte("null")
+	c.forms[changelog.FormZeroParts] = "null"
 	if !in.Nullable {
-		c.zero = []byte(epoch)
+		c.forms[changelog.FormZeroParts] = epoch
 	}
 }
 
-func (f *format) compileTime() appendFunc {
-	switch f.cfg.TimePrecisionMode {
+func (k compiler) time(in *changelog.Column) appendFunc {
+	switch k.cfg.TimePrecisionMode {
 	case timeConnect:
 		return appendTimeConnect
 	case timeISO:
 		return appendISOTime
 	case timeNanos:
 		return appendNanos
+	case timeAdaptive:
+		// The plain mode exists for PostgreSQL only: MySQL's times can exceed a day, and 32 bits.
+		if k.origin == postgres && in.Type.FSP <= 3 {
+			return appendMillis
+		}
 	}
 	return appendStored
 }
 
-func (f *format) compileDateTime(in *changelog.Column) appendFunc {
-	switch f.cfg.TimePrecisionMode {
+func (k compiler) dateTime(in *changelog.Column) appendFunc {
+	switch k.cfg.TimePrecisionMode {
 	case timeConnect:
 		return appendMillis
 	case timeISO:
@@ -70,17 +94,6 @@ func (f *format) compileDateTime(in *changelog.Column) appendFunc {
 		return appendMillis
 	}
 	return appendStored
-}
-
-// ordinary handles everything but normal points in time: done tells that dst or err is the result.
-func ordinary(dst []byte, c *column, v *changelog.Value) (_ []byte, done bool, err error) {
-	switch v.Form() {
-	case changelog.FormNormal:
-		return dst, false, nil
-	case changelog.FormZeroParts:
-		return append(dst, c.zero...), true, nil
-	}
-	return dst, true, refuse(fault.UnsupportedType, "Exclude the column or correct the row.", "infinity has no form in debezium-json")
 }
 
 // appendStored writes the number that a changelog value holds: days, or microseconds.
@@ -150,4 +163,37 @@ func appendISOTime(dst []byte, c *column, v *changelog.Value) ([]byte, error) {
 		return append(dst, '"'), nil
 	}
 	return append(dst, c.suffix...), nil
+}
+
+// appendZonedTime writes io.debezium.time.ZonedTime: the time of day in UTC, whichever day that is, without zeros at the
+// end of the fraction. 24:00 in UTC is told from 00:00.
+func appendZonedTime(dst []byte, _ *column, v *changelog.Value) ([]byte, error) {
+	if v.Int() == microsPerDay && v.Offset() == 0 {
+		return append(dst, `"24:00:00Z"`...), nil
+	}
+	micros := (v.Int() - int64(v.Offset())*1_000_000) % microsPerDay
+	if micros < 0 {
+		micros += microsPerDay
+	}
+	return append(appendDayTime(append(dst, '"'), micros), `Z"`...), nil
+}
+
+// appendZonedTimeKey writes the local time and its offset. To PostgreSQL 10:00+02 and 08:00+00 are two keys, which in UTC
+// would be one.
+func appendZonedTimeKey(dst []byte, _ *column, v *changelog.Value) ([]byte, error) {
+	dst = appendDayTime(append(dst, '"'), v.Int())
+	offset, sign := v.Offset(), byte('+')
+	if offset < 0 {
+		offset, sign = -offset, '-'
+	}
+	zone := changelog.Civil{Hour: uint8(offset / 3600), Minute: uint8(offset / 60 % 60), Second: uint8(offset % 60)}
+	dst = changelog.AppendClock(append(dst, sign), zone, 0)
+	if zone.Second == 0 {
+		dst = dst[:len(dst)-len(":00")]
+	}
+	return append(dst, '"'), nil
+}
+
+func appendDayTime(dst []byte, micros int64) []byte {
+	return appendTrimmedFraction(changelog.AppendSpan(dst, micros, 0), micros%1_000_000)
 }

@@ -18,8 +18,13 @@ import (
 // render writes one value in a column of its own.
 func render(t *testing.T, cfg *Config, c changelog.Column, v changelog.Value) (string, error) {
 	t.Helper()
+	return renderOf(t, cfg, "mysql", c, v)
+}
+
+func renderOf(t *testing.T, cfg *Config, origin string, c changelog.Column, v changelog.Value) (string, error) {
+	t.Helper()
 	c.Name = "v"
-	table := &changelog.Table{Origin: "mysql", Database: "d", Name: "t", Columns: []changelog.Column{c}}
+	table := &changelog.Table{Origin: origin, Database: "d", Schema: "s", Name: "t", Columns: []changelog.Column{c}}
 	enc := compile(t, cfg, table, formats.Options{})
 	value, err := enc.AppendValue(nil, newContext(table), &changelog.Change{Op: changelog.Insert, After: changelog.Row{v}})
 	if err != nil {
@@ -41,7 +46,7 @@ func mode(edit func(*Config)) *Config {
 // TestValuesAsDebezium holds values to what real Debezium wrote.
 func TestValuesAsDebezium(t *testing.T) {
 	dec := func(scale int, text string) (changelog.Column, changelog.Value) {
-		return changelog.Column{Type: changelog.Type{Kind: changelog.KindDecimal, Scale: scale}}, changelog.Decimal([]byte(text))
+		return changelog.Column{Type: changelog.Type{Kind: changelog.KindDecimal, Precision: 65, Scale: scale}}, changelog.Decimal([]byte(text))
 	}
 	of := func(kind changelog.Kind, fsp int) changelog.Column {
 		return changelog.Column{Type: changelog.Type{Kind: kind, FSP: fsp}, Nullable: true}
@@ -123,7 +128,7 @@ func TestDecimalAgreesWithBigInt(t *testing.T) {
 		if rapid.Bool().Draw(rt, "negative") {
 			text, want = "-"+text, want.Neg(want)
 		}
-		got, err := render(t, NewConfig(), changelog.Column{Type: changelog.Type{Kind: changelog.KindDecimal, Scale: scale}}, changelog.Decimal([]byte(text)))
+		got, err := render(t, NewConfig(), changelog.Column{Type: changelog.Type{Kind: changelog.KindDecimal, Precision: 100, Scale: scale}}, changelog.Decimal([]byte(text)))
 		if err != nil {
 			rt.Fatal(err)
 		}
@@ -151,7 +156,7 @@ func TestDecimalAgreesWithBigInt(t *testing.T) {
 // TestValuesWithoutFormAreRefused has one row for every refusal.
 func TestValuesWithoutFormAreRefused(t *testing.T) {
 	typ := func(kind changelog.Kind, scale int) changelog.Column {
-		return changelog.Column{Type: changelog.Type{Kind: kind, Scale: scale}, SourceType: "point"}
+		return changelog.Column{Type: changelog.Type{Kind: kind, Precision: 65, Scale: scale}, SourceType: "point"}
 	}
 	double := mode(func(c *Config) { c.DecimalHandlingMode = decimalDouble })
 	connect := mode(func(c *Config) { c.TimePrecisionMode = timeConnect })
@@ -171,8 +176,8 @@ func TestValuesWithoutFormAreRefused(t *testing.T) {
 		{connect, typ(changelog.KindTime, 0), changelog.Time(-1), fault.UnsupportedType},
 		{connect, typ(changelog.KindTime, 0), changelog.Time(microsPerDay), fault.UnsupportedType},
 		{nanos, typ(changelog.KindDateTime, 0), changelog.DateTime(10_000_000_000_000_000), fault.UnsupportedType},
-		{NewConfig(), typ(changelog.KindDate, 0), changelog.Infinite(changelog.KindDate, true), fault.UnsupportedType},
-		{NewConfig(), typ(changelog.KindTimestamp, 0), changelog.Infinite(changelog.KindTimestamp, false), fault.UnsupportedType},
+		{NewConfig(), typ(changelog.KindDecimal, 0), changelog.Infinite(changelog.KindDecimal, false), fault.UnsupportedType},
+		{NewConfig(), typ(changelog.KindDecimal, 0), changelog.NaN(), fault.UnsupportedType},
 		{NewConfig(), typ(changelog.KindGeometry, 0), changelog.Geometry(0, []byte{1, 1}), fault.Internal},
 		{NewConfig(), typ(changelog.KindGeometry, 0), changelog.Geometry(0, make([]byte, 21)), fault.Internal},
 		{NewConfig(), typ(changelog.KindVector, 0), changelog.Vector(make([]byte, 5)), fault.Internal},
@@ -194,7 +199,7 @@ func TestUnchangedInAChangelog(t *testing.T) {
 		{NewConfig(), changelog.KindString, `"__debezium_unavailable_value"`},
 		{NewConfig(), changelog.KindJSON, `"__debezium_unavailable_value"`},
 		{NewConfig(), changelog.KindBytes, `"X19kZWJleml1bV91bmF2YWlsYWJsZV92YWx1ZQ=="`},
-		{mode(func(c *Config) { c.BinaryHandlingMode = binaryHex }), changelog.KindBytes, fmt.Sprintf(`"%x"`, unavailable)},
+		{mode(func(c *Config) { c.BinaryHandlingMode = binaryHex }), changelog.KindBytes, fmt.Sprintf("%q", unavailable)},
 	} {
 		if got, err := render(t, tc.cfg, changelog.Column{Type: changelog.Type{Kind: tc.kind}}, changelog.Unchanged()); err != nil || got != tc.want {
 			t.Errorf("kind %d: got %s, want %s, %v", tc.kind, got, tc.want, err)
@@ -272,13 +277,13 @@ func TestTimesLineUp(t *testing.T) {
 }
 
 func TestConfigReportsEveryProblem(t *testing.T) {
-	errs := (&Config{DecimalHandlingMode: "exact", TimePrecisionMode: "adaptive"}).Validate()
+	errs := (&Config{DecimalHandlingMode: "exact", TimePrecisionMode: "adaptive_time"}).Validate()
 	var keys []string
 	for _, err := range errs {
 		key, _, _ := strings.Cut(err.Error(), ":")
 		keys = append(keys, key)
 	}
-	if got, want := strings.Join(keys, " "), "decimal_handling_mode time_precision_mode binary_handling_mode bigint_unsigned_handling_mode"; got != want {
+	if got, want := strings.Join(keys, " "), "decimal_handling_mode time_precision_mode binary_handling_mode bigint_unsigned_handling_mode interval_handling_mode hstore_handling_mode special_values"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }

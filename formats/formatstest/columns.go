@@ -2,6 +2,7 @@ package formatstest
 
 import (
 	"math"
+	"slices"
 	"strings"
 
 	"cdcbridge/changelog"
@@ -12,8 +13,13 @@ type column struct {
 	changelog.Column
 	values []changelog.Value // pairwise different, and different in the message too
 	lossy  []changelog.Value // valid input that a format may write like another value, but not in a key
+	maybe  []changelog.Value // valid input that a format may refuse, or write like another value
+	oneKey []changelog.Value // different values that are one key to the database
 	noKey  bool              // the database allows no key of this type
 }
+
+// all gives the values in the order of the fields, without those of oneKey.
+func (c *column) all() []changelog.Value { return slices.Concat(c.values, c.lossy, c.maybe) }
 
 func col(name, source string, typ changelog.Type, values ...changelog.Value) column {
 	return column{
@@ -36,13 +42,23 @@ func (c column) orLossy(values ...changelog.Value) column {
 	return c
 }
 
+func (c column) orRefused(values ...changelog.Value) column {
+	c.maybe = values
+	return c
+}
+
+func (c column) sameKey(values ...changelog.Value) column {
+	c.oneKey = values
+	return c
+}
+
 func (c column) neverKey() column {
 	c.noKey = true
 	return c
 }
 
-// columns is one column of every kind that MySQL has, with ordinary and extreme values.
-func columns() []column {
+// mysqlColumns is one column of every kind that MySQL has, with ordinary and extreme values.
+func mysqlColumns() []column {
 	cols := numbers()
 	cols = append(cols, texts()...)
 	cols = append(cols, times()...)
@@ -77,7 +93,8 @@ func numbers() []column {
 		col("float_md", "float(7,4)", changelog.Type{Kind: changelog.KindFloat32, Bits: 32}, changelog.Float32(0), changelog.Float32(999.9999)),
 		col("double", "double", changelog.Type{Kind: changelog.KindFloat64, Bits: 64}, changelog.Float64(0), changelog.Float64(0.1),
 			changelog.Float64(1e10), changelog.Float64(-math.MaxFloat64), changelog.Float64(math.SmallestNonzeroFloat64), changelog.Float64(9999999),
-			changelog.Float64(math.Inf(1)), changelog.Float64(math.Inf(-1)), changelog.Float64(math.NaN())),
+			changelog.Float64(math.Inf(1)), changelog.Float64(math.Inf(-1)), changelog.Float64(math.NaN())).
+			sameKey(changelog.Float64(0), changelog.Float64(math.Copysign(0, -1))),
 		col("decimal", "decimal(10,2)", changelog.Type{Kind: changelog.KindDecimal, Precision: 10, Scale: 2},
 			decimals("0.00", "0.01", "-0.01", "12.34", "-1.28", "1.27", "1.28", "99999999.99", "-99999999.99")...),
 		col("decimal_0", "decimal(20,0)", changelog.Type{Kind: changelog.KindDecimal, Precision: 20},
@@ -161,41 +178,4 @@ func nested() []column {
 		col("vector", "vector(2)", changelog.Type{Kind: changelog.KindVector, Length: 2}, changelog.Vector([]byte("\x00\x00\x80\x3f\x00\x00\x20\x40")),
 			changelog.Vector([]byte("\x00\x00\x80\x3f")), changelog.Vector([]byte{})).neverKey(),
 	}
-}
-
-// EveryValue is a table with a column of every kind behind a BIGINT key, and rows in which every value of the fixture
-// occurs: ordinary values, extremes, NULLs, zero dates and text that is not UTF-8. Golden files are made from it.
-func EveryValue() (*changelog.Table, []changelog.Row) {
-	cols := columns()
-	most := 0
-	for _, c := range cols {
-		most = max(most, len(c.values)+len(c.lossy)+1)
-	}
-	rows := make([]changelog.Row, most)
-	for n := range rows {
-		rows[n] = changelog.Row{changelog.Int(int64(n))}
-		for _, c := range cols {
-			all := append(append([]changelog.Value{changelog.Null()}, c.values...), c.lossy...)
-			rows[n] = append(rows[n], all[n%len(all)])
-		}
-	}
-	return wideTable(cols), rows
-}
-
-// wideTable has every column of the fixture behind a BIGINT key, and wideRow an ordinary row of it.
-func wideTable(cols []column) *changelog.Table {
-	t := &changelog.Table{Version: 1, Origin: "mysql", Database: "shop", Name: "wide", Key: []int{0}}
-	t.Columns = append(t.Columns, changelog.Column{Name: "id", Type: changelog.Type{Kind: changelog.KindInt, Bits: 64}, SourceType: "bigint"})
-	for _, c := range cols {
-		t.Columns = append(t.Columns, c.Column)
-	}
-	return t
-}
-
-func wideRow(cols []column, pick int) changelog.Row {
-	row := changelog.Row{changelog.Int(int64(pick))}
-	for _, c := range cols {
-		row = append(row, c.values[pick%len(c.values)])
-	}
-	return row
 }

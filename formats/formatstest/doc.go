@@ -2,7 +2,9 @@
 // look like. A format is done when Run passes for its Kind.
 //
 //	suite.go     Run and what its checks share
-//	columns.go   the fixture: one column of every kind with its edge values
+//	database.go  the kinds of databases, and their tables
+//	columns.go   the fixture: one column of every kind that MySQL has, with its edge values
+//	postgres.go  the same for PostgreSQL
 //	values.go    every value survives, is valid JSON and differs from every other
 //	images.go    operations, before and after images, tombstones, key changes
 //	keys.go      equal keys ↔ equal bytes, key order

@@ -10,8 +10,8 @@ import (
 
 // operationsSurvive checks operation, table, time and both images of every kind of change.
 func (s *suite) operationsSurvive(t *testing.T) {
-	cols := columns()
-	table := wideTable(cols)
+	cols := s.db.columns()
+	table := s.db.wide(cols)
 	enc := s.upsert(t, table)
 	before, after := wideRow(cols, 1), wideRow(cols, 2)
 	after[0] = before[0] // the key stays
@@ -41,9 +41,7 @@ func (s *suite) operationsSurvive(t *testing.T) {
 		if !same(ev.After, c.after) {
 			t.Errorf("%s: after is %v, want %v", c.change.Op, ev.After, c.after)
 		}
-		if ev.Database != table.Database || ev.Table != table.Name {
-			t.Errorf("%s: table %s.%s", c.change.Op, ev.Database, ev.Table)
-		}
+		checkTable(t, table, ev)
 		if ev.Time/1_000_000 != commit/1_000_000 {
 			t.Errorf("%s: time %d, want the second of %d", c.change.Op, ev.Time, commit)
 		}
@@ -52,8 +50,8 @@ func (s *suite) operationsSurvive(t *testing.T) {
 
 // keyChangeHalves checks what an upsert topic gets for an update of the key.
 func (s *suite) keyChangeHalves(t *testing.T) {
-	cols := columns()
-	table := wideTable(cols)
+	cols := s.db.columns()
+	table := s.db.wide(cols)
 	enc := s.upsert(t, table)
 	before, after := wideRow(cols, 1), wideRow(cols, 2)
 	oldKey, value := encode(t, table, enc, changelog.Change{Op: changelog.Delete, Before: before}, true)
@@ -78,8 +76,8 @@ func (s *suite) keyChangeHalves(t *testing.T) {
 
 // partialBefore checks that a before image which is missing or has only the key is written, as far as the log knew it.
 func (s *suite) partialBefore(t *testing.T) {
-	cols := columns()
-	table := wideTable(cols)
+	cols := s.db.columns()
+	table := s.db.wide(cols)
 	enc := s.upsert(t, table)
 	after := wideRow(cols, 1)
 	keyOnly := make(changelog.Row, len(after))
@@ -113,8 +111,8 @@ func (s *suite) partialBefore(t *testing.T) {
 }
 
 func (s *suite) tombstones(t *testing.T) {
-	cols := columns()
-	table := wideTable(cols)
+	cols := s.db.columns()
+	table := s.db.wide(cols)
 	enc := s.upsert(t, table)
 	row := wideRow(cols, 1)
 	key, _ := encode(t, table, enc, changelog.Change{Op: changelog.Insert, After: row}, false)
@@ -132,7 +130,7 @@ func (s *suite) tombstones(t *testing.T) {
 
 // cutMessages cuts a message at every byte: none of the pieces may pass for a message.
 func (s *suite) cutMessages(t *testing.T) {
-	table := Orders()
+	table := s.db.orders()
 	enc := s.upsert(t, table)
 	key, value := encode(t, table, enc, changelog.Change{Op: changelog.Update, Before: OrdersRow(), After: OrdersRow()}, false)
 	dec := s.config().Decoder()

@@ -4,24 +4,23 @@ import (
 	"testing"
 
 	"cdcbridge/changelog"
+	"cdcbridge/formats"
 )
 
 // keysAreInjective makes every column that can be one a key: the same value gives the same bytes, two values never do.
 // A value that the format cannot tell from another one has to be refused, or compaction would lose a row.
 func (s *suite) keysAreInjective(t *testing.T) {
-	for _, c := range columns() {
+	for _, c := range s.db.columns() {
 		if c.noKey {
 			continue
 		}
 		name := c.Column
 		name.Nullable = false
-		table := &changelog.Table{
-			Version: 1, Origin: "mysql", Database: "shop", Name: "keyed", Key: []int{1},
-			Columns: []changelog.Column{{Name: "note", Type: changelog.Type{Kind: changelog.KindString}, SourceType: "text"}, name},
-		}
+		table := s.db.table("keyed", changelog.Column{Name: "note", Type: changelog.Type{Kind: changelog.KindString}, SourceType: "text"}, name)
+		table.Key = []int{1}
 		enc := s.upsert(t, table)
 		seen := map[string]int{}
-		for n, v := range append(append([]changelog.Value{}, c.values...), c.lossy...) {
+		for n, v := range c.all() {
 			row := changelog.Row{changelog.String([]byte("one")), v}
 			key, err := enc.AppendKey(nil, row)
 			if err != nil {
@@ -42,6 +41,24 @@ func (s *suite) keysAreInjective(t *testing.T) {
 				t.Errorf("column %s: the key is %s and then %s, %v", c.Name, key, again, err)
 			}
 		}
+		s.oneKey(t, &c, enc)
+	}
+}
+
+// oneKey gives the encoder values that are the same key to the database.
+func (s *suite) oneKey(t *testing.T, c *column, enc formats.Encoder) {
+	first := ""
+	for n, v := range c.oneKey {
+		key, err := enc.AppendKey(nil, changelog.Row{changelog.Null(), v})
+		if err != nil {
+			t.Errorf("column %s, value %d of one key: %v", c.Name, n, err)
+		}
+		if n == 0 {
+			first = string(key)
+		}
+		if string(key) != first {
+			t.Errorf("column %s: one key is written as %s and as %s", c.Name, first, key)
+		}
 	}
 }
 
@@ -49,13 +66,10 @@ func (s *suite) keysAreInjective(t *testing.T) {
 func (s *suite) keyOrder(t *testing.T) {
 	text := changelog.Type{Kind: changelog.KindString}
 	number := changelog.Type{Kind: changelog.KindInt, Bits: 32}
-	table := &changelog.Table{
-		Version: 1, Origin: "mysql", Database: "shop", Name: "composite", Key: []int{3, 0, 2},
-		Columns: []changelog.Column{
-			{Name: "a", Type: number, SourceType: "int"}, {Name: "b", Type: text, SourceType: "text", Nullable: true},
-			{Name: "c", Type: number, SourceType: "int"}, {Name: "d", Type: text, SourceType: "varchar(9)"},
-		},
-	}
+	table := s.db.table("composite",
+		changelog.Column{Name: "a", Type: number, SourceType: "int"}, changelog.Column{Name: "b", Type: text, SourceType: "text", Nullable: true},
+		changelog.Column{Name: "c", Type: number, SourceType: "int"}, changelog.Column{Name: "d", Type: text, SourceType: "varchar(9)"})
+	table.Key = []int{3, 0, 2}
 	row := changelog.Row{changelog.Int(5), changelog.Null(), changelog.Int(6), changelog.String([]byte("zz"))}
 	ev := s.roundTrip(t, table, s.upsert(t, table), changelog.Change{Op: changelog.Insert, After: row})
 	got := ""

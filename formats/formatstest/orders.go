@@ -7,7 +7,7 @@ import (
 	"cdcbridge/formats"
 )
 
-// Orders is the 12-column table that benchmarks measure: 3 BIGINT, 4 VARCHAR, DECIMAL(10,2), INT, DATETIME(3),
+// Orders is MySQL's 12-column table that benchmarks measure: 3 BIGINT, 4 VARCHAR, DECIMAL(10,2), INT, DATETIME(3),
 // TIMESTAMP(3), TINYINT.
 func Orders() *changelog.Table {
 	bigint := changelog.Type{Kind: changelog.KindInt, Bits: 64}
@@ -43,6 +43,20 @@ func OrdersRow() changelog.Row {
 		changelog.Decimal([]byte("1234.56")), changelog.Int(3),
 		changelog.DateTime(1714979289_120_000), changelog.Timestamp(1714979290_120_000), changelog.Int(1),
 	}
+}
+
+// PostgresOrders is the same table in PostgreSQL, with SMALLINT for TINYINT.
+func PostgresOrders() *changelog.Table {
+	t := Orders()
+	t.Origin, t.Schema = postgres, "public"
+	for i, source := range []string{
+		"bigint", "bigint", "bigint", "character varying(64)", "character varying(64)", "character varying(64)", "character varying(64)",
+		"numeric(10,2)", "integer", "timestamp(3) without time zone", "timestamp(3) with time zone", "smallint",
+	} {
+		t.Columns[i].SourceType = source
+	}
+	t.Columns[11].Type.Bits = 16
+	return t
 }
 
 // Benchmark measures one inserted row of Orders: key and value.

@@ -11,7 +11,7 @@ import (
 )
 
 // Run holds a format to the contract of package formats, once with its defaults and once with every well-known preset
-// that it has.
+// that it has, for the tables of every kind of database.
 func Run(t *testing.T, kind formats.Kind) {
 	t.Helper()
 	t.Run("config", func(t *testing.T) { testConfig(t, kind) })
@@ -19,18 +19,23 @@ func Run(t *testing.T, kind formats.Kind) {
 		if preset != "" && !kind.Config().Preset(preset) {
 			continue
 		}
-		s := &suite{kind: kind, preset: preset}
 		name := preset
 		if name == "" {
 			name = "defaults"
 		}
-		t.Run(name, s.run)
+		t.Run(name, func(t *testing.T) {
+			for _, db := range databases() {
+				s := &suite{kind: kind, preset: preset, db: db}
+				t.Run(db.origin, s.run)
+			}
+		})
 	}
 }
 
 type suite struct {
 	kind   formats.Kind
 	preset string
+	db     database
 }
 
 func (s *suite) run(t *testing.T) {
@@ -76,20 +81,6 @@ func testConfig(t *testing.T, kind formats.Kind) {
 }
 
 func env() formats.Env { return formats.Env{Server: "shop1", Version: "1.2.3"} }
-
-const commit = int64(1714979289_123_456) // 2024-05-06 07:08:09.123456 UTC
-
-func context(table *changelog.Table) *formats.Context {
-	const gtid = "3e11fa47-71ca-11e1-9e33-c80aa9429562:23"
-	return &formats.Context{
-		Txn: &changelog.Txn{
-			ID: gtid, Commit: commit, First: true, Last: true,
-			Origin: changelog.Origin{File: "mysql-bin.000003", Pos: 197, GTID: gtid, ServerID: 101, Thread: 12},
-		},
-		Run: &changelog.Run{Table: table, To: 1, Pos: 484, File: "mysql-bin.000003", Time: commit / 1_000_000 * 1_000_000},
-		Now: commit + 333_000, Seq: 7,
-	}
-}
 
 func (s *suite) config() formats.Config {
 	cfg := s.kind.Config()
@@ -145,6 +136,16 @@ func checkJSON(t *testing.T, doc []byte) {
 	t.Helper()
 	if !json.Valid(doc) || !utf8.Valid(doc) {
 		t.Fatalf("not valid JSON in UTF-8: %q", doc)
+	}
+}
+
+// checkTable holds an event to naming the table: a format without schemas writes the schema as database.
+func checkTable(t *testing.T, table *changelog.Table, ev *formats.Event) {
+	t.Helper()
+	whole := ev.Database == table.Database && ev.Schema == table.Schema
+	merged := ev.Database == table.Schema && ev.Schema == ""
+	if ev.Table != table.Name || !whole && !merged {
+		t.Errorf("the message names the table %q.%q.%q, want %q.%q.%q", ev.Database, ev.Schema, ev.Table, table.Database, table.Schema, table.Name)
 	}
 }
 

@@ -1,0 +1,62 @@
+package debezium
+
+import (
+	"cdcbridge/changelog"
+	"cdcbridge/formats/internal/jsonx"
+)
+
+// bitString chooses how bit and bit varying are written. Of one bit they are booleans, and else io.debezium.data.Bits,
+// which for bit varying does not tell how many zeros a value begins with: that would merge keys.
+func (k compiler) bitString(c *column, in *changelog.Column) {
+	c.bits = in.Type.Bits
+	switch {
+	case k.key && !in.Type.Fixed:
+		c.append = appendBitText
+	case c.bits == 1:
+		c.append = appendBitFlag
+	case in.Type.Fixed:
+		c.append, c.bytes = appendBitString, (c.bits+7)/8
+	default:
+		c.append = appendBitString
+	}
+}
+
+func appendBitFlag(dst []byte, _ *column, v *changelog.Value) ([]byte, error) {
+	switch string(v.Bytes()) {
+	case "1":
+		return append(dst, "true"...), nil
+	case "0", "":
+		return append(dst, "false"...), nil
+	}
+	return dst, malformed("%.100q is no single bit", v.Bytes())
+}
+
+func appendBitText(dst []byte, _ *column, v *changelog.Value) ([]byte, error) {
+	return jsonx.AppendString(dst, v.Bytes()), nil
+}
+
+// appendBitString writes the bits as a little-endian number, the first bit being the highest: in as many bytes as the
+// column has, or without zero bytes at the end.
+func appendBitString(dst []byte, c *column, v *changelog.Value) ([]byte, error) {
+	text := v.Bytes()
+	if c.bytes > 0 && len(text) != c.bits {
+		return dst, malformed("%d bits in a column of %d", len(text), c.bits)
+	}
+	from := len(dst)
+	for end := len(text); end > 0; end -= 8 {
+		var b byte
+		for _, ch := range text[max(end-8, 0):end] {
+			if ch != '0' && ch != '1' {
+				return dst, malformed("%.100q is no bit string", text)
+			}
+			b = b<<1 | ch&1
+		}
+		dst = append(dst, b)
+	}
+	if c.bytes == 0 {
+		for len(dst) > from && dst[len(dst)-1] == 0 {
+			dst = dst[:len(dst)-1]
+		}
+	}
+	return jsonx.Requote(dst, from, jsonx.AppendBase64), nil
+}

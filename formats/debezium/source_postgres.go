@@ -1,0 +1,73 @@
+package debezium
+
+import (
+	"strconv"
+
+	"cdcbridge/changelog"
+	"cdcbridge/formats"
+	"cdcbridge/formats/internal/jsonx"
+)
+
+// postgresSource is the source struct of the PostgreSQL connector with all constant text rendered, in its order: version,
+// connector, name, ts_ms, snapshot, db, sequence, ts_us, ts_ns, schema, table, txId, lsn, xmin, origin, origin_lsn. LSNs are
+// numbers. xmin is what Debezium asks the server for now and then, if it is told to; we never do.
+type postgresSource struct {
+	head       string // up to the milliseconds
+	database   string // from the snapshot's value up to the sequence
+	afterNanos string // up to the transaction id
+}
+
+func newPostgresSource(env formats.Env, t *changelog.Table) *postgresSource {
+	return &postgresSource{
+		head:       sourceHead(env, t),
+		database:   `","db":` + quoted(t.Database) + `,"sequence":"[`,
+		afterNanos: `,"schema":` + quoted(t.Schema) + `,"table":` + quoted(t.Name) + `,"txId":`,
+	}
+}
+
+func (s *postgresSource) append(dst []byte, c *formats.Context, ch *changelog.Change) []byte {
+	origin := &c.Txn.Origin
+	dst = append(dst, s.head...)
+	dst = strconv.AppendInt(dst, floorDiv(c.Txn.Commit, 1000), 10)
+	dst = append(dst, `,"snapshot":"`...)
+	dst = strconv.AppendBool(dst, ch.Op == changelog.Read)
+	dst = append(dst, s.database...)
+	dst = appendSequence(dst, origin.LastCommit)
+	dst = append(dst, ',')
+	dst = appendSequence(dst, ch.Pos)
+	dst = append(dst, `]","ts_us":`...)
+	dst = strconv.AppendInt(dst, c.Txn.Commit, 10)
+	dst = append(dst, `,"ts_ns":`...)
+	dst = strconv.AppendInt(dst, c.Txn.Commit*1000, 10)
+	dst = append(dst, s.afterNanos...)
+	dst = appendKnown(dst, uint64(origin.XID))
+	dst = append(dst, `,"lsn":`...)
+	dst = appendKnown(dst, ch.Pos)
+	dst = append(dst, `,"xmin":null,"origin":`...)
+	if origin.Replica == "" {
+		return append(dst, `null,"origin_lsn":null}`...)
+	}
+	dst = append(dst, '"')
+	dst = jsonx.AppendEscapedText(dst, origin.Replica)
+	dst = append(dst, `","origin_lsn":`...)
+	dst = appendKnown(dst, origin.ReplicaLSN)
+	return append(dst, '}')
+}
+
+// appendKnown appends a number, or null for zero, which says that it is not known.
+func appendKnown(dst []byte, n uint64) []byte {
+	if n == 0 {
+		return append(dst, "null"...)
+	}
+	return strconv.AppendUint(dst, n, 10)
+}
+
+// appendSequence appends an element of the sequence: a JSON text within a JSON text.
+func appendSequence(dst []byte, lsn uint64) []byte {
+	if lsn == 0 {
+		return append(dst, "null"...)
+	}
+	dst = append(dst, `\"`...)
+	dst = strconv.AppendUint(dst, lsn, 10)
+	return append(dst, `\"`...)
+}
