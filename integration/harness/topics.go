@@ -130,34 +130,56 @@ func Fold(records []Record) map[string]Record {
 }
 
 // CheckOnce verifies that no (transaction, ordinal, operation) occurs twice in the topic, and that the records of each key
-// stand in the order of the log: by file and offset of the event, then by ordinal.
+// stand in the order of the log.
 func CheckOnce(records []Record) error {
 	seen := map[string]Record{}
-	type place struct {
-		file string
-		pos  uint64
-		ord  uint64
-	}
 	last := map[string]place{}
 	for _, r := range records {
 		if old, ok := seen[r.ID()]; ok {
 			return fmt.Errorf("%s is in %d/%d and again in %d/%d", r.ID(), old.Partition, old.Offset, r.Partition, r.Offset)
 		}
 		seen[r.ID()] = r
-		file, pos, ok := strings.Cut(r.Headers["cdc.pos"], ":")
-		if !ok {
-			return fmt.Errorf("%d/%d has no position: %v", r.Partition, r.Offset, r.Headers)
+		p, err := placeOf(&r)
+		if err != nil {
+			return err
 		}
-		p := place{file: file}
-		p.pos, _ = strconv.ParseUint(pos, 10, 64)
-		p.ord, _ = strconv.ParseUint(r.Headers["cdc.ord"], 10, 64)
 		key := string(r.Key)
-		if q, ok := last[key]; ok && (q.file > p.file || q.file == p.file && (q.pos > p.pos || q.pos == p.pos && q.ord > p.ord)) {
+		if q, ok := last[key]; ok && p.before(q) {
 			return fmt.Errorf("key %s: %v comes after %v", key, p, q)
 		}
 		last[key] = p
 	}
 	return nil
+}
+
+// place is where a change stands in the order of the log.
+type place struct {
+	file     string // PostgreSQL has none
+	pos, ord uint64
+}
+
+func (p place) before(q place) bool {
+	return p.file < q.file || p.file == q.file && (p.pos < q.pos || p.pos == q.pos && p.ord < q.ord)
+}
+
+// placeOf takes file and offset of the event in MySQL. In PostgreSQL transactions overlap in the log, and an insert can even
+// stand before the delete that makes room for it; the order is that of the commits, whose position is in the transaction's name.
+func placeOf(r *Record) (p place, err error) {
+	file, pos, ok := strings.Cut(r.Headers["cdc.pos"], ":")
+	if !ok {
+		return p, fmt.Errorf("%d/%d has no position: %v", r.Partition, r.Offset, r.Headers)
+	}
+	if file == "" {
+		_, pos, _ = strings.Cut(r.Headers["cdc.txn"], ":")
+	}
+	p.file = file
+	if p.pos, err = strconv.ParseUint(pos, 10, 64); err == nil {
+		p.ord, err = strconv.ParseUint(r.Headers["cdc.ord"], 10, 64)
+	}
+	if err != nil {
+		return p, fmt.Errorf("reading the position of %d/%d: %w", r.Partition, r.Offset, err)
+	}
+	return p, nil
 }
 
 // TransactionState is the coordinator's word for the state of a transactional id, such as "Ongoing" or "CompleteCommit".

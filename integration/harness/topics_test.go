@@ -33,6 +33,26 @@ func TestCheckOnceSeesWhatMustNotBe(t *testing.T) {
 		"older ordinal":     {record("a", "0", "t:1", "0", "d", "binlog.000001:99", 1), "comes after"},
 		"another key":       {record("b", "0", "t:0", "0", "c", "binlog.000001:50", 1), ""},
 		"no position":       {record("a", "0", "t:3", "0", "c", "", 1), "no position"},
+		"bad position":      {record("a", "0", "t:3", "0", "c", "binlog.000001:x", 1), "reading the position"},
+	} {
+		err := CheckOnce([]Record{first, tc.then})
+		if tc.want == "" && err != nil || tc.want != "" && (err == nil || !strings.Contains(err.Error(), tc.want)) {
+			t.Errorf("%s: %v, want %q", name, err, tc.want)
+		}
+	}
+}
+
+// In PostgreSQL the order is that of the commits, whatever the places of the changes.
+func TestCheckOnceOrdersByCommit(t *testing.T) {
+	first := record("a", "1", "740:2000", "3", "d", ":150", 0)
+	for name, tc := range map[string]struct {
+		then Record
+		want string
+	}{
+		"inserted before the delete, committed behind it": {record("a", "2", "741:2100", "0", "c", ":140", 1), ""},
+		"committed before it":                             {record("a", "2", "739:1900", "9", "u", ":160", 1), "comes after"},
+		"earlier in its transaction":                      {record("a", "2", "740:2000", "2", "u", ":160", 1), "comes after"},
+		"no commit":                                       {record("a", "2", "740", "4", "u", ":160", 1), "reading the position"},
 	} {
 		err := CheckOnce([]Record{first, tc.then})
 		if tc.want == "" && err != nil || tc.want != "" && (err == nil || !strings.Contains(err.Error(), tc.want)) {
