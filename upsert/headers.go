@@ -1,6 +1,7 @@
 package upsert
 
 import (
+	"fmt"
 	"strconv"
 
 	"cdcbridge/changelog"
@@ -12,8 +13,8 @@ import (
 const (
 	HeaderPipeline = "cdc.pipeline" // name of the pipeline
 	HeaderTable    = "cdc.table"    // database.table or schema.table
-	HeaderPos      = "cdc.pos"      // log file and byte offset of the event: "binlog.000003:484"
-	HeaderTxn      = "cdc.txn"      // source transaction: GTID, or file and offset
+	HeaderPos      = "cdc.pos"      // where in the log: file and byte offset of the event, or LSNs of commit and change, see below
+	HeaderTxn      = "cdc.txn"      // source transaction: GTID, or file and offset, or transaction id and LSN of the commit
 	HeaderOrd      = "cdc.ord"      // 0-based number of the change among the captured changes of its transaction
 	HeaderOp       = "cdc.op"       // c insert, u update, d delete, r snapshot read, x tombstone
 	HeaderFill     = "cdc.fill"     // only on a row with values that the log lacked: "reread", they may be those of a later change of the row, which follows
@@ -27,19 +28,55 @@ func tableHeaders(pipeline string, t *changelog.Table) []byte {
 	return kafkawire.AppendRecordHeader(h, HeaderTable, []byte(t.FullName()))
 }
 
+// hasLSNs reports whether positions of the table's log are LSNs, of which each change has its own.
+func hasLSNs(t *changelog.Table) bool { return t.Origin == "postgresql" }
+
 // appendRunHeaders adds those that all records of a run share. num is scratch.
 func appendRunHeaders(dst []byte, run *changelog.Run, txn *changelog.Txn, num []byte) (headers, scratch []byte) {
-	num = append(append(num[:0], run.File...), ':')
-	num = strconv.AppendUint(num, run.Pos, 10)
-	dst = kafkawire.AppendRecordHeader(dst, HeaderPos, num)
+	if !hasLSNs(run.Table) {
+		num = append(append(num[:0], run.File...), ':')
+		num = strconv.AppendUint(num, run.Pos, 10)
+		dst = kafkawire.AppendRecordHeader(dst, HeaderPos, num)
+	}
 	num = append(num[:0], txn.ID...)
 	return kafkawire.AppendRecordHeader(dst, HeaderTxn, num), num
 }
 
-// appendChangeHeaders adds those of one record. num is scratch.
-func appendChangeHeaders(dst []byte, index uint64, op string, num []byte) (headers, scratch []byte) {
-	num = strconv.AppendUint(num[:0], index, 10)
+// appendChangeHeaders adds those of one record: number, operation, and the position where the change has its own. num is
+// scratch.
+func (m *Materializer) appendChangeHeaders(plan *Plan, ch *changelog.Change, op string) {
+	dst, num := append(m.header[:0], m.run...), m.num
+	if plan.lsns {
+		num = appendLSNs(num[:0], m.ctx.Txn.Origin.Pos, ch.Pos)
+		dst = kafkawire.AppendRecordHeader(dst, HeaderPos, num)
+	}
+	num = strconv.AppendUint(num[:0], ch.Index, 10)
 	dst = kafkawire.AppendRecordHeader(dst, HeaderOrd, num)
 	num = append(num[:0], op...)
-	return kafkawire.AppendRecordHeader(dst, HeaderOp, num), num
+	m.header, m.num = kafkawire.AppendRecordHeader(dst, HeaderOp, num), num
+}
+
+// appendLSNs appends "00000000/0338FF10:00000000/0338FE20": where the transaction committed, which orders transactions, and
+// the change within it. PostgreSQL reads each half as a pg_lsn; the zeros make the order of texts that of the log.
+func appendLSNs(dst []byte, commit, change uint64) []byte {
+	return appendLSN(append(appendLSN(dst, commit), ':'), change)
+}
+
+func appendLSN(dst []byte, lsn uint64) []byte {
+	const digits = "0123456789ABCDEF"
+	for shift := 60; shift >= 0; shift -= 4 {
+		if shift == 28 {
+			dst = append(dst, '/')
+		}
+		dst = append(dst, digits[lsn>>shift&15])
+	}
+	return dst
+}
+
+// placeOf says for people where in the log a change is.
+func placeOf(run *changelog.Run, txn *changelog.Txn, ch *changelog.Change) string {
+	if hasLSNs(run.Table) {
+		return fmt.Sprintf("%s of transaction %s", appendLSN(nil, ch.Pos), txn.ID)
+	}
+	return fmt.Sprintf("%s:%d row %d", run.File, run.Pos, ch.RowInEvent)
 }

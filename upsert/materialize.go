@@ -1,6 +1,7 @@
 package upsert
 
 import (
+	"bytes"
 	"fmt"
 
 	"cdcbridge/changelog"
@@ -75,7 +76,7 @@ func (m *Materializer) encodeRun(b *changelog.Batch, run *changelog.Run, plan *P
 	for i := run.From; i < run.To; i++ {
 		ch := &b.Changes[i]
 		if err := m.encodeChange(plan, ch, stamp{at: at}); err != nil {
-			return fmt.Errorf("encoding %s of %s at %s:%d row %d for output %s: %w", ch.Op, plan.Table.FullName(), run.File, run.Pos, ch.RowInEvent, plan.Output.Name, err)
+			return fmt.Errorf("encoding %s of %s at %s for output %s: %w", ch.Op, plan.Table.FullName(), placeOf(run, txn, ch), plan.Output.Name, err)
 		}
 	}
 	return nil
@@ -98,7 +99,13 @@ func (m *Materializer) encodeChange(plan *Plan, ch *changelog.Change, s stamp) e
 		return m.record(plan, ch, s)
 	case changelog.Update:
 		if keyChanged(plan.Key, ch) {
-			return m.keyChange(plan, ch, s)
+			moved, err := m.moved(plan, ch)
+			if err != nil {
+				return err
+			}
+			if moved {
+				return m.keyChange(plan, ch, s)
+			}
 		}
 		if ch.Fill == changelog.Gone {
 			return nil
@@ -113,27 +120,37 @@ func (m *Materializer) encodeChange(plan *Plan, ch *changelog.Change, s stamp) e
 	return fault.NewFinal(fault.Internal, "materializing a change", fmt.Errorf("operation %d", ch.Op), "Please report this as a bug.")
 }
 
+// moved reports whether an update whose key columns have other values has another record key. To PostgreSQL 1.1 and 1.10 are
+// one key, and so they are one record key. The record key of After is then in m.link.
+func (m *Materializer) moved(plan *Plan, ch *changelog.Change) (bool, error) {
+	var err error
+	if m.key, err = plan.appendKey(m.key[:0], ch.Before); err != nil {
+		return false, err
+	}
+	if m.link, err = plan.appendKey(m.link[:0], ch.After); err != nil {
+		return false, err
+	}
+	return !bytes.Equal(m.key, m.link), nil
+}
+
 // keyChange writes the three records of a row that moves to another key. They may go to different partitions; they are in
-// one transaction. Where the format links the halves, each carries the other's key.
+// one transaction. Where the format links the halves, each carries the other's key; m.link is the new one's already.
 func (m *Materializer) keyChange(plan *Plan, ch *changelog.Change, s stamp) error {
 	m.ctx.Split = true
 	defer func() { m.ctx.Split = false }()
 	del, ins := *ch, *ch
 	del.Op, del.After, del.Fill = changelog.Delete, nil, changelog.Logged
 	ins.Op, ins.Before = changelog.Insert, nil
-	var err error
-	if m.link, err = plan.encoder.AppendKey(m.link[:0], ch.After); err != nil {
-		return err
-	}
 	filled := s.fill
 	s.link, s.fill = plan.links.newKey, false
-	if err = m.record(plan, &del, s); err != nil {
+	if err := m.record(plan, &del, s); err != nil {
 		return err
 	}
-	if err = m.tombstone(plan, &del, s); err != nil || ch.Fill == changelog.Gone {
+	if err := m.tombstone(plan, &del, s); err != nil || ch.Fill == changelog.Gone {
 		return err
 	}
-	if m.link, err = plan.encoder.AppendKey(m.link[:0], ch.Before); err != nil {
+	var err error
+	if m.link, err = plan.appendKey(m.link[:0], ch.Before); err != nil {
 		return err
 	}
 	s.link, s.fill = plan.links.oldKey, filled
@@ -149,7 +166,7 @@ func (m *Materializer) record(plan *Plan, ch *changelog.Change, s stamp) error {
 	if m.value, err = plan.encoder.AppendValue(m.value[:0], &m.ctx, ch); err != nil {
 		return err
 	}
-	m.header, m.num = appendChangeHeaders(append(m.header[:0], m.run...), ch.Index, opName(ch.Op), m.num)
+	m.appendChangeHeaders(plan, ch, opName(ch.Op))
 	return m.put(plan, m.value, s)
 }
 
@@ -158,7 +175,7 @@ func (m *Materializer) tombstone(plan *Plan, ch *changelog.Change, s stamp) erro
 	if err := m.setKey(plan, ch); err != nil {
 		return err
 	}
-	m.header, m.num = appendChangeHeaders(append(m.header[:0], m.run...), ch.Index, opTombstone, m.num)
+	m.appendChangeHeaders(plan, ch, opTombstone)
 	return m.put(plan, nil, s)
 }
 
@@ -171,15 +188,20 @@ func (m *Materializer) setKey(plan *Plan, ch *changelog.Change) error {
 	if row == nil {
 		row = ch.Before
 	}
-	for _, k := range plan.Key {
+	var err error
+	m.key, err = plan.appendKey(m.key[:0], row)
+	return err
+}
+
+// appendKey appends the record key of a row, which the log must have.
+func (p *Plan) appendKey(dst []byte, row changelog.Row) ([]byte, error) {
+	for _, k := range p.Key {
 		if k >= len(row) || row[k].IsUnchanged() {
-			return fault.NewFinal(fault.NoKey, "reading the record key", fmt.Errorf("the log does not carry key column %s", plan.Table.Columns[k].Name),
-				"Let the source log whole rows (binlog_row_image=FULL).")
+			return dst, fault.NewFinal(fault.NoKey, "reading the record key", fmt.Errorf("the log does not carry key column %s", p.Table.Columns[k].Name),
+				"Let the source log whole rows (binlog_row_image=FULL on MySQL, REPLICA IDENTITY FULL on PostgreSQL).")
 		}
 	}
-	var err error
-	m.key, err = plan.encoder.AppendKey(m.key[:0], row)
-	return err
+	return p.encoder.AppendKey(dst, row)
 }
 
 // put adds a record with m.key and m.header to the part of its partition.

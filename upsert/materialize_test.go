@@ -154,6 +154,37 @@ func TestRowsThatTheLogDoesNotCarryWhole(t *testing.T) {
 	}
 }
 
+// TestPositionsOfPostgreSQL: each change has an LSN of its own, and one key in two forms is no key change.
+func TestPositionsOfPostgreSQL(t *testing.T) {
+	plan := testPlan(t, Upsert, &Topic{Name: "p.shop.orders", Partitions: 1, MaxBatch: 1 << 20})
+	table := *plan.Table
+	table.Origin, table.Schema, table.Database = "postgresql", "shop", "db"
+	plan = &Plan{Output: plan.Output, Table: &table, Topic: plan.Topic, Key: plan.Key, encoder: plan.encoder, headers: tableHeaders("p", &table), lsns: hasLSNs(&table)}
+	b, plans := testBatch(plan, func(b *changelog.Batch) {
+		one := row(b, 1, "a")
+		one[0] = changelog.Uint(1) // another value, and the same key
+		b.Changes = append(b.Changes,
+			changelog.Change{Op: changelog.Insert, After: row(b, 1, "a"), Pos: 0x1_0338_FE20},
+			changelog.Change{Op: changelog.Update, Before: one, After: row(b, 1, "b"), Pos: 0x1_0338_FE90})
+	})
+	b.Txns[0].ID, b.Txns[0].Origin.Pos = "1305:4349034256", 0x1_0338_FF10
+	b.Runs[0].File = ""
+	c, err := NewMaterializer(kafkawire.None).Chunk(b, plans, 9_000_000, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	head := " @5000 pipeline=p table=shop.orders txn=1305:4349034256 pos=00000001/0338FF10:00000001/0338FE"
+	want := []string{"1; = insert - 1,a split=false" + head + "20 ord=0 op=c", "1; = update 1,a 1,b split=false" + head + "90 ord=1 op=u"}
+	if got := records(t, c.Parts[0]); !slices.Equal(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	b.Changes[1].Before[0] = changelog.Unchanged()
+	_, err = NewMaterializer(kafkawire.None).Chunk(b, plans, 9_000_000, 1)
+	if !fault.Is(err, fault.NoKey) || !strings.Contains(err.Error(), "at 00000001/0338FE90 of transaction 1305:4349034256 for output out") {
+		t.Errorf("a key that the log does not have: %v", err)
+	}
+}
+
 func TestWhatBecomesOfAChange(t *testing.T) {
 	changes := func(b *changelog.Batch) {
 		b.Changes = append(b.Changes,

@@ -20,6 +20,7 @@ type Plan struct {
 	Key     []int // columns of the record key, in key order; empty: records without key
 	encoder formats.Encoder
 	headers []byte // constant record headers, see headers.go
+	lsns    bool   // each record has a position of its own
 	links   keyLinks
 	keyless int32 // partition of records without key: one per table, so that a table keeps its order
 }
@@ -94,7 +95,7 @@ func (p *Planner) compile(ctx context.Context, t *changelog.Table, o *Output) (*
 	if err != nil {
 		return nil, err
 	}
-	plan := &Plan{Output: o, Table: t, Topic: topic, Key: key, encoder: enc, headers: tableHeaders(p.pipeline, t)}
+	plan := &Plan{Output: o, Table: t, Topic: topic, Key: key, encoder: enc, headers: tableHeaders(p.pipeline, t), lsns: hasLSNs(t)}
 	plan.keyless = kafkawire.PartitionOf([]byte(t.FullName()), topic.Partitions)
 	if l, ok := enc.(formats.KeyLinker); ok {
 		plan.links.newKey, plan.links.oldKey = l.KeyLinkHeaders()
