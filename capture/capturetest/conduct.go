@@ -223,7 +223,7 @@ func statsAtAnyTime(b *bench) {
 	close(stop)
 	<-watched
 	end := src.Stats()
-	if int(end.Changes) != len(got.changes) || int(end.Transactions) < len(got.txns) || end.Events < end.Transactions || end.Bytes < 100_000 || end.Position == "" {
+	if int(end.Changes) != len(got.changes) || int(end.Transactions) < len(got.txns) || end.Events < end.Transactions || end.Bytes < 1000 || end.Position == "" {
 		b.Errorf("%d changes and %d transactions came, the source says %+v", len(got.changes), len(got.txns), end)
 	}
 	for what, micros := range map[string]int64{"EventTime": end.EventTime, "LastEvent": end.LastEvent} {

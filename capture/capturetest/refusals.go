@@ -1,6 +1,7 @@
 package capturetest
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -88,11 +89,15 @@ func garbageIsRefused(b *bench) {
 func wrongPassword(b *bench) {
 	o := b.options()
 	o.Password = "wr0ng-secret"
+	cfg := b.db.Server.Config(o)
+	if text := fmt.Sprintf("%v %+v %#v", cfg, cfg, cfg); strings.Contains(text, o.Password) {
+		b.Errorf("the section shows its password: %s", text)
+	}
 	_, err := b.open(o, changelog.Checkpoint{})
 	if f := b.refused("a wrong password", err, fault.Auth); !f.Final || strings.Contains(f.Error(), o.Password) {
 		b.Errorf("a wrong password: %v, final %v", f, f.Final)
 	}
-	found, err := b.db.Server.Config(o).Checker(b.env()).Check(b.Context())
+	found, err := cfg.Checker(b.env()).Check(b.Context())
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -39,7 +39,7 @@ func problem(t *testing.T, found []capture.Finding, subject string, code fault.C
 	t.Errorf("no problem with %s in %+v", subject, found)
 }
 
-// TestAccounts refuses wrong passwords and accounts without the grants that a dump needs.
+// TestAccounts refuses accounts without the grants that a dump needs.
 func TestAccounts(t *testing.T) {
 	for _, v := range versions {
 		t.Run(v, func(t *testing.T) {
@@ -54,12 +54,6 @@ func TestAccounts(t *testing.T) {
 				}
 			}
 			cfg := b.config()
-			cfg.Password = "wrong"
-			f := openFault(t, cfg, "", fault.Auth)
-			if !f.Final || strings.Contains(f.Error(), "wrong\"") || strings.Contains(fmt.Sprintf("%+v %#v", cfg, cfg), "wrong") {
-				t.Errorf("the password shows: %v, %+v", f, cfg)
-			}
-			problem(t, check(t, cfg), "connection", fault.Auth)
 			cfg.Password = "pw"
 			for _, user := range []string{"nothing", "client", "slave"} {
 				cfg.User = user
@@ -267,7 +261,7 @@ func TestDamagedLog(t *testing.T) {
 	}
 }
 
-// TestSilence gives a frozen server up after three heartbeats, and a busy consumer keeps its connection however slow it is.
+// TestSilence gives a frozen server up after three heartbeats.
 func TestSilence(t *testing.T) {
 	b := newBench(t, servers.MySQLOptions{})
 	b.exec("CREATE TABLE t (id INT PRIMARY KEY)", "INSERT INTO t VALUES (1)")
@@ -277,40 +271,16 @@ func TestSilence(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	out := make(chan *changelog.Batch)
-	failed := make(chan error, 1)
-	go func() { failed <- src.Stream(t.Context(), out) }()
-	(<-out).Release()
-	b.exec("INSERT INTO t VALUES (2)")
-	time.Sleep(2 * time.Second) // longer than the deadline, while the batch waits for us
-	select {
-	case batch := <-out:
-		batch.Release()
-	case err := <-failed:
-		t.Fatalf("back-pressure ended the stream: %v", err)
-	}
-	if st := src.Stats(); !st.Connected || st.Changes < 1 || st.EventTime == 0 {
-		t.Errorf("%+v", st)
-	}
-	time.Sleep(700 * time.Millisecond)
-	if st := src.Stats(); !st.CaughtUp || time.Since(time.UnixMicro(st.LastEvent)) > time.Second {
-		t.Errorf("%+v", st)
-	}
-	if err := b.m.Pause(); err != nil {
-		t.Fatal(err)
-	}
-	start := time.Now()
-	for {
-		select {
-		case batch := <-out:
-			batch.Release()
-			continue
-		case err = <-failed:
-		case <-time.After(10 * time.Second):
-			t.Fatal("the frozen server was not noticed")
+	var start time.Time
+	_, err = run(t, src, func(s *seen) bool {
+		if start.IsZero() {
+			if err := b.m.Pause(); err != nil {
+				t.Error(err)
+			}
+			start = time.Now()
 		}
-		break
-	}
+		return false
+	})
 	if err2 := b.m.Continue(); err2 != nil {
 		t.Fatal(err2)
 	}

@@ -87,22 +87,6 @@ func TestHarmlessDrop(t *testing.T) {
 	wantFault(t, err, fault.Diverged)
 }
 
-// TestShapes follows a table through its shapes, with the catalogue's texts when they still fit.
-func TestShapes(t *testing.T) {
-	b := newBench(t, servers.MySQLOptions{})
-	b.exec("CREATE TABLE t (id INT PRIMARY KEY, flag TINYINT(1))", "INSERT INTO t VALUES (1,1)", "ALTER TABLE t ADD COLUMN name VARCHAR(20)", "INSERT INTO t VALUES (2,0,'x')",
-		"ALTER TABLE t DROP COLUMN flag", "INSERT INTO t VALUES (3,'y')")
-	got, err := collect(t, b.config(), "", changesAtLeast(3))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i, want := range []string{"-> 1,1", "-> 2,0,x", "-> 3,y"} {
-		if !strings.HasSuffix(got.changes[i], want) {
-			t.Errorf("%q, want %q", got.changes[i], want)
-		}
-	}
-}
-
 // TestRolledBackInTheLog is about rows that the log shows and then takes back, which happens when a table without
 // transactions takes part.
 func TestRolledBackInTheLog(t *testing.T) {

@@ -48,7 +48,7 @@ func TestTags(t *testing.T) {
 	}
 }
 
-// TestIdlePositions moves the position without captured changes, over files too, and resumes there after a restart.
+// TestIdlePositions moves the position over files without captured changes, and resumes there after a restart and a purge.
 func TestIdlePositions(t *testing.T) {
 	for _, gtid := range []string{"ON", "OFF"} {
 		t.Run("gtid_mode="+gtid, func(t *testing.T) {
@@ -73,9 +73,6 @@ func TestIdlePositions(t *testing.T) {
 			<-writes
 			if err != nil {
 				t.Fatal(err)
-			}
-			if got.batches < 3 || got.batches > 8 {
-				t.Errorf("%d batches in two seconds of foreign traffic", got.batches)
 			}
 			at := got.positions[len(got.positions)-1]
 			b.exec("PURGE BINARY LOGS TO 'binlog.000002'")
