@@ -2,12 +2,14 @@ package pipeline
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"time"
 
 	"golang.org/x/sync/semaphore"
 
 	"cdcbridge/changelog"
+	"cdcbridge/internal/fault"
 	"cdcbridge/upsert"
 )
 
@@ -69,13 +71,19 @@ func (f *feeder) plan(ctx context.Context, j *job) error {
 		j.plans[i] = plans
 	}
 	for i := range j.batch.Notes {
-		f.tell(&j.batch.Notes[i])
+		if err := f.tell(j.batch, &j.batch.Notes[i]); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-// tell says in the log what the topics cannot say.
-func (f *feeder) tell(n *changelog.Note) {
+// maxTold is how much of a logical message's content the log shows, bytes.
+const maxTold = 200
+
+// tell says in the daemon's log what is no change of a row. None of it goes to a table's topic, where every record is a row
+// and readers fail at anything else. After a restart what is read again is told again.
+func (f *feeder) tell(b *changelog.Batch, n *changelog.Note) error {
 	table := ""
 	if n.Table != nil {
 		table = n.Table.FullName()
@@ -85,8 +93,17 @@ func (f *feeder) tell(n *changelog.Note) {
 		f.log.Warn("a statement changed rows without logging them; the topic keeps what it has", "table", table, "statement", n.Text)
 	case changelog.DDL:
 		f.log.Info("the table's definition changed", "table", table, "statement", n.Text)
-	case changelog.Message, changelog.Heartbeat:
+	case changelog.Message:
+		txn := ""
+		if n.Txn >= 0 && n.Txn < len(b.Txns) {
+			txn = b.Txns[n.Txn].ID
+		}
+		f.log.Info("a logical message is in the log", "prefix", n.Prefix, "transaction", txn, "bytes", len(n.Text), "content", n.Text[:min(len(n.Text), maxTold)])
+	case changelog.Heartbeat:
+	default:
+		return fault.NewFinal(fault.Internal, "reading the notes of a batch", fmt.Errorf("note of kind %d", n.Kind), "Report this with the daemon's log.")
 	}
+	return nil
 }
 
 // work encodes jobs until there are no more. It ends the life of each batch.

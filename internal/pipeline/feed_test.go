@@ -1,0 +1,49 @@
+package pipeline
+
+import (
+	"bytes"
+	"log/slog"
+	"strings"
+	"testing"
+
+	"cdcbridge/changelog"
+	"cdcbridge/internal/fault"
+)
+
+// TestNotesAreToldInTheLog: what is no row change makes no record and needs no plan; the log has it, cut short.
+func TestNotesAreToldInTheLog(t *testing.T) {
+	var out bytes.Buffer
+	f := &feeder{log: slog.New(slog.NewTextHandler(&out, nil))}
+	b := changelog.NewBatch()
+	defer b.Release()
+	b.Txns = append(b.Txns, changelog.Txn{ID: "1305:54094928"})
+	orders := &changelog.Table{Schema: "public", Name: "orders"}
+	b.Notes = append(b.Notes,
+		changelog.Note{Kind: changelog.Truncate, Txn: 0, Table: orders, Text: "TRUNCATE"},
+		changelog.Note{Kind: changelog.DDL, Txn: -1, Text: "CREATE TABLE t ()"},
+		changelog.Note{Kind: changelog.Message, Txn: 0, Prefix: "audit", Text: strings.Repeat("x", 500) + "end"},
+		changelog.Note{Kind: changelog.Message, Txn: -1, Prefix: "ping"},
+		changelog.Note{Kind: changelog.Heartbeat, Txn: -1})
+	j := &job{batch: b}
+	if err := f.plan(t.Context(), j); err != nil || len(j.plans) != 0 {
+		t.Fatalf("%v, %d plans", err, len(j.plans))
+	}
+	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
+	for i, want := range []string{
+		`level=WARN msg="a statement changed rows without logging them; the topic keeps what it has" table=public.orders statement=TRUNCATE`,
+		`level=INFO msg="the table's definition changed" table="" statement="CREATE TABLE t ()"`,
+		`level=INFO msg="a logical message is in the log" prefix=audit transaction=1305:54094928 bytes=503 content=` + strings.Repeat("x", 200),
+		`level=INFO msg="a logical message is in the log" prefix=ping transaction="" bytes=0 content=""`,
+	} {
+		if i >= len(lines) || !strings.HasSuffix(lines[i], want) {
+			t.Fatalf("line %d is not %s:\n%s", i, want, out.String())
+		}
+	}
+	if len(lines) != 4 {
+		t.Errorf("%d lines", len(lines))
+	}
+	b.Notes = append(b.Notes[:0], changelog.Note{Kind: 99})
+	if err := f.plan(t.Context(), j); !fault.Is(err, fault.Internal) || !fault.IsFinal(err) {
+		t.Errorf("an unknown note: %v", err)
+	}
+}
