@@ -42,8 +42,8 @@ type Server interface {
 	// Connect opens a session of its own, with Captured's rights to do everything.
 	Connect(ctx context.Context) (Session, error)
 
-	// Restart stops the server in order and starts it again, with the same data at the same address. It returns when the
-	// server serves.
+	// Restart ends the server, in order or not, and starts it again with the same data at the same address. It returns when
+	// the server serves.
 	Restart(ctx context.Context) error
 
 	// Disconnect ends, from the server's side, all connections that stream changes now.
