@@ -70,6 +70,32 @@ func TestPrint(t *testing.T) {
 	}
 }
 
+// TestPrintPostgres: the table is named by its schema, and values that are no scalars are printed as they stand in the message.
+func TestPrintPostgres(t *testing.T) {
+	r := fetched(t, kafkawire.Record{Key: []byte(`{"k":{"scale":1,"value":"Cw=="}}`), Headers: kafkawire.AppendRecordHeader(nil, upsert.HeaderTable, []byte("public.orders")), HeaderCount: 1})
+	r.Topic, r.Offset = "t", 5
+	key := []formats.Field{{Name: "k", JSON: []byte(`{"scale":1,"value":"Cw=="}`)}}
+	row := append(key, formats.Field{Name: "a", JSON: []byte(`[[1,null],[2,3]]`)}, formats.Field{Name: "h", JSON: []byte(`{"k":null}`)}, formats.Field{Name: "i", JSON: []byte(`"{1,NULL}"`)})
+	const text = `{"k":{"scale":1,"value":"Cw=="},"a":[[1,null],[2,3]],"h":{"k":null},"i":"{1,NULL}"}`
+	for _, c := range []struct {
+		ev   formats.Event
+		json bool
+		want string
+	}{
+		{formats.Event{Op: changelog.Insert, Database: "shop", Schema: "public", Table: "orders", Time: 1, Key: key, After: row}, false,
+			`+I t/0@5 1970-01-01T00:00:00.000001Z public.orders {"k":{"scale":1,"value":"Cw=="}} ` + text + "\n"},
+		{formats.Event{Op: changelog.Insert, Database: "public", Table: "orders", Time: 1, Key: key, After: row}, true,
+			`{"mark":"+I","topic":"t","partition":0,"offset":5,"time":"1970-01-01T00:00:00.000001Z","table":"public.orders","key":{"k":{"scale":1,"value":"Cw=="}},"row":` + text + "}\n"},
+		{formats.Event{Tombstone: true, Time: 1, Key: key}, false, `-T t/0@5 1970-01-01T00:00:00.000001Z public.orders {"k":{"scale":1,"value":"Cw=="}}` + "\n"},
+	} {
+		var out strings.Builder
+		p := printer{out: &out, json: c.json}
+		if err := p.print(r, &c.ev); err != nil || out.String() != c.want {
+			t.Errorf("%v\ngot  %swant %s", err, out.String(), c.want)
+		}
+	}
+}
+
 // fetched sends a record through its wire form.
 func fetched(t *testing.T, rec kafkawire.Record) *kafkawire.FetchedRecord {
 	t.Helper()
