@@ -154,7 +154,7 @@ func CheckOnce(records []Record) error {
 
 // place is where a change stands in the order of the log.
 type place struct {
-	file     string // PostgreSQL has none
+	file     string // PostgreSQL: the position of the commit, of which text has the order
 	pos, ord uint64
 }
 
@@ -163,17 +163,17 @@ func (p place) before(q place) bool {
 }
 
 // placeOf takes file and offset of the event in MySQL. In PostgreSQL transactions overlap in the log, and an insert can even
-// stand before the delete that makes room for it; the order is that of the commits, whose position is in the transaction's name.
+// stand before the delete that makes room for it: the order is that of the commits, and in a transaction that of its changes.
 func placeOf(r *Record) (p place, err error) {
 	file, pos, ok := strings.Cut(r.Headers["cdc.pos"], ":")
-	if !ok {
+	if !ok || file == "" {
 		return p, fmt.Errorf("%d/%d has no position: %v", r.Partition, r.Offset, r.Headers)
 	}
-	if file == "" {
-		_, pos, _ = strings.Cut(r.Headers["cdc.txn"], ":")
-	}
 	p.file = file
-	if p.pos, err = strconv.ParseUint(pos, 10, 64); err == nil {
+	if !strings.Contains(pos, "/") {
+		p.pos, err = strconv.ParseUint(pos, 10, 64)
+	}
+	if err == nil {
 		p.ord, err = strconv.ParseUint(r.Headers["cdc.ord"], 10, 64)
 	}
 	if err != nil {

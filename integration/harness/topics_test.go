@@ -44,15 +44,15 @@ func TestCheckOnceSeesWhatMustNotBe(t *testing.T) {
 
 // In PostgreSQL the order is that of the commits, whatever the places of the changes.
 func TestCheckOnceOrdersByCommit(t *testing.T) {
-	first := record("a", "1", "740:2000", "3", "d", ":150", 0)
+	first := record("a", "1", "740:2000", "3", "d", "00000000/000007D0:00000000/00000150", 0)
 	for name, tc := range map[string]struct {
 		then Record
 		want string
 	}{
-		"inserted before the delete, committed behind it": {record("a", "2", "741:2100", "0", "c", ":140", 1), ""},
-		"committed before it":                             {record("a", "2", "739:1900", "9", "u", ":160", 1), "comes after"},
-		"earlier in its transaction":                      {record("a", "2", "740:2000", "2", "u", ":160", 1), "comes after"},
-		"no commit":                                       {record("a", "2", "740", "4", "u", ":160", 1), "reading the position"},
+		"inserted before the delete, committed behind it": {record("a", "2", "741:2100", "0", "c", "00000000/00000834:00000000/00000140", 1), ""},
+		"next file of the log":                            {record("a", "2", "742:4294967296", "0", "c", "00000001/00000000:00000000/FFFFFF00", 1), ""},
+		"committed before it":                             {record("a", "2", "739:1900", "9", "u", "00000000/0000076C:00000000/00000160", 1), "comes after"},
+		"earlier in its transaction":                      {record("a", "2", "740:2000", "2", "u", "00000000/000007D0:00000000/00000160", 1), "comes after"},
 	} {
 		err := CheckOnce([]Record{first, tc.then})
 		if tc.want == "" && err != nil || tc.want != "" && (err == nil || !strings.Contains(err.Error(), tc.want)) {
