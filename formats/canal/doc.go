@@ -13,6 +13,8 @@
 //   - gtid is the GTID of the change's own transaction. Canal writes the whole executed set, which is the same text
 //     of some kilobytes on every record and says nothing about the row.
 //   - A snapshot's row is an INSERT; Canal has no snapshots.
+//   - What Canal has no form for, because MySQL has no such type, is written as PostgreSQL prints it: arrays, intervals,
+//     hstore, bit strings, times with a zone.
 //   - A source that has schemas writes the schema as database: database and table together name the table.
 //
 // # Files
@@ -20,5 +22,6 @@
 //	config.go   options and the preset         format.go    compiling a table; the record key
 //	message.go  the record value               column.go    which form a column's values take
 //	value.go    texts of values, all but       temporal.go  dates and times
+//	servertext.go, servertime.go  texts of PostgreSQL
 //	sqltype.go  java.sql.Types                 parse.go, decode.go  reading messages of any writer back
 package canal

@@ -192,3 +192,57 @@ func TestTimeOfALogWithoutStatementTimes(t *testing.T) {
 		t.Errorf("%s, %v", v, err)
 	}
 }
+
+// FuzzServerArray reads arrays back as PostgreSQL does.
+func FuzzServerArray(f *testing.F) {
+	f.Add("a b", "NULL", "")
+	f.Add(`{"x"}`, `\`, ",")
+	f.Add("nUlL", "\v", "é😀\"")
+	f.Fuzz(func(t *testing.T, a, b, c string) {
+		s := newServerText(&changelog.Type{Elem: &changelog.Column{Type: changelog.Type{Kind: changelog.KindString}, SourceType: "text"}}, false)
+		v := array(str(a), changelog.Null(), str(b), str(c))
+		text, err := s.append(nil, &v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := readArray(t, string(text))
+		for i, want := range []string{a, null, b, c} {
+			if i >= len(got) || got[i] != want {
+				t.Fatalf("%s reads back as %q", text, got)
+			}
+		}
+	})
+}
+
+// readArray takes an array of one dimension apart: quotes, backslashes, commas, and NULL without quotes.
+func readArray(t *testing.T, text string) []string {
+	t.Helper()
+	if !strings.HasPrefix(text, "{") || !strings.HasSuffix(text, "}") {
+		t.Fatalf("no array: %q", text)
+	}
+	var elems []string
+	for body := text[1 : len(text)-1]; ; {
+		var elem strings.Builder
+		quoted, inside, i := false, false, 0
+		for ; i < len(body) && (inside || body[i] != ','); i++ {
+			switch {
+			case body[i] == '\\':
+				i++
+				elem.WriteByte(body[i])
+			case body[i] == '"':
+				quoted, inside = true, !inside
+			default:
+				elem.WriteByte(body[i])
+			}
+		}
+		if !quoted && strings.EqualFold(elem.String(), "NULL") {
+			elems = append(elems, null)
+		} else {
+			elems = append(elems, elem.String())
+		}
+		if i == len(body) {
+			return elems
+		}
+		body = body[i+1:]
+	}
+}

@@ -5,9 +5,9 @@
 //	format.go     Compile: everything that depends on the table only
 //	column.go     how a column of a given type is written, chosen once per table version
 //	envelope.go   the value of a record: before, after, source, transaction, op, ts_ms, ts_us, ts_ns
-//	source.go     the source block
+//	source.go, source_postgres.go   the source block
 //	key.go        the key of a record
-//	number.go, decimal.go, text.go, time.go, nested.go   one family of types each
+//	number.go, decimal.go, text.go, time.go, interval.go, bitstring.go, array.go, nested.go   one family of types each
 //	decoder.go    reading messages of any Debezium release since 1.9 back
 //
 // Messages are those of Debezium where Debezium is right and agrees with itself. Where its snapshot and its stream write
@@ -18,4 +18,7 @@
 //   - A value that the log did not carry is never null or a placeholder in a compacted topic: it is refused.
 //   - Both halves of a key change have the ordinals of the one row change that they are.
 //   - source.version is the release of cdcbridge.
+//   - Infinite dates and timestamps are PostgreSQL's own greatest and least numbers, and the same for a snapshot as for a
+//     stream; every type of PostgreSQL has a form, arrays of several dimensions too.
+//   - In a key, values that are one key to the database have one form, and others have others: see docs/formats.md.
 package debezium

@@ -232,3 +232,18 @@ func FuzzScan(f *testing.F) {
 		}
 	})
 }
+
+func TestRequote(t *testing.T) {
+	for _, room := range []int{0, 1, 8, 100} {
+		dst := append(make([]byte, 0, 20+room), `{"a":`...)
+		from := len(dst)
+		dst = AppendInnerString(append(dst, '['), []byte("é😀\x1f\"\u2028"))
+		dst = Requote(append(dst, ']'), from, AppendString)
+		if want := `{"a":"[\"é\uD83D\uDE00\\u001F\\\"` + "\u2028" + `\"]"`; string(dst) != want {
+			t.Errorf("got %s, want %s", dst, want)
+		}
+		if dst = Requote(dst[:from], from, AppendString); string(dst) != `{"a":""` {
+			t.Errorf("got %s", dst)
+		}
+	}
+}
