@@ -59,15 +59,20 @@ func PostgresOrders() *changelog.Table {
 	return t
 }
 
-// Benchmark measures one inserted row of Orders: key and value.
+// Benchmark measures one inserted row of Orders and of PostgresOrders: key and value.
 func Benchmark(b *testing.B, kind formats.Kind) {
-	table := Orders()
-	enc, err := kind.Config().Format(env()).Compile(table, formats.Options{Key: table.Key, Topic: "bench.shop.orders", Upsert: true})
+	for _, db := range databases() {
+		b.Run(db.origin, func(b *testing.B) { benchmark(b, kind, db.orders()) })
+	}
+}
+
+func benchmark(b *testing.B, kind formats.Kind, table *changelog.Table) {
+	enc, err := kind.Config().Format(env()).Compile(table, formats.Options{Key: table.Key, Topic: "bench.orders", Upsert: true})
 	if err != nil {
 		b.Fatal(err)
 	}
 	ctx, row := context(table), OrdersRow()
-	ch := changelog.Change{Op: changelog.Insert, After: row}
+	ch := changelog.Change{Op: changelog.Insert, Pos: 54094512, After: row}
 	var dst []byte
 	b.ReportAllocs()
 	for b.Loop() {
