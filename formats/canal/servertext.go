@@ -19,12 +19,20 @@ type serverText struct {
 	key  bool            // values that are one key to PostgreSQL get one text
 	elem *changelog.Type // KindArray: what the elements are
 	sep  byte            // KindArray: what separates them
+
+	// inner is for elements that are arrays of their own, which only a domain can make. An array of them has one dimension
+	// here; of several the values do not tell which braces are whose.
+	inner *serverText
 }
 
 func newServerText(t *changelog.Type, key bool) serverText {
 	s := serverText{key: key, sep: ','}
 	if t.Elem != nil {
 		s.elem = &t.Elem.Type
+		if s.elem.Kind == changelog.KindArray {
+			inner := newServerText(s.elem, key)
+			s.inner = &inner
+		}
 		switch source := t.Elem.SourceType; {
 		case source == "box":
 			s.sep = ';'
@@ -106,11 +114,15 @@ func (s *serverText) appendArray(dst []byte, v *changelog.Value) ([]byte, error)
 			continue
 		}
 		from := len(dst)
+		of := s
+		if s.inner != nil {
+			of = s.inner
+		}
 		var err error
-		if dst, err = s.append(dst, e); err != nil {
+		if dst, err = of.append(dst, e); err != nil {
 			return nil, err
 		}
-		if e.Kind() != changelog.KindArray && s.quotes(dst[from:]) {
+		if (e.Kind() != changelog.KindArray || s.inner != nil) && s.quotes(dst[from:]) {
 			dst = quoteFrom(dst, from)
 		}
 	}

@@ -86,6 +86,9 @@ var serverCases = []struct {
 	{arrayOf("real", changelog.KindFloat32), each(changelog.Float32, 0.1, 1e6, 999999, 123456.7, 16777216, 1e-5, math.MaxFloat32, float32(math.Copysign(0, -1)), 0.0001),
 		"{0.1,1e+06,999999,123456.7,1.6777216e+07,1e-05,3.4028235e+38,-0,0.0001}"},
 
+	{changelog.Type{Kind: changelog.KindArray, Elem: &changelog.Column{SourceType: "public.prices", Type: arrayOf("numeric(10,2)", changelog.KindDecimal)}},
+		array(array(changelog.Decimal([]byte("1.50")), changelog.Decimal([]byte("2.00"))), array()), `{"{1.50,2.00}","{}"}`},
+
 	// Of extensions, as their input functions read it.
 	{arrayOf("public.vector", changelog.KindVector), each(changelog.Vector, []byte("\x00\x00\x80\x3f\x00\x00\x20\x40")), `{"[1,2.5]"}`},
 	{arrayOf("public.geometry", changelog.KindGeometry), array(changelog.Geometry(0, []byte("\x01\x01\x00\x00\x00ab")), changelog.Geometry(4326, []byte("\x01\x01\x00\x00\x00ab")), changelog.Geometry(4326, []byte("\x00\x00\x00\x00\x01ab"))),
