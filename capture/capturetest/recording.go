@@ -234,9 +234,13 @@ func (r *recording) addChange(x *changelog.Txn, run *changelog.Run, c *changelog
 	}
 	r.open.next++
 	r.open.table[name]++
+	at := fmt.Sprintf("%s:%d/%d", run.File, run.Pos, c.RowInEvent)
+	if c.Pos != 0 { // it has a place of its own, and may share a run with others
+		at = fmt.Sprintf("%d", c.Pos)
+	}
 	r.changes = append(r.changes, change{
-		full: fmt.Sprintf("%s #%d %s#%d %s %s -> %s, version %d, commit %d, at %s:%d/%d/%d", x.ID, c.Index, run.Table.Name, c.TableIndex, c.Op, render(c.Before), render(c.After),
-			len(run.Table.Columns), x.Commit, run.File, run.Pos, c.Pos, c.RowInEvent),
+		full: fmt.Sprintf("%s #%d %s#%d %s %s -> %s, %d columns, committed %d, at %s", x.ID, c.Index, run.Table.Name, c.TableIndex, c.Op, render(c.Before), render(c.After),
+			len(run.Table.Columns), x.Commit, at),
 		brief: brief(name, c), txn: r.open.id, table: run.Table, after: renderAll(c.After),
 	})
 	return nil

@@ -21,7 +21,8 @@ func (b *bench) sameChanges(what string, got *recording, want []change) {
 	}
 }
 
-// resumes opens the stream at every checkpoint of a complete recording: what comes is exactly what came after it.
+// resumes opens the stream at every checkpoint of a complete recording, in their order: what comes is exactly what came after
+// it. A checkpoint is durable when a source is opened at it, so the server need not keep the log before it any more.
 func (b *bench) resumes(o Options, ref *recording) {
 	b.Helper()
 	for i, cp := range ref.checkpoints {
@@ -106,9 +107,16 @@ func resumeEverywhere(b *bench) {
 		b.Errorf("a batch has %d bytes where %d are enough", ref.largest, o.Batch)
 	}
 	b.resumes(o, ref)
-	// A checkpoint does not depend on how large batches are.
+}
+
+// batchSizesAreFree resumes within a transaction with batches of other sizes than those that the checkpoint comes from.
+func batchSizesAreFree(b *bench) {
+	o := b.small()
+	start := b.start(o)
+	b.workload()
+	ref := b.record(o, start)
 	middle := ref.middles()[len(ref.middles())/2]
-	for _, size := range []int{o.Batch / 2, 0} {
+	for _, size := range []int{o.Batch / 2, 4 * o.Batch, 0} {
 		o.Batch = size
 		b.sameChanges(fmt.Sprintf("with batches of %d bytes", size), b.record(o, ref.checkpoints[middle]), ref.changes[ref.after[middle]:])
 	}
@@ -117,7 +125,8 @@ func resumeEverywhere(b *bench) {
 // oneBatchAnAttempt ends every attempt after its first batch with changes: checkpoints of resumed streams are as good as the
 // first stream's.
 func oneBatchAnAttempt(b *bench) {
-	o := b.small()
+	o := b.options()
+	o.Batch = 48 << 10
 	start := b.start(o)
 	b.workload()
 	ref := b.record(o, start)

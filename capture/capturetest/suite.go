@@ -82,6 +82,7 @@ func Run(t *testing.T, db *Database) {
 		{"shapes", shapesOfTheirTime},
 		{"same", sameStreamAgain},
 		{"resume", resumeEverywhere},
+		{"sizes", batchSizesAreFree},
 		{"step", oneBatchAnAttempt},
 		{"rows", largeRows},
 		{"tampered", replayDiffers},
