@@ -29,6 +29,8 @@ type setup struct {
 	source  string // further keys of the source section
 	commit  string // the commit section: "{…}"
 	table   string // captured tables, "*" by default
+
+	disturb func(t *testing.T, r *rand.Rand) // what killLoop also does to the servers; nil: nothing
 }
 
 func (s setup) yaml() string {
@@ -213,6 +215,10 @@ func killLoop(t *testing.T, kafka *servers.Kafka, b *bench, s setup, kills int) 
 	quiet := b.during(t, seed)
 	for range kills {
 		d := start(t, s.yaml())
+		if s.disturb != nil {
+			time.Sleep(time.Duration(300+r.IntN(1500)) * time.Millisecond)
+			s.disturb(t, r)
+		}
 		time.Sleep(time.Duration(300+r.IntN(2500)) * time.Millisecond)
 		splits += splitsOf(t, d)
 		d.Kill()
@@ -228,6 +234,6 @@ func killLoop(t *testing.T, kafka *servers.Kafka, b *bench, s setup, kills int) 
 	records := b.settle(t, s.name, kafka.Brokers(), 0)
 	b.complete(t, s.name, kafka.Brokers())
 	evidence(t, began, map[string]any{"seed": seed, "kills": kills, "splits_seen": splits, "transactions": b.load.committed.Load(), "records": records,
-		"checked": "fold of both formats == SELECT *; every change in the binlog is in the topics; no (transaction, ordinal, op) twice; each key in log order"})
+		"checked": "fold of both formats == SELECT *; every change in the server's log is in the topics; no (transaction, ordinal, op) twice; each key in log order"})
 	return splits
 }

@@ -2,6 +2,7 @@ package endtoend
 
 import (
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"math/big"
@@ -83,4 +84,16 @@ func decimalText(b []byte, scale int) string {
 		return "-" + digits
 	}
 	return digits
+}
+
+// latin1Hex reads canal-json's binary text, one character a byte.
+func latin1Hex(s string) (string, error) {
+	var b []byte
+	for _, r := range s {
+		if r > 255 {
+			return "", fmt.Errorf("character %U in binary text", r)
+		}
+		b = append(b, byte(r))
+	}
+	return hex.EncodeToString(b), nil
 }

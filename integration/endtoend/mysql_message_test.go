@@ -25,14 +25,7 @@ func (f *mysqlColumn) decodeCanal(raw json.RawMessage) (string, error) {
 	}
 	switch f.data {
 	case "binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob", "geometry", "point":
-		var b []byte
-		for _, r := range s {
-			if r > 255 {
-				return "", fmt.Errorf("character %U in binary text", r)
-			}
-			b = append(b, byte(r))
-		}
-		return hex.EncodeToString(b), nil
+		return latin1Hex(s)
 	case "vector":
 		return vectorHex([]byte(s))
 	}

@@ -3,7 +3,6 @@ package endtoend
 import (
 	"context"
 	"fmt"
-	"strconv"
 	"strings"
 )
 
@@ -75,17 +74,9 @@ func (m *mysqlDatabase) rows(ctx context.Context, t table, format string, column
 func (f *mysqlColumn) normalize(s string) string {
 	switch f.data {
 	case "float":
-		v, err := strconv.ParseFloat(s, 32)
-		if err != nil {
-			return "bad float " + s
-		}
-		return strconv.FormatFloat(v, 'g', -1, 32)
+		return floatText(s, 32)
 	case "double":
-		v, err := strconv.ParseFloat(s, 64)
-		if err != nil {
-			return "bad double " + s
-		}
-		return strconv.FormatFloat(v, 'g', -1, 64)
+		return floatText(s, 64)
 	case "json":
 		return normalizeJSON(s)
 	}

@@ -68,6 +68,15 @@ func keyText(row map[string]string, columns []column) string {
 	return strings.Join(parts, " ")
 }
 
+// floatText is the shortest text of a number.
+func floatText(s string, bits int) string {
+	v, err := strconv.ParseFloat(s, bits)
+	if err != nil {
+		return "bad float " + s
+	}
+	return strconv.FormatFloat(v, 'g', -1, bits)
+}
+
 func normalizeJSON(s string) string {
 	d := json.NewDecoder(strings.NewReader(s))
 	d.UseNumber()

@@ -1,0 +1,154 @@
+package endtoend
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"cdcbridge/integration/servers"
+)
+
+// postgresDatabase is one database of a PostgreSQL server.
+type postgresDatabase struct {
+	pg   *servers.Postgres
+	db   *sql.DB
+	name string
+}
+
+// newPostgresBench makes a database with the test schema. A slot of the server's test_decoding keeps what the second oracle
+// reads.
+func newPostgresBench(t *testing.T, pg *servers.Postgres, name string) *bench {
+	t.Helper()
+	b := attachPostgres(t, pg, name)
+	b.exec(t, pgSchema()...)
+	b.exec(t, "SELECT pg_create_logical_replication_slot('witness_"+name+"', 'test_decoding')")
+	return b
+}
+
+// attachPostgres takes a database that is there.
+func attachPostgres(t *testing.T, pg *servers.Postgres, name string) *bench {
+	t.Helper()
+	db, err := pg.DB(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	p := &postgresDatabase{pg, db, name}
+	return &bench{p, db, name, &workload{db: db, writer: p}}
+}
+
+func (p *postgresDatabase) source() string {
+	return fmt.Sprintf("type: postgres, host: %s, port: %d, database: %s, user: %s, password: %s", p.pg.Host(), p.pg.Port(), p.name, p.pg.User(), p.pg.Password())
+}
+
+func (p *postgresDatabase) tables() []table             { return pgTables }
+func (p *postgresDatabase) pattern(table string) string { return "*." + table }
+func (p *postgresDatabase) template() string            { return "{schema}.{table}" }
+
+func (p *postgresDatabase) topic(t table) string {
+	return strings.Map(func(r rune) rune {
+		if strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-", r) {
+			return r
+		}
+		return '_'
+	}, t.schema+"."+t.name)
+}
+
+// transaction leaves out the position of the commit, which test_decoding does not say.
+func (p *postgresDatabase) transaction(id string) string {
+	xid, _, _ := strings.Cut(id, ":")
+	return xid
+}
+
+// changes reads the log by the server's own test_decoding, which shares no code with pgoutput's readers.
+func (p *postgresDatabase) changes(ctx context.Context) (map[string][]table, error) {
+	roots, err := p.roots(ctx)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := p.db.QueryContext(ctx, "SELECT xid::text, left(data, 300) FROM pg_logical_slot_peek_changes($1, NULL, NULL) WHERE data LIKE 'table %'", "witness_"+p.name)
+	if err != nil {
+		return nil, fmt.Errorf("reading the log: %w", err)
+	}
+	defer rows.Close()
+	out := map[string][]table{}
+	for rows.Next() {
+		var xid, text string
+		if err := rows.Scan(&xid, &text); err != nil {
+			return nil, err
+		}
+		t, err := loggedTable(text)
+		if err != nil {
+			return nil, err
+		}
+		if root, ok := roots[t]; ok {
+			t = root
+		}
+		if t.name != "uncaptured" {
+			out[xid] = append(out[xid], t)
+		}
+	}
+	return out, rows.Err()
+}
+
+// roots are the partitioned tables of all partitions.
+func (p *postgresDatabase) roots(ctx context.Context) (map[table]table, error) {
+	rows, err := p.db.QueryContext(ctx, `SELECT n.nspname, c.relname, rn.nspname, rc.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+		JOIN pg_class rc ON rc.oid = pg_partition_root(c.oid) JOIN pg_namespace rn ON rn.oid = rc.relnamespace WHERE c.relispartition`)
+	if err != nil {
+		return nil, fmt.Errorf("listing partitions: %w", err)
+	}
+	defer rows.Close()
+	out := map[table]table{}
+	for rows.Next() {
+		var leaf, root table
+		if err := rows.Scan(&leaf.schema, &leaf.name, &root.schema, &root.name); err != nil {
+			return nil, err
+		}
+		out[leaf] = root
+	}
+	return out, rows.Err()
+}
+
+// loggedTable reads the beginning of a line of test_decoding: table "My schema".orders: INSERT: …
+func loggedTable(line string) (table, error) {
+	rest := strings.TrimPrefix(line, "table ")
+	schema, rest, err := identifier(rest)
+	if err != nil || !strings.HasPrefix(rest, ".") {
+		return table{}, fmt.Errorf("no schema in %q: %w", line, err)
+	}
+	name, rest, err := identifier(rest[1:])
+	if err != nil {
+		return table{}, fmt.Errorf("no table in %q: %w", line, err)
+	}
+	for _, op := range []string{": INSERT:", ": UPDATE:", ": DELETE:"} {
+		if strings.HasPrefix(rest, op) {
+			return table{schema, name}, nil
+		}
+	}
+	return table{}, fmt.Errorf("%q is no row change", line)
+}
+
+// identifier takes a name as SQL writes it from the beginning of text.
+func identifier(text string) (name, rest string, err error) {
+	if !strings.HasPrefix(text, `"`) {
+		end := strings.IndexAny(text, ".:")
+		if end < 0 {
+			return "", "", errors.New("the name has no end")
+		}
+		return text[:end], text[end:], nil
+	}
+	for i := 1; i < len(text); i++ {
+		switch {
+		case text[i] != '"':
+		case strings.HasPrefix(text[i:], `""`):
+			i++
+		default:
+			return strings.ReplaceAll(text[1:i], `""`, `"`), text[i+1:], nil
+		}
+	}
+	return "", "", errors.New("the quoted name has no end")
+}

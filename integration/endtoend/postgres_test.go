@@ -1,0 +1,170 @@
+package endtoend
+
+import (
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"cdcbridge/integration/servers"
+)
+
+// pgVersions are the oldest and the newest in the ordinary tier.
+var pgVersions = longer([]string{"18", "15"}, []string{"18", "17", "16", "15"})
+
+func TestPostgresTopicsFoldToTables(t *testing.T) {
+	kafka := servers.KafkaFor(t, servers.KafkaOptions{})
+	for _, version := range pgVersions {
+		t.Run(version, func(t *testing.T) {
+			b := newPostgresBench(t, servers.PostgresFor(t, servers.PostgresOptions{Version: version}), "shop")
+			pipeline := "fold" + version
+			config := setup{name: pipeline, b: b, brokers: kafka.Brokers()}.yaml()
+			d := start(t, config) // makes the slot, where the stream begins
+			waitState(t, d, 30*time.Second, "running")
+			stop(t, d)
+			b.write(t.Context(), t, freshSeed(t), 2, 60) // the backlog
+			d = start(t, config)
+			b.write(t.Context(), t, freshSeed(t), 3, 150)
+			catchUp(t, d, 60*time.Second)
+			b.settle(t, pipeline, kafka.Brokers(), 10*time.Second)
+			stop(t, d)
+			b.settle(t, pipeline, kafka.Brokers(), 0)
+			b.complete(t, pipeline, kafka.Brokers())
+		})
+	}
+}
+
+// TestPostgresKilled kills the daemon with SIGKILL at random instants under load, while the server is restarted, killed and
+// cuts off its replicas.
+func TestPostgresKilled(t *testing.T) {
+	kafka := servers.KafkaFor(t, servers.KafkaOptions{})
+	for _, version := range pgVersions {
+		t.Run(version, func(t *testing.T) {
+			pg := servers.PostgresFor(t, servers.PostgresOptions{Version: version})
+			b := newPostgresBench(t, pg, "shop")
+			b.load.pause = 5 * time.Millisecond // the log is read as a whole at the end
+			s := setup{name: "kill" + version, b: b, brokers: kafka.Brokers()}
+			begin(t, s)
+			done := map[string]int{}
+			s.disturb = func(t *testing.T, r *rand.Rand) { done[disturbPostgres(t, pg, r)]++ }
+			killLoop(t, kafka, b, s, longer(10, 100))
+			t.Logf("beside the kills: %v", done)
+		})
+	}
+}
+
+// TestPostgresKilledInLargeTransactions does the same where nearly every source transaction is larger than what is committed at
+// once, so that most restarts begin in the middle of one.
+func TestPostgresKilledInLargeTransactions(t *testing.T) {
+	kafka := servers.KafkaFor(t, servers.KafkaOptions{})
+	for _, version := range longer([]string{"18"}, pgVersions) {
+		t.Run(version, func(t *testing.T) {
+			pg := servers.PostgresFor(t, servers.PostgresOptions{Version: version})
+			b := newPostgresBench(t, pg, "shop")
+			b.load.large, b.load.pause = true, 30*time.Millisecond // a daemon that commits a few rows at a time must keep up
+			s := setup{name: "large" + version, b: b, brokers: kafka.Brokers(), source: ", batch_bytes: 32KiB", commit: "{max_bytes: 1KiB}"}
+			begin(t, s)
+			s.disturb = func(t *testing.T, r *rand.Rand) { disturbPostgres(t, pg, r) }
+			if splits := killLoop(t, kafka, b, s, longer(6, 100)); splits == 0 {
+				t.Error("no source transaction was split: the test proves nothing")
+			}
+		})
+	}
+}
+
+// begin lets the daemon make the slot: what was written before is not in the stream.
+func begin(t *testing.T, s setup) {
+	t.Helper()
+	d := start(t, s.yaml())
+	waitState(t, d, 30*time.Second, "running")
+	stop(t, d)
+}
+
+// disturbPostgres does one of the things that happen to servers, or nothing, and says which.
+func disturbPostgres(t *testing.T, pg *servers.Postgres, r *rand.Rand) string {
+	t.Helper()
+	ctx := t.Context()
+	again := func(err error) error {
+		if err != nil {
+			return err
+		}
+		return pg.Start(ctx)
+	}
+	deeds := map[string]func() error{
+		"nothing":         func() error { return nil },
+		"fast restart":    func() error { return again(pg.Shutdown(ctx, servers.Fast)) },
+		"immediate":       func() error { return again(pg.Shutdown(ctx, servers.Immediate)) },
+		"kill":            func() error { return again(pg.Kill()) },
+		"postmaster kill": func() error { return again(pg.KillPostmaster()) },
+		"no walsenders":   func() error { _, err := pg.EndWalsenders(ctx); return err },
+	}
+	names := slices.Sorted(maps.Keys(deeds))
+	name := names[r.IntN(len(names))]
+	if err := deeds[name](); err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	return name
+}
+
+// TestPostgresFailover loses the primary under load and goes on at the promoted standby: what the new primary has is in the
+// topics, once, and nothing that it lacks.
+func TestPostgresFailover(t *testing.T) {
+	kafka := servers.KafkaFor(t, servers.KafkaOptions{})
+	for _, version := range longer([]string{"18"}, []string{"18", "17"}) {
+		t.Run(version, func(t *testing.T) {
+			began, seed := time.Now(), freshSeed(t)
+			primary := servers.PostgresFor(t, servers.PostgresOptions{Version: version})
+			b := newPostgresBench(t, primary, "shop")
+			b.load.pause = 5 * time.Millisecond
+			s := setup{name: "failover" + version, b: b, brokers: kafka.Brokers(), source: ", failover: true"}
+			begin(t, s)
+			standby := servers.StandbyFor(t, primary, servers.StandbyOptions{FailoverSlots: true})
+			d := start(t, s.yaml())
+			quiet := b.during(t, seed)
+			if err := standby.SyncSlot(t.Context(), primary, "cdcbridge_failover"+version); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(2 * time.Second)
+			if err := primary.Kill(); err != nil {
+				t.Fatal(err)
+			}
+			quiet()
+			waitState(t, d, 60*time.Second, "retrying")
+			stop(t, d)
+			if err := standby.Promote(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			next := attachPostgres(t, standby, "shop")
+			s.b = next
+			d = start(t, s.yaml())
+			next.write(t.Context(), t, seed+100, 2, 50)
+			catchUp(t, d, 60*time.Second)
+			next.settle(t, s.name, kafka.Brokers(), 10*time.Second)
+			stop(t, d)
+			records := next.settle(t, s.name, kafka.Brokers(), 0)
+			evidence(t, began, map[string]any{"seed": seed, "transactions": b.load.committed.Load() + next.load.committed.Load(), "records": records})
+		})
+	}
+}
+
+// TestPostgresSlotDropped drops the slot while the daemon is away: the changes since then are lost, and the pipeline says so,
+// even if a new slot has the name.
+func TestPostgresSlotDropped(t *testing.T) {
+	kafka := servers.KafkaFor(t, servers.KafkaOptions{})
+	b := newPostgresBench(t, servers.PostgresFor(t, servers.PostgresOptions{}), "shop")
+	s := setup{name: "dropped", b: b, brokers: kafka.Brokers()}
+	d := start(t, s.yaml())
+	waitState(t, d, 30*time.Second, "running")
+	b.write(t.Context(), t, freshSeed(t), 2, 60)
+	b.settle(t, "dropped", kafka.Brokers(), 30*time.Second)
+	stop(t, d)
+	b.exec(t, "SELECT pg_drop_replication_slot('cdcbridge_dropped')")
+	d = start(t, s.yaml())
+	waitFailed(t, d, 30*time.Second, "slot_missing")
+	stop(t, d)
+	b.write(t.Context(), t, freshSeed(t), 1, 10)
+	b.exec(t, "SELECT pg_create_logical_replication_slot('cdcbridge_dropped', 'pgoutput')")
+	d = start(t, s.yaml())
+	waitFailed(t, d, 30*time.Second, "slot_lost")
+}
