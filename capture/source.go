@@ -80,6 +80,9 @@ type Stats struct {
 	EventTime    int64  // commit time of the newest transaction read, microseconds since the Unix epoch; 0: none yet
 	LastEvent    int64  // wall clock when anything, a heartbeat included, last came from the server, same unit
 	CaughtUp     bool   // the server had nothing more when it was last asked
+
+	// What the server keeps for this source alone, and the most that it will keep, in bytes of log; 0: nothing, no limit, or unknown.
+	RetainedBytes, RetainedLimit uint64
 }
 
 // Config is one source's section of a pipeline's configuration, with defaults already in it. The loader fills the

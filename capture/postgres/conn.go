@@ -10,7 +10,6 @@ import (
 	"os"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -23,9 +22,6 @@ import (
 type conn struct {
 	pg      *pgconn.PgConn
 	timeout time.Duration // of each statement
-
-	// warned is set when the server sent a notice or a warning: of a stream it may mean that a publication is gone.
-	warned atomic.Bool
 }
 
 // connect opens a connection. It ends early when ctx does.
@@ -37,7 +33,6 @@ func connect(ctx context.Context, cfg *Config, as session) (*conn, error) {
 	}
 	c := &conn{timeout: cfg.ConnectTimeout}
 	settings.RuntimeParams = as.startup()
-	settings.OnNotice = func(*pgconn.PgConn, *pgconn.Notice) { c.warned.Store(true) }
 	limited, cancel := context.WithTimeout(ctx, cfg.ConnectTimeout)
 	defer cancel()
 	if c.pg, err = pgconn.ConnectConfig(limited, settings); err != nil {
@@ -75,7 +70,9 @@ func clientSettings(cfg *Config) (*pgconn.Config, error) {
 	c.Host, c.Port, c.Database, c.User, c.Password = cfg.Host, uint16(cfg.Port), cfg.Database, cfg.User, string(cfg.Password)
 	c.TLSConfig, c.Fallbacks, c.KerberosSrvName, c.KerberosSpn = nil, nil, "", ""
 	c.ConnectTimeout = cfg.ConnectTimeout
-	c.DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) { return dial(ctx, cfg, network, addr) }
+	c.DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		return dial(ctx, cfg, network, addr)
+	}
 	return c, nil
 }
 

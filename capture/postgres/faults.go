@@ -67,12 +67,16 @@ func refusal(op string, e *pgconn.PgError) error {
 	case e.Code == "53300":
 		return fault.New(fault.Unreachable, op, err, "No connection is free: raise max_connections or max_wal_senders, or close what is not needed.")
 	case e.Code == "53400":
-		return fault.NewFinal(fault.SourceSettings, op, err, "No replication slot or walsender is free: drop slots that nobody uses (SELECT * FROM pg_replication_slots), or raise max_replication_slots or max_wal_senders and restart the server.")
+		return fault.NewFinal(fault.SourceSettings, op, err, noSlotHint)
+	case e.Code == "55P03":
+		return fault.New(fault.Source, op, err, "Another session holds a lock on a table (ALTER, VACUUM, CREATE INDEX): it is tried again.")
 	case class == "08", class == "57", class == "53":
 		return fault.New(fault.Unreachable, op, err, "The server is up and does not serve now: check whether it is starting, stopping, in recovery or out of resources.")
 	}
 	return fault.New(fault.Source, op, err, "Look the SQLSTATE up in the PostgreSQL manual.")
 }
+
+const noSlotHint = "No replication slot is free: drop slots that nobody uses (SELECT * FROM pg_replication_slots), or raise max_replication_slots and restart the server."
 
 const slotInUseHint = "Another connection streams from the slot. After a crash or a cut network the server keeps it until wal_sender_timeout; if another daemon runs this pipeline, stop one."
 

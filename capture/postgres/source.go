@@ -10,7 +10,12 @@ package postgres
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"log/slog"
 	"sync/atomic"
+
+	"github.com/jackc/pglogrepl"
 
 	"cdcbridge/capture"
 	"cdcbridge/changelog"
@@ -22,18 +27,25 @@ type source struct {
 	cfg *Config // with its names resolved
 	env capture.Env
 
-	repl   *conn // the walsender, which streams
-	side   *conn // for SQL beside the stream
-	facts  *serverFacts
-	filter *capture.Filter
-	from   *position // where Stream begins
-	fresh  bool      // there was no checkpoint: what the stream has not shown is not in the target
+	repl      *conn      // the walsender, which streams
+	wal       *walReader // what repl has become once the stream began
+	side      *conn      // for SQL beside the stream
+	facts     *serverFacts
+	filter    *capture.Filter // tables and exclude_tables; of partitions the selection knows more
+	selection *selection
+	from      *position // where Stream begins
+	fresh     bool      // there was no checkpoint: what the stream has not shown is not in the target
 
 	flushed atomic.Uint64 // end LSN up to which the target has everything: what the slot may forget
 	stats   atomic.Pointer[capture.Stats]
+
+	retained, limit atomic.Uint64 // bytes of log that the server keeps for the slot, and will keep at most
 }
 
 func newSource(cfg *Config, env capture.Env) *source {
+	if env.Log == nil {
+		env.Log = slog.New(slog.DiscardHandler)
+	}
 	s := &source{cfg: cfg.resolved(env.Pipeline), env: env}
 	s.stats.Store(&capture.Stats{})
 	return s
@@ -46,16 +58,92 @@ func (s *source) Open(ctx context.Context, cp changelog.Checkpoint) (_ changelog
 			_ = s.Close()
 		}
 	}()
-	if s.filter, err = capture.NewFilter(s.cfg.Tables, s.cfg.ExcludeTables); err != nil {
+	if s.selection, err = newSelection(s.cfg); err != nil {
 		return cp, fault.NewFinal(fault.Config, "reading tables", err, "")
 	}
-	if s.side, err = connect(ctx, s.cfg, session{pipeline: s.env.Pipeline}); err != nil {
+	s.filter = s.selection.match
+	if err := s.connect(ctx); err != nil {
 		return cp, err
 	}
-	if s.repl, err = connect(ctx, s.cfg, session{pipeline: s.env.Pipeline, replication: true}); err != nil {
+	s.fresh = cp.Pos == ""
+	if !s.fresh {
+		if s.from, err = parsePosition(cp.Pos); err != nil {
+			return cp, err
+		}
+		if err := s.facts.serves(ctx, s.repl, s.from); err != nil {
+			return cp, err
+		}
+	}
+	slot, err := s.prepare(ctx)
+	if err != nil {
 		return cp, err
 	}
+	if s.fresh {
+		s.from = &position{system: s.facts.system, slot: slot.name, lsn: slot.confirmed}
+	}
+	s.from.timeline = s.facts.timeline // it descends from the checkpoint's
+	if s.fresh {
+		cp.Pos = s.from.text()
+	}
+	s.flushed.Store(uint64(s.from.lsn))
+	st := *s.stats.Load()
+	st.Connected, st.Position = true, s.from.people()
+	s.stats.Store(&st)
 	return cp, nil
+}
+
+// connect opens both connections and makes sure that the server is one that can be captured.
+func (s *source) connect(ctx context.Context) (err error) {
+	as := session{pipeline: s.env.Pipeline}
+	if s.side, err = connect(ctx, s.cfg, as); err != nil {
+		return err
+	}
+	as.replication = true
+	if s.repl, err = connect(ctx, s.cfg, as); err != nil {
+		return err
+	}
+	if s.facts, err = readFacts(ctx, s.repl, as); err != nil {
+		return err
+	}
+	if err := s.facts.sameServer(ctx, s.side); err != nil {
+		return err
+	}
+	if s.facts.standby {
+		// Not final: a standby may be on its way to be the primary.
+		return fault.New(fault.SourceSettings, "checking the server", errors.New("it is a standby (in recovery)"), standbyHint)
+	}
+	var fs findings
+	fs.settings(s.facts, s.cfg)
+	return fs.problems()
+}
+
+// prepare gives the slot that the stream begins at, after everything that could make it lose rows was looked at. The publication
+// comes first: a slot decodes changes by the publications of their time.
+func (s *source) prepare(ctx context.Context) (*slotFacts, error) {
+	slot, err := readSlot(ctx, s.side, s.cfg.Slot)
+	if err != nil {
+		return nil, err
+	}
+	var from pglogrepl.LSN
+	if s.from != nil {
+		from = s.from.lsn
+		if s.from.slot != s.cfg.Slot {
+			return nil, fault.NewFinal(fault.SlotMissing, opSlot, fmt.Errorf("the checkpoint is of the slot %s and the configuration names %s", s.from.slot, s.cfg.Slot),
+				"Set slot to "+s.from.slot+", or start over as docs/operations.md says.")
+		}
+	}
+	switch {
+	case slot != nil:
+		if err := slot.problem(s.facts.database, from); err != nil {
+			return nil, err
+		}
+	case s.from != nil || s.cfg.Create == createNone:
+		return nil, missingSlot(s.cfg, s.from)
+	}
+	if err := s.ensurePublication(ctx, slot); err != nil {
+		return nil, err
+	}
+	return s.ensureSlot(ctx, slot)
 }
 
 // Ack implements capture.Source. The stream tells the server, so that the slot can forget the log before p.
@@ -73,7 +161,7 @@ func (s *source) Ack(p changelog.Position) {
 }
 
 // Stats implements capture.Source.
-func (s *source) Stats() capture.Stats { return *s.stats.Load() }
+func (s *source) Stats() capture.Stats { return s.withRetention(*s.stats.Load()) }
 
 // Close implements capture.Source.
 func (s *source) Close() error {
@@ -82,6 +170,11 @@ func (s *source) Close() error {
 			(*c).close()
 			*c = nil
 		}
+	}
+	if s.wal != nil {
+		err := s.wal.finish()
+		s.wal = nil
+		return err
 	}
 	return nil
 }
