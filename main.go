@@ -8,6 +8,7 @@ import (
 
 	"cdcbridge/capture"
 	"cdcbridge/capture/mysql"
+	"cdcbridge/capture/postgres"
 	"cdcbridge/formats"
 	"cdcbridge/formats/canal"
 	"cdcbridge/formats/debezium"
@@ -20,7 +21,7 @@ var version = "dev"
 
 func registry() config.Registry {
 	return config.Registry{
-		Sources: []capture.Kind{mysql.Kind()},
+		Sources: []capture.Kind{mysql.Kind(), postgres.Kind()},
 		Formats: []formats.Kind{debezium.Kind(), canal.Kind()},
 	}
 }
