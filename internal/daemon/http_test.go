@@ -87,7 +87,7 @@ func twoPipelines() []Pipeline {
 	good := &fakePipeline{scripts: []script{{stats: pipeline.Stats{
 		Changes: 42, Transactions: 7, Records: 50, Bytes: 4096, Commits: 4, Splits: 1, Progress: 4, Position: "binlog.000007:1234",
 		CommitTime: long.UnixMicro(), LastCommit: long.UnixMicro(), CommitTotal: 2 * time.Second, Memory: 48 << 20, InFlight: 0,
-		Source: capture.Stats{Connected: true, CaughtUp: true, Events: 99, Bytes: 5000, Position: "binlog.000007:1300", EventTime: long.UnixMicro(), LastEvent: time.Now().UnixMicro()},
+		Source: capture.Stats{Connected: true, CaughtUp: true, Events: 99, Bytes: 5000, Position: "binlog.000007:1300", EventTime: long.UnixMicro(), LastEvent: time.Now().UnixMicro(), RetainedBytes: 7000, RetainedLimit: 9000},
 		Sink:   upsert.SinkStats{Aborted: 2, Repeated: 3},
 	}}}}
 	bad := &fakePipeline{scripts: []script{{err: fault.NewFinal(fault.WrongServer, "opening the source", errBroken, "Point it at the old server.")}}}
@@ -179,6 +179,8 @@ func TestMetrics(t *testing.T) {
 		`cdcbridge_commit_duration_seconds_sum{pipeline="good"} 2`,
 		`cdcbridge_commit_duration_seconds_count{pipeline="good"} 4`,
 		`cdcbridge_lag_seconds{pipeline="good"} 0`,
+		`cdcbridge_source_retained_bytes{pipeline="good"} 7000`,
+		`cdcbridge_source_retained_limit_bytes{pipeline="good"} 9000`,
 		`cdcbridge_ready{pipeline="good"} 1`,
 		`cdcbridge_ready{pipeline="bad"} 0`,
 		`cdcbridge_pipeline_state{pipeline="good",state="failed"} 0`,

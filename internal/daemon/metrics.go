@@ -71,6 +71,12 @@ func newCollector(d *Daemon) *collector {
 	})
 	c.gauge("in_flight_bytes", "Bytes of batches and chunks between source and commit.", func(p *PipelineStatus) (float64, bool) { return float64(p.InFlightBytes), true })
 	c.gauge("memory_budget_bytes", "What in_flight_bytes may reach.", func(p *PipelineStatus) (float64, bool) { return float64(p.MemoryBytes), p.MemoryBytes > 0 })
+	c.gauge("source_retained_bytes", "Log that the source's server keeps for this pipeline alone; absent when it keeps none.", func(p *PipelineStatus) (float64, bool) {
+		return float64(p.RetainedBytes), p.RetainedBytes > 0
+	})
+	c.gauge("source_retained_limit_bytes", "What source_retained_bytes may reach before the log is lost; absent without limit.", func(p *PipelineStatus) (float64, bool) {
+		return float64(p.RetainedLimitBytes), p.RetainedLimitBytes > 0
+	})
 	return c
 }
 

@@ -42,6 +42,8 @@ type PipelineStatus struct {
 	InFlightBytes          int64    `json:"in_flight_bytes"`
 	MemoryBytes            int64    `json:"memory_bytes"` // the budget of in_flight_bytes
 	OpenTransactionSeconds *float64 `json:"open_transaction_seconds,omitempty"`
+	RetainedBytes          uint64   `json:"retained_bytes,omitempty"`       // log that the source's server keeps for this pipeline alone
+	RetainedLimitBytes     uint64   `json:"retained_limit_bytes,omitempty"` // the most that it will keep; absent: no limit, or unknown
 	Counters               Counters `json:"counters"`
 }
 
@@ -124,6 +126,7 @@ func (r *runner) status(now time.Time) PipelineStatus {
 	p.Protocol = s.Sink.Protocol
 	p.InFlightBytes, p.MemoryBytes = s.InFlight, s.Memory
 	p.OpenTransactionSeconds = since(s.OpenSince, now)
+	p.RetainedBytes, p.RetainedLimitBytes = s.Source.RetainedBytes, s.Source.RetainedLimit
 	p.Counters = r.before.plus(countersOf(s))
 	return p
 }
