@@ -143,10 +143,8 @@ func parseLogical(body []byte) (logicalBody, error) {
 	flags := c.u8()
 	b := logicalBody{Transactional: flags&1 != 0, LSN: pglogrepl.LSN(c.u64()), Prefix: c.text()}
 	n := c.u32()
-	if uint64(n) == uint64(len(c.b)) {
-		b.Content = c.bytes(int(n))
-	}
-	if !c.done() || flags > 1 {
+	b.Content = c.b
+	if c.short || uint64(n) != uint64(len(b.Content)) || flags > 1 {
 		return b, badMessage(body, "it is not a Message")
 	}
 	return b, nil

@@ -1,0 +1,92 @@
+package postgres
+
+import (
+	"context"
+	"time"
+
+	"cdcbridge/changelog"
+)
+
+// grown reports that so much log has passed that the server should soon be allowed to forget it.
+func (s *stream) grown() bool { return s.pos.lsn-s.urged >= idleGrowth }
+
+// emit gives the batch away with the position after it and begins a new one.
+func (s *stream) emit(ctx context.Context, drained bool) error {
+	b := s.batch
+	if len(s.gaps) > 0 {
+		if err := s.aside(func() error { return s.src.complete(ctx, b, s.gaps) }); err != nil {
+			return err
+		}
+		s.gaps = s.gaps[:0]
+	}
+	s.text = s.pos.appendText(s.text[:0])
+	b.Next.Pos, b.Drained = changelog.Position(s.text), drained
+	if s.urgent || s.grown() {
+		b.Soon, s.urged, s.urgent = true, s.pos.lsn, false
+	}
+	s.stats.Transactions += uint64(len(b.Txns))
+	s.stats.Changes += uint64(len(b.Changes))
+	if b.InTxn() {
+		s.stats.Transactions--
+	}
+	s.batch, s.moved = nil, false
+	s.publishStats()
+	if err := s.hand(ctx, b); err != nil {
+		return err
+	}
+	s.batch, s.sent, s.filled = changelog.NewBatch(), time.Now(), 0
+	return nil
+}
+
+// hand waits until the batch is taken and keeps the connection alive meanwhile. From then on the batch is the reader's, whatever
+// goes wrong next; one that nobody takes is released.
+func (s *stream) hand(ctx context.Context, b *changelog.Batch) error {
+	s.timer.Reset(min(tick, s.r.beat))
+	defer s.timer.Stop()
+	for {
+		select {
+		case s.out <- b:
+			return s.r.alive()
+		case <-s.done:
+			b.Release()
+			return ctx.Err()
+		case <-s.timer.C:
+			if err := s.r.alive(); err != nil {
+				b.Release()
+				return err
+			}
+			s.timer.Reset(min(tick, s.r.beat))
+		}
+	}
+}
+
+// aside runs something that takes time, not on the stream's connection, and keeps that alive meanwhile.
+func (s *stream) aside(do func() error) error {
+	result := make(chan error, 1)
+	go func() { result <- do() }()
+	ticker := time.NewTicker(min(tick, s.r.beat))
+	defer ticker.Stop()
+	for {
+		select {
+		case err := <-result:
+			return err
+		case <-ticker.C:
+			if err := s.r.alive(); err != nil {
+				<-result
+				return err
+			}
+		}
+	}
+}
+
+func (s *stream) checkPublications(ctx context.Context) error {
+	s.looked = time.Now()
+	return s.aside(func() error { return s.tables.catalog.checkPublications(ctx) })
+}
+
+func (s *stream) publishStats() {
+	s.shown = time.Now()
+	st := s.stats
+	st.Bytes, st.Position, st.CaughtUp, st.LastEvent = s.r.bytes, s.pos.people(), !s.queued, s.r.heard.UnixMicro()
+	s.src.stats.Store(&st)
+}

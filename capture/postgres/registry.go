@@ -1,0 +1,160 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+
+	"cdcbridge/changelog"
+	"cdcbridge/internal/fault"
+)
+
+// registry knows the captured tables and what the numbers in row messages mean.
+type registry struct {
+	src      *source
+	catalog  lookup
+	types    *typeBook
+	byName   map[string]*tableEntry
+	byOID    map[uint32]*related
+	last     *related   // the one that was asked for last
+	messages tableEntry // logical messages have no table, but are counted as if
+}
+
+// lookup is what the stream asks the server beside its log, on the connection for SQL.
+type lookup interface {
+	rowQuerier // pg_type
+
+	// tableFacts gives nil when there is no such table any more.
+	tableFacts(ctx context.Context, oid uint32) (*tableFacts, error)
+
+	// checkPublications gives a fault unless all publications are as they were when the source was opened.
+	checkPublications(ctx context.Context) error
+}
+
+// tableEntry is one captured table, over all its versions.
+type tableEntry struct {
+	name     string // schema.table
+	id       int
+	versions int
+	last     *changelog.Table // newest version
+
+	serial uint64 // of the transaction that slot is about
+	slot   int    // index into its tables
+}
+
+// related is what a number means: a captured table in one shape, or another table (entry nil).
+type related struct {
+	oid   uint32
+	entry *tableEntry
+	shape *shape
+}
+
+func newRegistry(src *source, c lookup) registry {
+	return registry{src: src, catalog: c, types: newTypeBook(), byName: map[string]*tableEntry{}, byOID: map[uint32]*related{}}
+}
+
+// of gives the meaning of a number.
+func (r *registry) of(oid uint32) (*related, error) {
+	if r.last != nil && r.last.oid == oid {
+		return r.last, nil
+	}
+	m := r.byOID[oid]
+	if m == nil {
+		return nil, badMessage(nil, "no Relation message announced the table number %d", oid)
+	}
+	r.last = m
+	return m, nil
+}
+
+// relation takes a Relation message in. The server repeats it whenever something about the table may have changed, which the
+// catalogue must be asked for.
+func (s *stream) relation(ctx context.Context, body []byte) error {
+	rel, err := parseRelation(body)
+	if err != nil {
+		return err
+	}
+	r := &s.tables
+	r.last = nil
+	m := &related{oid: rel.OID}
+	var facts *tableFacts
+	captured, known := s.src.selection.match.Match(rel.Schema, rel.Name), s.src.selection.viaRoot
+	if captured || !known {
+		err := s.aside(func() error {
+			var err error
+			if facts, err = r.catalog.tableFacts(ctx, rel.OID); err != nil {
+				return err
+			}
+			return r.types.load(ctx, r.catalog, rel.types())
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if facts != nil {
+		captured, known = s.src.selection.captures(facts), true
+	}
+	switch {
+	case captured:
+		m.entry = r.entry(rel.Schema + "." + rel.Name)
+		if m.shape, err = m.entry.version(&rel, facts, r); err != nil {
+			return err
+		}
+	case !known && s.src.selection.allowed.Match(rel.Schema, rel.Name):
+		return goneFault(&rel)
+	default:
+		if old := r.byOID[rel.OID]; old == nil || old.entry != nil {
+			s.log.Info("a published table is not captured, because the patterns of tables and exclude_tables leave it out", "table", rel.Schema+"."+rel.Name)
+		}
+	}
+	r.byOID[rel.OID] = m
+	return nil
+}
+
+// goneFault is for a table that no pattern names and that may have been a part of one that is captured.
+func goneFault(r *relationBody) error {
+	return fault.NewFinal(fault.SchemaUnknown, "reading the WAL stream", fmt.Errorf("the table %s.%s is gone, and only the catalogue knew whether it was a part of a captured one", r.Schema, r.Name),
+		"Name it in tables to have its last changes, or in exclude_tables to go without them.")
+}
+
+// types are the data types of all columns.
+func (r *relationBody) types() []uint32 {
+	oids := make([]uint32, len(r.Columns))
+	for i := range r.Columns {
+		oids[i] = r.Columns[i].Type
+	}
+	return oids
+}
+
+// entry finds or makes the entry of a captured table.
+func (r *registry) entry(name string) *tableEntry {
+	e := r.byName[name]
+	if e == nil {
+		e = &tableEntry{name: name, id: len(r.byName)}
+		r.byName[name] = e
+	}
+	return e
+}
+
+// version prepares a decoder. The table is the newest version when nothing about it has changed, else another one.
+func (e *tableEntry) version(rel *relationBody, facts *tableFacts, r *registry) (*shape, error) {
+	sh, err := newShape(rel, facts, r.types, e.last)
+	if err != nil {
+		return nil, err
+	}
+	sh.table.ID, sh.table.Database = e.id, r.src.cfg.Database
+	if e.last != nil {
+		sh.table.Version = e.last.Version
+		if reflect.DeepEqual(sh.table, e.last) {
+			sh.table = e.last
+			return sh, nil
+		}
+	}
+	e.versions++
+	sh.table.Version, e.last = e.versions, sh.table
+	return sh, nil
+}
+
+// query implements lookup.
+func (s *source) query(ctx context.Context, sql string, args ...string) ([][]string, error) {
+	return s.side.query(ctx, sql, args...)
+}
