@@ -109,7 +109,11 @@ func (c *checker) transactionalID(ctx context.Context) error {
 	id := c.sink.transactionalID()
 	p := producer{proto: c.proto, timeout: createPatience, counters: &counters{}}
 	err := p.repeat(ctx, kafkawire.CallInitProducerID, "using the transactional id "+id, func(ctx context.Context) (kafkawire.Code, error) {
-		_, code, err := c.sink.wire.InitProducerID(ctx, id, 0, kafkawire.NoProducer)
+		_, code, err := c.sink.wire.DescribeTransaction(ctx, id)
+		if err != nil || code != kafkawire.OK && code != kafkawire.TransactionalIDNotFound {
+			return code, err
+		}
+		_, code, err = c.sink.wire.InitProducerID(ctx, id, 0, kafkawire.NoProducer)
 		if code == kafkawire.InvalidTransactionTimeout {
 			code = kafkawire.OK
 		}
@@ -157,7 +161,7 @@ func (c *checker) target(ctx context.Context, u TopicUse) error {
 		c.add("topic "+u.Topic, "does not exist", capture.Problem, fault.TopicMissing, "Create it, with cleanup.policy=compact for mode: upsert, or set create_topics.")
 	default:
 		c.found(examineTopic(u.Topic, u.Output.Mode, meta, settings.Values), "topic "+u.Topic)
-		return c.rights(ctx, u.Topic, kafkawire.MayWrite)
+		return c.rights(ctx, u.Topic, kafkawire.MayRead|kafkawire.MayWrite)
 	}
 	return nil
 }

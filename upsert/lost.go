@@ -2,175 +2,195 @@ package upsert
 
 // This file is the one place that deals with transactions that Kafka has decided and never ended.
 //
-// A coordinator that comes back while the partitions of a transaction have no leader takes them for deleted, and calls the
-// transaction complete without control batches ("likely deleted already and hence can be skipped" in the broker's log). A
-// single broker that was killed and started again does that in most cases. The records are then neither readable nor gone:
-// they hold read_committed readers back, and whatever ends our next transaction in their partitions decides them along with it.
-// After a reopen that would make rows readable that the checkpoint does not cover, and that come again.
+// A coordinator that has the control batches of a transaction to write takes partitions that have no leader just then for
+// deleted, and calls the transaction complete without them ("likely deleted already and hence can be skipped" in the broker's
+// log). A single broker that was killed and started again does that in most cases; with several it takes a partition that has
+// lost all replicas. The records are then neither readable nor gone: they hold read_committed readers back, and whatever ends
+// our next transaction in such a partition decides them along with it. An abort would lose committed rows, a commit would make
+// aborted ones readable, which come again.
 //
-// So no transaction begins before such records are decided as the coordinator had decided them: by an empty transaction that
-// has the same partitions. The leaders tell where they are.
+// Three rules keep that away:
+//
+//   - No transaction begins before the last one has ended in every partition that it has: awaitEnd. What is left open is
+//     therefore always of the coordinator's newest transaction, and all of one.
+//   - The coordinator forgets in InitProducerID how its newest transaction was decided. So the open ends what is left before
+//     it calls InitProducerID, by control batches of its own, which are harmless when they come twice: endLost. An open that
+//     dies anywhere leaves to the next one what it has found itself.
+//   - When nobody knows any more how a transaction was decided, a person must look.
 
 import (
 	"context"
-	"encoding/json"
+	"errors"
 	"fmt"
+	"slices"
 
 	"cdcbridge/internal/fault"
 	"cdcbridge/internal/kafkawire"
 )
 
-// lostRounds bounds how often ending what was lost may be lost itself.
+// lostRounds bounds how often control batches may be lost while others are written.
 const lostRounds = 5
 
 const opLost = "ending a transaction that Kafka left open"
 
-// askFormer asks the coordinator what became of the last transaction. After InitProducerID it no longer knows.
-func (p *producer) askFormer(ctx context.Context) error {
-	p.former = ""
-	err := p.repeat(ctx, kafkawire.CallDescribeTransaction, "describing the last transaction", func(ctx context.Context) (kafkawire.Code, error) {
-		state, code, err := p.wire.DescribeTransaction(ctx, p.txnID)
-		p.former = state.State
-		if code == kafkawire.TransactionalIDNotFound || code == kafkawire.TransactionalIDAuthorization {
-			code = kafkawire.OK // there was none; or InitProducerID will say the same
-		}
-		return code, err
-	})
-	return err
-}
-
-// decision is how the coordinator decided the last transaction before takeOver. covered says that the state has an undecided
-// position: it is written last, so all rows of the transaction are there.
-func (p *producer) decision(covered bool) (commit bool, err error) {
-	switch p.former {
-	case "PrepareCommit", "CompleteCommit":
-		return true, nil
-	case "Ongoing", "PrepareAbort", "CompleteAbort", "PrepareEpochFence":
-		return false, nil
-	}
-	if covered { // an open that was interrupted has taken the id over since; only a commit leaves that behind
-		return true, nil
-	}
-	return false, fault.NewFinal(fault.TransactionsDown, opLost, fmt.Errorf("producer %s has undecided records, and the coordinator says %q of its last transaction", p.id, p.former),
-		"Look for the transaction with kafka-transactions.sh find-hanging, end it with its abort command, and restart the daemon.")
-}
-
-// endLost checks the pins, and ends the last transaction in the partitions where Kafka has left it open. The state is read
-// anew if there were any.
-func (s *Sink) endLost(ctx context.Context, txn *producer) error {
+// endLost checks the pins, and writes the control batches of the newest transaction that the coordinator has not written, as
+// the coordinator had decided.
+func (s *Sink) endLost(ctx context.Context, last kafkawire.TransactionState) error {
 	for round := 0; ; round++ {
+		if err := s.refuseSuccessor(ctx); err != nil {
+			return err
+		}
 		if err := s.checkPins(ctx); err != nil {
 			return err
 		}
-		at := []kafkawire.TopicPartition{s.stateAt()}
-		for _, n := range s.pins.all() {
-			for i := int32(0); i < n.Partitions && n.topic != s.state.Name; i++ {
-				at = append(at, kafkawire.TopicPartition{Topic: n.topic, Partition: i})
-			}
-		}
-		lost, err := s.wire.Undecided(ctx, at, txn.id.ID)
+		lost, err := s.wire.Undecided(ctx, s.pinnedPartitions(), s.producers(last))
 		if err != nil || len(lost) == 0 {
 			return err
 		}
 		if round == lostRounds {
 			return lostFault(lost)
 		}
-		commit, err := txn.decision(s.reader.covers(txn.id.ID))
+		commit, err := decision(last, lost)
 		if err != nil {
 			return err
 		}
-		s.log.Warn("Kafka has lost the end of the last transaction, it is ended again", "partitions", len(lost), "commit", commit)
-		if err := txn.endEmpty(ctx, lost, commit); err != nil {
+		s.log.Warn("Kafka has lost control batches of the last transaction, they are written again", "partitions", len(lost), "commit", commit)
+		if err := s.wire.WriteMarkers(ctx, lost, commit); err != nil {
 			return err
 		}
-		if err := txn.takeOver(ctx); err != nil { // it waits for the control batches
-			return err
-		}
-		if err := s.refuseSuccessor(ctx); err != nil {
-			return err
-		}
+		// A commit may have made pins readable, of topics that have not been looked at.
 	}
 }
 
-// endEmpty runs a transaction that has these partitions and no record.
-func (p *producer) endEmpty(ctx context.Context, at []kafkawire.TopicPartition, commit bool) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, p.timeout*2/3, errTooLate)
-	defer cancel()
-	err := p.repeat(ctx, kafkawire.CallAddPartitions, opLost, func(ctx context.Context) (kafkawire.Code, error) {
-		_, code, err := p.wire.AddPartitions(ctx, p.txnID, p.id, at)
-		return code, err
-	})
-	if err != nil {
-		return err
+// pinnedPartitions are the pipeline's partition of the state and all those of the topics that a checkpoint knows.
+func (s *Sink) pinnedPartitions() []kafkawire.TopicPartition {
+	at := []kafkawire.TopicPartition{s.stateAt()}
+	for _, n := range s.pins.all() {
+		if n.topic != s.state.Name {
+			at = append(at, partitionsOf(n.topic, n.Partitions)...)
+		}
 	}
-	return p.repeat(ctx, kafkawire.CallEndTxn, opLost, func(ctx context.Context) (kafkawire.Code, error) {
-		_, code, err := p.wire.EndTxn(ctx, p.proto, p.txnID, p.id, commit)
-		return code, err
-	})
+	return at
 }
 
-// refuseLost is for the next transaction after a broker may have restarted: when the last one was left open, this attempt ends,
-// and the next open sees to it. That a broker may have restarted is known by calls without an answer and by leaders with a new
-// epoch.
-func (p *producer) refuseLost(ctx context.Context) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, p.timeout, errTooLate)
-	defer cancel()
-	if err := p.freshen(ctx); err != nil {
-		return err
+func partitionsOf(topic string, n int32) []kafkawire.TopicPartition {
+	at := make([]kafkawire.TopicPartition, n)
+	for i := range at {
+		at[i] = kafkawire.TopicPartition{Topic: topic, Partition: int32(i)}
 	}
-	if !p.doubted && !p.routes.moved {
-		return nil
+	return at
+}
+
+// producers are the ids under which the newest transaction may have been written: the coordinator's own, unless it has just
+// given out a new one because the epochs of the old one were used up, or knows none. Then the state tells: each attempt begins
+// with a record there.
+func (s *Sink) producers(last kafkawire.TransactionState) []int64 {
+	var ids []int64
+	ended := last.State == "CompleteCommit" || last.State == "CompleteAbort"
+	if last.State != "" {
+		ids = append(ids, last.Producer.ID)
 	}
-	err := p.repeat(ctx, kafkawire.CallDescribeTransaction, "waiting for the end of the last transaction", func(ctx context.Context) (kafkawire.Code, error) {
-		state, code, err := p.wire.DescribeTransaction(ctx, p.txnID)
-		switch {
-		case code == kafkawire.TransactionalIDAuthorization: // then Undecided may come too early, which costs a reopen
-			code = kafkawire.OK
-		case err == nil && code == kafkawire.OK && !state.Settled():
-			code = kafkawire.ConcurrentTransactions
-		}
-		return code, err
-	})
-	if err != nil {
-		return err
-	}
-	var at []kafkawire.TopicPartition
-	for _, rt := range p.routes.order {
-		for i := range rt.lanes {
-			if l := &rt.lanes[i]; l.at.Topic != p.state.at.Topic || l == p.state {
-				at = append(at, l.at)
+	if last.State == "" || ended && last.Producer.Epoch == 0 {
+		for _, id := range s.reader.reader.Producers() {
+			if !slices.Contains(ids, id) {
+				ids = append(ids, id)
 			}
 		}
 	}
-	lost, err := p.wire.Undecided(ctx, at, p.id.ID)
-	if err == nil && len(lost) > 0 {
-		err = lostFault(lost)
+	return ids
+}
+
+// decision is how the coordinator has decided its newest transaction.
+func decision(last kafkawire.TransactionState, lost []kafkawire.LeftOpen) (commit bool, err error) {
+	switch last.State {
+	case "CompleteCommit":
+		return true, nil
+	case "CompleteAbort":
+		return false, nil
 	}
+	err = fmt.Errorf("producer %d has undecided records in %s, and the coordinator does not know how they were decided", lost[0].Producer.ID, list(lost))
+	const hint = "They may be of a transaction under another transactional_id_prefix, which ends by itself in transaction_timeout. If not, look for it with kafka-transactions.sh find-hanging: docs/kafka.md says how to end it."
+	if last.State == "" {
+		return false, fault.New(fault.TransactionsDown, opLost, err, hint)
+	}
+	return false, fault.NewFinal(fault.TransactionsDown, opLost, err, hint)
+}
+
+// abandon aborts what an earlier attempt has left in a topic that no checkpoint knows: had its transaction been committed, so
+// would have been the topic's pin.
+func (s *Sink) abandon(ctx context.Context, topic string, partitions int32) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, createPatience, errTooLate)
+	defer cancel()
+	lost, err := s.wire.Undecided(ctx, partitionsOf(topic, partitions), s.former)
+	if err != nil || len(lost) == 0 {
+		return err
+	}
+	s.log.Warn("Kafka has lost control batches of an aborted transaction, they are written again", "topic", topic, "partitions", len(lost))
+	return s.wire.WriteMarkers(ctx, lost, false)
+}
+
+// awaitEnd waits until the last transaction has ended, and makes sure that it has in each of its partitions. When one was left
+// open, this attempt ends, and the next open sees to it.
+//
+// The coordinator says when it believes that all control batches are written. Its belief is right if no partition was without
+// a leader, and one that was has another leader epoch since, in the eyes of the coordinator's own broker. So the leaders are
+// asked themselves only when an epoch has changed, or when a call had no answer: that costs two requests a transaction.
+func (p *producer) awaitEnd(ctx context.Context) error {
+	if !p.closing {
+		return nil
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, p.timeout, errTooLate)
+	defer cancel()
+	var coordinator int32
+	err := p.repeat(ctx, kafkawire.CallDescribeTransaction, "waiting for the end of the last transaction", func(ctx context.Context) (kafkawire.Code, error) {
+		last, code, err := p.wire.DescribeTransaction(ctx, p.txnID)
+		if err != nil || code != kafkawire.OK {
+			return code, err
+		}
+		if !last.Settled() {
+			return kafkawire.ConcurrentTransactions, nil
+		}
+		coordinator, code, err = p.wire.Coordinator(ctx, p.txnID)
+		return code, err
+	})
 	if err != nil {
 		return err
 	}
-	p.doubted, p.routes.moved = false, false
+	if err := p.glance(ctx, coordinator, p.number); fault.IsFinal(err) {
+		return err
+	} else if err != nil {
+		p.doubted = true
+	}
+	if p.doubted || p.routes.moved {
+		if err := p.refuseLost(ctx); err != nil {
+			return err
+		}
+	}
+	p.closing, p.doubted, p.routes.moved = false, false, false
 	return nil
 }
 
-// freshen looks at leaders and pins when that was a while ago.
-func (p *producer) freshen(ctx context.Context) error {
-	if !p.routes.stale() {
-		return nil
+// refuseLost asks the leaders whether the last transaction has ended.
+func (p *producer) refuseLost(ctx context.Context) error {
+	lost, err := p.wire.Undecided(ctx, p.routes.partitions(p.number), []int64{p.last})
+	if err != nil {
+		return err
 	}
-	return p.refresh(ctx, nil)
+	if len(lost) > 0 {
+		return lostFault(lost)
+	}
+	return nil
 }
 
-func lostFault(lost []kafkawire.TopicPartition) error {
-	return fault.New(fault.TransactionsDown, opLost, fmt.Errorf("there is no control batch in %s and %d other partitions", lost[0], len(lost)-1),
-		"A broker was restarted while it ended a transaction. The pipeline opens again and ends it by itself; if this repeats, look at the brokers' logs.")
+func lostFault(lost []kafkawire.LeftOpen) error {
+	return fault.New(fault.TransactionsDown, opLost, errors.New("there is no control batch in "+list(lost)),
+		"A partition had no leader while its transaction was ended. The pipeline opens again and ends it by itself; if this repeats, look at the brokers' logs.")
 }
 
-// covers reports whether the partition has a position of ours that is undecided.
-func (r *stateReader) covers(producer int64) (found bool) {
-	r.reader.PendingOf(producer, func(key []byte) {
-		var k stateKey
-		found = found || json.Unmarshal(key, &k) == nil && k.Pipeline == r.pipeline && k.Kind == kindPosition
-	})
-	return found
+// list names partitions for people.
+func list(lost []kafkawire.LeftOpen) string {
+	if len(lost) == 1 {
+		return lost[0].String()
+	}
+	return fmt.Sprintf("%s and %d other partitions", lost[0], len(lost)-1)
 }

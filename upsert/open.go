@@ -16,9 +16,10 @@ import (
 
 // Open takes the pipeline over and returns its committed checkpoint; an empty Pos means that there is none.
 //
-// The order matters: a successor of ours is left alone (a first look at the state), then InitProducerID fences and aborts
-// whoever wrote before, then the state partition is read to its end, so that nothing of the old writer can come after what we
-// have read. Then the pins are checked, and what Kafka has decided and not ended is ended.
+// The order matters: a successor of ours is left alone (a first look at the state), then what Kafka has decided and not ended
+// is ended, then InitProducerID fences and aborts whoever wrote before, then the state partition is read to its end, so that
+// nothing of the old writer can come after what we have read. The pins are checked before anything is touched, and once more
+// with those that the old writer may have added.
 func (s *Sink) Open(ctx context.Context) (changelog.Checkpoint, error) {
 	if s.txn != nil {
 		return changelog.Checkpoint{}, misuse("opening the sink", "it was opened before")
@@ -34,18 +35,21 @@ func (s *Sink) Open(ctx context.Context) (changelog.Checkpoint, error) {
 	if err := s.refuseSuccessor(ctx); err != nil {
 		return changelog.Checkpoint{}, err
 	}
+	if err := s.checkPins(ctx); err != nil {
+		return changelog.Checkpoint{}, err
+	}
 	txn := &producer{
 		wire: s.wire, txnID: s.transactionalID(), timeout: s.cfg.TransactionTimeout, proto: features.Protocol(), counters: &s.counters,
 	}
-	if err := txn.takeOver(ctx); err != nil {
+	newest, err := txn.takeOver(ctx, s.endLost)
+	if err != nil {
 		return changelog.Checkpoint{}, err
 	}
-	if err := s.refuseSuccessor(ctx); err != nil {
+	// Nothing is left open now, but if the old writer and Kafka have brought it about between two requests of ours.
+	if err := s.endLost(ctx, kafkawire.TransactionState{State: "Empty", Producer: txn.id}); err != nil {
 		return changelog.Checkpoint{}, err
 	}
-	if err := s.endLost(ctx, txn); err != nil {
-		return changelog.Checkpoint{}, err
-	}
+	s.former = append(s.producers(newest), txn.id.ID)
 	state := s.reader.state
 	s.seen, s.pos = state.claim, state.pos
 	txn.routes = newRoutes(s.wire, s.pins)

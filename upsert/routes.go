@@ -3,6 +3,7 @@ package upsert
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"cdcbridge/internal/fault"
@@ -17,7 +18,8 @@ type routes struct {
 	byTopic   map[*Topic]*route
 	order     []*route // as they were added: requests must not depend on the order of a map
 	refreshed time.Time
-	moved     bool // a partition has a new leader, or its leader was restarted
+	tried     time.Time // when it was begun to refresh all
+	moved     bool      // a partition of the last transaction was without a leader for a while
 }
 
 // route is one topic with its partitions.
@@ -65,17 +67,30 @@ func (r *routes) lane(t *Topic, partition int32) (*lane, error) {
 // stale reports that leaders and pins should be looked at again.
 func (r *routes) stale() bool { return time.Since(r.refreshed) > refreshEvery }
 
-// refresh asks for leaders and ids. A topic that is not what its pin says ends the attempt: the transaction must not commit.
-func (r *routes) refresh(ctx context.Context) error {
-	names := make([]string, len(r.order))
-	for i, rt := range r.order {
-		names[i] = rt.topic.Name
+// overdue reports that nobody has tried to look for so long.
+func (r *routes) overdue(d time.Duration) bool {
+	return time.Since(r.refreshed) > d && time.Since(r.tried) > d
+}
+
+// refresh asks a broker for leaders and ids, of the topics that a transaction has written to, or of all for transaction 0. A
+// topic that is not what its pin says ends the attempt: the transaction must not commit.
+func (r *routes) refresh(ctx context.Context, broker int32, number uint64) error {
+	began := time.Now()
+	if number == 0 {
+		r.tried = began
 	}
-	meta, err := r.wire.Metadata(ctx, names...)
+	var asked []*route
+	var names []string
+	for _, rt := range r.order {
+		if number == 0 || rt.has(number) {
+			asked, names = append(asked, rt), append(names, rt.topic.Name)
+		}
+	}
+	meta, err := r.wire.MetadataOf(ctx, broker, names...)
 	if err != nil {
 		return err
 	}
-	for _, rt := range r.order {
+	for _, rt := range asked {
 		found := meta.Topic(rt.topic.Name)
 		if err := confirmed(ctx, r.wire, rt.topic.Name, rt.topic.pin(), found); err != nil {
 			return err
@@ -83,12 +98,32 @@ func (r *routes) refresh(ctx context.Context) error {
 		for i := range rt.lanes {
 			l, epoch := &rt.lanes[i], int32(-1)
 			l.leader, epoch, _ = meta.Leader(l.at)
-			r.moved = r.moved || l.epoch >= 0 && epoch >= 0 && l.epoch != epoch
+			r.moved = r.moved || l.epoch >= 0 && l.epoch != epoch
 			l.epoch = max(l.epoch, epoch)
 		}
 	}
-	r.refreshed = time.Now()
+	if number == 0 {
+		r.refreshed = began
+	}
 	return nil
+}
+
+// has reports whether the transaction has written to the topic.
+func (rt *route) has(number uint64) bool {
+	return slices.ContainsFunc(rt.lanes, func(l lane) bool { return l.txn == number })
+}
+
+// partitions are those that the transaction has written to.
+func (r *routes) partitions(number uint64) []kafkawire.TopicPartition {
+	var at []kafkawire.TopicPartition
+	for _, rt := range r.order {
+		for i := range rt.lanes {
+			if rt.lanes[i].txn == number {
+				at = append(at, rt.lanes[i].at)
+			}
+		}
+	}
+	return at
 }
 
 // restart gives all lanes their first sequence number, for a new producer epoch.

@@ -38,6 +38,7 @@ type Sink struct {
 	pos     changelog.Position
 	pins    *pinBook
 	txn     *producer
+	former  []int64 // producer ids of this attempt and the last one, when it was opened
 	claimed bool
 	topics  map[string]*target // Topic's own
 

@@ -84,6 +84,11 @@ func (s *Sink) openTopic(ctx context.Context, name string, o *Output) (*target, 
 	if err != nil {
 		return nil, err
 	}
+	if !pinned && !created {
+		if err := s.abandon(ctx, name, int32(len(meta.Partitions))); err != nil {
+			return nil, err
+		}
+	}
 	if !pinned && !created && !o.Adopt {
 		if err := s.refuseFilled(ctx, name, len(meta.Partitions)); err != nil {
 			return nil, err

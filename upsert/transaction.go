@@ -20,13 +20,13 @@ package upsert
 //   - Classic: one epoch lasts for many transactions, so a late copy of a request could still touch a later one. After any call
 //     whose outcome was unknown for a while, the epoch is raised with our own id before the next transaction begins.
 //     KIP-890 raises it with every EndTxn; sequences then start at 0 again.
+//   - A transaction begins when the last one has ended in all of its partitions: see lost.go.
 //   - (−1,−1) as the current id is for takeOver alone, which the open always follows by reading the state: anywhere else it
 //     would take the id back from a legitimate successor.
 
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"cdcbridge/internal/fault"
@@ -51,16 +51,15 @@ type producer struct {
 	routes   *routes
 	counters *counters
 
-	state    *lane // of the state topic: part of every transaction
-	phase    phase
-	number   uint64 // of the transaction, from 1
-	unsure   bool   // classic: some call's outcome was unknown for a while
-	touched  bool   // Kafka may know of the open transaction
-	ending   bool   // EndTxn was sent: abort must not follow
-	closing  bool   // the markers of the last transaction may not be written yet
-	noPacing bool   // this user may not describe transactions
-	doubted  bool   // a broker may have restarted: see lost.go
-	former   string // what the coordinator said of the transaction before takeOver
+	state   *lane // of the state topic: part of every transaction
+	phase   phase
+	number  uint64 // of the transaction, from 1
+	unsure  bool   // classic: some call's outcome was unknown for a while
+	touched bool   // Kafka may know of the open transaction
+	ending  bool   // EndTxn was sent: abort must not follow
+	last    int64  // producer id of the last transaction
+	closing bool   // the markers of the last transaction may not be written yet
+	doubted bool   // a call had no answer since the last transaction began: see lost.go
 }
 
 // errTooLate is the cause of a context that ends because its transaction, or our patience, has no time left.
@@ -81,17 +80,40 @@ func (p *producer) attemptTime() time.Duration { return p.timeout / 3 }
 const takeOverPatience = 60 * time.Second
 
 // takeOver fences and aborts whoever held the transactional id, and waits for the markers. The state must be read after it.
-func (p *producer) takeOver(ctx context.Context) error {
+// ended is called with what the coordinator says of the newest transaction, once that is over and before it is forgotten:
+// InitProducerID makes the coordinator forget. takeOver returns what it said last.
+func (p *producer) takeOver(ctx context.Context, ended func(context.Context, kafkawire.TransactionState) error) (newest kafkawire.TransactionState, err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, takeOverPatience, errTooLate)
 	defer cancel()
-	if err := p.askFormer(ctx); err != nil {
-		return err
-	}
-	return p.repeat(ctx, kafkawire.CallInitProducerID, "taking over the transactional id "+p.txnID, func(ctx context.Context) (kafkawire.Code, error) {
-		id, code, err := p.wire.InitProducerID(ctx, p.txnID, p.timeout, kafkawire.NoProducer)
+	var stop error
+	err = p.repeat(ctx, kafkawire.CallInitProducerID, "taking over the transactional id "+p.txnID, func(attempt context.Context) (kafkawire.Code, error) {
+		said, code, err := p.wire.DescribeTransaction(attempt, p.txnID)
+		switch {
+		case err != nil:
+			return code, err
+		case code == kafkawire.TransactionalIDNotFound:
+			said = kafkawire.TransactionState{}
+		case code != kafkawire.OK:
+			return code, nil
+		case said.State != "Ongoing" && !said.Settled():
+			return kafkawire.ConcurrentTransactions, nil
+		}
+		if newest = said; said.State != "Ongoing" { // InitProducerID will only begin to abort that
+			if stop = ended(ctx, said); stop != nil {
+				return kafkawire.UnknownServerError, nil // not repeated
+			}
+		}
+		attempt, cancel := context.WithTimeout(ctx, p.attemptTime())
+		defer cancel()
+		id, code, err := p.wire.InitProducerID(attempt, p.txnID, p.timeout, kafkawire.NoProducer)
 		p.id = id
 		return code, err
 	})
+	p.unsure, p.doubted = false, false // no transaction of ours is older
+	if stop != nil {
+		return newest, stop
+	}
+	return newest, err
 }
 
 // bump raises the epoch with our own id, so that late copies of earlier requests are refused. Whatever is not a success may
@@ -112,7 +134,7 @@ func (p *producer) bump(ctx context.Context) error {
 		return err
 	}
 	p.routes.restart()
-	p.unsure, p.closing = false, false
+	p.unsure = false
 	return nil
 }
 
@@ -124,13 +146,13 @@ func (p *producer) begin(ctx context.Context) error {
 	case broken:
 		return fault.New(fault.Internal, "beginning a transaction", errors.New("the last one failed"), "The pipeline must be opened again.")
 	}
+	if err := p.awaitEnd(ctx); err != nil {
+		return err
+	}
 	if p.unsure {
 		if err := p.bump(ctx); err != nil {
 			return err
 		}
-	}
-	if err := p.refuseLost(ctx); err != nil {
-		return err
 	}
 	p.number++
 	p.counters.began.Store(time.Now().UnixNano())
@@ -190,7 +212,7 @@ func (p *producer) enlist(ctx context.Context, busy []*lane) error {
 		return nil
 	}
 	if p.proto == kafkawire.KIP890 && len(leaders) == 1 {
-		return p.awaitMarkers(ctx)
+		return nil
 	}
 	if p.state.txn != p.number && p.state.queue == nil {
 		missing = append(missing, p.state) // it joins in any case: one call fewer at the commit
@@ -206,42 +228,8 @@ func (p *producer) enlist(ctx context.Context, busy []*lane) error {
 	if err != nil {
 		return err
 	}
-	p.closing = false // the coordinator answers ConcurrentTransactions until the markers are written
 	for _, l := range missing {
 		l.txn = p.number
-	}
-	return nil
-}
-
-// Pacing: a Produce that comes before the markers of the last transaction are written waits for the broker's own retry of
-// 20 ms and more, while the coordinator tells in half a millisecond whether they are.
-const (
-	pacePause = 500 * time.Microsecond
-	paceLimit = 30 * time.Millisecond
-)
-
-// awaitMarkers waits until the last transaction is complete. It is about speed only, so an answer that does not come is not
-// an error: Produce is answered ConcurrentTransactions then.
-func (p *producer) awaitMarkers(ctx context.Context) error {
-	if !p.closing || p.noPacing {
-		return nil
-	}
-	p.closing = false
-	for limit := time.Now().Add(paceLimit); time.Now().Before(limit); {
-		state, code, err := p.wire.DescribeTransaction(ctx, p.txnID)
-		if err != nil {
-			return nil
-		}
-		if code != kafkawire.OK {
-			p.noPacing = code == kafkawire.TransactionalIDAuthorization
-			return nil
-		}
-		if state.Settled() {
-			return nil
-		}
-		if err := kafkawire.Pause(ctx, pacePause); err != nil {
-			return err
-		}
 	}
 	return nil
 }
@@ -266,7 +254,7 @@ func (p *producer) commit(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	p.ending, p.closing, p.phase = false, true, idle
+	p.ending, p.closing, p.last, p.phase = false, true, p.id.ID, idle
 	p.counters.began.Store(0)
 	if p.proto == kafkawire.KIP890 {
 		p.id = next
@@ -304,90 +292,4 @@ func (p *producer) breakOn(err error) {
 	if code, ok := codeOf(err); ok && ownershipInDoubt(code) {
 		p.counters.began.Store(0) // there is no transaction of ours to abort
 	}
-}
-
-// repeat makes a call until it is carried out. It ends with an error when the verdict is hard or when ctx ends.
-func (p *producer) repeat(ctx context.Context, call kafkawire.Call, op string, do func(context.Context) (kafkawire.Code, error)) error {
-	var answered error
-	for times := 0; ; times++ {
-		attempt, cancel := context.WithTimeout(ctx, p.attemptTime())
-		code, err := do(attempt)
-		cancel()
-		if err != nil {
-			if fault.IsFinal(err) {
-				return err
-			}
-			p.doubt(err)
-			err = reason(ctx, answered, err)
-		} else {
-			verdict, _ := kafkawire.Judge(call, p.proto, code)
-			if verdict == kafkawire.Done {
-				return nil
-			}
-			err = kafkawire.CodeFault(op, code)
-			answered = err
-			switch verdict {
-			case kafkawire.ResendSame, kafkawire.BackoffRepeat:
-			case kafkawire.RefreshMetadata:
-				if rerr := p.refresh(ctx, err); rerr != nil {
-					return rerr
-				}
-			default:
-				return err
-			}
-		}
-		if werr := p.rest(ctx, times, err); werr != nil {
-			return werr
-		}
-	}
-}
-
-// doubt notes that a call may or may not have been carried out.
-func (p *producer) doubt(err error) {
-	p.counters.repeated.Add(1)
-	p.doubted = true
-	if p.proto == kafkawire.Classic && !kafkawire.IsUnsent(err) {
-		p.unsure = true
-	}
-}
-
-// refresh is routes.refresh for the middle of a call: an answer that does not come is no error, for the call will be repeated
-// and needs one sooner or later. An attempt has the time to make sure that a topic is gone.
-func (p *producer) refresh(ctx context.Context, last error) error {
-	if p.routes == nil {
-		return nil // nothing is routed before the open is through
-	}
-	for times := 0; ; times++ {
-		attempt, cancel := context.WithTimeout(ctx, p.attemptTime()+confirmTimes*confirmPause)
-		err := p.routes.refresh(attempt)
-		cancel()
-		if err == nil || fault.IsFinal(err) {
-			return err
-		}
-		if last == nil {
-			last = err
-		}
-		if werr := p.rest(ctx, times, last); werr != nil {
-			return werr
-		}
-	}
-}
-
-// rest waits before a repetition: 1 ms, doubled up to 250 ms; what is only waiting for markers is never kept long. When the
-// time is up it returns last, the reason for the repetition.
-func (p *producer) rest(ctx context.Context, times int, last error) error {
-	d := min(time.Millisecond<<min(times, 8), 250*time.Millisecond)
-	if code, ok := codeOf(last); ok && code == kafkawire.ConcurrentTransactions {
-		d = min(d, 8*time.Millisecond)
-	}
-	if kafkawire.Pause(ctx, d) == nil {
-		return nil
-	}
-	if !errors.Is(context.Cause(ctx), errTooLate) {
-		return fmt.Errorf("talking to Kafka: %w", context.Cause(ctx))
-	}
-	if f := fault.As(last); f != nil {
-		return fmt.Errorf("%w: %w", errTooLate, last)
-	}
-	return fault.New(fault.Kafka, "waiting for Kafka", errors.Join(errTooLate, last), hintTooLate)
 }

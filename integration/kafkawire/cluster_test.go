@@ -44,6 +44,7 @@ func TestCluster(t *testing.T) {
 			t.Run("ForeignWriter", e.testForeignWriter)
 			t.Run("OpenTransaction", e.testOpenTransaction)
 			t.Run("Fence", e.testFence)
+			t.Run("Markers", e.testMarkers)
 			t.Run("ZombieBump", e.testZombieBump)
 			t.Run("Refusals", e.testRefusals)
 			t.Run("ResentBatch", e.testResentBatch)

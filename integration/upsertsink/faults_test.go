@@ -33,6 +33,7 @@ type injector struct {
 	calls atomic.Int64
 	hit   atomic.Value // string: what the k-th call was
 	armed atomic.Bool  // the next write of any connection is the one to be cut
+	dies  func()       // ends the caller after the k-th call, which makes no other one; may be nil
 }
 
 func (in *injector) into(cfg kw.Config) kw.Config {
@@ -57,10 +58,16 @@ type roundTripper struct {
 // RoundTrip counts and meddles.
 func (r roundTripper) RoundTrip(ctx context.Context, addr net.Addr, req kafka.Request) (kafka.Response, error) {
 	in := r.in
-	if in.calls.Add(1) != in.k {
+	switch n := in.calls.Add(1); {
+	case n > in.k && in.dies != nil:
+		return nil, errInjected
+	case n != in.k:
 		return r.rt.RoundTrip(ctx, addr, req)
 	}
 	in.hit.Store(kw.Describe(req))
+	if in.dies != nil {
+		defer in.dies()
+	}
 	switch in.mode {
 	case refused:
 		return nil, errInjected

@@ -19,7 +19,7 @@ func TestPermissions(t *testing.T) {
 	k := servers.KafkaFor(t, servers.KafkaOptions{Security: &servers.KafkaSecurity{Users: map[string]string{"alice": "secret"}, Authorizer: true}})
 	e := &env{kafka: k, brokers: k.Brokers(), proto: kw.KIP890}
 	p := e.pipeline(t)
-	p.wire = kw.Config{Brokers: k.Listener(servers.SASL), SASL: kw.SASL{Mechanism: kw.SASLScramSHA512, User: "alice", Password: "secret"}}
+	p.wire = e.alice()
 
 	denied := func(word string) {
 		t.Helper()
@@ -43,7 +43,8 @@ func TestPermissions(t *testing.T) {
 	denied(p.cfg.StateTopic) // may not be created
 	e.grant(t, kmsg.ACLResourceTypeTopic, p.name, kmsg.ACLOperationCreate)
 	denied("DescribeConfigs")
-	e.grant(t, kmsg.ACLResourceTypeTopic, p.name, kmsg.ACLOperationDescribeConfigs, kmsg.ACLOperationRead)
+	e.grant(t, kmsg.ACLResourceTypeTopic, p.name, kmsg.ACLOperationDescribeConfigs)
+	e.grant(t, kmsg.ACLResourceTypeTopic, p.cfg.StateTopic, kmsg.ACLOperationRead)
 	denied("transactional id")
 	e.grant(t, kmsg.ACLResourceTypeTransactionalId, "cdcbridge-", kmsg.ACLOperationWrite, kmsg.ACLOperationDescribe)
 	_, err := p.open(t.Context(), "a")
@@ -53,22 +54,61 @@ func TestPermissions(t *testing.T) {
 	r.mustWrite(t, 5)
 	r.mustCommit(t)
 	p.mustHold(t, 5)
+	denied("describing the producers of " + p.topic) // which it has created
+	e.grant(t, kmsg.ACLResourceTypeTopic, p.name, kmsg.ACLOperationRead)
+	r = p.mustOpen(t, "a")
+	r.mustWrite(t, 2)
+	r.mustCommit(t)
+	p.mustHold(t, 7)
 	for _, f := range p.checkAll(t) {
 		if f.Severity == capture.Problem {
 			t.Errorf("with all rights: %+v", f)
 		}
 	}
+	e.endLostWithRights(t)
 }
 
+// endLostWithRights needs a right that the daemon needs at no other time. Without it the pipeline stays down, and nothing is
+// touched.
+func (e *env) endLostWithRights(t *testing.T) {
+	t.Helper()
+	p := e.pipeline(t)
+	at := p.leave(t, false)
+	e.mark(t, p, at, true, isLow)
+	e.plant(t, p, at, completeCommit)
+	e.restart(t)
+	p.wire = e.alice()
+	e.grant(t, kmsg.ACLResourceTypeTopic, p.name, kmsg.ACLOperationDescribe, kmsg.ACLOperationDescribeConfigs, kmsg.ACLOperationRead, kmsg.ACLOperationWrite)
+	for range 2 {
+		_, err := p.open(t.Context(), "a")
+		wantFault(t, err, fault.Permission, true)
+		if !strings.Contains(fault.As(err).Hint, "Alter on the cluster") {
+			t.Errorf("%v does not name the right", err)
+		}
+	}
+	e.grant(t, kmsg.ACLResourceTypeCluster, "", kmsg.ACLOperationAlter)
+	p.mustGoOn(t, 14)
+}
+
+// alice is the user of the tests of rights.
+func (e *env) alice() kw.Config {
+	return kw.Config{Brokers: e.kafka.Listener(servers.SASL), SASL: kw.SASL{Mechanism: kw.SASLScramSHA512, User: "alice", Password: "secret"}}
+}
+
+// grant gives alice rights, and returns when the broker knows them.
 func (e *env) grant(t *testing.T, kind kmsg.ACLResourceType, prefix string, ops ...kmsg.ACLOperation) {
 	t.Helper()
-	b := kadm.NewACLs().ResourcePatternType(kmsg.ACLResourcePatternTypePrefixed).Allow("User:alice").AllowHosts().Operations(ops...)
-	if kind == kmsg.ACLResourceTypeTopic {
+	adm := e.admin(t)
+	b := kadm.NewACLs().ResourcePatternType(kmsg.ACLResourcePatternTypePrefixed).Allow("User:alice").AllowHosts("*").Operations(ops...)
+	switch kind {
+	case kmsg.ACLResourceTypeTopic:
 		b = b.Topics(prefix)
-	} else {
+	case kmsg.ACLResourceTypeCluster:
+		b = b.ResourcePatternType(kmsg.ACLResourcePatternTypeLiteral).Clusters()
+	default:
 		b = b.TransactionalIDs(prefix)
 	}
-	results, err := e.admin(t).CreateACLs(t.Context(), b)
+	results, err := adm.CreateACLs(t.Context(), b)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,5 +117,14 @@ func (e *env) grant(t *testing.T, kind kmsg.ACLResourceType, prefix string, ops 
 			t.Fatal(r.Err)
 		}
 	}
-	time.Sleep(500 * time.Millisecond) // brokers learn of it a moment later
+	for known := 0; known < len(ops); time.Sleep(20 * time.Millisecond) {
+		described, err := adm.DescribeACLs(t.Context(), b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		known = 0
+		for _, d := range described {
+			known += len(d.Described)
+		}
+	}
 }

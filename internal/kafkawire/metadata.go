@@ -103,15 +103,20 @@ func (m *Metadata) Leader(p TopicPartition) (broker, epoch int32, code Code) {
 // Metadata asks a broker about the cluster and the given topics, none of which it creates. Nothing is cached; with no topics
 // it tells about the brokers alone. What one broker says can be older than what another one said before.
 func (c *Client) Metadata(ctx context.Context, topics ...string) (*Metadata, error) {
-	return c.metadata(ctx, false, topics)
+	return c.metadata(ctx, AnyBroker, false, topics)
+}
+
+// MetadataOf is Metadata as one broker sees it.
+func (c *Client) MetadataOf(ctx context.Context, broker int32, topics ...string) (*Metadata, error) {
+	return c.metadata(ctx, broker, false, topics)
 }
 
 // Rights is Metadata with what this user may do with the topics.
 func (c *Client) Rights(ctx context.Context, topics ...string) (*Metadata, error) {
-	return c.metadata(ctx, true, topics)
+	return c.metadata(ctx, AnyBroker, true, topics)
 }
 
-func (c *Client) metadata(ctx context.Context, rights bool, topics []string) (*Metadata, error) {
+func (c *Client) metadata(ctx context.Context, broker int32, rights bool, topics []string) (*Metadata, error) {
 	req := newEncoder(protocol.Metadata, 12, true, c.cfg.ClientID)
 	req.array(len(topics))
 	for _, t := range topics {
@@ -122,7 +127,7 @@ func (c *Client) metadata(ctx context.Context, rights bool, topics []string) (*M
 	req.bool(false) // create missing topics
 	req.bool(rights)
 	req.tags()
-	r, err := c.call(ctx, AnyBroker, req)
+	r, err := c.call(ctx, broker, req)
 	if err != nil {
 		return nil, err
 	}

@@ -130,7 +130,7 @@ func answers() map[string]func(*encoder) {
 					e.int32(4)
 					e.int32(0)
 					e.int64(1)
-					e.int32(0)
+					e.int32(3)
 					e.int64(7 - 8*int64(i)*(1-id)) // producer 9 has an open transaction in partition 0, producer 8 everywhere
 					e.tags()
 				}
@@ -138,6 +138,18 @@ func answers() map[string]func(*encoder) {
 			}
 			e.tags()
 			e.tags()
+		},
+		"WriteTxnMarkers": func(e *encoder) {
+			e.array(1)
+			e.int64(9)
+			e.array(1)
+			e.string("t")
+			e.array(1)
+			e.int32(1)
+			e.int16(int16(NotEnoughReplicas))
+			for range 4 {
+				e.tags()
+			}
 		},
 		"Fetch": func(e *encoder) {
 			e.flex = false
@@ -234,11 +246,14 @@ func parseAs(name string, r *reader) (right bool, err error) {
 		return res[0] == ProduceResult{BaseOffset: 42, FirstRecord: -1} && res[1].Code == UnknownServerError, err
 	case "ListOffsets":
 		a := []OffsetAnswer{{TopicPartition: parts[1]}, {TopicPartition: parts[0]}}
-		codes, err := parseListOffsets(r, a, []int{1, 0})
+		codes, err := parseListOffsets(r, a, []led{{index: 1}, {index: 0}})
 		return codes[0] == OK && codes[1] == UnknownServerError && a[1].Offset == 77 && a[1].LeaderEpoch == 3, err
 	case "DescribeProducers":
-		codes, open, err := parseDescribeProducers(r, parts, 9)
-		return slices.Equal(codes, []Code{OK, OK}) && slices.Equal(open, []bool{true, false}), err
+		codes, open, err := parseDescribeProducers(r, parts, []int64{9, 7})
+		return slices.Equal(codes, []Code{OK, OK}) && slices.Equal(open, []LeftOpen{{parts[0], ProducerID{9, 4}, 3}}), err
+	case "WriteTxnMarkers":
+		codes, err := parseWriteMarkers(r, []LeftOpen{{TopicPartition: parts[1], Producer: ProducerID{9, 4}}, {TopicPartition: parts[0], Producer: ProducerID{8, 4}}})
+		return slices.Equal(codes, []Code{NotEnoughReplicas, UnknownServerError}), err
 	case "Fetch":
 		f, code, err := parseFetch(r, []FetchPart{{TopicPartition: parts[0]}})
 		return code == OK && f[0].LastStable == 9 && bytes.Equal(f[0].Records, []byte("records")) && slices.Equal(f[0].Aborted, []AbortedTxn{{4, 2}}), err

@@ -3,7 +3,7 @@ package kafkawire
 import (
 	"context"
 	"errors"
-	"fmt"
+	"slices"
 
 	"github.com/segmentio/kafka-go/protocol"
 
@@ -13,103 +13,147 @@ import (
 // apiDescribeProducers is an API that kafka-go has no name for.
 const apiDescribeProducers protocol.ApiKey = 61
 
-// Undecided returns those of parts in which the producer id has records that no control batch has decided yet: of its open
-// transaction, or of one whose control batches a broker lost. It asks the leaders and repeats what is retriable until ctx ends.
-func (c *Client) Undecided(ctx context.Context, parts []TopicPartition, producer int64) ([]TopicPartition, error) {
-	var found []TopicPartition
-	for attempt := 0; len(parts) > 0; attempt++ {
-		again, last, err := c.undecidedOnce(ctx, parts, producer, &found)
+// LeftOpen is a partition in which a producer has records that no control batch has decided: of its open transaction, or of
+// one whose control batch Kafka has lost.
+type LeftOpen struct {
+	TopicPartition
+	Producer    ProducerID // as of its last batch there
+	Coordinator int32      // epoch of the coordinator that wrote the producer's last control batch there; -1: there is none
+}
+
+// Undecided returns where the producers with these ids have records that are undecided. It asks the leaders and repeats what
+// is retriable until ctx ends.
+func (c *Client) Undecided(ctx context.Context, parts []TopicPartition, producers []int64) ([]LeftOpen, error) {
+	var found []LeftOpen
+	err := c.atLeaders(ctx, parts, question{call: CallRead, op: "describing the producers", ask: func(ctx context.Context, leader int32, group []led) ([]Code, error) {
+		asked := make([]TopicPartition, len(group))
+		for k := range group {
+			asked[k] = parts[group[k].index]
+		}
+		req := newEncoder(apiDescribeProducers, 0, true, c.cfg.ClientID)
+		req.partitions(len(asked), func(k int) string { return asked[k].Topic }, func(k int) { req.int32(asked[k].Partition) })
+		req.tags()
+		r, err := c.call(ctx, leader, req)
 		if err != nil {
 			return nil, err
 		}
-		if parts = again; len(parts) > 0 && Pause(ctx, backoff(attempt)) != nil {
-			return nil, fmt.Errorf("describing producers: %w", last)
+		codes, open, err := parseDescribeProducers(r, asked, producers)
+		if err == nil {
+			found = append(found, open...)
 		}
+		return codes, err
+	}})
+	if err != nil {
+		return nil, err
 	}
 	return found, nil
 }
 
-// undecidedOnce asks each leader once and adds to found. It returns what must be asked again with the reason, or a final error.
-func (c *Client) undecidedOnce(ctx context.Context, parts []TopicPartition, producer int64, found *[]TopicPartition) (again []TopicPartition, last, final error) {
-	failed := func(err error, group ...TopicPartition) {
-		if again, last = append(again, group...), err; fault.IsFinal(err) || errors.Is(ctx.Err(), context.Canceled) {
-			final = err
-		}
-	}
-	var names []string
-	for _, group := range groupByTopic(len(parts), func(i int) string { return parts[i].Topic }) {
-		names = append(names, parts[group[0]].Topic)
-	}
-	meta, err := c.Metadata(ctx, names...)
-	if err != nil {
-		failed(err, parts...)
-		return again, last, final
-	}
-	byLeader := map[int32][]TopicPartition{}
-	for _, at := range parts {
-		leader, _, code := meta.Leader(at)
-		if code != OK {
-			failed(readFault("finding the leader of "+at.String(), code), at)
-			continue
-		}
-		byLeader[leader] = append(byLeader[leader], at)
-	}
-	for leader, group := range byLeader {
-		codes, open, err := c.describeProducers(ctx, leader, group, producer)
-		if err != nil {
-			failed(err, group...)
-			continue
-		}
-		for i, at := range group {
-			switch {
-			case codes[i] != OK:
-				failed(readFault("describing the producers of "+at.String(), codes[i]), at)
-			case open[i]:
-				*found = append(*found, at)
-			}
-		}
-	}
-	return again, last, final
-}
-
-// describeProducers asks one leader. open[i] says that the producer has undecided records in parts[i].
-func (c *Client) describeProducers(ctx context.Context, broker int32, parts []TopicPartition, producer int64) (codes []Code, open []bool, err error) {
-	req := newEncoder(apiDescribeProducers, 0, true, c.cfg.ClientID)
-	req.partitions(len(parts), func(i int) string { return parts[i].Topic }, func(i int) { req.int32(parts[i].Partition) })
-	req.tags()
-	r, err := c.call(ctx, broker, req)
-	if err != nil {
-		return nil, nil, err
-	}
-	return parseDescribeProducers(r, parts, producer)
-}
-
-func parseDescribeProducers(r *reader, parts []TopicPartition, producer int64) (codes []Code, open []bool, err error) {
-	codes, open = make([]Code, len(parts)), make([]bool, len(parts))
+func parseDescribeProducers(r *reader, parts []TopicPartition, producers []int64) (codes []Code, open []LeftOpen, err error) {
+	codes = make([]Code, len(parts))
 	for i := range codes {
 		codes[i] = UnknownServerError // until the answer mentions it
 	}
 	r.int32() // throttle time
 	r.eachPartition(9, func(at TopicPartition) {
-		code, undecided := r.code(), false
+		if i := slices.Index(parts, at); i >= 0 {
+			codes[i] = r.code()
+		} else {
+			r.code()
+		}
 		r.string() // message
 		for n := r.array(37); n > 0 && r.err == nil; n-- {
-			id := r.int64()
-			r.int32() // epoch
+			p := LeftOpen{TopicPartition: at}
+			p.Producer = ProducerID{ID: r.int64(), Epoch: int16(r.int32())}
 			r.int32() // last sequence
 			r.int64() // last timestamp
-			r.int32() // coordinator epoch
+			p.Coordinator = r.int32()
 			start := r.int64()
 			r.tags()
-			undecided = undecided || id == producer && start >= 0
-		}
-		r.tags()
-		for i := range parts {
-			if parts[i] == at {
-				codes[i], open[i] = code, undecided
+			if start >= 0 && slices.Contains(producers, p.Producer.ID) {
+				open = append(open, p)
 			}
 		}
+		r.tags()
 	})
 	r.tags()
 	return codes, open, finish(r, "DescribeProducers")
+}
+
+// WriteMarkers writes the control batches that a coordinator failed to write, with the epoch after that of the records, so
+// that no late copy of a request can follow. It must be known that the coordinator has ended the transaction and how: this is
+// the one call that goes past it. Kafka allows it to users with Alter on the cluster, the right of kafka-transactions.sh abort;
+// to others it is a final fault. What is retriable is repeated until ctx ends; to write a control batch twice changes nothing.
+func (c *Client) WriteMarkers(ctx context.Context, open []LeftOpen, commit bool) error {
+	parts := make([]TopicPartition, len(open))
+	for i := range open {
+		parts[i] = open[i].TopicPartition
+	}
+	err := c.atLeaders(ctx, parts, question{call: CallWriteMarkers, op: "writing the control batches", ask: func(ctx context.Context, leader int32, group []led) ([]Code, error) {
+		asked := make([]LeftOpen, len(group))
+		for k := range group {
+			asked[k] = open[group[k].index]
+		}
+		req := newEncoder(protocol.WriteTxnMarkers, 1, true, c.cfg.ClientID)
+		appendMarkers(req, asked, commit)
+		r, err := c.call(ctx, leader, req)
+		if err != nil {
+			return nil, err
+		}
+		return parseWriteMarkers(r, asked)
+	}})
+	if f := fault.As(err); f != nil && errors.Is(err, ClusterAuthorizationFailed) {
+		f.Hint = "Kafka has lost control batches of this pipeline's last transaction, and this user may not write them. Grant it Alter on the cluster, restart the daemon, and take the right away again when the pipeline runs."
+	}
+	return err
+}
+
+// appendMarkers has one control batch for each producer, with an epoch of its coordinator that none of the partitions refuses.
+// A broker that refuses the whole says so only for the last one of a producer's batches.
+func appendMarkers(req *encoder, open []LeftOpen, commit bool) {
+	var producers []ProducerID
+	for i := range open {
+		if !slices.Contains(producers, open[i].Producer) {
+			producers = append(producers, open[i].Producer)
+		}
+	}
+	req.array(len(producers))
+	for _, producer := range producers {
+		var at []TopicPartition
+		coordinator := int32(0)
+		for i := range open {
+			if open[i].Producer == producer {
+				at, coordinator = append(at, open[i].TopicPartition), max(coordinator, open[i].Coordinator)
+			}
+		}
+		req.int64(producer.ID)
+		req.int16(producer.Epoch + 1)
+		req.bool(commit)
+		req.partitions(len(at), func(i int) string { return at[i].Topic }, func(i int) { req.int32(at[i].Partition) })
+		req.int32(coordinator)
+		req.tags()
+	}
+	req.tags()
+}
+
+func parseWriteMarkers(r *reader, open []LeftOpen) ([]Code, error) {
+	codes := make([]Code, len(open))
+	for k := range codes {
+		codes[k] = UnknownServerError // until the answer mentions it
+	}
+	for n := r.array(10); n > 0 && r.err == nil; n-- {
+		producer := r.int64()
+		r.eachPartition(7, func(at TopicPartition) {
+			code := r.code()
+			r.tags()
+			for k := range open {
+				if open[k].Producer.ID == producer && open[k].TopicPartition == at {
+					codes[k] = code
+				}
+			}
+		})
+		r.tags()
+	}
+	r.tags()
+	return codes, finish(r, "WriteTxnMarkers")
 }

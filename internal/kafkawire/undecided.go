@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 
 	"cdcbridge/internal/fault"
 )
@@ -20,6 +22,8 @@ type UndecidedReader struct {
 	pending map[int64][]heldRecord // by producer id, in the order of their offsets
 	scratch []byte
 	started bool
+
+	committed int64 // producer id of the newest committed records; -1: there are none
 }
 
 // heldRecord is a copy of a record whose transaction is undecided.
@@ -45,8 +49,9 @@ func (c *Client) NewUndecidedReader(at TopicPartition, keep func(key []byte) boo
 			partBytes: undecidedFetchBytes,
 			cursors:   []cursor{newCursor(at, 0)},
 		},
-		keep:    keep,
-		pending: map[int64][]heldRecord{},
+		keep:      keep,
+		pending:   map[int64][]heldRecord{},
+		committed: -1,
 	}
 }
 
@@ -62,11 +67,13 @@ func (u *UndecidedReader) Pending() int {
 	return n
 }
 
-// PendingOf calls f with the key of each record of a producer that waits for its control batch. It is valid until f returns.
-func (u *UndecidedReader) PendingOf(producer int64, f func(key []byte)) {
-	for i := range u.pending[producer] {
-		f(u.pending[producer][i].key)
+// Producers returns the producer ids of the records that wait for their control batch, and of those that were committed last.
+func (u *UndecidedReader) Producers() []int64 {
+	ids := slices.Collect(maps.Keys(u.pending))
+	if u.committed >= 0 && !slices.Contains(ids, u.committed) {
+		ids = append(ids, u.committed)
 	}
+	return ids
 }
 
 // ReadToEnd reads up to where the partition ends now (asked of its leader, never taken from a fetch, whose high watermark
@@ -175,6 +182,9 @@ func (u *UndecidedReader) mark(cur *cursor, b *Batch, emit func(*FetchedRecord) 
 	}
 	id := b.Producer.ID
 	if marker == CommitMarker {
+		if len(u.pending[id]) > 0 {
+			u.committed = id
+		}
 		for held := u.pending[id]; len(held) > 0; held = u.pending[id] {
 			h := &held[0]
 			r := FetchedRecord{

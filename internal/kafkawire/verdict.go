@@ -39,8 +39,9 @@ const (
 	CallProduce
 	CallEndTxn
 	CallDescribeTransaction // also FindCoordinator
-	CallRead                // Metadata, ListOffsets, Fetch, DescribeConfigs
+	CallRead                // Metadata, ListOffsets, Fetch, DescribeConfigs, DescribeProducers
 	CallCreateTopics
+	CallWriteMarkers
 )
 
 const (
@@ -51,8 +52,9 @@ const (
 	inDescribe = 1 << CallDescribeTransaction
 	inRead     = 1 << CallRead
 	inCreate   = 1 << CallCreateTopics
+	inMarkers  = 1 << CallWriteMarkers
 	inTxn      = inInit | inAdd | inProduce | inEnd | inDescribe
-	everywhere = inTxn | inRead | inCreate
+	everywhere = inTxn | inRead | inCreate | inMarkers
 )
 
 // rule gives a code its verdict in some calls and protocols; the first rule that fits decides.
@@ -66,6 +68,11 @@ type rule struct {
 
 var rules = []rule{
 	{code: OK, calls: everywhere, verdict: Done, why: "carried out"},
+
+	{code: InvalidProducerEpoch, calls: inMarkers, verdict: Reopen, why: "a newer producer has written there since it was looked at"},
+	{code: TransactionCoordinatorFenced, calls: inMarkers, verdict: Reopen, why: "a coordinator has written a control batch there since it was looked at"},
+	{code: NotEnoughReplicas, calls: inMarkers, verdict: BackoffRepeat, why: "replicas are catching up; nothing was appended"},
+	{code: NotEnoughReplicasAfterAppend, calls: inMarkers, verdict: BackoffRepeat, why: "it was appended; a second control batch changes nothing"},
 
 	{code: CoordinatorLoading, calls: everywhere, verdict: BackoffRepeat, why: "the coordinator is reading its log; it has not looked at the request"},
 	{code: CoordinatorNotAvailable, calls: everywhere, verdict: BackoffRepeat, why: "__transaction_state is being created or its leader elected; needs a deadline, for it may never form"},

@@ -54,6 +54,11 @@ func TestVerdicts(t *testing.T) {
 		{CallRead, both, OffsetOutOfRange, Final},
 		{CallCreateTopics, both, TopicAlreadyExists, Done},
 		{CallProduce, both, TopicAlreadyExists, Final},
+		{CallWriteMarkers, both, NotEnoughReplicas, BackoffRepeat},
+		{CallWriteMarkers, both, NotLeader, RefreshMetadata},
+		{CallWriteMarkers, both, InvalidProducerEpoch, Reopen},
+		{CallWriteMarkers, both, TransactionCoordinatorFenced, Reopen},
+		{CallWriteMarkers, both, ClusterAuthorizationFailed, Final},
 	} {
 		for _, proto := range c.protos {
 			if got, why := Judge(c.call, proto, c.code); got != c.want || why == "" {
@@ -67,7 +72,7 @@ func TestVerdicts(t *testing.T) {
 func TestRulesAreReachable(t *testing.T) {
 	for i, r := range rules {
 		reached := false
-		for call := CallInitProducerID; call <= CallCreateTopics; call++ {
+		for call := CallInitProducerID; call <= CallWriteMarkers; call++ {
 			for _, proto := range []Protocol{Classic, KIP890} {
 				if r.calls&(1<<call) == 0 || r.proto != 0 && r.proto != proto {
 					continue
