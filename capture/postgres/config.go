@@ -60,8 +60,13 @@ type StreamConfig struct {
 	// puts a note into the changelog and goes on.
 	OnTruncate string `mapstructure:"on_truncate"`
 
+	// UnchangedValues is what to do about large values that an update left as they were, which the log does not carry unless
+	// the table has REPLICA IDENTITY FULL: "reread" (default) reads them from the table; "leave" hands the change on without
+	// them, for outputs in changelog mode, where the format writes its placeholder.
+	UnchangedValues string `mapstructure:"unchanged_values"`
+
 	HeartbeatInterval time.Duration `mapstructure:"heartbeat_interval"` // how often an idle server is asked for its position; silence for three of them ends the attempt. Default 1s
-	EmitInterval      time.Duration `mapstructure:"emit_interval"`      // how often a logical message is written into an idle log. Default 0: never
+	EmitInterval      time.Duration `mapstructure:"emit_interval"`      // how often a logical message is written, so that the log moves on an idle server. Default 0: never
 	ConnectTimeout    time.Duration `mapstructure:"connect_timeout"`    // for connecting, and for each statement. Default 10s
 	BatchBytes        int           `mapstructure:"batch_bytes"`        // size at which a batch goes out, bytes in memory. Default 1048576
 }
@@ -74,6 +79,9 @@ const (
 	originNone   = "none"
 	truncateFail = "fail"
 	truncateNote = "note"
+
+	unchangedReread = "reread"
+	unchangedLeave  = "leave"
 )
 
 const (
@@ -88,7 +96,7 @@ func NewConfig() capture.Config {
 		Port: 5432, TLS: capture.TLS{Mode: capture.TLSPreferred},
 		SlotConfig: SlotConfig{Create: createBoth, PublishViaPartitionRoot: true},
 		StreamConfig: StreamConfig{
-			Origin: originAny, OnTruncate: truncateFail, HeartbeatInterval: time.Second, ConnectTimeout: 10 * time.Second, BatchBytes: 1 << 20,
+			Origin: originAny, OnTruncate: truncateFail, UnchangedValues: unchangedReread, HeartbeatInterval: time.Second, ConnectTimeout: 10 * time.Second, BatchBytes: 1 << 20,
 		},
 	}
 }
@@ -155,6 +163,9 @@ func (c *StreamConfig) validate() []error {
 	}
 	if c.OnTruncate != truncateFail && c.OnTruncate != truncateNote {
 		bad("on_truncate: %q is neither %q nor %q", c.OnTruncate, truncateFail, truncateNote)
+	}
+	if c.UnchangedValues != unchangedReread && c.UnchangedValues != unchangedLeave {
+		bad("unchanged_values: %q is neither %q nor %q", c.UnchangedValues, unchangedReread, unchangedLeave)
 	}
 	if c.HeartbeatInterval < 100*time.Millisecond || c.HeartbeatInterval > time.Hour {
 		bad("heartbeat_interval: %v is not between 100ms and 1h", c.HeartbeatInterval)

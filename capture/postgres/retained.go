@@ -13,6 +13,7 @@ import (
 
 const (
 	lookEvery = time.Minute
+	warnAgain = 10 * time.Minute // the same danger is not logged at every look
 
 	unlimitedWarning = 10 << 30 // bytes of retained log from which a slot without limit is worth a warning
 	soon             = time.Hour
@@ -41,7 +42,7 @@ func judge(slot *slotFacts, limitMB int64, rate float64) retention {
 	if rate > 0 && slot.safe >= 0 {
 		r.left = max(time.Duration(min(float64(slot.safe)/rate, 1e8)*float64(time.Second)), time.Second)
 	}
-	r.danger = r.retained > r.limit/2 && (slot.wal == "unreserved" || r.retained > r.limit/4*3 || r.left > 0 && r.left < soon) || slot.wal == "unreserved"
+	r.danger = slot.wal == "unreserved" || r.retained > r.limit/4*3 || r.retained > r.limit/2 && r.left > 0 && r.left < soon
 	return r
 }
 
@@ -75,26 +76,37 @@ func (fs *findings) retention(slot *slotFacts, limitMB int64, rate float64) {
 	}
 }
 
-// watch looks at the slot once a minute until ctx ends, over a connection of its own, which it opens for each look: the stream
-// must not wait for it. A look that fails is logged and tried again; the stream finds out by itself what is wrong.
+// watch looks at the slot once a minute until ctx ends, and writes logical messages if it is to, over a connection of its own: the
+// stream must not wait for it. What fails is logged and tried again; the stream finds out by itself what is wrong.
 func (s *source) watch(ctx context.Context) {
-	tick := time.NewTicker(lookEvery)
-	defer tick.Stop()
-	var last lookResult
+	w := watcher{s: s}
+	defer w.leave()
+	looks := time.NewTicker(lookEvery)
+	defer looks.Stop()
+	var emits <-chan time.Time
+	if s.cfg.EmitInterval > 0 {
+		t := time.NewTicker(s.cfg.EmitInterval)
+		defer t.Stop()
+		emits = t.C
+	}
+	w.try(ctx, "looking at the replication slot", w.look)
 	for {
-		now, err := s.look(ctx)
-		if err != nil && ctx.Err() == nil {
-			s.env.Log.Warn("looking at the replication slot", "slot", s.cfg.Slot, "error", err)
-		}
-		if err == nil {
-			s.report(judge(&now.slot, now.limitMB, now.rate(last)), now, &last)
-		}
 		select {
 		case <-ctx.Done():
 			return
-		case <-tick.C:
+		case <-looks.C:
+			w.try(ctx, "looking at the replication slot", w.look)
+		case <-emits:
+			w.try(ctx, "writing a logical message", w.emit)
 		}
 	}
+}
+
+// watcher is the state of watch.
+type watcher struct {
+	s    *source
+	c    *conn // nil when there is none
+	last lookResult
 }
 
 // lookResult is what one look saw.
@@ -114,49 +126,70 @@ func (l lookResult) rate(before lookResult) float64 {
 	return float64(l.end-before.end) / max(l.at.Sub(before.at).Seconds(), 0.001)
 }
 
-func (s *source) look(ctx context.Context) (lookResult, error) {
-	out := lookResult{at: time.Now()}
-	c, err := connect(ctx, s.cfg, session{pipeline: s.env.Pipeline})
-	if err != nil {
-		return out, err
+func (w *watcher) try(ctx context.Context, op string, do func(context.Context) error) {
+	err := w.reach(ctx)
+	if err == nil {
+		err = do(ctx)
 	}
-	defer c.close()
-	rows, err := c.query(ctx, "SELECT pg_current_wal_lsn(), setting::bigint FROM pg_settings WHERE name = 'max_slot_wal_keep_size'")
 	if err != nil {
-		return out, err
+		w.leave()
+	}
+	if err != nil && ctx.Err() == nil {
+		w.s.env.Log.Warn(op, "slot", w.s.cfg.Slot, "error", err)
+	}
+}
+
+func (w *watcher) reach(ctx context.Context) (err error) {
+	if w.c == nil {
+		w.c, err = connect(ctx, w.s.cfg, session{pipeline: w.s.env.Pipeline})
+	}
+	return err
+}
+
+func (w *watcher) leave() {
+	if w.c != nil {
+		w.c.close()
+		w.c = nil
+	}
+}
+
+// emit writes a logical message. It does not wait for synchronous standbys, which may be what is broken.
+func (w *watcher) emit(ctx context.Context) error {
+	_, err := w.c.query(ctx, "BEGIN; SET LOCAL synchronous_commit = local; SELECT pg_logical_emit_message(true, 'cdcbridge', "+quote(w.s.env.Pipeline)+"); COMMIT")
+	return err
+}
+
+func (w *watcher) look(ctx context.Context) error {
+	now := lookResult{at: time.Now(), warned: w.last.warned}
+	rows, err := w.c.query(ctx, "SELECT pg_current_wal_lsn(), setting::bigint FROM pg_settings WHERE name = 'max_slot_wal_keep_size'")
+	if err != nil {
+		return err
 	}
 	end, err := parseLSN(rows[0][0])
 	if err != nil {
-		return out, err
+		return err
 	}
-	out.end = uint64(end)
-	if out.limitMB, err = parseBytes(rows[0][1]); err != nil {
-		return out, err
+	now.end = uint64(end)
+	if now.limitMB, err = parseBytes(rows[0][1]); err != nil {
+		return err
 	}
-	slot, err := readSlot(ctx, c, s.cfg.Slot)
+	slot, err := readSlot(ctx, w.c, w.s.cfg.Slot)
 	if err != nil {
-		return out, err
+		return err
 	}
 	if slot == nil {
-		return out, missingSlot(s.cfg, s.from)
+		return missingSlot(w.s.cfg, w.s.from)
 	}
-	out.slot = *slot
-	return out, nil
-}
-
-// warnAgain is how often the same danger is logged.
-const warnAgain = 10 * time.Minute
-
-// report publishes a look's numbers and warns, not at every look.
-func (s *source) report(r retention, now lookResult, last *lookResult) {
-	s.retained.Store(uint64(max(r.retained, 0)))
-	s.limit.Store(uint64(max(r.limit, 0)))
-	now.warned = last.warned
-	if r.danger && now.at.Sub(last.warned) >= warnAgain {
-		s.env.Log.Warn("the server keeps much log for the replication slot", "slot", s.cfg.Slot, "detail", r.text(), "hint", retentionHint)
+	now.slot = *slot
+	r := judge(slot, now.limitMB, now.rate(w.last))
+	w.s.retained.Store(uint64(max(r.retained, 0)))
+	w.s.limit.Store(uint64(max(r.limit, 0)))
+	if r.danger && now.at.Sub(now.warned) >= warnAgain {
+		w.s.env.Log.Warn("the server keeps much log for the replication slot", "slot", slot.name, "detail", r.text(), "hint", retentionHint)
 		now.warned = now.at
 	}
-	*last = now
+	w.last = now
+	return nil
 }
 
 // withRetention adds what the last look saw.
