@@ -4,7 +4,7 @@ SHELL    := /bin/bash
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 FUZZTIME ?= 10s
 GO       ?= go
-SOURCE   ?= mysql
+SOURCE   ?= postgres
 LINTER   ?= $(or $(shell command -v golangci-lint),$(shell $(GO) env GOPATH)/bin/golangci-lint)
 
 .PHONY: help

@@ -168,7 +168,8 @@ func (*postgres) Language() language {
 			`CREATE TABLE orders (id bigint PRIMARY KEY, customer_id int NOT NULL, status order_status NOT NULL,
 				total numeric(10,2) NOT NULL, placed timestamp(3) NOT NULL, touched timestamptz(3) NOT NULL)`,
 			`CREATE TABLE order_items (order_id bigint, line smallint, product varchar(40) NOT NULL, quantity int NOT NULL, price numeric(8,2) NOT NULL, PRIMARY KEY (order_id, line))`,
-			// So that the log has the whole old row and the lines show what has changed. The default, the key, would do.
+			// With this the log has the whole old row, and the lines show what has changed. cdcbridge needs no more than the
+			// default, the key, which order_items keeps.
 			`ALTER TABLE customers REPLICA IDENTITY FULL`,
 			`ALTER TABLE orders REPLICA IDENTITY FULL`,
 		},

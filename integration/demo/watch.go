@@ -146,7 +146,7 @@ func (w *watcher) print(r *kgo.Record, now time.Time) error {
 		case "u":
 			sign, color, text = "~", "33", difference(e.Before, e.After, key)
 		case "d":
-			sign, color, text = "-", "31", join(e.Before, key)
+			sign, color, text = "-", "31", join(e.Before.known(), key)
 		default:
 			return fmt.Errorf("unknown operation %q", e.Op)
 		}
@@ -177,6 +177,11 @@ func header(r *kgo.Record, name string) string {
 		}
 	}
 	return ""
+}
+
+// known leaves out what is null, as in the old row of which the log has the key only.
+func (o object) known() object {
+	return slices.DeleteFunc(slices.Clone(o), func(m member) bool { return m.value == "null" })
 }
 
 // join renders members but those of the key, which stands in front already.
