@@ -1,6 +1,7 @@
 package endtoend
 
 import (
+	"context"
 	"maps"
 	"math/rand/v2"
 	"slices"
@@ -46,10 +47,8 @@ func TestPostgresKilled(t *testing.T) {
 			b.load.pause = 5 * time.Millisecond // the log is read as a whole at the end
 			s := setup{name: "kill" + version, b: b, brokers: kafka.Brokers()}
 			begin(t, s)
-			done := map[string]int{}
-			s.disturb = func(t *testing.T, r *rand.Rand) { done[disturbPostgres(t, pg, r)]++ }
+			s.disturb = disturbances(pg)
 			killLoop(t, kafka, b, s, longer(10, 100))
-			t.Logf("beside the kills: %v", done)
 		})
 	}
 }
@@ -65,7 +64,7 @@ func TestPostgresKilledInLargeTransactions(t *testing.T) {
 			b.load.large, b.load.pause = true, 30*time.Millisecond // a daemon that commits a few rows at a time must keep up
 			s := setup{name: "large" + version, b: b, brokers: kafka.Brokers(), source: ", batch_bytes: 32KiB", commit: "{max_bytes: 1KiB}"}
 			begin(t, s)
-			s.disturb = func(t *testing.T, r *rand.Rand) { disturbPostgres(t, pg, r) }
+			s.disturb = disturbances(pg)
 			if splits := killLoop(t, kafka, b, s, longer(6, 100)); splits == 0 {
 				t.Error("no source transaction was split: the test proves nothing")
 			}
@@ -81,30 +80,40 @@ func begin(t *testing.T, s setup) {
 	stop(t, d)
 }
 
-// disturbPostgres does one of the things that happen to servers, or nothing, and says which.
-func disturbPostgres(t *testing.T, pg *servers.Postgres, r *rand.Rand) string {
-	t.Helper()
-	ctx := t.Context()
+// troubles are the things that happen to a server and its replicas.
+func troubles(ctx context.Context, pg *servers.Postgres) map[string]func() error {
 	again := func(err error) error {
 		if err != nil {
 			return err
 		}
 		return pg.Start(ctx)
 	}
-	deeds := map[string]func() error{
-		"nothing":         func() error { return nil },
-		"fast restart":    func() error { return again(pg.Shutdown(ctx, servers.Fast)) },
-		"immediate":       func() error { return again(pg.Shutdown(ctx, servers.Immediate)) },
-		"kill":            func() error { return again(pg.Kill()) },
-		"postmaster kill": func() error { return again(pg.KillPostmaster()) },
-		"no walsenders":   func() error { _, err := pg.EndWalsenders(ctx); return err },
+	return map[string]func() error{
+		"nothing":            func() error { return nil },
+		"fast restart":       func() error { return again(pg.Shutdown(ctx, servers.Fast)) },
+		"immediate restart":  func() error { return again(pg.Shutdown(ctx, servers.Immediate)) },
+		"kill":               func() error { return again(pg.Kill()) },
+		"kill of postmaster": func() error { return again(pg.KillPostmaster()) },
+		"walsenders ended":   func() error { _, err := pg.EndWalsenders(ctx); return err },
 	}
-	names := slices.Sorted(maps.Keys(deeds))
-	name := names[r.IntN(len(names))]
-	if err := deeds[name](); err != nil {
-		t.Fatalf("%s: %v", name, err)
+}
+
+// disturbances has them all happen in random order, and again when each has been there.
+func disturbances(pg *servers.Postgres) func(*testing.T, *rand.Rand) {
+	var left []string
+	return func(t *testing.T, r *rand.Rand) {
+		t.Helper()
+		all := troubles(t.Context(), pg)
+		if len(left) == 0 {
+			left = slices.Sorted(maps.Keys(all))
+			r.Shuffle(len(left), func(i, j int) { left[i], left[j] = left[j], left[i] })
+		}
+		name := left[0]
+		left = left[1:]
+		if err := all[name](); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
 	}
-	return name
 }
 
 // TestPostgresFailover loses the primary under load and goes on at the promoted standby: what the new primary has is in the

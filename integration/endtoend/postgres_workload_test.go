@@ -85,7 +85,7 @@ func (p *postgresDatabase) writeEverything(r *rand.Rand) string {
 
 func (p *postgresDatabase) writeOrders(r *rand.Rand) string {
 	const ids = 500
-	switch r.IntN(40) {
+	switch r.IntN(100) {
 	case 0: // large, and now and then rolled back
 		return fmt.Sprintf("INSERT INTO app.orders (id, customer, note, qty) SELECT g, 1, 'large', 1 FROM generate_series(1000, %d) g ON CONFLICT (id) DO UPDATE SET qty = app.orders.qty + 1", 1000+r.IntN(1500))
 	case 1:
