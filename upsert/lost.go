@@ -14,8 +14,8 @@ package upsert
 //   - No transaction begins before the last one has ended in every partition that it has: awaitEnd. What is left open is
 //     therefore always of the coordinator's newest transaction, and all of one.
 //   - The coordinator forgets in InitProducerID how its newest transaction was decided. So the open ends what is left before
-//     it calls InitProducerID, by control batches of its own, which are harmless when they come twice: endLost. An open that
-//     dies anywhere leaves to the next one what it has found itself.
+//     it calls InitProducerID, by control batches of its own: endLost. An open that dies anywhere leaves to the next one what
+//     it has found itself.
 //   - When nobody knows any more how a transaction was decided, a person must look.
 
 import (
@@ -31,11 +31,14 @@ import (
 // lostRounds bounds how often control batches may be lost while others are written.
 const lostRounds = 5
 
+// errMoved says that the coordinator has gone on since it was asked.
+var errMoved = errors.New("the coordinator has gone on")
+
 const opLost = "ending a transaction that Kafka left open"
 
 // endLost checks the pins, and writes the control batches of the newest transaction that the coordinator has not written, as
-// the coordinator had decided.
-func (s *Sink) endLost(ctx context.Context, last kafkawire.TransactionState) error {
+// the coordinator had decided. It returns errMoved when that is no longer the newest one.
+func (s *Sink) endLost(ctx context.Context, txn *producer, newest kafkawire.TransactionState) error {
 	for round := 0; ; round++ {
 		if err := s.refuseSuccessor(ctx); err != nil {
 			return err
@@ -43,22 +46,26 @@ func (s *Sink) endLost(ctx context.Context, last kafkawire.TransactionState) err
 		if err := s.checkPins(ctx); err != nil {
 			return err
 		}
-		lost, err := s.wire.Undecided(ctx, s.pinnedPartitions(), s.producers(last))
+		lost, err := s.wire.Undecided(ctx, s.pinnedPartitions(), s.producers(newest))
 		if err != nil || len(lost) == 0 {
 			return err
 		}
 		if round == lostRounds {
 			return lostFault(lost)
 		}
-		commit, err := decision(last, lost)
+		commit, err := decision(newest, lost)
 		if err != nil {
 			return err
 		}
+		// The old writer may live, and go on as soon as its transaction has ended everywhere: what is open may be another one.
+		if now, code, err := s.wire.DescribeTransaction(ctx, txn.txnID); err != nil || code != kafkawire.OK || now != newest {
+			return errMoved
+		}
 		s.log.Warn("Kafka has lost control batches of the last transaction, they are written again", "partitions", len(lost), "commit", commit)
-		if err := s.wire.WriteMarkers(ctx, lost, commit); err != nil {
+		if err := s.wire.WriteMarkers(ctx, lost, commit); fault.IsFinal(err) {
 			return err
 		}
-		// A commit may have made pins readable, of topics that have not been looked at.
+		// What had no answer is looked at again; and a commit may have made pins readable, of topics that were not looked at.
 	}
 }
 
@@ -146,6 +153,9 @@ func (p *producer) awaitEnd(ctx context.Context) error {
 		last, code, err := p.wire.DescribeTransaction(ctx, p.txnID)
 		if err != nil || code != kafkawire.OK {
 			return code, err
+		}
+		if last.State == "Ongoing" { // not by us: by another instance, or by a late copy of a request
+			return kafkawire.InvalidTxnState, nil
 		}
 		if !last.Settled() {
 			return kafkawire.ConcurrentTransactions, nil

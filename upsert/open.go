@@ -46,7 +46,7 @@ func (s *Sink) Open(ctx context.Context) (changelog.Checkpoint, error) {
 		return changelog.Checkpoint{}, err
 	}
 	// Nothing is left open now, but if the old writer and Kafka have brought it about between two requests of ours.
-	if err := s.endLost(ctx, kafkawire.TransactionState{State: "Empty", Producer: txn.id}); err != nil {
+	if err := s.endLost(ctx, txn, kafkawire.TransactionState{State: "Empty", Producer: txn.id}); err != nil {
 		return changelog.Checkpoint{}, err
 	}
 	s.former = append(s.producers(newest), txn.id.ID)

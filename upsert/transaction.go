@@ -82,7 +82,7 @@ const takeOverPatience = 60 * time.Second
 // takeOver fences and aborts whoever held the transactional id, and waits for the markers. The state must be read after it.
 // ended is called with what the coordinator says of the newest transaction, once that is over and before it is forgotten:
 // InitProducerID makes the coordinator forget. takeOver returns what it said last.
-func (p *producer) takeOver(ctx context.Context, ended func(context.Context, kafkawire.TransactionState) error) (newest kafkawire.TransactionState, err error) {
+func (p *producer) takeOver(ctx context.Context, ended func(context.Context, *producer, kafkawire.TransactionState) error) (newest kafkawire.TransactionState, err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, takeOverPatience, errTooLate)
 	defer cancel()
 	var stop error
@@ -99,7 +99,10 @@ func (p *producer) takeOver(ctx context.Context, ended func(context.Context, kaf
 			return kafkawire.ConcurrentTransactions, nil
 		}
 		if newest = said; said.State != "Ongoing" { // InitProducerID will only begin to abort that
-			if stop = ended(ctx, said); stop != nil {
+			switch stop = ended(ctx, p, said); {
+			case errors.Is(stop, errMoved):
+				return kafkawire.ConcurrentTransactions, nil
+			case stop != nil:
 				return kafkawire.UnknownServerError, nil // not repeated
 			}
 		}
@@ -110,7 +113,7 @@ func (p *producer) takeOver(ctx context.Context, ended func(context.Context, kaf
 		return code, err
 	})
 	p.unsure, p.doubted = false, false // no transaction of ours is older
-	if stop != nil {
+	if stop != nil && !errors.Is(stop, errMoved) {
 		return newest, stop
 	}
 	return newest, err

@@ -21,6 +21,7 @@ type led struct {
 type question struct {
 	call Call   // judges the codes
 	op   string // in the gerund
+	once bool   // a call without an answer is not repeated
 	// ask makes the call to one leader and returns a code for each partition of the group. An error is about all of them.
 	ask func(ctx context.Context, leader int32, group []led) ([]Code, error)
 }
@@ -91,6 +92,9 @@ func (r *round) ask(ctx context.Context, leader int32, group []led) error {
 		indexes := make([]int, len(group))
 		for k := range group {
 			indexes[k] = group[k].index
+		}
+		if r.q.once && !IsUnsent(err) {
+			return err
 		}
 		return r.failed(ctx, err, indexes...)
 	}

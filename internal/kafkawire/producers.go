@@ -80,16 +80,17 @@ func parseDescribeProducers(r *reader, parts []TopicPartition, producers []int64
 	return codes, open, finish(r, "DescribeProducers")
 }
 
-// WriteMarkers writes the control batches that a coordinator failed to write, with the epoch after that of the records, so
-// that no late copy of a request can follow. It must be known that the coordinator has ended the transaction and how: this is
-// the one call that goes past it. Kafka allows it to users with Alter on the cluster, the right of kafka-transactions.sh abort;
-// to others it is a final fault. What is retriable is repeated until ctx ends; to write a control batch twice changes nothing.
+// WriteMarkers writes the control batches that a coordinator failed to write, with the epoch of the records, so that a late
+// copy of the request cannot end a transaction of a newer epoch. It must be known that the coordinator has ended the
+// transaction and how: this is the one call that goes past it. Kafka allows it to users with Alter on the cluster, the right
+// of kafka-transactions.sh abort; to others it is a final fault. What a broker has refused for a while is repeated until ctx
+// ends, and what had no answer is not: only Undecided tells what became of it.
 func (c *Client) WriteMarkers(ctx context.Context, open []LeftOpen, commit bool) error {
 	parts := make([]TopicPartition, len(open))
 	for i := range open {
 		parts[i] = open[i].TopicPartition
 	}
-	err := c.atLeaders(ctx, parts, question{call: CallWriteMarkers, op: "writing the control batches", ask: func(ctx context.Context, leader int32, group []led) ([]Code, error) {
+	err := c.atLeaders(ctx, parts, question{call: CallWriteMarkers, op: "writing the control batches", once: true, ask: func(ctx context.Context, leader int32, group []led) ([]Code, error) {
 		asked := make([]LeftOpen, len(group))
 		for k := range group {
 			asked[k] = open[group[k].index]
@@ -127,7 +128,7 @@ func appendMarkers(req *encoder, open []LeftOpen, commit bool) {
 			}
 		}
 		req.int64(producer.ID)
-		req.int16(producer.Epoch + 1)
+		req.int16(producer.Epoch)
 		req.bool(commit)
 		req.partitions(len(at), func(i int) string { return at[i].Topic }, func(i int) { req.int32(at[i].Partition) })
 		req.int32(coordinator)
