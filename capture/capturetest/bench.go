@@ -179,38 +179,62 @@ func (a *attempt) close() {
 	}
 }
 
+// running is a stream under way.
+type running struct {
+	b      *bench
+	out    chan *changelog.Batch
+	failed chan error // the stream's end
+	cancel context.CancelFunc
+}
+
+// run begins to stream. The test reads out, or does not.
+func (a *attempt) run() *running {
+	ctx, cancel := context.WithTimeout(a.b.Context(), 2*patience)
+	r := &running{b: a.b, out: make(chan *changelog.Batch), failed: make(chan error, 1), cancel: cancel}
+	go func() { r.failed <- a.src.Stream(ctx, r.out) }()
+	return r
+}
+
+// stop cancels the stream and waits for its end.
+func (r *running) stop() {
+	r.b.Helper()
+	r.cancel()
+	select {
+	case err := <-r.failed:
+		if !errors.Is(err, context.Canceled) {
+			r.b.Errorf("a stream that was cancelled ended with %v", err)
+		}
+	case <-time.After(patience):
+		r.b.Fatalf("a stream that was cancelled %v ago has not ended", patience)
+	}
+}
+
 // stream runs the source until enough says so or the stream ends by itself, which is the error.
 func (a *attempt) stream(enough func(*recording) bool) (*recording, error) {
 	a.b.Helper()
-	ctx, cancel := context.WithTimeout(a.b.Context(), patience)
-	defer cancel()
-	out, failed := make(chan *changelog.Batch), make(chan error, 1)
-	go func() { failed <- a.src.Stream(ctx, out) }()
-	got := newRecording(a.b.name+"_", a.from)
+	r := a.run()
+	defer r.cancel()
+	got, late := newRecording(a.b.name+"_", a.from), time.After(patience)
 	for {
 		select {
-		case batch := <-out:
+		case batch := <-r.out:
 			err := got.add(batch)
 			batch.Release()
 			if err == nil && !enough(got) {
 				continue
 			}
-			cancel()
-			if ended := <-failed; !errors.Is(ended, context.Canceled) {
-				a.b.Errorf("a cancelled stream ended with %v", ended)
-			}
+			r.stop()
 			if err != nil {
 				a.b.Fatalf("batch %d: %v", got.batches, err)
 			}
 			return got, nil
-		case err := <-failed:
+		case err := <-r.failed:
 			if err == nil {
 				a.b.Fatal("a stream ended by itself and without an error")
 			}
-			if ctx.Err() != nil {
-				a.b.Fatalf("not enough came in %v: %d changes in %d batches, the last of them %q", patience, len(got.changes), got.batches, tail(got.briefs()))
-			}
 			return got, err
+		case <-late:
+			a.b.Fatalf("not enough came in %v: %d changes in %d batches, the last of them %q", patience, len(got.changes), got.batches, tail(got.briefs()))
 		}
 	}
 }

@@ -101,31 +101,24 @@ func cancelAtAnyTime(b *bench) {
 // cancelled reads some batches, or all, and cancels after a delay.
 func (b *bench) cancelled(what string, a *attempt, read int, delay time.Duration) {
 	b.Helper()
-	ctx, cancel := context.WithCancel(b.Context())
-	defer cancel()
-	out, failed := make(chan *changelog.Batch), make(chan error, 1)
-	go func() { failed <- a.src.Stream(ctx, out) }()
+	r := a.run()
+	defer r.cancel()
 	got := newRecording(b.name+"_", a.from)
 	for got.batches < read && !b.complete(got) {
 		select {
-		case batch := <-out:
+		case batch := <-r.out:
 			if err := got.add(batch); err != nil {
 				b.Fatal(err)
 			}
 			batch.Release()
-		case err := <-failed:
+		case err := <-r.failed:
 			b.Fatalf("before it was cancelled %s: %v", what, err)
 		}
 	}
 	time.Sleep(delay)
-	b.within("the end of a stream that was cancelled "+what, func() {
-		cancel()
-		if err := <-failed; !errors.Is(err, context.Canceled) {
-			b.Errorf("a stream that was cancelled %s ended with %v", what, err)
-		}
-	})
+	b.within("the end of a stream that was cancelled "+what, r.stop)
 	select {
-	case batch, open := <-out:
+	case batch, open := <-r.out:
 		b.Errorf("after a stream that was cancelled %s its channel gave %v, %v", what, batch, open)
 	default:
 	}
@@ -260,21 +253,18 @@ func (b *bench) caughtUp(o Options, at changelog.Checkpoint) {
 	b.Helper()
 	a := b.mustOpen(o, at)
 	defer a.close()
-	ctx, cancel := context.WithTimeout(b.Context(), patience)
-	defer cancel()
-	out, failed := make(chan *changelog.Batch), make(chan error, 1)
-	go func() { failed <- a.src.Stream(ctx, out) }()
-	defer func() { cancel(); <-failed }()
+	r := a.run()
+	defer r.cancel()
 	for begun := time.Now(); ; {
 		st := a.src.Stats()
 		if st.CaughtUp && st.LastEvent > begun.Add(time.Second).UnixMicro() {
-			return // it heard of a server that has had nothing to say for a second
+			r.stop() // it heard of a server that has had nothing to say for a second
+			return
 		}
 		select {
-		case batch := <-out:
+		case batch := <-r.out:
 			batch.Release()
-		case err := <-failed:
-			failed <- err
+		case err := <-r.failed:
 			b.Fatalf("an idle stream ended with %v", err)
 		case <-time.After(20 * time.Millisecond):
 			if time.Since(begun) > patience/2 {

@@ -1,7 +1,6 @@
 package capturetest
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"runtime"
@@ -102,10 +101,8 @@ func backPressure(b *bench) {
 	o := b.options()
 	o.Batch = 256 << 10
 	a := b.mustOpen(o, changelog.Checkpoint{})
-	ctx, cancel := context.WithTimeout(b.Context(), 2*patience)
-	defer cancel()
-	out, failed := make(chan *changelog.Batch), make(chan error, 1)
-	go func() { failed <- a.src.Stream(ctx, out) }()
+	r := a.run()
+	defer r.cancel()
 	before := liveHeap()
 	for i := range txns {
 		b.exec(fill(b.table("a"), i*rows, rows, width))
@@ -120,18 +117,17 @@ func backPressure(b *bench) {
 	got := newRecording(b.name+"_", a.from)
 	for !b.complete(got) {
 		select {
-		case batch := <-out:
+		case batch := <-r.out:
 			err := got.add(batch)
 			batch.Release()
 			if err != nil {
 				b.Fatalf("batch %d: %v", got.batches, err)
 			}
-		case err := <-failed:
+		case err := <-r.failed:
 			b.Fatalf("back-pressure ended the stream after %d changes: %v", len(got.changes), err)
 		}
 	}
-	cancel()
-	<-failed
+	r.stop()
 	if got.largest > 2*o.Batch || len(got.changes) != txns*rows+1 {
 		b.Errorf("%d changes, the largest batch has %d bytes", len(got.changes), got.largest)
 	}
@@ -164,14 +160,12 @@ func batchesKeepTheirMemory(b *bench) {
 	var all []held
 	var positions []changelog.Position // as they came
 	a := b.mustOpen(o, start)
-	ctx, cancel := context.WithTimeout(b.Context(), patience)
-	defer cancel()
-	out, failed := make(chan *changelog.Batch), make(chan error, 1)
-	go func() { failed <- a.src.Stream(ctx, out) }()
+	r := a.run()
+	defer r.cancel()
 	got := newRecording(b.name+"_", a.from)
 	for !b.complete(got) {
 		select {
-		case batch := <-out:
+		case batch := <-r.out:
 			from := len(got.changes)
 			if err := got.add(batch); err != nil {
 				b.Fatal(err)
@@ -181,12 +175,11 @@ func batchesKeepTheirMemory(b *bench) {
 			} else {
 				all = append(all, held{batch, from})
 			}
-		case err := <-failed:
+		case err := <-r.failed:
 			b.Fatal(err)
 		}
 	}
-	cancel()
-	<-failed
+	r.stop()
 	a.close()
 	for _, h := range all {
 		again := newRecording(b.name+"_", start)

@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"time"
-
-	"cdcbridge/changelog"
 )
 
 // connectionCut cuts the connection while the source reads, waits for its reader, and waits for the server. Each time the
@@ -45,10 +43,8 @@ func (b *bench) interrupted(what string, interrupt func(context.Context) error) 
 func (b *bench) interruptedAt(what string, a *attempt, changes int, interrupt func(context.Context) error) *recording {
 	b.Helper()
 	defer a.close()
-	ctx, cancel := context.WithTimeout(b.Context(), 2*patience)
-	defer cancel()
-	out, failed := make(chan *changelog.Batch), make(chan error, 1)
-	go func() { failed <- a.src.Stream(ctx, out) }()
+	r := a.run()
+	defer r.cancel()
 	got := newRecording(b.name+"_", a.from)
 	interrupted := make(chan error, 1)
 	begun := false
@@ -56,19 +52,19 @@ func (b *bench) interruptedAt(what string, a *attempt, changes int, interrupt fu
 		if len(got.changes) >= changes {
 			if !begun {
 				begun = true
-				go func() { interrupted <- interrupt(ctx) }()
+				go func() { interrupted <- interrupt(b.Context()) }()
 			}
 			time.Sleep(20 * time.Millisecond) // some parts are still to come when it happens
 		}
 		select {
-		case batch := <-out:
+		case batch := <-r.out:
 			err := got.add(batch)
 			batch.Release()
 			if err != nil {
 				b.Fatalf("batch %d: %v", got.batches, err)
 			}
 			a.src.Ack(got.last().Pos)
-		case err := <-failed:
+		case err := <-r.failed:
 			if !begun {
 				b.Fatalf("before %s: %v", what, err)
 			}

@@ -1,7 +1,6 @@
 package capturetest
 
 import (
-	"context"
 	"fmt"
 
 	"cdcbridge/changelog"
@@ -190,15 +189,13 @@ func (b *bench) endOf(o Options, at changelog.Checkpoint) error {
 		return err
 	}
 	defer a.close()
-	ctx, cancel := context.WithTimeout(b.Context(), patience)
-	defer cancel()
-	out, failed := make(chan *changelog.Batch), make(chan error, 1)
-	go func() { failed <- a.src.Stream(ctx, out) }()
+	r := a.run()
+	defer r.cancel()
 	for {
 		select {
-		case batch := <-out:
+		case batch := <-r.out:
 			batch.Release()
-		case err := <-failed:
+		case err := <-r.failed:
 			return err
 		}
 	}
