@@ -210,3 +210,40 @@ func TestSessions(t *testing.T) {
 		})
 	}
 }
+
+// TestRetainedLogIsShown lets a running source say how much log is kept for it, and move an idle log by messages of its own.
+func TestRetainedLogIsShown(t *testing.T) {
+	for _, v := range versions {
+		t.Run(v, func(t *testing.T) {
+			b := newBench(t, servers.PostgresOptions{Version: v, Settings: map[string]string{"max_slot_wal_keep_size": "1GB"}})
+			b.exec("CREATE TABLE t (id int PRIMARY KEY)")
+			at := b.begin(b.config())
+			b.exec("SELECT pg_logical_emit_message(false, 'noise', repeat('x', 3000000))", "CHECKPOINT")
+			cfg := b.config()
+			cfg.Messages, cfg.EmitInterval = true, 100*time.Millisecond
+			src, _, err := open(t, cfg, at)
+			if err != nil {
+				t.Fatal(err)
+			}
+			messages := 0
+			_, err = run(t, src, &seen{}, false, func(s *seen) bool {
+				messages = 0
+				for _, n := range s.notes {
+					if strings.Contains(n, "test") {
+						messages++
+					}
+				}
+				return messages >= 3
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if st := src.Stats(); st.RetainedBytes < 3_000_000 || st.RetainedBytes > 200<<20 || st.RetainedLimit < 1<<30 || st.RetainedLimit > 1<<30+64<<20 {
+				t.Errorf("%d bytes are retained, of %d", st.RetainedBytes, st.RetainedLimit)
+			}
+			if err := src.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
