@@ -12,6 +12,7 @@ import (
 
 // publicationFacts is a row of pg_publication.
 type publicationFacts struct {
+	oid     uint32 // another one of the same name is another publication
 	name    string
 	all     bool // FOR ALL TABLES: somebody else made it
 	viaRoot bool
@@ -20,7 +21,7 @@ type publicationFacts struct {
 }
 
 func readPublication(ctx context.Context, c *conn, name string) (*publicationFacts, error) {
-	rows, err := c.query(ctx, "SELECT puballtables, pubviaroot, pubinsert, pubupdate, pubdelete, pubtruncate, pg_has_role(pubowner, 'USAGE') FROM pg_publication WHERE pubname = $1", name)
+	rows, err := c.query(ctx, "SELECT puballtables, pubviaroot, pubinsert, pubupdate, pubdelete, pubtruncate, pg_has_role(pubowner, 'USAGE'), oid FROM pg_publication WHERE pubname = $1", name)
 	if err != nil || len(rows) == 0 {
 		return nil, err
 	}
@@ -31,7 +32,8 @@ func readPublication(ctx context.Context, c *conn, name string) (*publicationFac
 			p.lacks = append(p.lacks, op)
 		}
 	}
-	return p, nil
+	p.oid, err = parseOID(r[7])
+	return p, err
 }
 
 const opPublication = "checking the publication"
@@ -87,17 +89,28 @@ func (s *source) ensurePublication(ctx context.Context, slot *slotFacts) error {
 	for _, f := range ts.unreachable {
 		s.env.Log.Warn("a table matches and cannot be captured: its changes are in no log", "table", f.full(), "kind", f.nature())
 	}
-	if p == nil {
-		return s.alterPublication(ctx, "made", ts.wanted)
-	}
 	missing := unpublished(ts)
-	if len(missing) == 0 {
-		return nil
-	}
-	if s.cfg.Create == createNone || p.all {
+	switch {
+	case p == nil:
+		err = s.alterPublication(ctx, "made", ts.wanted)
+	case len(missing) == 0:
+	case s.cfg.Create == createNone || p.all:
 		return notPublished(s.cfg, missing)
+	default:
+		err = s.alterPublication(ctx, "extended", missing)
 	}
-	return s.alterPublication(ctx, "extended", missing)
+	if err != nil {
+		return err
+	}
+	if p == nil {
+		if p, err = readPublication(ctx, s.side, s.cfg.Publication); err != nil {
+			return err
+		}
+	}
+	if p != nil {
+		s.published = p.oid
+	}
+	return s.checkPublications(ctx)
 }
 
 // unpublished gives the tables that belong into the publication and are not in it.
@@ -217,15 +230,15 @@ func withoutColumns(cfg *Config) *Config {
 	return &c
 }
 
-// checkPublications makes sure, while the stream runs, that the publication is there: without it newer servers send nothing and say so in
-// a warning only.
+// checkPublications makes sure that the publication is the one that the source was opened with: without it the server sends
+// nothing, newer ones say so in a warning only, and one that was made again lacks what was written meanwhile.
 func (s *source) checkPublications(ctx context.Context) error {
 	p, err := readPublication(ctx, s.side, s.cfg.Publication)
 	if err != nil {
 		return err
 	}
-	if p == nil {
-		return fault.NewFinal(fault.SlotLost, opPublication, errors.New("the publication "+s.cfg.Publication+" is gone"),
+	if p == nil || p.oid != s.published {
+		return fault.NewFinal(fault.SlotLost, opPublication, errors.New("the publication "+s.cfg.Publication+" was dropped"),
 			"What is written without it is never sent. Start over as docs/operations.md says.")
 	}
 	return p.problem(s.cfg)

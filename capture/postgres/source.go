@@ -33,6 +33,7 @@ type source struct {
 	facts     *serverFacts
 	filter    *capture.Filter // tables and exclude_tables; of partitions the selection knows more
 	selection *selection
+	published uint32    // the publication
 	from      *position // where Stream begins
 	fresh     bool      // there was no checkpoint: what the stream has not shown is not in the target
 

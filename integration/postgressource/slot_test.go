@@ -245,6 +245,38 @@ func TestSlotGone(t *testing.T) {
 	}
 }
 
+// TestPublicationGoesWhileRunning stops a stream whose publication is dropped, or dropped and made again: what was written between
+// is missing, and newer servers say nothing.
+func TestPublicationGoesWhileRunning(t *testing.T) {
+	for _, v := range versions {
+		for name, again := range map[string]string{"dropped": "", "made again": "CREATE PUBLICATION cdcbridge_test FOR TABLE t WITH (publish_via_partition_root = true)"} {
+			t.Run(v+" "+name, func(t *testing.T) {
+				b := newBench(t, servers.PostgresOptions{Version: v})
+				b.exec("CREATE TABLE t (id int PRIMARY KEY)")
+				at := b.begin(b.config())
+				b.exec("INSERT INTO t VALUES (1)")
+				gone := false
+				_, err := collect(t, b.config(), at, func(s *seen) bool {
+					if !gone && len(s.changes) > 0 {
+						gone = true
+						b.exec("DROP PUBLICATION cdcbridge_test", "INSERT INTO t VALUES (2)")
+						if again != "" {
+							b.exec(again, "INSERT INTO t VALUES (3)")
+						}
+					}
+					if strings.Contains(strings.Join(s.changes, ";"), "-> 3") {
+						t.Fatalf("row 3 came without row 2: %q", s.changes)
+					}
+					return false
+				})
+				if code := fault.CodeOf(err); code != fault.SlotLost && code != fault.SlotMissing {
+					t.Errorf("got %v", err)
+				}
+			})
+		}
+	}
+}
+
 // TestOtherSystem refuses a checkpoint of another cluster, and of this one's future.
 func TestOtherSystem(t *testing.T) {
 	b := newBench(t, servers.PostgresOptions{})
