@@ -10,6 +10,9 @@ import (
 // grown reports that so much log has passed that the server should soon be allowed to forget it.
 func (s *stream) grown() bool { return s.pos.lsn-s.urged >= idleGrowth }
 
+// size is what the batch takes in memory once its gaps are filled.
+func (s *stream) size() int { return s.batch.Size() + s.owed }
+
 // emit gives the batch away with the position after it and begins a new one.
 func (s *stream) emit(ctx context.Context, drained bool) error {
 	b := s.batch
@@ -17,7 +20,8 @@ func (s *stream) emit(ctx context.Context, drained bool) error {
 		if err := s.aside(func() error { return s.src.complete(ctx, b, s.gaps) }); err != nil {
 			return err
 		}
-		s.gaps = s.gaps[:0]
+		clear(s.gaps)
+		s.gaps, s.owed = s.gaps[:0], 0
 	}
 	s.text = s.pos.appendText(s.text[:0])
 	b.Next.Pos, b.Drained = changelog.Position(s.text), drained

@@ -213,6 +213,7 @@ func memReader(wire net.Conn) *walReader {
 func memStream(t testing.TB, wire net.Conn, from *position, batchBytes int) (*stream, chan *changelog.Batch, *memCatalog) {
 	t.Helper()
 	cfg := NewConfig().(*Config)
+	cfg.UnchangedValues = unchangedLeave // there is no server to read from
 	cfg.Tables, cfg.ExcludeTables, cfg.BatchBytes, cfg.Database = []string{"public.*"}, []string{"public.other"}, batchBytes, "shop"
 	selected, err := newSelection(cfg)
 	if err != nil {

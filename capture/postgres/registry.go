@@ -37,6 +37,7 @@ type tableEntry struct {
 	id       int
 	versions int
 	last     *changelog.Table // newest version
+	gapSize  int              // what the missing values of a change are taken to need, in bytes of memory
 
 	serial uint64 // of the transaction that slot is about
 	slot   int    // index into its tables
@@ -129,7 +130,7 @@ func (r *relationBody) types() []uint32 {
 func (r *registry) entry(name string) *tableEntry {
 	e := r.byName[name]
 	if e == nil {
-		e = &tableEntry{name: name, id: len(r.byName)}
+		e = &tableEntry{name: name, id: len(r.byName), gapSize: firstGapSize}
 		r.byName[name] = e
 	}
 	return e

@@ -13,7 +13,8 @@ import (
 type shape struct {
 	table    *changelog.Table
 	columns  []columnType
-	identity []bool // the column's old value is logged
+	oids     []uint32 // types of the columns
+	identity []bool   // the column's old value is logged
 }
 
 // newShape prepares a decoder. The types of all columns must have been loaded into the book. The catalogue's facts decorate
@@ -21,7 +22,7 @@ type shape struct {
 func newShape(r *relationBody, facts *tableFacts, types *typeBook, before *changelog.Table) (*shape, error) {
 	n := len(r.Columns)
 	t := &changelog.Table{Origin: "postgresql", Schema: r.Schema, Name: r.Name, Columns: make([]changelog.Column, n)}
-	s := &shape{table: t, columns: make([]columnType, n), identity: make([]bool, n)}
+	s := &shape{table: t, columns: make([]columnType, n), oids: r.types(), identity: make([]bool, n)}
 	for i, col := range r.Columns {
 		var err error
 		if s.columns[i], err = types.column(col.Type, col.Modifier); err != nil {

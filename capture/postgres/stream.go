@@ -51,7 +51,8 @@ type stream struct {
 	looked     time.Time     // when the publication was last looked at
 
 	batch  *changelog.Batch
-	gaps   []int // changes of the batch whose After is not whole
+	gaps   []gap // changes of the batch whose After is not whole
+	owed   int   // what they are taken to need, in bytes of memory
 	filled int   // size of the batch after its last whole transaction
 	usual  int   // size of the transaction before
 	txn    txn

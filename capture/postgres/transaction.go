@@ -60,6 +60,9 @@ func (s *stream) rewind(m batchMark) {
 	b := s.batch
 	clear(b.Changes[m.changes:])
 	b.Txns, b.Runs, b.Changes, b.Notes = b.Txns[:m.txns], b.Runs[:m.runs], b.Changes[:m.changes], b.Notes[:m.notes]
+	for _, g := range s.gaps[m.gaps:] {
+		s.owed -= g.size
+	}
 	s.gaps = s.gaps[:m.gaps]
 }
 
@@ -117,7 +120,7 @@ func clipped(evs []event) []event {
 // message and by the transaction before: that is cheaper than to move its rows later.
 func (s *stream) makeRoom(ctx context.Context, size int) error {
 	t := &s.txn
-	if t.inBatch >= 0 || t.mark.txns == 0 || s.batch.Size()+max(size, s.usual) < s.cfg.BatchBytes {
+	if t.inBatch >= 0 || t.mark.txns == 0 || s.size()+max(size, s.usual) < s.cfg.BatchBytes {
 		return nil
 	}
 	t.mark = batchMark{}
@@ -129,7 +132,7 @@ func (s *stream) append(ctx context.Context, ev event) error {
 	if err := s.take(ev); err != nil {
 		return err
 	}
-	if s.batch.Size() < s.cfg.BatchBytes {
+	if s.size() < s.cfg.BatchBytes {
 		return nil
 	}
 	return s.overflow(ctx)
@@ -162,12 +165,13 @@ func (s *stream) take(ev event) error {
 	b := s.batch
 	at := len(b.Changes)
 	b.Changes = append(b.Changes, changelog.Change{Index: index, TableIndex: row, Pos: uint64(ev.pos)})
-	gap, err := ev.shape.decodeRow(b, &b.Changes[at], ev.data)
+	missing, err := ev.shape.decodeRow(b, &b.Changes[at], ev.data)
 	if err != nil {
 		return err
 	}
-	if gap {
-		s.gaps = append(s.gaps, at)
+	if missing {
+		s.gaps = append(s.gaps, gap{change: at, xid: t.xid, shape: ev.shape, entry: ev.table, size: ev.table.gapSize, body: ev.data})
+		s.owed += ev.table.gapSize
 	}
 	s.extend(ev, at)
 	return nil
@@ -236,7 +240,7 @@ func (s *stream) overflow(ctx context.Context) error {
 			return err
 		}
 		t.mark = batchMark{}
-		if err := s.redo(events); err != nil || s.batch.Size() < s.cfg.BatchBytes {
+		if err := s.redo(events); err != nil || s.size() < s.cfg.BatchBytes {
 			return err
 		}
 	}
@@ -303,7 +307,7 @@ func (s *stream) end(ctx context.Context, c commitBody) error {
 	t.events = clipped(t.events)
 	s.lastCommit = t.commit
 	s.moveTo(c.End)
-	size := s.batch.Size()
+	size := s.size()
 	s.usual = size - s.filled
 	s.filled = size
 	switch {

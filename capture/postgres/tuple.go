@@ -121,3 +121,41 @@ func (s *shape) carryOver(ch *changelog.Change) (gap bool) {
 	}
 	return gap
 }
+
+// sentColumn is one column of a tuple as it was sent: text is nil unless the kind is columnText.
+type sentColumn struct {
+	kind byte
+	text []byte
+}
+
+// texts reads the rows of an Update without decoding them; old is nil when there is none. They borrow from the message.
+func (s *shape) texts(body []byte) (old, row []sentColumn, err error) {
+	p := body[5:]
+	if len(p) > 0 && (p[0] == tupleOld || p[0] == tupleOfKey) {
+		if old, p, err = s.tupleTexts(p[1:]); err != nil {
+			return nil, nil, err
+		}
+	}
+	if len(p) == 0 || p[0] != tupleNew {
+		return nil, nil, badMessage(body, "the new row is missing")
+	}
+	row, _, err = s.tupleTexts(p[1:])
+	return old, row, err
+}
+
+func (s *shape) tupleTexts(p []byte) ([]sentColumn, []byte, error) {
+	c := cursor{b: p}
+	if n := int(c.u16()); n != len(s.columns) {
+		return nil, nil, s.mismatch("a row has %d columns, the relation has %d", n, len(s.columns))
+	}
+	out := make([]sentColumn, len(s.columns))
+	for i := range out {
+		if out[i].kind = c.u8(); out[i].kind == columnText {
+			out[i].text = c.bytes(int(c.u32()))
+		}
+	}
+	if c.short {
+		return nil, nil, s.mismatch("a row ends early")
+	}
+	return out, c.b, nil
+}

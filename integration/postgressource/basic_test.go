@@ -100,30 +100,6 @@ func TestTableChangesItsShape(t *testing.T) {
 	}
 }
 
-func TestLargeValuesThatDoNotChange(t *testing.T) {
-	for _, v := range versions {
-		t.Run(v, func(t *testing.T) {
-			b := newBench(t, servers.PostgresOptions{Version: v})
-			b.exec("CREATE TABLE t (id int PRIMARY KEY, big text, n int); ALTER TABLE t ALTER big SET STORAGE EXTERNAL; ALTER TABLE t REPLICA IDENTITY FULL")
-			cfg := b.config()
-			at := b.begin(cfg)
-			b.exec("INSERT INTO t VALUES (1, repeat('x', 1000000), 1)", "UPDATE t SET n = 2", "DELETE FROM t")
-			got, err := collect(t, cfg, at, changesAtLeast(3))
-			if err != nil {
-				t.Fatal(err)
-			}
-			row := "1,xxxxxxxxxx…(1000000),"
-			sameList(t, got.plain, []string{"t insert - -> " + row + "1", "t update " + row + "1 -> " + row + "2", "t delete " + row + "2 -> -"})
-
-			b.exec("INSERT INTO t VALUES (2, repeat('x', 1000000), 1)", "ALTER TABLE t REPLICA IDENTITY DEFAULT", "UPDATE t SET n = 2")
-			_, err = collect(t, cfg, got.last(), never)
-			if f := wantFault(t, err, fault.SourceSettings); !f.Final || !strings.Contains(f.Hint, `ALTER TABLE "public"."t" REPLICA IDENTITY FULL`) {
-				t.Error(f)
-			}
-		})
-	}
-}
-
 func TestTruncate(t *testing.T) {
 	for _, v := range versions {
 		t.Run(v, func(t *testing.T) {

@@ -49,6 +49,7 @@ type change struct {
 	key    string // key of the row after
 	op     changelog.Op
 	after  string
+	fill   changelog.Fill
 }
 
 func (s *seen) add(t testing.TB, b *changelog.Batch) {
@@ -67,7 +68,7 @@ func (s *seen) add(t testing.TB, b *changelog.Batch) {
 			what := fmt.Sprintf("%s %s -> %s", c.Op, render(c.Before), render(c.After))
 			s.plain = append(s.plain, r.Table.Name+" "+what)
 			s.changes = append(s.changes, fmt.Sprintf("%s #%d %s/%d %s", strings.Clone(b.Txns[r.Txn].ID), c.Index, r.Table.Name, c.TableIndex, what))
-			s.order = append(s.order, change{r.Table.Name, key(c.Before), key(c.After), c.Op, render(c.After)})
+			s.order = append(s.order, change{r.Table.Name, key(c.Before), key(c.After), c.Op, render(c.After), c.Fill})
 		}
 	}
 	if covered != len(b.Changes) {
@@ -206,7 +207,7 @@ func (s *seen) fold(table string) map[string]string {
 		if c.before != "" {
 			delete(rows, c.before)
 		}
-		if c.op != changelog.Delete {
+		if c.op != changelog.Delete && c.fill != changelog.Gone {
 			rows[c.key] = c.after
 		}
 	}
