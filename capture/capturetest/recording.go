@@ -152,7 +152,7 @@ func (r *recording) addTxns(b *changelog.Batch) error {
 			return fmt.Errorf("%s begins again", x.ID)
 		case r.within && (x.First || x.ID != r.open.id):
 			return fmt.Errorf("%s comes where %s has not ended", x.ID, r.open.id)
-		case !x.First && !r.within && r.batches > 1:
+		case !x.First && !r.within && len(r.seen) > 0: // the first one may have been begun before a restart
 			return fmt.Errorf("%s goes on without a begin", x.ID)
 		case time.Since(time.UnixMicro(x.Commit)).Abs() > 24*time.Hour:
 			return fmt.Errorf("%s was committed at %v", x.ID, time.UnixMicro(x.Commit))

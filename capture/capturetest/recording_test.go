@@ -46,6 +46,7 @@ func TestRecordingFindsBreaches(t *testing.T) {
 	}{
 		{want: "", batches: []*changelog.Batch{txn("1", true), txn("2", false), rest("2"), txn("3", true)}},
 		{want: "", batches: []*changelog.Batch{rest("1"), txn("2", true)}}, // resumed within
+		{want: "", batches: []*changelog.Batch{{Next: changelog.Checkpoint{Pos: "x"}}, rest("1")}},
 		{want: "begins again", batches: []*changelog.Batch{txn("1", true), txn("1", true)}},
 		{want: "goes on without a begin", batches: []*changelog.Batch{txn("1", true), rest("2")}},
 		{want: "has not ended", batches: []*changelog.Batch{txn("1", false), txn("2", true)}},
