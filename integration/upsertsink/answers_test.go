@@ -55,7 +55,7 @@ func TestAnswers(t *testing.T) {
 					}
 					t.Run(fmt.Sprintf("Repeated/%d", code), func(t *testing.T) { t.Parallel(); e.testRepeated(t, code) })
 				}
-				for name, test := range map[string]func(*testing.T){"Deadline": e.testDeadline, "Pace": e.testPace, "NeverACoordinator": e.testNeverACoordinator} {
+				for name, test := range map[string]func(*testing.T){"Deadline": e.testDeadline, "RealReason": e.testRealReason, "Pace": e.testPace, "NeverACoordinator": e.testNeverACoordinator} {
 					t.Run(name, func(t *testing.T) { t.Parallel(); test(t) })
 				}
 			})
@@ -207,6 +207,45 @@ func (e *answered) testDeadline(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.mustHold(t, 14)
+}
+
+// testRealReason adds partitions to the state topic under an open transaction, in which the broker then says nothing but that
+// the one before is being ended. The sink finds out what is wrong before its time is up.
+func (e *answered) testRealReason(t *testing.T) {
+	p := e.pipeline(t)
+	p.cfg.TransactionTimeout = 9 * time.Second
+	r := p.mustOpen(t, "a")
+	r.mustWrite(t, 1)
+	if _, err := e.admin(t).CreatePartitions(t.Context(), 1, p.cfg.StateTopic); err != nil {
+		t.Fatal(err)
+	}
+	busy := servers.KafkaRule{Key: kmsg.Produce, Fate: servers.Alter,
+		Match: func(req kmsg.Request) bool { return len(batchesOf(req, p.topic)) > 0 },
+		Change: func(_ kmsg.Request, resp kmsg.Response) {
+			for _, part := range resp.(*kmsg.ProduceResponse).Topics[0].Partitions {
+				failing(p.topic, part.Partition, kw.ConcurrentTransactions)(nil, resp)
+			}
+		},
+	}
+	if e.proto == kw.Classic {
+		busy.Key = kmsg.AddPartitionsToTxn
+		busy.Match = func(req kmsg.Request) bool {
+			return req.(*kmsg.AddPartitionsToTxnRequest).TransactionalID == p.transactionalID()
+		}
+		busy.Change = func(_ kmsg.Request, resp kmsg.Response) {
+			for _, topic := range resp.(*kmsg.AddPartitionsToTxnResponse).Topics {
+				for i := range topic.Partitions {
+					topic.Partitions[i].ErrorCode = int16(kw.ConcurrentTransactions)
+				}
+			}
+		}
+	}
+	m := e.proxy.Begin(busy)
+	defer m.End()
+	wantFault(t, r.write(t.Context(), 14), fault.PartitionsChanged, true)
+	if m.Hits() == 0 {
+		t.Error("the broker was not busy: the test proves nothing")
+	}
 }
 
 // testPace has the coordinator say for a while that the last transaction is being ended: nothing is written until it is over.
