@@ -88,9 +88,15 @@ func (s *stream) checkPublications(ctx context.Context) error {
 	return s.aside(func() error { return s.tables.catalog.checkPublications(ctx) })
 }
 
+// caughtUp reports that the server has nothing more, as far as is known. That nothing comes does not say so: a server also
+// sends nothing while it reads the log from where the slot's oldest transaction began.
+func (s *stream) caughtUp() bool {
+	return !s.queued && uint64(s.pos.lsn) >= s.src.end.Load()
+}
+
 func (s *stream) publishStats() {
 	s.shown = time.Now()
 	st := s.stats
-	st.Bytes, st.Position, st.CaughtUp, st.LastEvent = s.r.bytes, s.pos.people(), !s.queued, s.r.heard.UnixMicro()
+	st.Bytes, st.Position, st.CaughtUp, st.LastEvent = s.r.bytes, s.pos.people(), s.caughtUp(), s.r.heard.UnixMicro()
 	s.src.stats.Store(&st)
 }

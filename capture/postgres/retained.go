@@ -161,7 +161,7 @@ func (w *watcher) emit(ctx context.Context) error {
 
 func (w *watcher) look(ctx context.Context) error {
 	now := lookResult{at: time.Now(), warned: w.last.warned}
-	rows, err := w.c.query(ctx, "SELECT pg_current_wal_lsn(), setting::bigint FROM pg_settings WHERE name = 'max_slot_wal_keep_size'")
+	rows, err := w.c.query(ctx, "SELECT pg_current_wal_flush_lsn(), setting::bigint FROM pg_settings WHERE name = 'max_slot_wal_keep_size'")
 	if err != nil {
 		return err
 	}
@@ -170,6 +170,7 @@ func (w *watcher) look(ctx context.Context) error {
 		return err
 	}
 	now.end = uint64(end)
+	w.s.end.Store(now.end)
 	if now.limitMB, err = parseBytes(rows[0][1]); err != nil {
 		return err
 	}

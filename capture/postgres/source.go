@@ -38,6 +38,7 @@ type source struct {
 	fresh     bool      // there was no checkpoint: what the stream has not shown is not in the target
 
 	flushed atomic.Uint64 // end LSN up to which the target has everything: what the slot may forget
+	end     atomic.Uint64 // of the server's log, when the server was last asked
 	stats   atomic.Pointer[capture.Stats]
 
 	retained, limit atomic.Uint64 // bytes of log that the server keeps for the slot, and will keep at most
@@ -87,6 +88,7 @@ func (s *source) Open(ctx context.Context, cp changelog.Checkpoint) (_ changelog
 		cp.Pos = s.from.text()
 	}
 	s.flushed.Store(uint64(s.from.lsn))
+	s.end.Store(uint64(s.facts.flushed))
 	st := *s.stats.Load()
 	st.Connected, st.Position = true, s.from.people()
 	s.stats.Store(&st)

@@ -161,6 +161,43 @@ func TestIdlePositions(t *testing.T) {
 	}
 }
 
+// TestBehindIsNotCaughtUp opens a slot behind which there is much log that is not captured. While the server reads it, it sends
+// nothing, as it does when it has nothing.
+func TestBehindIsNotCaughtUp(t *testing.T) {
+	for _, v := range versions {
+		t.Run(v, func(t *testing.T) {
+			b := newBench(t, servers.PostgresOptions{Version: v})
+			b.exec("CREATE TABLE t (id int PRIMARY KEY)", "CREATE SCHEMA private; CREATE TABLE private.noise (id int, v text)")
+			cfg := b.config()
+			at := b.begin(cfg)
+			b.exec("INSERT INTO private.noise SELECT g, repeat('x', 100) FROM generate_series(1, 400000) g")
+			end := b.query("SELECT pg_current_wal_flush_lsn()")
+			src, _, err := open(t, cfg, at)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			defer cancel()
+			out, failed := make(chan *changelog.Batch), make(chan error, 1)
+			go func() { failed <- src.Stream(ctx, out); close(out) }()
+			go func() {
+				for batch := range out {
+					batch.Release()
+				}
+			}()
+			for !src.Stats().CaughtUp && ctx.Err() == nil {
+				time.Sleep(time.Millisecond)
+			}
+			if where := src.Stats().Position; b.query("SELECT '"+where+"'::pg_lsn >= '"+end+"'::pg_lsn") != "true" {
+				t.Errorf("caught up at %s, the log ends at %s", where, end)
+			}
+			cancel()
+			<-failed
+			_ = src.Close()
+		})
+	}
+}
+
 // positionLSN takes the LSN out of a position.
 func positionLSN(p changelog.Position) string {
 	const key = `"lsn":"`
