@@ -12,13 +12,13 @@ import (
 
 // loggedChanges lists the row changes of the tables by transaction. The log is read by go-mysql's own parser from the server's
 // files, so that an error in our decoder cannot hide.
-func loggedChanges(my *servers.MySQL, tables []table) (map[string][]table, error) {
+func loggedChanges(my *servers.MySQL, tables []table) (map[string][]change, error) {
 	files, err := filepath.Glob(filepath.Join(my.DataDir(), "binlog.[0-9]*"))
 	if err != nil {
 		return nil, err
 	}
 	slices.Sort(files)
-	out := map[string][]table{}
+	out := map[string][]change{}
 	for _, file := range files {
 		var txn string
 		p := replication.NewBinlogParser()
@@ -43,7 +43,7 @@ func loggedChanges(my *servers.MySQL, tables []table) (map[string][]table, error
 					rows /= 2
 				}
 				for range rows {
-					out[txn] = append(out[txn], t)
+					out[txn] = append(out[txn], change{table: t})
 				}
 			}
 			return nil

@@ -22,10 +22,15 @@ type database interface {
 	columns(ctx context.Context, t table) ([]column, error)
 	rows(ctx context.Context, t table, format string, columns []column) (map[string]map[string]string, error)
 
-	// changes are the captured row changes in the server's own log as another program decodes it, by transaction: the tables
-	// of its changes, in order.
-	changes(ctx context.Context) (map[string][]table, error)
+	// changes are the captured row changes in the server's own log as another program decodes it, by transaction, in order.
+	changes(ctx context.Context) (map[string][]change, error)
 	transaction(id string) string // the name in changes of the transaction that a record's header names
+}
+
+// change is a row change in a server's log.
+type change struct {
+	table
+	partly bool // the log has the new row in part. A topic may lack the change if the row is gone by now, in which case its delete follows
 }
 
 // column is a column as the oracle compares it. The texts of rows and messages are normalized.

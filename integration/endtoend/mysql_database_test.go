@@ -48,6 +48,6 @@ func (m *mysqlDatabase) template() string            { return "{table}" }
 
 func (m *mysqlDatabase) transaction(id string) string { return id }
 
-func (m *mysqlDatabase) changes(context.Context) (map[string][]table, error) {
+func (m *mysqlDatabase) changes(context.Context) (map[string][]change, error) {
 	return loggedChanges(m.my, m.tables())
 }

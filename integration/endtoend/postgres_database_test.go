@@ -64,51 +64,59 @@ func (p *postgresDatabase) transaction(id string) string {
 }
 
 // changes reads the log by the server's own test_decoding, which shares no code with pgoutput's readers.
-func (p *postgresDatabase) changes(ctx context.Context) (map[string][]table, error) {
-	roots, err := p.roots(ctx)
+func (p *postgresDatabase) changes(ctx context.Context) (map[string][]change, error) {
+	roots, err := p.tablePairs(ctx, `SELECT n.nspname, c.relname, rn.nspname, rc.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+		JOIN pg_class rc ON rc.oid = pg_partition_root(c.oid) JOIN pg_namespace rn ON rn.oid = rc.relnamespace WHERE c.relispartition`)
 	if err != nil {
 		return nil, err
 	}
-	rows, err := p.db.QueryContext(ctx, "SELECT xid::text, left(data, 300) FROM pg_logical_slot_peek_changes($1, NULL, NULL) WHERE data LIKE 'table %'", "witness_"+p.name)
+	whole, err := p.tablePairs(ctx, `SELECT n.nspname, c.relname, '', '' FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relreplident = 'f'`)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := p.db.QueryContext(ctx, `SELECT xid::text, left(data, 300), data LIKE '%:unchanged-toast-datum%'
+		FROM pg_logical_slot_peek_changes($1, NULL, NULL) WHERE data LIKE 'table %'`, "witness_"+p.name)
 	if err != nil {
 		return nil, fmt.Errorf("reading the log: %w", err)
 	}
 	defer rows.Close()
-	out := map[string][]table{}
+	out := map[string][]change{}
 	for rows.Next() {
 		var xid, text string
-		if err := rows.Scan(&xid, &text); err != nil {
+		var c change
+		if err := rows.Scan(&xid, &text, &c.partly); err != nil {
 			return nil, err
 		}
-		t, err := loggedTable(text)
-		if err != nil {
+		if c.table, err = loggedTable(text); err != nil {
 			return nil, err
 		}
-		if root, ok := roots[t]; ok {
-			t = root
+		if root, ok := roots[c.table]; ok {
+			c.table = root
 		}
-		if t.name != "uncaptured" {
-			out[xid] = append(out[xid], t)
+		if _, ok := whole[c.table]; ok {
+			c.partly = false // the old row has it
+		}
+		if c.name != "uncaptured" {
+			out[xid] = append(out[xid], c)
 		}
 	}
 	return out, rows.Err()
 }
 
-// roots are the partitioned tables of all partitions.
-func (p *postgresDatabase) roots(ctx context.Context) (map[table]table, error) {
-	rows, err := p.db.QueryContext(ctx, `SELECT n.nspname, c.relname, rn.nspname, rc.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-		JOIN pg_class rc ON rc.oid = pg_partition_root(c.oid) JOIN pg_namespace rn ON rn.oid = rc.relnamespace WHERE c.relispartition`)
+// tablePairs reads two tables a row.
+func (p *postgresDatabase) tablePairs(ctx context.Context, query string) (map[table]table, error) {
+	rows, err := p.db.QueryContext(ctx, query)
 	if err != nil {
-		return nil, fmt.Errorf("listing partitions: %w", err)
+		return nil, fmt.Errorf("reading the catalogue: %w", err)
 	}
 	defer rows.Close()
 	out := map[table]table{}
 	for rows.Next() {
-		var leaf, root table
-		if err := rows.Scan(&leaf.schema, &leaf.name, &root.schema, &root.name); err != nil {
+		var one, other table
+		if err := rows.Scan(&one.schema, &one.name, &other.schema, &other.name); err != nil {
 			return nil, err
 		}
-		out[leaf] = root
+		out[one] = other
 	}
 	return out, rows.Err()
 }

@@ -80,13 +80,18 @@ func begin(t *testing.T, s setup) {
 	stop(t, d)
 }
 
-// troubles are the things that happen to a server and its replicas.
+// troubles are the things that happen to a server and its replicas. A server that is started again makes a checkpoint: it would
+// live too short to make one by itself, and a slot's oldest transaction moves on at checkpoints only. Without them each start of the
+// stream reads the log from farther back, until no stream lives long enough to get to where it left off.
 func troubles(ctx context.Context, pg *servers.Postgres) map[string]func() error {
 	again := func(err error) error {
+		if err == nil {
+			err = pg.Start(ctx)
+		}
 		if err != nil {
 			return err
 		}
-		return pg.Start(ctx)
+		return pg.Exec(ctx, "", "CHECKPOINT")
 	}
 	return map[string]func() error{
 		"nothing":            func() error { return nil },

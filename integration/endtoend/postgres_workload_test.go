@@ -31,7 +31,7 @@ func (p *postgresDatabase) interrupted(err error) bool {
 }
 
 func (p *postgresDatabase) sweep(r *rand.Rand) string {
-	return "UPDATE " + oneOf("app.orders SET qty = qty + 1", "app.everything SET i2 = NULL, tx = repeat('x', 90)", "sales.orders SET price = price + 1", "app.parted SET v = v + 1")(r)
+	return "UPDATE " + oneOf("app.orders SET qty = qty + 1", "app.everything SET i2 = NULL, tx = repeat('x', 90)", "sales.orders SET price = price + 1", "app.parted SET v = v + 1", "app.letters SET title = title || '!'")(r)
 }
 
 func (p *postgresDatabase) statement(r *rand.Rand) string {
@@ -157,15 +157,18 @@ func (p *postgresDatabase) writeParted(r *rand.Rand) string {
 	return fmt.Sprintf("INSERT INTO app.parted VALUES (%d, %s, %d) ON CONFLICT (region, id) DO UPDATE SET v = excluded.v", r.IntN(40), region(r), r.IntN(100))
 }
 
+// writeDocuments writes large values and leaves them where they are, in a table whose old rows are in the log and in one where
+// they are not.
 func (p *postgresDatabase) writeDocuments(r *rand.Rand) string {
 	const ids = 20
+	name := oneOf("app.documents", "app.letters")(r)
 	switch r.IntN(6) {
 	case 0:
-		return fmt.Sprintf("DELETE FROM app.documents WHERE id = %d", r.IntN(ids))
+		return fmt.Sprintf("DELETE FROM %s WHERE id = %d", name, r.IntN(ids))
 	case 1:
-		return fmt.Sprintf("UPDATE app.documents SET id = id + %d WHERE id = %d", 1+r.IntN(5), r.IntN(ids))
-	case 2, 3: // leaves the body where it is
-		return fmt.Sprintf("UPDATE app.documents SET title = 't%d', other = %s WHERE id = %d", r.IntN(100), oneOf("other", "NULL", "title")(r), r.IntN(ids))
+		return fmt.Sprintf("UPDATE %s SET id = id + %d WHERE id = %d", name, 1+r.IntN(5), r.IntN(ids))
+	case 2, 3:
+		return fmt.Sprintf("UPDATE %s SET title = 't%d', other = %s WHERE id = %d", name, r.IntN(100), oneOf("other", "NULL", "title")(r), r.IntN(ids))
 	}
-	return fmt.Sprintf("INSERT INTO app.documents (id, body, title, other) VALUES (%d, %s, 'new', %s) ON CONFLICT (id) DO UPDATE SET body = excluded.body", r.IntN(ids), toasted(r), toasted(r))
+	return fmt.Sprintf("INSERT INTO %s (id, body, title, other) VALUES (%d, %s, 'new', %s) ON CONFLICT (id) DO UPDATE SET body = excluded.body", name, r.IntN(ids), toasted(r), toasted(r))
 }
