@@ -32,6 +32,31 @@ func arrivalOn(wire net.Conn) arrival {
 	return a
 }
 
+const (
+	// gatherTime is how long the rest of a transaction is waited for.
+	gatherTime = 400 * time.Microsecond
+	// enough is a read so large that there is no need to wait for more.
+	enough = 32 << 10
+)
+
+// gather waits a little for what is on its way. A walsender hands its messages to the network one by one, and to take each as it
+// comes would cost more than all the rest: not even the runtime's poller is to wake up for it.
+func (a *arrival) gather() {
+	if a.socket == nil {
+		return
+	}
+	a.wakeAt(enough)
+	time.Sleep(gatherTime)
+	a.wakeAt(1)
+}
+
+// wakeAt sets how much must have arrived before the kernel reports it. A kernel that does not know the option reports at once.
+func (a *arrival) wakeAt(bytes int) {
+	_ = a.socket.Control(func(fd uintptr) {
+		_ = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVLOWAT, bytes)
+	})
+}
+
 // glance is how long a connection without a socket may take to give what it has.
 const glance = 100 * time.Microsecond
 

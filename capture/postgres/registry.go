@@ -16,8 +16,10 @@ type registry struct {
 	types    *typeBook
 	byName   map[string]*tableEntry
 	byOID    map[uint32]*related
-	last     *related   // the one that was asked for last
-	messages tableEntry // logical messages have no table, but are counted as if
+	passed   map[uint32]bool // tables that are not captured, which has been logged
+	last     *related        // the one that was asked for last
+	messages tableEntry      // logical messages have no table, but are counted as if
+	arrivals uint64          // Relation messages that came
 }
 
 // lookup is what the stream asks the server beside its log, on the connection for SQL.
@@ -43,19 +45,37 @@ type tableEntry struct {
 	slot   int    // index into its tables
 }
 
-// related is what a number means: a captured table in one shape, or another table (entry nil).
+// related is what a number means: a captured table in one shape, or another table (entry nil). Which of them is found out when
+// rows come: the log describes partitions too whose rows have the name of the partitioned table.
 type related struct {
-	oid   uint32
-	entry *tableEntry
-	shape *shape
+	oid     uint32
+	body    relationBody
+	stamp   uint64 // when the message came, in arrivals
+	decided bool
+	entry   *tableEntry
+	shape   *shape
 }
 
 func newRegistry(src *source, c lookup) registry {
-	return registry{src: src, catalog: c, types: newTypeBook(), byName: map[string]*tableEntry{}, byOID: map[uint32]*related{}}
+	return registry{src: src, catalog: c, types: newTypeBook(), byName: map[string]*tableEntry{}, byOID: map[uint32]*related{}, passed: map[uint32]bool{}}
 }
 
-// of gives the meaning of a number.
-func (r *registry) of(oid uint32) (*related, error) {
+// relation takes a Relation message in. The server repeats it whenever something about the table may have changed, which the
+// catalogue must be asked for.
+func (r *registry) relation(body []byte) error {
+	rel, err := parseRelation(body)
+	if err != nil {
+		return err
+	}
+	r.last = nil
+	r.arrivals++
+	r.byOID[rel.OID] = &related{oid: rel.OID, body: rel, stamp: r.arrivals}
+	return nil
+}
+
+// related gives the meaning of a number.
+func (s *stream) related(ctx context.Context, oid uint32) (*related, error) {
+	r := &s.tables
 	if r.last != nil && r.last.oid == oid {
 		return r.last, nil
 	}
@@ -63,22 +83,20 @@ func (r *registry) of(oid uint32) (*related, error) {
 	if m == nil {
 		return nil, badMessage(nil, "no Relation message announced the table number %d", oid)
 	}
+	if !m.decided {
+		if err := s.decide(ctx, m); err != nil {
+			return nil, err
+		}
+	}
 	r.last = m
 	return m, nil
 }
 
-// relation takes a Relation message in. The server repeats it whenever something about the table may have changed, which the
-// catalogue must be asked for.
-func (s *stream) relation(ctx context.Context, body []byte) error {
-	rel, err := parseRelation(body)
-	if err != nil {
-		return err
-	}
-	r := &s.tables
-	r.last = nil
-	m := &related{oid: rel.OID}
+// decide finds out whether a table is captured, and prepares its decoder.
+func (s *stream) decide(ctx context.Context, m *related) error {
+	r, rel, sel := &s.tables, &m.body, s.src.selection
 	var facts *tableFacts
-	captured, known := s.src.selection.match.Match(rel.Schema, rel.Name), s.src.selection.viaRoot
+	captured, known := sel.match.Match(rel.Schema, rel.Name), sel.viaRoot
 	if captured || !known {
 		err := s.aside(func() error {
 			var err error
@@ -92,22 +110,22 @@ func (s *stream) relation(ctx context.Context, body []byte) error {
 		}
 	}
 	if facts != nil {
-		captured, known = s.src.selection.captures(facts), true
+		captured, known = sel.captures(facts), true
 	}
 	switch {
 	case captured:
 		m.entry = r.entry(rel.Schema + "." + rel.Name)
-		if m.shape, err = m.entry.version(&rel, facts, r); err != nil {
+		var err error
+		if m.shape, err = m.entry.version(rel, facts, r); err != nil {
 			return err
 		}
-	case !known && s.src.selection.allowed.Match(rel.Schema, rel.Name):
-		return goneFault(&rel)
-	default:
-		if old := r.byOID[rel.OID]; old == nil || old.entry != nil {
-			s.log.Info("a published table is not captured, because the patterns of tables and exclude_tables leave it out", "table", rel.Schema+"."+rel.Name)
-		}
+	case !known && sel.allowed.Match(rel.Schema, rel.Name):
+		return goneFault(rel)
+	case !r.passed[rel.OID]:
+		r.passed[rel.OID] = true
+		s.log.Info("a published table is not captured, because the patterns of tables and exclude_tables leave it out", "table", rel.Schema+"."+rel.Name)
 	}
-	r.byOID[rel.OID] = m
+	m.decided = true
 	return nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,7 +19,7 @@ import (
 // slowConn is silent for a while before each piece, as long as nobody's deadline comes first, and records what it is told.
 type slowConn struct {
 	net.Conn
-	deadline time.Time
+	deadline atomic.Pointer[time.Time] // interrupt sets it from elsewhere
 	pieces   []piece
 	next     time.Time // when the first piece arrives
 	begin    time.Time
@@ -40,14 +41,14 @@ type report struct {
 
 func (c *slowConn) Read(p []byte) (int, error) {
 	if len(c.pieces) == 0 {
-		time.Sleep(time.Until(c.deadline))
+		time.Sleep(time.Until(*c.deadline.Load()))
 		return 0, os.ErrDeadlineExceeded
 	}
 	if c.next.IsZero() {
 		c.next = time.Now().Add(c.pieces[0].after)
 	}
 	if wait := time.Until(c.next); wait > 0 {
-		if until := time.Until(c.deadline); until < wait {
+		if until := time.Until(*c.deadline.Load()); until < wait {
 			time.Sleep(until)
 			return 0, os.ErrDeadlineExceeded
 		}
@@ -78,7 +79,7 @@ func (c *slowConn) SetReadDeadline(t time.Time) error {
 	if t.IsZero() {
 		t = time.Now().Add(time.Hour)
 	}
-	c.deadline = t
+	c.deadline.Store(&t)
 	return nil
 }
 func (c *slowConn) SetWriteDeadline(time.Time) error { return nil }

@@ -237,10 +237,15 @@ func TestStreamRefuses(t *testing.T) {
 			w.relation(ordersOID, "public", "orders")
 			w.frame(rowMessage('D', ordersOID, 'N', tuple("1", "v", "1")))
 		}, fault.Decode},
-		"full without catalog": {func(w *walLog) { w.begin(); w.frame(relationMessage(ordersOID, "public", "orders", 'f')) }, fault.SchemaUnknown},
+		"full without catalog": {func(w *walLog) {
+			w.begin()
+			w.frame(relationMessage(ordersOID, "public", "orders", 'f'))
+			w.insert(ordersOID, 1, 1)
+		}, fault.SchemaUnknown},
 		"unknown type": {func(w *walLog) {
 			w.begin()
 			w.frame(append(relationMessage(ordersOID, "public", "orders", 'd')[:len(relationMessage(ordersOID, "public", "orders", 'd'))-8], 0, 1, 0x11, 0x11, 0xff, 0xff, 0xff, 0xff))
+			w.insert(ordersOID, 1, 1)
 		}, fault.SchemaUnknown},
 		"message outside":   {func(w *walLog) { w.frame(append([]byte{'M', 1, 0, 0, 0, 0, 0, 0, 0, 1, 'p', 0, 0, 0, 0, 1}, 'x')) }, fault.Decode},
 		"another protocol":  {func(w *walLog) { w.out = append(w.out, "HTTP/1.1 400 Bad Request"...) }, fault.Source},

@@ -327,7 +327,7 @@ func (s *stream) truncate(ctx context.Context, body []byte) error {
 		return err
 	}
 	for oid := b.next(); oid != 0; oid = b.next() {
-		m, err := s.tables.of(oid)
+		m, err := s.related(ctx, oid)
 		if err != nil {
 			return err
 		}

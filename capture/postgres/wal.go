@@ -247,10 +247,14 @@ func (d *walReader) limit() time.Duration {
 	return d.patience
 }
 
-// arrived reports whether there is a next message, or a part of it, without waiting.
-func (d *walReader) arrived() (bool, error) {
+// arrived reports whether there is a next message, or a part of it, without waiting. Within a transaction, whose messages come
+// in one go, it lets some of them gather.
+func (d *walReader) arrived(within bool) (bool, error) {
 	if d.r < d.w {
 		return true, nil
+	}
+	if within && d.w < enough {
+		d.arrival.gather()
 	}
 	d.compact()
 	if err := d.wire.SetReadDeadline(time.Time{}); err != nil {
