@@ -54,11 +54,14 @@ func program(cache string, as *syscall.Credential) (path string, remove func(), 
 	if as == nil {
 		return self, func() {}, nil
 	}
-	dir, err := os.MkdirTemp(cache, "program-")
+	dir, owner, err := ownedDir(cache, "program-")
 	if err != nil {
-		return "", nil, fmt.Errorf("making a directory for a copy of this program: %w", err)
+		return "", nil, err
 	}
-	remove = func() { _ = os.RemoveAll(dir) } // a copy that stays hurts nobody
+	remove = func() {
+		_ = os.RemoveAll(dir) // or the next one does it
+		_ = owner.Close()
+	}
 	path = filepath.Join(dir, "demo")
 	err = os.Chmod(dir, 0o755)
 	if err == nil {

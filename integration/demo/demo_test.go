@@ -144,35 +144,34 @@ func (r *trial) end(t *testing.T, patience time.Duration) int {
 	return r.ProcessState.ExitCode()
 }
 
-// clean fails the test when a process or a file is left. A killed demo's keeper needs a moment.
-func (h *house) clean(t *testing.T, patience time.Duration) {
+// clean fails the test when a process or a file is left.
+func (h *house) clean(t *testing.T) {
 	t.Helper()
-	var left []string
-	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
-		if left = h.left(t); len(left) == 0 {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Errorf("left behind: %q", left)
-			return
-		}
+	if left := append(h.processes(t), h.files(t)...); len(left) > 0 {
+		t.Errorf("left behind: %q", left)
 	}
 }
 
-// left names the processes whose program or arguments are in the house, and the files.
-func (h *house) left(t *testing.T) (left []string) {
+// processes are those whose program or arguments are in the house.
+func (h *house) processes(t *testing.T) (left []string) {
 	t.Helper()
-	processes, err := filepath.Glob("/proc/[0-9]*")
-	if err != nil || len(processes) == 0 {
+	all, err := filepath.Glob("/proc/[0-9]*")
+	if err != nil || len(all) == 0 {
 		t.Fatal("no processes in /proc:", err)
 	}
-	for _, p := range processes {
+	for _, p := range all {
 		exe, _ := os.Readlink(p + "/exe") // a process may end under our eyes
 		args, _ := os.ReadFile(p + "/cmdline")
 		if strings.HasPrefix(exe, h.dir) || bytes.Contains(args, []byte(h.dir)) {
 			left = append(left, fmt.Sprintf("%s %s %s", p, exe, bytes.ReplaceAll(args, []byte{0}, []byte(" "))))
 		}
 	}
+	return left
+}
+
+// files are those that a demo removes in its end.
+func (h *house) files(t *testing.T) (left []string) {
+	t.Helper()
 	for _, pattern := range []string{"tmp/*", "cache/program-*", "cache/demo/run-*", "cache/demo/temp_*"} {
 		files, err := filepath.Glob(h.path(pattern))
 		if err != nil {
@@ -243,71 +242,82 @@ func TestEmbedded(t *testing.T) {
 			if t.Failed() {
 				t.Log(out)
 			}
-			h.clean(t, 0)
+			h.clean(t)
 		})
 	}
 }
 
-// TestInterrupted presses Ctrl-C at moments of the start, the writing and the proof, once and twice.
+// until waits for a text in the output.
+func (r *trial) until(t *testing.T, mark string) {
+	t.Helper()
+	for deadline := time.Now().Add(2 * time.Minute); !strings.Contains(r.output(), mark); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			r.signal(t, syscall.SIGKILL)
+			t.Fatalf("no %q in\n%s", mark, r.output())
+		}
+	}
+}
+
+// TestInterrupted presses Ctrl-C in each part of the start, of the writing and of the proof, sometimes twice.
 func TestInterrupted(t *testing.T) {
 	from := downloaded(t)
 	for name, as := range accounts(t) {
 		t.Run(name, func(t *testing.T) {
 			h := newHouse(t, as)
 			h.stock(t, from)
-			for i := range 12 {
-				after := time.Duration(i)*400*time.Millisecond + rand.N(400*time.Millisecond)
-				again := i%3 == 2
-				r := h.start(t, "-for", "2s")
-				time.Sleep(after)
+			for i, mark := range []string{"", "", "are running", "whole configuration", "Ctrl-C ends it", "transaction ", "Writing has ended", "✓ demo.shop.orders"} {
+				r := h.start(t, "-for", "1s")
+				r.until(t, mark)
+				time.Sleep(time.Duration(rand.N([]int{50, 1500, 50, 500, 500, 500, 20, 20}[i])) * time.Millisecond)
 				r.signal(t, syscall.SIGINT)
+				again := rand.N(3) == 0
 				if again {
-					time.Sleep(rand.N(100 * time.Millisecond))
+					time.Sleep(rand.N(50 * time.Millisecond))
 					r.signal(t, syscall.SIGINT)
 				}
-				code := r.end(t, 30*time.Second)
-				if code != 0 && code != interrupted || code == 0 && !strings.Contains(r.output(), "✓ demo.shop.order_items") {
-					t.Errorf("interrupted after %v (again: %v): exit code %d\n%s", after, again, code, r.output())
+				code := r.end(t, 45*time.Second)
+				unheard := code == -1 && r.output() == "" // the signal came before the first line of the program
+				if !unheard && code != 0 && code != interrupted || code == 0 && !strings.Contains(r.output(), "✓ demo.shop.order_items") {
+					t.Errorf("interrupted after %q (again: %v): exit code %d\n%s", mark, again, code, r.output())
 				}
-				h.clean(t, 0)
+				h.clean(t)
 			}
 		})
 	}
 }
 
-// TestKilled ends the demo in the way that leaves it no word: during the start, and while it writes.
+// TestKilled ends the demo in the way that leaves it no word: during the start, and while it writes. The keeper sees to the
+// processes, the next demo to the files.
 func TestKilled(t *testing.T) {
 	h := newHouse(t, nil)
 	h.stock(t, downloaded(t))
 	for _, mark := range []string{"", "Ctrl-C ends it"} {
 		r := h.start(t, "-forever")
-		for deadline := time.Now().Add(time.Minute); !strings.Contains(r.output(), mark); time.Sleep(20 * time.Millisecond) {
-			if time.Now().After(deadline) {
-				t.Fatalf("no %q in\n%s", mark, r.output())
-			}
-		}
+		r.until(t, mark)
 		time.Sleep(rand.N(time.Second))
 		r.signal(t, syscall.SIGKILL)
-		if code := r.end(t, time.Second); code != -1 {
+		if code := r.end(t, 10*time.Second); code != -1 {
 			t.Errorf("exit code %d\n%s", code, r.output())
 		}
-		for _, config := range must(filepath.Glob(h.path("tmp/*")))(t) { // the demo's own, which nobody else knows of
-			if err := os.RemoveAll(config); err != nil {
-				t.Fatal(err)
+		for deadline := time.Now().Add(45 * time.Second); len(h.processes(t)) > 0; time.Sleep(20 * time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("left behind: %q", h.processes(t))
 			}
 		}
-		h.clean(t, 30*time.Second)
 	}
-}
-
-func must[T any](v T, err error) func(*testing.T) T {
-	return func(t *testing.T) T {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return v
+	if err := os.RemoveAll(h.path("tmp")); err != nil { // not the demo's business
+		t.Fatal(err)
 	}
+	if err := os.Mkdir(h.path("tmp"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	r := h.start(t)
+	r.until(t, "are running")
+	r.signal(t, syscall.SIGINT)
+	if code := r.end(t, 45*time.Second); code != 0 && code != interrupted {
+		t.Errorf("exit code %d\n%s", code, r.output())
+	}
+	h.clean(t)
 }
 
 // TestRepository has a mirror that has nothing, and one that never answers.
@@ -333,7 +343,7 @@ func TestRepository(t *testing.T) {
 	if path := <-asked; !strings.HasPrefix(path, "/empty/io/zonky/test/postgres/") {
 		t.Errorf("asked for %s", path)
 	}
-	h.clean(t, 0)
+	h.clean(t)
 
 	h.repository = mirror.URL + "/hangs"
 	r = h.start(t)
@@ -342,5 +352,5 @@ func TestRepository(t *testing.T) {
 	if code := r.end(t, 10*time.Second); code != interrupted {
 		t.Errorf("exit code %d\n%s", code, r.output())
 	}
-	h.clean(t, 0)
+	h.clean(t)
 }

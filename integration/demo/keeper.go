@@ -57,7 +57,7 @@ func keep(args []string, hold io.Reader, out io.Writer) (err error) {
 	if err != nil {
 		return fmt.Errorf("reading the port: %w", err)
 	}
-	run, owner, err := runDir(home)
+	run, owner, err := ownedDir(home, "run-")
 	if err != nil {
 		return err
 	}
@@ -122,30 +122,30 @@ func surroundings(run string) error {
 	return errors.Join(os.Setenv("HOME", run), os.Setenv("TMPDIR", tmp), os.Setenv("LC_ALL", "C"))
 }
 
-// runDir makes the directory of this run in home, ours until owner is closed, and removes those whose keeper was killed. Their
-// servers, if one still runs, end within a minute of losing their data directory.
-func runDir(home string) (run string, owner *os.File, err error) {
-	const lock = "keeper.lock"
-	gate, err := lockFile(filepath.Join(home, "lock"), syscall.LOCK_EX)
+// ownedDir makes a directory in parent, ours until owner is closed, and removes those of the same prefix whose owner was
+// killed. A server that such an owner left ends within a minute of losing its data directory.
+func ownedDir(parent, prefix string) (path string, owner *os.File, err error) {
+	const lock = "owner.lock"
+	gate, err := lockFile(filepath.Join(parent, ".lock-"+strings.TrimSuffix(prefix, "-")), syscall.LOCK_EX)
 	if err != nil {
 		return "", nil, err
 	}
 	defer gate.Close()
-	left, err := filepath.Glob(filepath.Join(home, "run-*", lock))
+	left, err := filepath.Glob(filepath.Join(parent, prefix+"*", lock))
 	if err != nil {
 		return "", nil, err
 	}
 	for _, path := range left {
 		if f, err := lockFile(path, syscall.LOCK_EX|syscall.LOCK_NB); err == nil {
-			_ = os.RemoveAll(filepath.Dir(path)) // or the next keeper does it
+			_ = os.RemoveAll(filepath.Dir(path)) // or the next one does it
 			_ = f.Close()
 		}
 	}
-	if run, err = os.MkdirTemp(home, "run-"); err != nil {
-		return "", nil, fmt.Errorf("making the server's directory: %w", err)
+	if path, err = os.MkdirTemp(parent, prefix); err != nil {
+		return "", nil, fmt.Errorf("making a directory of this run: %w", err)
 	}
-	owner, err = lockFile(filepath.Join(run, lock), syscall.LOCK_EX|syscall.LOCK_NB)
-	return run, owner, err
+	owner, err = lockFile(filepath.Join(path, lock), syscall.LOCK_EX|syscall.LOCK_NB)
+	return path, owner, err
 }
 
 // lockFile makes the file if needed and locks it until it is closed.
