@@ -66,7 +66,7 @@ func idlePositionsMove(b *bench) {
 		}
 	}()
 	begun := time.Now()
-	got, err := a.stream(func(r *recording) bool { return r.moves() >= 2 })
+	got, err := a.stream(func(r *recording) bool { return r.moves() >= 2 && time.Since(begun) > 1500*time.Millisecond })
 	close(stop)
 	if err := errors.Join(err, <-wrote); err != nil {
 		b.Fatal(err)
