@@ -69,6 +69,9 @@ type StreamConfig struct {
 	EmitInterval      time.Duration `mapstructure:"emit_interval"`      // how often a logical message is written, so that the log moves on an idle server. Default 0: never
 	ConnectTimeout    time.Duration `mapstructure:"connect_timeout"`    // for connecting, and for each statement. Default 10s
 	BatchBytes        int           `mapstructure:"batch_bytes"`        // size at which a batch goes out, bytes in memory. Default 1048576
+
+	SpoolMemory int    `mapstructure:"spool_memory"` // with streaming: what transactions that have not ended may take in memory together, bytes. Default 16777216
+	SpoolDir    string `mapstructure:"spool_dir"`    // with streaming: where the rest of them goes. Default the system's directory for temporary files
 }
 
 // Words of create, origin and on_truncate.
@@ -87,6 +90,8 @@ const (
 const (
 	minBatchBytes = 4 << 10
 	maxBatchBytes = 64 << 20
+	minSpool      = 1 << 20
+	maxSpool      = 1 << 30
 	maxName       = 63 // NAMEDATALEN of every ordinary build, without its end
 )
 
@@ -96,7 +101,7 @@ func NewConfig() capture.Config {
 		Port: 5432, TLS: capture.TLS{Mode: capture.TLSPreferred},
 		SlotConfig: SlotConfig{Create: createBoth, PublishViaPartitionRoot: true},
 		StreamConfig: StreamConfig{
-			Origin: originAny, OnTruncate: truncateFail, UnchangedValues: unchangedReread, HeartbeatInterval: time.Second, ConnectTimeout: 10 * time.Second, BatchBytes: 1 << 20,
+			Origin: originAny, OnTruncate: truncateFail, UnchangedValues: unchangedReread, HeartbeatInterval: time.Second, ConnectTimeout: 10 * time.Second, BatchBytes: 1 << 20, SpoolMemory: 16 << 20,
 		},
 	}
 }
@@ -178,6 +183,12 @@ func (c *StreamConfig) validate() []error {
 	}
 	if c.BatchBytes < minBatchBytes || c.BatchBytes > maxBatchBytes {
 		bad("batch_bytes: %d is not between %d and %d", c.BatchBytes, minBatchBytes, maxBatchBytes)
+	}
+	if c.SpoolMemory < minSpool || c.SpoolMemory > maxSpool {
+		bad("spool_memory: %d is not between %d and %d", c.SpoolMemory, minSpool, maxSpool)
+	}
+	if c.Streaming && c.Messages {
+		bad("messages: cannot be combined with streaming: the server does not say which of a transaction's savepoints a message belongs to")
 	}
 	return errs
 }

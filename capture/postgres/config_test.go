@@ -22,7 +22,7 @@ func TestConfigProblems(t *testing.T) {
 		Host: "a\x00b", Port: 70000, Tables: []string{"orders"}, ExcludeTables: []string{"."}, TLS: capture.TLS{Mode: "yes"},
 		SlotConfig: SlotConfig{Slot: "My-Slot", Publication: strings.Repeat("p", 64), Create: "maybe", Publish: []Published{{Table: "x"}, {Table: "a.b", Where: "true"}, {Table: "a.b", Where: "true"}, {Table: "a.c"}}},
 		StreamConfig: StreamConfig{
-			Origin: "some", OnTruncate: "ignore", HeartbeatInterval: time.Millisecond, EmitInterval: time.Millisecond, BatchBytes: 1,
+			Origin: "some", OnTruncate: "ignore", HeartbeatInterval: time.Millisecond, EmitInterval: time.Millisecond, BatchBytes: 1, Streaming: true, Messages: true,
 		},
 	}
 	var got []string
@@ -30,7 +30,7 @@ func TestConfigProblems(t *testing.T) {
 		got = append(got, err.Error())
 	}
 	for _, key := range []string{"host:", "port:", "user:", "database:", "tables:", "exclude_tables:", "tls.mode:", "slot:", "publication:", "create:", "publish[0].table:", "publish[2].table:", "publish[3].columns:",
-		"origin:", "on_truncate:", "heartbeat_interval:", "emit_interval:", "connect_timeout:", "batch_bytes:"} {
+		"origin:", "on_truncate:", "heartbeat_interval:", "emit_interval:", "connect_timeout:", "batch_bytes:", "spool_memory:", "messages:"} {
 		found := false
 		for _, g := range got {
 			found = found || strings.HasPrefix(g, key)

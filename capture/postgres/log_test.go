@@ -189,12 +189,14 @@ func (c *memConn) SetWriteDeadline(time.Time) error { return nil }
 type memCatalog struct {
 	facts  map[uint32]*tableFacts
 	looked atomic.Int32 // at the publications
+	asked  atomic.Int32 // for a table
 	err    error        // of the next look
 	slow   time.Duration
 }
 
 func (c *memCatalog) query(context.Context, string, ...string) ([][]string, error) { return nil, nil }
 func (c *memCatalog) tableFacts(_ context.Context, oid uint32) (*tableFacts, error) {
+	c.asked.Add(1)
 	time.Sleep(c.slow)
 	return c.facts[oid], nil
 }

@@ -28,6 +28,10 @@ var messages = []struct {
 	}, []any{true, true, uint32(0x4001), uint32(0x4002), uint32(0)}},
 	{"Message", []byte("M\x01\x00\x00\x00\x00\x00\x00\x00\x09p\x00\x00\x00\x00\x02hi"), func(b []byte) (any, error) { return parseLogical(b) },
 		logicalBody{Transactional: true, LSN: 9, Prefix: []byte("p"), Content: []byte("hi")}},
+	{"Stream Start", []byte("S\x00\x00\x00\x07\x01"), func(b []byte) (any, error) { return parseStreamStart(b) }, streamStartBody{XID: 7, First: true}},
+	{"Stream Commit", []byte("c\x00\x00\x00\x07\x00\x00\x00\x00\x01\x00\x00\x00\x02\x00\x00\x00\x01\x00\x00\x00\x32\xff\xff\xff\xff\xff\xff\xff\xff"), func(b []byte) (any, error) { return parseStreamCommit(b) },
+		streamCommitBody{7, commitBody{Commit: 1<<32 | 2, End: 1<<32 | 0x32, Time: postgresEpoch - 1}}},
+	{"Stream Abort", []byte("A\x00\x00\x00\x07\x00\x00\x00\x09"), func(b []byte) (any, error) { return parseStreamAbort(b) }, streamAbortBody{7, 9}},
 	{"Relation", []byte("R\x00\x00\x40\x01\x00t\x00i\x00\x02\x01id\x00\x00\x00\x00\x17\xff\xff\xff\xff\x00v\x00\x00\x00\x04\x13\x00\x00\x00\x0e"), func(b []byte) (any, error) { return parseRelation(b) },
 		relationBody{OID: 0x4001, Schema: "pg_catalog", Name: "t", Identity: 'i', Columns: []relationColumn{{true, "id", 23, -1}, {false, "v", 1043, 14}}}},
 }

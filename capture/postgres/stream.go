@@ -14,7 +14,6 @@ import (
 
 	"cdcbridge/capture"
 	"cdcbridge/changelog"
-	"cdcbridge/internal/fault"
 )
 
 const (
@@ -57,6 +56,7 @@ type stream struct {
 	usual  int   // size of the transaction before
 	txn    txn
 	tables registry
+	spool  spool  // transactions that have not ended
 	text   []byte // scratch for positions
 	stats  capture.Stats
 	shown  time.Time // when stats was last published
@@ -67,7 +67,10 @@ type stream struct {
 func (s *source) Stream(ctx context.Context, out chan<- *changelog.Batch) error {
 	const op = "starting the WAL stream"
 	if s.cfg.Streaming {
-		return fault.NewFinal(fault.Config, op, errors.New("streaming: transactions before their end are not read by this release"), "Set streaming: false.")
+		held := newSpool(s.cfg.SpoolDir, s.cfg.SpoolMemory)
+		if err := held.try(); err != nil {
+			return err
+		}
 	}
 	beat := s.cfg.HeartbeatInterval
 	timeout := time.Duration(s.facts.integer("wal_sender_timeout", 60_000)) * time.Millisecond
@@ -98,6 +101,9 @@ func (s *source) Stream(ctx context.Context, out chan<- *changelog.Batch) error 
 // startCommand asks for the log behind the position, as text, and for nothing that only newer servers send.
 func (s *source) startCommand() string {
 	options := []string{"proto_version '1'", "publication_names " + quote(identifier(s.cfg.Publication))}
+	if s.cfg.Streaming {
+		options[0] = "proto_version '2', streaming 'on'"
+	}
 	if s.cfg.Messages {
 		options = append(options, "messages 'true'")
 	}
@@ -111,6 +117,7 @@ func newStream(src *source, r *walReader, out chan<- *changelog.Batch) *stream {
 	now := time.Now()
 	s := &stream{src: src, cfg: src.cfg, log: src.env.Log, r: r, out: out, batch: changelog.NewBatch(), pos: *src.from, sent: now, looked: now, urged: src.from.lsn}
 	s.tables = newRegistry(src, src)
+	s.spool = newSpool(src.cfg.SpoolDir, src.cfg.SpoolMemory)
 	s.stats = *src.stats.Load()
 	s.txn.resume = src.from.txn
 	s.pos.timeline = src.facts.timeline
@@ -121,6 +128,7 @@ func (s *stream) close() {
 	if s.batch != nil {
 		s.batch.Release()
 	}
+	s.spool.close()
 }
 
 func (s *stream) run(ctx context.Context) error {
@@ -155,7 +163,7 @@ func (s *stream) located(err error) error {
 // next waits for a message. When none is there, what has been read goes out first.
 func (s *stream) next(ctx context.Context) (frame, error) {
 	for {
-		ready, err := s.r.arrived(s.txn.active)
+		ready, err := s.r.arrived(s.txn.active || s.spool.block != nil)
 		if err != nil {
 			return frame{}, serverFault("reading the WAL stream", err)
 		}
@@ -215,6 +223,9 @@ func (s *stream) frame(ctx context.Context, f frame) error {
 	head, err := s.r.peek(5)
 	if err != nil {
 		return err
+	}
+	if s.spool.block != nil {
+		return s.inBlock(head)
 	}
 	switch t := messageType(head[0]); t {
 	case messageInsert, messageUpdate, messageDelete:
@@ -321,6 +332,10 @@ func (s *stream) control(ctx context.Context, body []byte) error {
 		return s.truncate(ctx, body)
 	case messageLogical:
 		return s.logical(ctx, body)
+	case messageStreamStart, messageStreamStop, messageStreamCommit, messageStreamAbort:
+		if s.cfg.Streaming {
+			return s.streamed(ctx, body)
+		}
 	}
 	return refuseMessage(body)
 }

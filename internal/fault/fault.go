@@ -51,6 +51,7 @@ const (
 	KafkaStorage       Code = "kafka_storage"            // a broker cannot write to its disk
 	KafkaVersion       Code = "kafka_version"            // the cluster is too old
 	Kafka              Code = "kafka"                    // any other answer of the cluster that ends an attempt
+	Spool              Code = "spool"                    // a temporary file cannot be written or read
 	Source             Code = "source"                   // any other failure of the source connection
 	Internal           Code = "internal"                 // a broken invariant: a bug of ours
 )
