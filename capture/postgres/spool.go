@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	"github.com/jackc/pglogrepl"
 
@@ -172,12 +173,14 @@ func (p *spool) write(data []byte) error {
 
 // grow gives a transaction another chunk, for which others, or the transaction itself, may have to go to their files.
 func (p *spool) grow(t *spooledTxn) error {
-	size := firstChunk
-	if n := len(t.chunks); n > 0 {
-		size = min(2*cap(t.chunks[n-1]), lastChunk)
-	}
-	for p.used+size > p.limit {
-		p.free = nil
+	size := t.nextChunk()
+	for p.used+len(p.free)*lastChunk+size > p.limit {
+		if n := len(p.free); n > 0 && size == lastChunk {
+			break // one of these
+		} else if n > 0 {
+			p.free = slices.Delete(p.free, n-1, n)
+			continue
+		}
 		most := p.largest()
 		if most == nil {
 			break // what cannot go to files is more than all: a chunk is little
@@ -185,16 +188,25 @@ func (p *spool) grow(t *spooledTxn) error {
 		if err := p.spill(most); err != nil {
 			return err
 		}
+		size = t.nextChunk()
 	}
 	p.used += size
 	t.memory += size
-	if n := len(p.free) - 1; size == lastChunk && n >= 0 {
-		t.chunks = append(t.chunks, p.free[n])
-		p.free = p.free[:n]
+	if n := len(p.free); n > 0 && size == lastChunk {
+		t.chunks = append(t.chunks, p.free[n-1])
+		p.free = slices.Delete(p.free, n-1, n)
 		return nil
 	}
 	t.chunks = append(t.chunks, make([]byte, 0, size))
 	return nil
+}
+
+func (t *spooledTxn) nextChunk() int {
+	n := len(t.chunks)
+	if n == 0 {
+		return firstChunk
+	}
+	return min(2*cap(t.chunks[n-1]), lastChunk)
 }
 
 // largest is the transaction that has most in memory.
