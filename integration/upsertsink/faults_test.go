@@ -172,7 +172,7 @@ func (e *env) script(t *testing.T, in *injector) *injector {
 	p.cfg.StateTopic = "script.state"
 	p.wire = in.into(p.wire)
 	p.wire.RequestTimeout = 5 * time.Second
-	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	if err := p.resume(ctx, scriptRows); err != nil {
 		t.Fatalf("%v (hit %v)", err, in.hit.Load())

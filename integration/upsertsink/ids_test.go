@@ -113,7 +113,7 @@ func TestForgottenID(t *testing.T) {
 			r := p.mustOpen(t, "a")
 			r.mustWrite(t, 7)
 			r.mustCommit(t)
-			for patience := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+			for patience := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
 				_, code, err := client.DescribeTransaction(t.Context(), p.cfg.TransactionalIDPrefix+p.name)
 				if err != nil || time.Now().After(patience) {
 					t.Fatalf("the id is not forgotten: %v %v", code, err)

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -99,15 +100,22 @@ func (x *endless) RoundTrip(ctx context.Context, addr net.Addr, req kafka.Reques
 // the one that it returns.
 func (p *pipeline) leave(t *testing.T, rowsAlone bool) kw.ProducerID {
 	t.Helper()
-	victim, x := *p, &endless{}
-	victim.wire.Wrap = func(rt kafka.RoundTripper) kafka.RoundTripper {
-		x.rt = rt
-		return x
-	}
+	victim, x := p.victim()
 	r := victim.mustOpen(t, "a")
 	r.mustWrite(t, 7)
 	r.mustCommit(t)
 	return x.abandon(t, r, rowsAlone)
+}
+
+// victim is the pipeline with a transaction that does not time out before the broker is restarted.
+func (p *pipeline) victim() (*pipeline, *endless) {
+	victim, x := *p, &endless{}
+	victim.cfg.TransactionTimeout = 10 * time.Minute
+	victim.wire.Wrap = func(rt kafka.RoundTripper) kafka.RoundTripper {
+		x.rt = rt
+		return x
+	}
+	return &victim, x
 }
 
 // abandon writes seven rows that are never committed.
@@ -167,11 +175,7 @@ func (p *pipeline) mustGoOn(t *testing.T, next int) {
 func (e *env) loseInNewTopic(t *testing.T, rowsAlone bool) func(*testing.T) {
 	t.Helper()
 	p := e.pipeline(t)
-	victim, x := *p, &endless{}
-	victim.wire.Wrap = func(rt kafka.RoundTripper) kafka.RoundTripper {
-		x.rt = rt
-		return x
-	}
+	victim, x := p.victim()
 	at := x.abandon(t, victim.mustOpen(t, "a"), rowsAlone)
 	e.plant(t, p, at, completeAbort)
 	return func(t *testing.T) { p.mustGoOn(t, 0) }
@@ -234,6 +238,7 @@ func (e *env) loseUnderway(t *testing.T, proxy *servers.KafkaProxy, unsure bool)
 	t.Helper()
 	p := e.pipeline(t)
 	victim := *p
+	victim.cfg.TransactionTimeout = 10 * time.Minute
 	victim.wire.Brokers = e.kafka.Listener(servers.Proxied)
 	r := victim.mustOpen(t, "one")
 	r.mustWrite(t, 7)

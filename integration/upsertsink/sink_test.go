@@ -46,7 +46,9 @@ var kinds = []struct {
 func TestSink(t *testing.T) {
 	for _, kind := range kinds {
 		t.Run(kind.name, func(t *testing.T) {
-			k := servers.KafkaFor(t, kind.options)
+			options := kind.options
+			options.Extra = map[string]string{"transaction.abort.timed.out.transaction.cleanup.interval.ms": "500"} // for TimedOut
+			k := servers.KafkaFor(t, options)
 			e := &env{kafka: k, brokers: k.Brokers(), proto: kind.proto}
 			t.Run("Delivers", e.testDelivers)
 			t.Run("Verification", e.testVerification)
@@ -246,7 +248,7 @@ func (p *pipeline) check(n int) error {
 // away again, so waiting hides nothing.
 func (p *pipeline) mustHold(t *testing.T, n int) {
 	t.Helper()
-	for patience := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for patience := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		err := p.check(n)
 		if err == nil {
 			return

@@ -185,7 +185,7 @@ func (e *env) testVerification(t *testing.T) {
 	if e.proto == kw.Classic {
 		want = 1
 	}
-	for patience := time.Now().Add(10 * time.Second); found() != want; time.Sleep(100 * time.Millisecond) {
+	for patience := time.Now().Add(time.Minute); found() != want; time.Sleep(100 * time.Millisecond) {
 		if time.Now().After(patience) {
 			t.Fatalf("%d warnings about a broker that does not verify, want %d", found(), want)
 		}

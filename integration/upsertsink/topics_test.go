@@ -2,11 +2,14 @@ package upsertsink
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"cdcbridge/capture"
 	"cdcbridge/internal/fault"
@@ -164,7 +167,7 @@ func (e *env) testSplit(t *testing.T) {
 	if err := setTopic(t, e, p.topic, "max.message.bytes", "500"); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(time.Second) // until it acts on it
+	e.awaitLimit(t, p.topic)
 	for _, codec := range []kw.Codec{kw.None, kw.LZ4} {
 		if err := r.sink.Write(t.Context(), r.chunk(100, codec)); err != nil {
 			t.Fatal(err)
@@ -176,6 +179,28 @@ func (e *env) testSplit(t *testing.T) {
 		t.Errorf("%d splits", n)
 	}
 	p.mustHold(t, 303)
+}
+
+// awaitLimit waits until the broker refuses a record of 600 bytes. Those that it took before are in a transaction that is aborted.
+func (e *env) awaitLimit(t *testing.T, topic string) {
+	t.Helper()
+	cl, err := kgo.NewClient(kgo.SeedBrokers(e.brokers...), kgo.TransactionalID(topic), kgo.ProducerBatchCompression(kgo.NoCompression()), kgo.MetadataMinAge(100*time.Millisecond))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cl.Close()
+	for refused := false; !refused; time.Sleep(20 * time.Millisecond) {
+		if err := cl.BeginTransaction(); err != nil {
+			t.Fatal(err)
+		}
+		err := cl.ProduceSync(t.Context(), &kgo.Record{Topic: topic, Key: []byte("limit"), Value: make([]byte, 600)}).FirstErr()
+		if refused = errors.Is(err, kerr.MessageTooLarge); err != nil && !refused {
+			t.Fatal(err)
+		}
+		if err := cl.EndTransaction(t.Context(), kgo.TryAbort); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 func (e *env) testTooLarge(t *testing.T) {

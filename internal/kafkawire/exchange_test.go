@@ -77,8 +77,9 @@ func (f *fakeBroker) reply(key protocol.ApiKey, version int16, body []byte) []by
 	case key == protocol.ApiVersions:
 		e.flex = true
 		e.int16(0)
-		e.array(3)
-		for _, k := range []protocol.ApiKey{protocol.Metadata, protocol.Produce, protocol.ListOffsets} {
+		spoken := []protocol.ApiKey{protocol.Metadata, protocol.Produce, protocol.ListOffsets, protocol.WriteTxnMarkers, apiDescribeProducers}
+		e.array(len(spoken))
+		for _, k := range spoken {
 			e.int16(int16(k))
 			e.int16(0)
 			e.int16(12)

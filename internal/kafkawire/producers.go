@@ -56,10 +56,9 @@ func parseDescribeProducers(r *reader, parts []TopicPartition, producers []int64
 	}
 	r.int32() // throttle time
 	r.eachPartition(9, func(at TopicPartition) {
+		code := r.code()
 		if i := slices.Index(parts, at); i >= 0 {
-			codes[i] = r.code()
-		} else {
-			r.code()
+			codes[i] = code
 		}
 		r.string() // message
 		for n := r.array(37); n > 0 && r.err == nil; n-- {
@@ -70,7 +69,7 @@ func parseDescribeProducers(r *reader, parts []TopicPartition, producers []int64
 			p.Coordinator = r.int32()
 			start := r.int64()
 			r.tags()
-			if start >= 0 && slices.Contains(producers, p.Producer.ID) {
+			if code == OK && start >= 0 && slices.Contains(producers, p.Producer.ID) {
 				open = append(open, p)
 			}
 		}
