@@ -2,7 +2,7 @@
 
 SHELL    := /bin/bash
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
-FUZZTIME ?= 10s
+FUZZTIME ?= 5s
 GO       ?= go
 SOURCE   ?= postgres
 LINTER   ?= $(or $(shell command -v golangci-lint),$(shell $(GO) env GOPATH)/bin/golangci-lint)
@@ -23,7 +23,7 @@ check: ## vet and unit tests, no servers
 	$(GO) test ./...
 
 .PHONY: fuzz
-fuzz: ## run each fuzz target for FUZZTIME (10s)
+fuzz: ## run each fuzz target for FUZZTIME (5s)
 	@GO="$(GO)" FUZZTIME="$(FUZZTIME)" ./integration/fuzz.sh
 
 .PHONY: servers
