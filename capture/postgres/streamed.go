@@ -161,7 +161,7 @@ func (s *stream) commitStreamed(ctx context.Context, b streamCommitBody) error {
 		return err
 	}
 	s.txn.replica = append(s.txn.replica, t.replica...)
-	at := s.at
+	at, last := s.at, s.lastCommit
 	r := replay{s: s, in: s.spool.reader(t), bodies: map[uint32][]byte{}, newer: map[uint32]*related{}}
 	if err := r.all(ctx, t.aborted); err != nil {
 		return err
@@ -170,7 +170,13 @@ func (s *stream) commitStreamed(ctx context.Context, b streamCommitBody) error {
 	if err := s.spool.drop(t); err != nil {
 		return err
 	}
-	return s.end(ctx, b.commitBody)
+	if err := s.end(ctx, b.commitBody); err != nil {
+		return err
+	}
+	if !r.any {
+		s.lastCommit = last // without streaming the server would not have sent it
+	}
+	return nil
 }
 
 // replay is a streamed transaction on its way from the spool to batches.
@@ -180,6 +186,7 @@ type replay struct {
 	bodies map[uint32][]byte   // the transaction's last Relation message of each table
 	newer  map[uint32]*related // what tables mean by Relation messages that came after those, but before the commit
 	text   []byte              // scratch
+	any    bool                // there was more than descriptions
 }
 
 // all replays every message but those of aborted subtransactions.
@@ -213,6 +220,7 @@ func (r *replay) all(ctx context.Context, aborted xidSet) error {
 }
 
 func (r *replay) message(ctx context.Context, m *record) error {
+	r.any = r.any || m.kind != messageRelation && m.kind != messageTypeName
 	switch m.kind {
 	case messageInsert, messageUpdate, messageDelete:
 		return r.row(ctx, m)

@@ -158,19 +158,23 @@ func describe(oid uint32) []byte {
 	return relationMessage(oid, "public", map[uint32]string{ordersOID: "orders", itemsOID: "items", otherOID: "other"}[oid], 'd')
 }
 
-// ordinary sends a transaction at its commit.
+// ordinary sends a transaction at its commit, unless nothing is left of it.
 func (d *sender) ordinary(steps []step, commit step) {
-	b := binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64([]byte{'B'}, commit.lsn), commit.lsn*10)
-	d.w.at(commit.lsn, binary.BigEndian.AppendUint32(b, 1000*commit.txn))
 	gone := map[uint32]bool{}
 	for _, s := range steps {
 		if s.kind == 'A' && s.txn == commit.txn {
 			gone[s.sub] = true
 		}
 	}
+	begun := false
 	for _, s := range steps {
 		if s.kind != 'I' || s.txn != commit.txn || gone[s.sub] {
 			continue
+		}
+		if !begun {
+			begun = true
+			b := binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64([]byte{'B'}, commit.lsn), commit.lsn*10)
+			d.w.at(commit.lsn, binary.BigEndian.AppendUint32(b, 1000*commit.txn))
 		}
 		if !d.tables[s.oid] {
 			d.tables[s.oid] = true
@@ -178,5 +182,7 @@ func (d *sender) ordinary(steps []step, commit step) {
 		}
 		d.w.at(s.lsn, s.message)
 	}
-	d.w.at(commit.lsn, commitMessage([]byte{'C'}, commit.lsn))
+	if begun {
+		d.w.at(commit.lsn, commitMessage([]byte{'C'}, commit.lsn))
+	}
 }
