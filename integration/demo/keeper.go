@@ -92,7 +92,31 @@ func keep(args []string, hold io.Reader, out io.Writer) (err error) {
 	}
 	_, _ = fmt.Fprintln(out, ready) // whoever does not hear it will let go
 	<-released
-	return db.Stop()
+	return stop(db, filepath.Join(run, "postgres", "data", "postmaster.pid"))
+}
+
+// stop ends the server and waits until its process is gone, a moment after its pid file. It is no child of ours, so where
+// nobody buries orphans, as in a container without an init, there is no more to wait for than its last breath.
+func stop(db *embedded.EmbeddedPostgres, pidFile string) error {
+	text, err := os.ReadFile(pidFile)
+	if err != nil {
+		return errors.Join(fmt.Errorf("reading the server's pid: %w", err), db.Stop())
+	}
+	first, _, _ := strings.Cut(string(text), "\n")
+	pid, err := strconv.Atoi(first)
+	if err != nil || pid <= 1 {
+		return errors.Join(fmt.Errorf("reading the server's pid: %q", first), db.Stop())
+	}
+	if err := db.Stop(); err != nil {
+		return err
+	}
+	for range 200 {
+		if err := syscall.Kill(pid, 0); err != nil {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return nil
 }
 
 // archive is the downloaded archive in home, "" before there is one.
