@@ -91,7 +91,7 @@ var pgSchema = []string{
 			COMMIT;
 		END LOOP;
 	END $$`,
-	"CREATE PUBLICATION " + pgPublication + " FOR TABLES IN SCHEMA bench",
+	"CREATE PUBLICATION " + pgPublication + " FOR TABLES IN SCHEMA bench WITH (publish_via_partition_root = true)",
 }
 
 func (p *postgresDB) fresh(ctx context.Context) error {
