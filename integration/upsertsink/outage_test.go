@@ -3,12 +3,16 @@ package upsertsink
 import (
 	"context"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
+
 	"cdcbridge/integration/harness"
 	"cdcbridge/integration/servers"
+	"cdcbridge/internal/fault"
 	kw "cdcbridge/internal/kafkawire"
 )
 
@@ -80,6 +84,7 @@ func TestThreeBrokers(t *testing.T) {
 	k := servers.KafkaFor(t, servers.KafkaOptions{Brokers: 3})
 	e := &env{kafka: k, brokers: k.Brokers(), proto: kw.KIP890}
 	t.Run("OneCallAddsAll", e.testOneCallAddsAll)
+	t.Run("Leaderless", e.testLeaderless)
 	p := e.pipeline(t)
 	p.output.Settings.Partitions = 6
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
@@ -107,4 +112,54 @@ func TestThreeBrokers(t *testing.T) {
 	}
 	w.await(t, 240)
 	w.finish(t)
+}
+
+// testLeaderless takes the only replica of a partition away before its transaction is committed. Kafka commits, and forgets the
+// partition. The sink goes on only when that has ended there as well.
+func (e *env) testLeaderless(t *testing.T) {
+	p := e.pipeline(t)
+	p.output.Settings.Partitions, p.output.Settings.Replication = 6, 1
+	p.output.Settings.Config = map[string]string{"min.insync.replicas": "1"}
+	p.cfg.TransactionTimeout = 2 * time.Minute
+	r := p.mustOpen(t, "one")
+	r.mustWrite(t, 7)
+	r.mustCommit(t)
+	r.mustWrite(t, 7)
+	last, _ := p.described(t)
+	client := kw.NewClient(p.wire)
+	defer client.Close()
+	coordinator, _, err := client.Coordinator(t.Context(), p.transactionalID())
+	if err != nil {
+		t.Fatal(err)
+	}
+	open := slices.DeleteFunc(p.undecided(t, last.Producer.ID), func(d kadm.DescribedProducer) bool { return d.Topic != p.topic || d.Leader == coordinator })
+	if len(open) == 0 {
+		t.Fatal("the coordinator leads all partitions")
+	}
+	victim := int(open[0].Leader) - 1
+	if err := e.kafka.StopBroker(t.Context(), victim); err != nil {
+		t.Fatal(err)
+	}
+	r.mustCommit(t)
+	for state := ""; state != "CompleteCommit"; time.Sleep(5 * time.Millisecond) {
+		last, _ := p.described(t)
+		state = last.State
+	}
+	if err := e.kafka.StartBroker(t.Context(), victim); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.kafka.WaitInSync(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if len(p.undecided(t, last.Producer.ID)) == 0 {
+		t.Fatal("the partition has its control batch: the test proves nothing")
+	}
+	err = r.write(t.Context(), 7)
+	if !fault.Is(err, fault.TransactionsDown) || fault.IsFinal(err) {
+		t.Fatalf("the next transaction: %v", err)
+	}
+	if err := p.resume(t.Context(), 21); err != nil {
+		t.Fatal(err)
+	}
+	p.mustHold(t, 21)
 }
