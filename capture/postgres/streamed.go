@@ -138,12 +138,13 @@ func (d *walReader) pour(to func([]byte) error) error {
 }
 
 // abortStreamed forgets a transaction or one of its subtransactions. The server names each of them that it has streamed, also
-// those within another one.
+// those within another one; and from PostgreSQL 18 on those that it was about to stream when it saw that the whole transaction
+// was rolled back long ago. Then no block has come, and there is nothing to forget.
 func (s *stream) abortStreamed(b streamAbortBody) error {
 	t := s.spool.open[b.XID]
 	switch {
 	case t == nil:
-		return badMessage(nil, "transaction %d is rolled back, and no stream block of it came", b.XID)
+		return nil
 	case b.XID == b.Sub:
 		return s.spool.drop(t)
 	}

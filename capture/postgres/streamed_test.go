@@ -349,7 +349,7 @@ func TestStreamedRefuses(t *testing.T) {
 		"two commits":            func(w *walLog) { w.block(10, 1); w.streamCommit(10); w.streamCommit(10) },
 		"commit in a block":      func(w *walLog) { w.frame(first); w.streamCommit(10) },
 		"commit of the past":     func(w *walLog) { w.block(10, 1); w.keepalive(w.lsn+1000, 0); w.streamCommit(10) },
-		"abort of nobody":        func(w *walLog) { w.frame(u32s('A', 10, 10)) },
+		"commit behind an abort": func(w *walLog) { w.frame(u32s('A', 10, 10)); w.streamCommit(10) },
 		"abort in a block":       func(w *walLog) { w.frame(first); w.frame(u32s('A', 10, 10)) },
 		"commit after an abort":  func(w *walLog) { w.block(10, 1); w.frame(u32s('A', 10, 10)); w.streamCommit(10) },
 		"row without number":     func(w *walLog) { w.frame(first); w.frame([]byte{'I', 0, 0, 0}) },
@@ -380,6 +380,22 @@ func TestStreamedRefuses(t *testing.T) {
 		if _, err := play(t, w.out, nil, 1<<20, 0, streaming); !fault.Is(err, fault.Decode) || !fault.IsFinal(err) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// An abort of what was never sent is no news, and what follows is read.
+func TestStreamedAbortWithoutBlocks(t *testing.T) {
+	w := newLog()
+	w.frame(u32s('A', 10, 11))
+	w.frame(u32s('A', 10, 10))
+	w.block(20, 1, tagged(20, describe(ordersOID)), tagged(20, orderRow(1)))
+	w.streamCommit(20)
+	batches, err := play(t, w.out, nil, 1<<20, 0, streaming)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := ids(batches); !slices.Equal(got, []int64{1}) {
+		t.Errorf("rows %v, want 1", got)
 	}
 }
 

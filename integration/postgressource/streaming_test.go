@@ -153,6 +153,32 @@ func TestStreamedTransactions(t *testing.T) {
 	}
 }
 
+// TestStreamedRollbackBeforeFirstBlock reads a large transaction that was rolled back long ago. PostgreSQL 18 sees that before it
+// sends the first block, and still names the subtransactions.
+func TestStreamedRollbackBeforeFirstBlock(t *testing.T) {
+	for _, v := range versions {
+		t.Run(v, func(t *testing.T) {
+			b := newBench(t, servers.PostgresOptions{Version: v, Settings: smallMemory})
+			b.exec(savepointTables)
+			cfg := b.streamedConfig(t.TempDir())
+			at := b.begin(cfg)
+			rows := func(from int) string {
+				return fmt.Sprintf("INSERT INTO t SELECT i, repeat('r', 300), 0 FROM generate_series(%d, %d) i", from, from+600)
+			}
+			b.exec("INSERT INTO u VALUES (-2, 'ok', 0)")
+			b.exec("BEGIN; SAVEPOINT a; " + rows(0) + "; RELEASE a; SAVEPOINT b; " + rows(1000) + "; ROLLBACK TO b; " + rows(2000) + "; ROLLBACK")
+			b.exec("INSERT INTO u VALUES (-1, 'ok', 0)")
+			got, err := collect(t, cfg, at, untilRow(-1))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(got.changes) != 2 {
+				t.Errorf("%d changes, want 2", len(got.changes))
+			}
+		})
+	}
+}
+
 // TestStreamedInterruptions ends the walsender again and again while large transactions are open, and has every second
 // attempt stream.
 func TestStreamedInterruptions(t *testing.T) {
