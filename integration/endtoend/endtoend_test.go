@@ -31,6 +31,7 @@ type setup struct {
 	table   string // captured tables, "*" by default
 
 	disturb func(t *testing.T, r *rand.Rand) // what killLoop also does to the servers; nil: nothing
+	vary    []string                         // more keys of the source section, one after the other at killLoop's starts
 }
 
 func (s setup) yaml() string {
@@ -213,17 +214,29 @@ func killLoop(t *testing.T, kafka *servers.Kafka, b *bench, s setup, kills int) 
 	r := rand.New(rand.NewPCG(seed, 1))
 	s.b, s.brokers = b, kafka.Brokers()
 	quiet := b.during(t, seed)
-	for range kills {
-		d := start(t, s.yaml())
+	config := func(run int) string {
+		now := s
+		if len(s.vary) > 0 {
+			now.source += s.vary[run%len(s.vary)]
+		}
+		return now.yaml()
+	}
+	for run := range kills {
+		d := start(t, config(run))
 		if s.disturb != nil {
 			time.Sleep(time.Duration(300+r.IntN(1500)) * time.Millisecond)
 			s.disturb(t, r)
 		}
 		time.Sleep(time.Duration(300+r.IntN(2500)) * time.Millisecond)
 		splits += splitsOf(t, d)
+		select {
+		case <-d.Exited():
+			t.Fatal("the daemon ended by itself")
+		default:
+		}
 		d.Kill()
 	}
-	d := start(t, s.yaml())
+	d := start(t, config(kills))
 	time.Sleep(time.Second)
 	quiet()
 	catchUp(t, d, longer(2*time.Minute, 10*time.Minute))

@@ -54,20 +54,25 @@ func TestPostgresKilled(t *testing.T) {
 }
 
 // TestPostgresKilledInLargeTransactions does the same where nearly every source transaction is larger than what is committed at
-// once, so that most restarts begin in the middle of one.
+// once, so that most restarts begin in the middle of one. Every other daemon takes such transactions in before they commit.
 func TestPostgresKilledInLargeTransactions(t *testing.T) {
 	kafka := servers.KafkaFor(t, servers.KafkaOptions{})
 	for _, version := range longer([]string{"18"}, pgVersions) {
 		t.Run(version, func(t *testing.T) {
-			pg := servers.PostgresFor(t, servers.PostgresOptions{Version: version})
+			pg := servers.PostgresFor(t, servers.PostgresOptions{Version: version, Settings: map[string]string{"logical_decoding_work_mem": "64kB"}})
 			b := newPostgresBench(t, pg, "shop")
 			b.load.large, b.load.pause = true, 30*time.Millisecond // a daemon that commits a few rows at a time must keep up
 			s := setup{name: "large" + version, b: b, brokers: kafka.Brokers(), source: ", batch_bytes: 32KiB", commit: "{max_bytes: 1KiB}"}
 			begin(t, s)
-			s.disturb = disturbances(pg)
+			s.disturb, s.vary = disturbances(pg), []string{", streaming: true, spool_memory: 1MiB", ""}
 			if splits := killLoop(t, kafka, b, s, longer(6, 100)); splits == 0 {
 				t.Error("no source transaction was split: the test proves nothing")
 			}
+			streamed, err := pg.One(t.Context(), "", "SELECT stream_txns FROM pg_stat_replication_slots WHERE slot_name LIKE 'cdcbridge%'")
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Logf("%s transactions were streamed since the server's last crash", streamed)
 		})
 	}
 }

@@ -80,8 +80,7 @@ func (w *workload) connect(ctx context.Context) (*sql.Conn, error) {
 
 func (w *workload) transaction(ctx context.Context, conn *sql.Conn, r *rand.Rand) error {
 	if w.large && r.IntN(8) == 0 {
-		_, err := conn.ExecContext(ctx, w.writer.sweep(r))
-		return err
+		return w.largeTransaction(ctx, conn, r)
 	}
 	if r.IntN(4) == 0 { // autocommit: one statement, one transaction
 		_, err := conn.ExecContext(ctx, w.writer.statement(r))
@@ -103,6 +102,28 @@ func (w *workload) transaction(ctx context.Context, conn *sql.Conn, r *rand.Rand
 		}
 	}
 	if r.IntN(10) == 0 {
+		return tx.Rollback()
+	}
+	return tx.Commit()
+}
+
+// largeTransaction changes every row of a table; now and then after it has undone that once, and in vain.
+func (w *workload) largeTransaction(ctx context.Context, conn *sql.Conn, r *rand.Rand) error {
+	if r.IntN(3) > 0 {
+		_, err := conn.ExecContext(ctx, w.writer.sweep(r))
+		return err
+	}
+	tx, err := conn.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback() }()
+	for _, s := range []string{w.writer.statement(r), "SAVEPOINT large", w.writer.sweep(r), "ROLLBACK TO SAVEPOINT large", w.writer.statement(r), w.writer.sweep(r)} {
+		if _, err := tx.ExecContext(ctx, s); err != nil {
+			return err
+		}
+	}
+	if r.IntN(4) == 0 {
 		return tx.Rollback()
 	}
 	return tx.Commit()
