@@ -25,7 +25,9 @@ func TestOutage(t *testing.T) {
 		}
 		t.Run(kind.name, func(t *testing.T) {
 			began := time.Now()
-			k := servers.KafkaFor(t, kind.options)
+			options := kind.options
+			options.Extra = map[string]string{"broker.session.timeout.ms": "3000"} // which a start after a kill waits for
+			k := servers.KafkaFor(t, options)
 			e := &env{kafka: k, brokers: k.Brokers(), proto: kind.proto}
 			p := e.pipeline(t)
 			p.cfg.TransactionTimeout = 3 * time.Second
