@@ -2,7 +2,7 @@
 
 SHELL    := /bin/bash
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
-FUZZTIME ?= 5s
+FUZZTIME ?= 3s
 GO       ?= go
 SOURCE   ?= postgres
 LINTER   ?= $(or $(shell command -v golangci-lint),$(shell $(GO) env GOPATH)/bin/golangci-lint)
@@ -25,7 +25,7 @@ check: ## vet and unit tests, no servers
 	$(GO) test ./...
 
 .PHONY: fuzz
-fuzz: ## run each fuzz target for FUZZTIME (5s)
+fuzz: ## run each fuzz target for FUZZTIME (3s)
 	@GO="$(GO)" FUZZTIME="$(FUZZTIME)" ./integration/fuzz.sh
 
 .PHONY: servers
