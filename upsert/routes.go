@@ -96,8 +96,9 @@ func (r *routes) refresh(ctx context.Context, broker int32, number uint64) error
 			return err
 		}
 		for i := range rt.lanes {
-			l, epoch := &rt.lanes[i], int32(-1)
-			l.leader, epoch, _ = meta.Leader(l.at)
+			l := &rt.lanes[i]
+			leader, epoch, _ := meta.Leader(l.at)
+			l.leader = leader
 			r.moved = r.moved || l.epoch >= 0 && l.epoch != epoch
 			l.epoch = max(l.epoch, epoch)
 		}

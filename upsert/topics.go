@@ -85,12 +85,7 @@ func (s *Sink) openTopic(ctx context.Context, name string, o *Output) (*target, 
 		return nil, err
 	}
 	if !pinned && !created {
-		if err := s.abandon(ctx, name, int32(len(meta.Partitions))); err != nil {
-			return nil, err
-		}
-	}
-	if !pinned && !created && !o.Adopt {
-		if err := s.refuseFilled(ctx, name, len(meta.Partitions)); err != nil {
+		if err := s.takeIn(ctx, name, len(meta.Partitions), o); err != nil {
 			return nil, err
 		}
 	}
@@ -99,6 +94,14 @@ func (s *Sink) openTopic(ctx context.Context, name string, o *Output) (*target, 
 		return nil, err
 	}
 	return &target{topic: t, meta: meta, settings: settings, modes: map[Mode]bool{}}, nil
+}
+
+// takeIn looks at a topic that was there before the pipeline knew it.
+func (s *Sink) takeIn(ctx context.Context, name string, partitions int, o *Output) error {
+	if err := s.abandon(ctx, name, int32(partitions)); err != nil || o.Adopt {
+		return err
+	}
+	return s.refuseFilled(ctx, name, partitions)
 }
 
 // findTopic asks for a topic until there is a definite answer: its description with a leader everywhere, or nil if it does

@@ -87,7 +87,7 @@ func (k *checker) Tables(ctx context.Context) ([]changelog.Table, error) {
 	}
 	var out []changelog.Table
 	for _, f := range ts.all {
-		out = append(out, f.changelogTable(k.cfg, facts.database))
+		out = append(out, f.changelogTable(facts.database))
 	}
 	return out, nil
 }
@@ -101,7 +101,7 @@ func (k *checker) catalog(c *conn, facts *serverFacts) (catalog, error) {
 }
 
 // changelogTable has names and key, of the columns that are published or will be.
-func (f *tableFacts) changelogTable(cfg *Config, database string) changelog.Table {
+func (f *tableFacts) changelogTable(database string) changelog.Table {
 	t := changelog.Table{Origin: "postgresql", Database: database, Schema: f.schema, Name: f.name}
 	some := false
 	for _, c := range f.columns {

@@ -82,7 +82,7 @@ func (s *source) reread(ctx context.Context, b *changelog.Batch, gaps []gap) err
 			return err
 		}
 		if facts == nil {
-			return goneTable(gaps[0].shape.table)
+			return goneTable()
 		}
 		why, err := r.attempt(ctx, b, facts)
 		if err != nil || why == "" {
@@ -100,7 +100,7 @@ func (s *source) reread(ctx context.Context, b *changelog.Batch, gaps []gap) err
 	}
 }
 
-func goneTable(t *changelog.Table) error {
+func goneTable() error {
 	return fault.NewFinal(fault.SchemaUnknown, opComplete, errors.New("the table is gone, and with it the values that an update before left unchanged"),
 		"Leave the table out of tables, or set unchanged_values: leave where the topics may have placeholders. REPLICA IDENTITY FULL makes the log carry such values.")
 }

@@ -56,7 +56,7 @@ func clientSettings(cfg *Config) (*pgconn.Config, error) {
 		if err != nil {
 			return nil, fmt.Errorf("hiding PGSERVICE: %w", err)
 		}
-		defer os.Remove(f.Name())
+		defer func() { _ = os.Remove(f.Name()) }()
 		_, err = f.WriteString("[none]\n")
 		if err = errors.Join(err, f.Close()); err != nil {
 			return nil, fmt.Errorf("hiding PGSERVICE: %w", err)

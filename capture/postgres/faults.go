@@ -89,8 +89,8 @@ func (a answer) Error() string {
 	if a.Detail != "" {
 		s += " (" + a.Detail + ")"
 	}
-	if a.PgError.Hint != "" {
-		s += " " + a.PgError.Hint
+	if a.Hint != "" {
+		s += " " + a.Hint
 	}
 	return flatten(s) + " (SQLSTATE " + a.Code + ")"
 }

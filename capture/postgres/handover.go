@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"cdcbridge/changelog"
@@ -76,8 +77,7 @@ func (s *stream) aside(do func() error) error {
 			return err
 		case <-ticker.C:
 			if err := s.r.alive(); err != nil {
-				<-result
-				return err
+				return errors.Join(err, <-result)
 			}
 		}
 	}

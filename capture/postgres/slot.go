@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/jackc/pglogrepl"
@@ -188,15 +187,6 @@ func startFault(op string, err error) error {
 		return fault.New(fault.SlotMissing, op, err, "The slot or the publication was dropped.")
 	}
 	return serverFault(op, err)
-}
-
-// describe is the slot's state for people.
-func (s *slotFacts) describe() string {
-	parts := []string{s.wal, fmt.Sprintf("%s of log retained", bytesText(s.retained))}
-	if s.active {
-		parts = append(parts, "used by "+s.user)
-	}
-	return strings.Join(parts, ", ")
 }
 
 func parseBytes(s string) (int64, error) {

@@ -99,7 +99,7 @@ func TestSpoolKeepsEverything(t *testing.T) {
 					t.Fatalf("limit %d: message %d of %d: %v", limit, n, xid, err)
 				}
 			}
-			if m, err := r.next(); err != io.EOF {
+			if m, err := r.next(); !errors.Is(err, io.EOF) {
 				t.Fatal(m, err)
 			}
 			if err := p.drop(x); err != nil {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"io"
 	"time"
 )
@@ -194,7 +195,7 @@ type replay struct {
 func (r *replay) all(ctx context.Context, aborted xidSet) error {
 	for n := 0; ; n++ {
 		m, err := r.in.next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {

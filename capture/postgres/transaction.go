@@ -66,9 +66,7 @@ func (s *stream) rewind(m batchMark) {
 	s.gaps = s.gaps[:m.gaps]
 }
 
-// name is the transaction's id, as Txn.ID has it.
-func (t *txn) name() string { return string(t.appendName(nil)) }
-
+// appendName appends the transaction's id, as Txn.ID has it.
 func (t *txn) appendName(dst []byte) []byte {
 	dst = append(strconv.AppendUint(dst, uint64(t.xid), 10), ':')
 	return strconv.AppendUint(dst, uint64(t.commit), 10)

@@ -228,11 +228,11 @@ func readArray(t *testing.T, text string) []string {
 		var elem strings.Builder
 		quoted, inside, i := false, false, 0
 		for ; i < len(body) && (inside || body[i] != ','); i++ {
-			switch {
-			case body[i] == '\\':
+			switch body[i] {
+			case '\\':
 				i++
 				elem.WriteByte(body[i])
-			case body[i] == '"':
+			case '"':
 				quoted, inside = true, !inside
 			default:
 				elem.WriteByte(body[i])

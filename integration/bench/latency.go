@@ -62,18 +62,11 @@ func (s *stand) latency(ctx context.Context, rate, seconds int) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Duration(seconds)*time.Second+time.Minute)
 	defer cancel()
-	name, config, err := s.pipeline(ctx, variant{formats: []string{dbz}, defaults: true})
-	if err != nil {
-		return err
-	}
-	d, err := harness.Start(s.dir, config)
+	name, d, err := s.running(ctx)
 	if err != nil {
 		return err
 	}
 	defer d.Kill()
-	if _, err := d.WaitState(ctx, "running"); err != nil {
-		return err
-	}
 	p := newProbe(rate * seconds)
 	g, reading := errgroup.WithContext(ctx)
 	reading, stopReading := context.WithCancel(reading)
@@ -124,6 +117,22 @@ func (s *stand) latency(ctx context.Context, rate, seconds int) error {
 	s.report.latency(s.db.name(), rate, l)
 	progress("   %d/s: p50 %.1f ms, p99 %.1f ms, max %.1f ms", rate, l.P50, l.P99, l.Max)
 	return d.Stop(ctx)
+}
+
+// running starts a daemon with default settings and waits until it reads the log.
+func (s *stand) running(ctx context.Context) (pipeline string, d *harness.Daemon, err error) {
+	pipeline, config, err := s.pipeline(ctx, variant{formats: []string{dbz}, defaults: true})
+	if err != nil {
+		return "", nil, err
+	}
+	if d, err = harness.Start(s.dir, config); err != nil {
+		return "", nil, err
+	}
+	if _, err := d.WaitState(ctx, "running"); err != nil {
+		d.Kill()
+		return "", nil, err
+	}
+	return pipeline, d, nil
 }
 
 func newProbe(n int) *probe {

@@ -121,7 +121,7 @@ func (p *postgresDatabase) tablePairs(ctx context.Context, query string) (map[ta
 	return out, rows.Err()
 }
 
-// loggedTable reads the beginning of a line of test_decoding: table "My schema".orders: INSERT: …
+// loggedTable reads the beginning of a line of test_decoding: table "My schema".orders: INSERT: and so on.
 func loggedTable(line string) (table, error) {
 	rest := strings.TrimPrefix(line, "table ")
 	schema, rest, err := identifier(rest)

@@ -272,7 +272,7 @@ func TestSilence(t *testing.T) {
 		t.Fatal(err)
 	}
 	var start time.Time
-	_, err = run(t, src, func(s *seen) bool {
+	_, err = run(t, src, func(*seen) bool {
 		if start.IsZero() {
 			if err := b.m.Pause(); err != nil {
 				t.Error(err)

@@ -213,8 +213,8 @@ func TestPublicationLacksTable(t *testing.T) {
 func TestTLS(t *testing.T) {
 	for _, v := range versions {
 		t.Run(v, func(t *testing.T) {
-			clear := newBench(t, servers.PostgresOptions{Version: v})
-			cfg := clear.config()
+			plain := newBench(t, servers.PostgresOptions{Version: v})
+			cfg := plain.config()
 			opened(t, cfg, "")
 			for _, mode := range []string{"required", "verify_ca", "verify_identity"} {
 				cfg.TLS.Mode = mode

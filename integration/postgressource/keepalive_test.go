@@ -58,7 +58,7 @@ func TestBackPressure(t *testing.T) {
 			}
 			exactlyOnce(t, got)
 			cancel()
-			<-failed
+			_ = <-failed
 		})
 	}
 }
@@ -90,16 +90,16 @@ func TestIdleSlot(t *testing.T) {
 			}()
 			most, stop := make(chan int64, 1), make(chan struct{})
 			go func() {
-				var max int64
+				var high int64
 				for {
 					select {
 					case <-stop:
-						most <- max
+						most <- high
 						return
 					case <-time.After(50 * time.Millisecond):
 						var n int64
-						if err := b.db.QueryRowContext(t.Context(), "SELECT pg_current_wal_lsn() - restart_lsn FROM pg_replication_slots").Scan(&n); err == nil && n > max {
-							max = n
+						if err := b.db.QueryRowContext(t.Context(), "SELECT pg_current_wal_lsn() - restart_lsn FROM pg_replication_slots").Scan(&n); err == nil && n > high {
+							high = n
 						}
 					}
 				}
@@ -192,7 +192,7 @@ func TestBehindIsNotCaughtUp(t *testing.T) {
 				t.Errorf("caught up at %s, the log ends at %s", where, end)
 			}
 			cancel()
-			<-failed
+			_ = <-failed
 			_ = src.Close()
 		})
 	}

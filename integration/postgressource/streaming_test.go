@@ -328,7 +328,7 @@ func TestStreamedOnDisk(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 	cancel()
-	<-failed
+	_ = <-failed
 }
 
 // mostOf watches the open files of a directory, which have no names any more, and the heap.

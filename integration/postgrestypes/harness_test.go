@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"strings"
 	"testing"
 	"time"
 
@@ -127,6 +126,3 @@ func follow(t testing.TB, src capture.Source, see func(*changelog.Table, *change
 	}
 	return err
 }
-
-// quote makes an identifier.
-func quote(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }

@@ -40,6 +40,7 @@ type PostgresOptions struct {
 // Shutdown is how a PostgreSQL server is asked to end.
 type Shutdown syscall.Signal
 
+// Ways to end.
 const (
 	Fast      = Shutdown(syscall.SIGINT)  // ends sessions and, at last, walsenders, which first send all that there is
 	Immediate = Shutdown(syscall.SIGQUIT) // like a crash: no checkpoint, the next start recovers

@@ -64,7 +64,7 @@ func (p *pipeline) transactionalID() string { return p.cfg.TransactionalIDPrefix
 // described is what the coordinator says of the pipeline.
 func (p *pipeline) described(t *testing.T) (kw.TransactionState, kw.Code) {
 	t.Helper()
-	client := kw.NewClient(kw.Config{Brokers: p.env.brokers})
+	client := kw.NewClient(kw.Config{Brokers: p.brokers})
 	defer client.Close()
 	state, code, err := client.DescribeTransaction(t.Context(), p.transactionalID())
 	if err != nil {

@@ -60,7 +60,7 @@ func record(ctx context.Context, version string) (err error) {
 	if err != nil {
 		return err
 	}
-	defer p.Stop()
+	defer func() { _ = p.Stop() }()
 	db, err := p.DB(database)
 	if err != nil {
 		return err
