@@ -15,10 +15,10 @@ func (p *postgresDatabase) session() string {
 	return "SET lock_timeout = '5s'; SET TimeZone = 'UTC'"
 }
 
-// retryable errors take a whole transaction with them: deadlocks, lock waits, duplicate keys.
+// retryable errors take a whole transaction with them: deadlocks, lock waits, duplicate keys, rows that moved to another partition.
 func (p *postgresDatabase) retryable(err error) bool {
 	var e *pgconn.PgError
-	return errors.As(err, &e) && slices.Contains([]string{"40P01", "55P03", "23505"}, e.Code)
+	return errors.As(err, &e) && slices.Contains([]string{"40001", "40P01", "55P03", "23505"}, e.Code)
 }
 
 // interrupted is every error that the server did not make, and its words at its end (class 57P).

@@ -50,7 +50,9 @@ func walk(t *testing.T, cfg *mysql.Config, at changelog.Position, last int64) (a
 			b.Release()
 			if came {
 				cancel()
-				<-failed
+				if err := <-failed; err == nil {
+					t.Error("a stream that was cancelled ended without an error")
+				}
 				return all
 			}
 		case err := <-failed:

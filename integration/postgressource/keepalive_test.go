@@ -58,7 +58,9 @@ func TestBackPressure(t *testing.T) {
 			}
 			exactlyOnce(t, got)
 			cancel()
-			_ = <-failed
+			if err := <-failed; err == nil {
+				t.Error("a stream that was cancelled ended without an error")
+			}
 		})
 	}
 }
@@ -192,7 +194,9 @@ func TestBehindIsNotCaughtUp(t *testing.T) {
 				t.Errorf("caught up at %s, the log ends at %s", where, end)
 			}
 			cancel()
-			_ = <-failed
+			if err := <-failed; err == nil {
+				t.Error("a stream that was cancelled ended without an error")
+			}
 			_ = src.Close()
 		})
 	}

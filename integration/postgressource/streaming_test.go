@@ -328,7 +328,9 @@ func TestStreamedOnDisk(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 	cancel()
-	_ = <-failed
+	if err := <-failed; err == nil {
+		t.Error("a stream that was cancelled ended without an error")
+	}
 }
 
 // mostOf watches the open files of a directory, which have no names any more, and the heap.
