@@ -332,7 +332,9 @@ func (s *stream) control(ctx context.Context, body []byte) error {
 		return s.truncate(ctx, body)
 	case messageLogical:
 		return s.logical(ctx, body)
-	case messageStreamStart, messageStreamStop, messageStreamCommit, messageStreamAbort:
+	case messageStreamAbort: // may come without streaming, too: see abortStreamed
+		return s.streamed(ctx, body)
+	case messageStreamStart, messageStreamStop, messageStreamCommit:
 		if s.cfg.Streaming {
 			return s.streamed(ctx, body)
 		}

@@ -139,8 +139,9 @@ func (d *walReader) pour(to func([]byte) error) error {
 }
 
 // abortStreamed forgets a transaction or one of its subtransactions. The server names each of them that it has streamed, also
-// those within another one; and from PostgreSQL 18 on those that it was about to stream when it saw that the whole transaction
-// was rolled back long ago. Then no block has come, and there is nothing to forget.
+// those within another one; and from PostgreSQL 18 on those that it takes for streamed because it saw, when its memory
+// was full, that the whole transaction was rolled back long ago. It does so even where streaming was not asked for. Then no block has
+// come, and there is nothing to forget.
 func (s *stream) abortStreamed(b streamAbortBody) error {
 	t := s.spool.open[b.XID]
 	switch {

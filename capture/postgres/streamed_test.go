@@ -397,6 +397,15 @@ func TestStreamedAbortWithoutBlocks(t *testing.T) {
 	if got := ids(batches); !slices.Equal(got, []int64{1}) {
 		t.Errorf("rows %v, want 1", got)
 	}
+	w = newLog()
+	w.frame(u32s('A', 10, 11))
+	w.begin()
+	w.relation(ordersOID, "public", "orders")
+	w.insert(ordersOID, 10, 1)
+	w.end()
+	if batches, err = play(t, w.out, nil, 1<<20, 0); err != nil || !slices.Equal(ids(batches), []int64{1}) {
+		t.Errorf("without streaming: rows %v, want 1: %v", ids(batches), err)
+	}
 }
 
 func FuzzStreamed(f *testing.F) {

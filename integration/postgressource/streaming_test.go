@@ -154,7 +154,7 @@ func TestStreamedTransactions(t *testing.T) {
 }
 
 // TestStreamedRollbackBeforeFirstBlock reads a large transaction that was rolled back long ago. PostgreSQL 18 sees that before it
-// sends the first block, and still names the subtransactions.
+// sends the first block, and still names the subtransactions, also to those who did not ask for streaming.
 func TestStreamedRollbackBeforeFirstBlock(t *testing.T) {
 	for _, v := range versions {
 		t.Run(v, func(t *testing.T) {
@@ -167,13 +167,17 @@ func TestStreamedRollbackBeforeFirstBlock(t *testing.T) {
 			}
 			b.exec("INSERT INTO u VALUES (-2, 'ok', 0)")
 			b.exec("BEGIN; SAVEPOINT a; " + rows(0) + "; RELEASE a; SAVEPOINT b; " + rows(1000) + "; ROLLBACK TO b; " + rows(2000) + "; ROLLBACK")
+			// The transaction is larger than its subtransaction, and the memory is full while both have rows.
+			b.exec("BEGIN; INSERT INTO t SELECT i, repeat('r', 300), 0 FROM generate_series(1, 100) i; SAVEPOINT a; INSERT INTO t SELECT i, repeat('r', 300), 0 FROM generate_series(201, 290) i; RELEASE a; " + rows(3000) + "; ROLLBACK")
 			b.exec("INSERT INTO u VALUES (-1, 'ok', 0)")
-			got, err := collect(t, cfg, at, untilRow(-1))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if len(got.changes) != 2 {
-				t.Errorf("%d changes, want 2", len(got.changes))
+			for _, cfg.Streaming = range []bool{true, false} {
+				got, err := collect(t, cfg, at, untilRow(-1))
+				if err != nil {
+					t.Fatalf("streaming %v: %v", cfg.Streaming, err)
+				}
+				if len(got.changes) != 2 {
+					t.Errorf("streaming %v: %d changes, want 2", cfg.Streaming, len(got.changes))
+				}
 			}
 		})
 	}
