@@ -74,7 +74,17 @@ func (p *postgresDatabase) changes(ctx context.Context) (map[string][]change, er
 	if err != nil {
 		return nil, err
 	}
-	rows, err := p.db.QueryContext(ctx, `SELECT xid::text, left(data, 300), data LIKE '%:unchanged-toast-datum%'
+	conn, err := p.db.Conn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	// PostgreSQL 18's test_decoding crashes at subtransactions of a rolled back transaction that did not fit into its memory.
+	if _, err := conn.ExecContext(ctx, "SET logical_decoding_work_mem = '1GB'"); err != nil {
+		return nil, err
+	}
+	defer func() { _, _ = conn.ExecContext(context.WithoutCancel(ctx), "RESET logical_decoding_work_mem") }()
+	rows, err := conn.QueryContext(ctx, `SELECT xid::text, left(data, 300), data LIKE '%:unchanged-toast-datum%'
 		FROM pg_logical_slot_peek_changes($1, NULL, NULL) WHERE data LIKE 'table %'`, "witness_"+p.name)
 	if err != nil {
 		return nil, fmt.Errorf("reading the log: %w", err)
