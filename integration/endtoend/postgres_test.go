@@ -178,7 +178,7 @@ func TestPostgresSlotDropped(t *testing.T) {
 	b.write(t.Context(), t, freshSeed(t), 2, 60)
 	b.settle(t, "dropped", kafka.Brokers(), 30*time.Second)
 	stop(t, d)
-	b.exec(t, "SELECT pg_drop_replication_slot('cdcbridge_dropped')")
+	dropSlot(t, b, "cdcbridge_dropped")
 	d = start(t, s.yaml())
 	waitFailed(t, d, 30*time.Second, "slot_missing")
 	stop(t, d)
@@ -186,4 +186,18 @@ func TestPostgresSlotDropped(t *testing.T) {
 	b.exec(t, "SELECT pg_create_logical_replication_slot('cdcbridge_dropped', 'pgoutput')")
 	d = start(t, s.yaml())
 	waitFailed(t, d, 30*time.Second, "slot_lost")
+}
+
+// dropSlot waits until the server has noticed that the slot's reader is gone.
+func dropSlot(t *testing.T, b *bench, slot string) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		_, err := b.conn.ExecContext(t.Context(), "SELECT pg_drop_replication_slot($1)", slot)
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatal(err)
+		}
+	}
 }
