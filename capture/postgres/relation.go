@@ -50,7 +50,7 @@ func parseRelation(body []byte) (relationBody, error) {
 	for range n {
 		flags := c.u8()
 		col := relationColumn{Key: flags&1 != 0, Name: string(c.text()), Type: c.u32(), Modifier: int32(c.u32())}
-		if c.short || flags > 1 {
+		if c.short || flags > 1 || r.Identity == identityFull && !col.Key { // then every column identifies the row
 			return r, badMessage(body, "column %d of %s.%s", len(r.Columns)+1, r.Schema, r.Name)
 		}
 		r.Columns = append(r.Columns, col)
