@@ -96,7 +96,7 @@ var pgSchema = []string{
 
 func (p *postgresDB) fresh(ctx context.Context) error {
 	for _, slot := range append(p.slots, pgBacklog) {
-		if _, err := p.db.ExecContext(ctx, "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = $1", slot); err != nil {
+		if err := p.dropSlot(ctx, slot); err != nil {
 			return fmt.Errorf("dropping the slot %s: %w", slot, err)
 		}
 	}
@@ -107,6 +107,26 @@ func (p *postgresDB) fresh(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// dropSlot waits for the walsender of a reader that has gone: the server finds out when it writes the next time.
+func (p *postgresDB) dropSlot(ctx context.Context, slot string) error {
+	for {
+		var inUse bool
+		err := p.db.QueryRowContext(ctx, "SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = $1 AND active", slot).Scan(&inUse)
+		if errors.Is(err, sql.ErrNoRows) {
+			_, err = p.db.ExecContext(ctx, "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = $1", slot)
+			return err
+		}
+		if err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
 }
 
 func (p *postgresDB) prepare(ctx context.Context, pipeline string) error {
