@@ -86,8 +86,8 @@ var pgSchema = []string{
 	"ALTER TABLE bench.documents ALTER body SET STORAGE EXTERNAL",
 	`CREATE PROCEDURE benchload.single(first BIGINT, count BIGINT) LANGUAGE plpgsql AS $$
 	BEGIN
-		FOR n IN first .. first + count - 1 LOOP
-			INSERT INTO bench.orders VALUES (` + pgOrder + `);
+		FOR i IN 0 .. count - 1 LOOP
+			INSERT INTO bench.orders SELECT ` + pgOrder + ` FROM (SELECT first + i AS n) t;
 			COMMIT;
 		END LOOP;
 	END $$`,
