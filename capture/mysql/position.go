@@ -4,9 +4,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 
+	"cdcbridge/capture"
 	"cdcbridge/changelog"
 	"cdcbridge/internal/fault"
 )
@@ -39,15 +39,7 @@ type logPlace struct {
 // txnProgress is how much of a transaction left in batches already.
 type txnProgress struct {
 	id     string
-	tables []tableProgress
-}
-
-// tableProgress counts the rows of one table that are done, before any filter, and holds a digest of their bytes in the
-// log, so that a replay that brings other rows is found.
-type tableProgress struct {
-	name string
-	rows uint64
-	sum  uint64 // xxhash64 of the row images, one after the other
+	tables capture.Progress
 }
 
 // positionText and the types below are the JSON form.
@@ -67,20 +59,14 @@ type placeText struct {
 }
 
 type txnText struct {
-	ID     string      `json:"id"`
-	Tables []tableText `json:"tables"`
-}
-
-type tableText struct {
-	Name string `json:"name"`
-	Rows uint64 `json:"rows"`
-	Sum  string `json:"sum"`
+	ID     string              `json:"id"`
+	Tables []capture.TableText `json:"tables"`
 }
 
 // appendText appends the JSON form. It is called once a batch.
 func (p *position) appendText(dst []byte) []byte {
 	dst = strconv.AppendInt(append(dst, `{"v":`...), positionVersion, 10)
-	dst = appendJSONString(append(dst, `,"server":`...), p.server)
+	dst = capture.AppendJSONString(append(dst, `,"server":`...), p.server)
 	dst = logPlace{p.file, p.pos}.appendFields(append(dst, ','))
 	if p.gtids != nil {
 		dst = append(p.gtids.appendText(append(dst, `,"gtids":"`...)), '"')
@@ -89,35 +75,15 @@ func (p *position) appendText(dst []byte) []byte {
 		dst = append(p.resume.appendFields(append(dst, `,"resume":{`...)), '}')
 	}
 	if p.txn != nil {
-		dst = appendJSONString(append(dst, `,"txn":{"id":`...), p.txn.id)
-		dst = append(dst, `,"tables":[`...)
-		for i, t := range p.txn.tables {
-			if i > 0 {
-				dst = append(dst, ',')
-			}
-			dst = appendJSONString(append(dst, `{"name":`...), t.name)
-			dst = strconv.AppendUint(append(dst, `,"rows":`...), t.rows, 10)
-			dst = fmt.Appendf(dst, `,"sum":"%016x"}`, t.sum)
-		}
-		dst = append(dst, `]}`...)
+		dst = capture.AppendJSONString(append(dst, `,"txn":{"id":`...), p.txn.id)
+		dst = append(p.txn.tables.AppendText(append(dst, `,"tables":`...)), '}')
 	}
 	return append(dst, '}')
 }
 
 func (l logPlace) appendFields(dst []byte) []byte {
-	dst = appendJSONString(append(dst, `"file":`...), l.file)
+	dst = capture.AppendJSONString(append(dst, `"file":`...), l.file)
 	return strconv.AppendUint(append(dst, `,"pos":`...), l.pos, 10)
-}
-
-// appendJSONString quotes names: of files, tables and transactions.
-func appendJSONString(dst []byte, s string) []byte {
-	for i := range len(s) {
-		if c := s[i]; c < 0x20 || c >= 0x7f || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {
-			q, _ := json.Marshal(s) // a string cannot fail
-			return append(dst, q...)
-		}
-	}
-	return append(append(append(dst, '"'), s...), '"')
 }
 
 func (p *position) text() changelog.Position { return changelog.Position(p.appendText(nil)) }
@@ -148,12 +114,9 @@ func parsePosition(text changelog.Position) (*position, error) {
 	}
 	if t.Txn != nil {
 		p.txn = &txnProgress{id: t.Txn.ID}
-		for _, tab := range t.Txn.Tables {
-			sum, err := strconv.ParseUint(tab.Sum, 16, 64)
-			if err != nil {
-				return nil, badPosition(fmt.Errorf("the digest of %s: %w", tab.Name, err))
-			}
-			p.txn.tables = append(p.txn.tables, tableProgress{tab.Name, tab.Rows, sum})
+		var err error
+		if p.txn.tables, err = capture.ParseProgress(t.Txn.Tables); err != nil {
+			return nil, badPosition(err)
 		}
 	}
 	return p, nil
@@ -162,13 +125,4 @@ func parsePosition(text changelog.Position) (*position, error) {
 func badPosition(err error) error {
 	return fault.NewFinal(fault.WrongServer, "reading the checkpoint", fmt.Errorf("the position is not one of a MySQL source: %w", err),
 		"The state belongs to a pipeline with another kind of source. Give this pipeline a name of its own.")
-}
-
-// find gives the progress of a table, nil when none of its rows are done.
-func (t *txnProgress) find(name string) *tableProgress {
-	i := slices.IndexFunc(t.tables, func(p tableProgress) bool { return p.name == name })
-	if i < 0 {
-		return nil
-	}
-	return &t.tables[i]
 }

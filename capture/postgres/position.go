@@ -4,11 +4,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 
 	"github.com/jackc/pglogrepl"
 
+	"cdcbridge/capture"
 	"cdcbridge/changelog"
 	"cdcbridge/internal/fault"
 )
@@ -36,15 +36,7 @@ type position struct {
 type txnProgress struct {
 	commit pglogrepl.LSN // of the commit record, where it begins
 	xid    uint32
-	tables []tableProgress
-}
-
-// tableProgress counts the rows of one table that are done, before any filter, and holds a digest of their bytes in the
-// log, so that a replay that brings other rows is found.
-type tableProgress struct {
-	name string
-	rows uint64
-	sum  uint64 // xxhash64 of the messages, one after the other
+	tables capture.Progress
 }
 
 // positionText and the types below are the JSON form.
@@ -58,37 +50,22 @@ type positionText struct {
 }
 
 type txnText struct {
-	Commit string      `json:"commit"`
-	XID    uint32      `json:"xid"`
-	Tables []tableText `json:"tables"`
-}
-
-type tableText struct {
-	Name string `json:"name"`
-	Rows uint64 `json:"rows"`
-	Sum  string `json:"sum"`
+	Commit string              `json:"commit"`
+	XID    uint32              `json:"xid"`
+	Tables []capture.TableText `json:"tables"`
 }
 
 // appendText appends the JSON form. It is called once a batch.
 func (p *position) appendText(dst []byte) []byte {
 	dst = strconv.AppendInt(append(dst, `{"v":`...), positionVersion, 10)
-	dst = appendJSONString(append(dst, `,"system":`...), p.system)
+	dst = capture.AppendJSONString(append(dst, `,"system":`...), p.system)
 	dst = strconv.AppendUint(append(dst, `,"timeline":`...), uint64(p.timeline), 10)
-	dst = appendJSONString(append(dst, `,"slot":`...), p.slot)
+	dst = capture.AppendJSONString(append(dst, `,"slot":`...), p.slot)
 	dst = append(appendLSN(append(dst, `,"lsn":"`...), p.lsn), '"')
 	if p.txn != nil {
 		dst = append(appendLSN(append(dst, `,"txn":{"commit":"`...), p.txn.commit), '"')
 		dst = strconv.AppendUint(append(dst, `,"xid":`...), uint64(p.txn.xid), 10)
-		dst = append(dst, `,"tables":[`...)
-		for i, t := range p.txn.tables {
-			if i > 0 {
-				dst = append(dst, ',')
-			}
-			dst = appendJSONString(append(dst, `{"name":`...), t.name)
-			dst = strconv.AppendUint(append(dst, `,"rows":`...), t.rows, 10)
-			dst = fmt.Appendf(dst, `,"sum":"%016x"}`, t.sum)
-		}
-		dst = append(dst, `]}`...)
+		dst = append(p.txn.tables.AppendText(append(dst, `,"tables":`...)), '}')
 	}
 	return append(dst, '}')
 }
@@ -96,17 +73,6 @@ func (p *position) appendText(dst []byte) []byte {
 // appendLSN appends the server's own form, "16/B374D848".
 func appendLSN(dst []byte, lsn pglogrepl.LSN) []byte {
 	return fmt.Appendf(dst, "%X/%X", uint32(lsn>>32), uint32(lsn))
-}
-
-// appendJSONString quotes names.
-func appendJSONString(dst []byte, s string) []byte {
-	for i := range len(s) {
-		if c := s[i]; c < 0x20 || c >= 0x7f || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {
-			q, _ := json.Marshal(s) // a string cannot fail
-			return append(dst, q...)
-		}
-	}
-	return append(append(append(dst, '"'), s...), '"')
 }
 
 func (p *position) text() changelog.Position { return changelog.Position(p.appendText(nil)) }
@@ -118,7 +84,7 @@ func (p *position) people() string {
 	}
 	rows := uint64(0)
 	for _, t := range p.txn.tables {
-		rows += t.rows
+		rows += t.Rows
 	}
 	return fmt.Sprintf("%s, %d rows of transaction %d", p.lsn, rows, p.txn.xid)
 }
@@ -148,12 +114,8 @@ func parsePosition(text changelog.Position) (*position, error) {
 	if p.txn.commit, err = strictLSN(t.Txn.Commit); err != nil {
 		return nil, badPosition(err)
 	}
-	for _, tab := range t.Txn.Tables {
-		sum, err := strconv.ParseUint(tab.Sum, 16, 64)
-		if err != nil {
-			return nil, badPosition(fmt.Errorf("the digest of %s: %w", tab.Name, err))
-		}
-		p.txn.tables = append(p.txn.tables, tableProgress{tab.Name, tab.Rows, sum})
+	if p.txn.tables, err = capture.ParseProgress(t.Txn.Tables); err != nil {
+		return nil, badPosition(err)
 	}
 	return p, nil
 }
@@ -170,13 +132,4 @@ func strictLSN(text string) (pglogrepl.LSN, error) {
 func badPosition(err error) error {
 	return fault.NewFinal(fault.WrongServer, "reading the checkpoint", fmt.Errorf("the position is not one of a PostgreSQL source: %w", err),
 		"The state belongs to a pipeline with another kind of source. Give this pipeline a name of its own.")
-}
-
-// find gives the progress of a table, nil when none of its rows are done.
-func (t *txnProgress) find(name string) *tableProgress {
-	i := slices.IndexFunc(t.tables, func(p tableProgress) bool { return p.name == name })
-	if i < 0 {
-		return nil
-	}
-	return &t.tables[i]
 }

@@ -4,6 +4,7 @@ import (
 	"reflect"
 	"testing"
 
+	"cdcbridge/capture"
 	"cdcbridge/changelog"
 	"cdcbridge/internal/fault"
 )
@@ -12,7 +13,7 @@ func TestPositionText(t *testing.T) {
 	for want, p := range map[changelog.Position]position{
 		`{"v":1,"system":"7431","timeline":1,"slot":"cdcbridge_shop","lsn":"0/16B3748"}`: {system: "7431", timeline: 1, slot: "cdcbridge_shop", lsn: 0x16B3748},
 		`{"v":1,"system":"7431","timeline":2,"slot":"s","lsn":"1A/0","txn":{"commit":"1A/28","xid":4294967295,"tables":[{"name":"public.orders","rows":5000,"sum":"0e3779b97f4a7c15"},{"name":"a.\"é\"","rows":1,"sum":"0000000000000000"}]}}`: {
-			system: "7431", timeline: 2, slot: "s", lsn: 0x1A << 32, txn: &txnProgress{commit: 0x1A<<32 | 0x28, xid: 1<<32 - 1, tables: []tableProgress{{"public.orders", 5000, 0x0e3779b97f4a7c15}, {`a."é"`, 1, 0}}},
+			system: "7431", timeline: 2, slot: "s", lsn: 0x1A << 32, txn: &txnProgress{commit: 0x1A<<32 | 0x28, xid: 1<<32 - 1, tables: capture.Progress{{Name: "public.orders", Rows: 5000, Sum: 0x0e3779b97f4a7c15}, {Name: `a."é"`, Rows: 1, Sum: 0}}},
 		},
 	} {
 		if got := p.text(); got != want {
@@ -23,7 +24,7 @@ func TestPositionText(t *testing.T) {
 			t.Errorf("%s: %+v, %v", want, got, err)
 		}
 	}
-	p := position{lsn: 0x16B3748, txn: &txnProgress{xid: 7, tables: []tableProgress{{"a", 2, 0}, {"b", 3, 0}}}}
+	p := position{lsn: 0x16B3748, txn: &txnProgress{xid: 7, tables: capture.Progress{{Name: "a", Rows: 2, Sum: 0}, {Name: "b", Rows: 3, Sum: 0}}}}
 	if got := p.people(); got != "0/16B3748, 5 rows of transaction 7" {
 		t.Error(got)
 	}

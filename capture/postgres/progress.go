@@ -5,6 +5,7 @@ import (
 
 	"github.com/cespare/xxhash/v2"
 
+	"cdcbridge/capture"
 	"cdcbridge/internal/fault"
 )
 
@@ -34,12 +35,12 @@ func (s *stream) splitHere() {
 	p := &txnProgress{commit: t.commit, xid: t.xid}
 	for i := range t.tables {
 		if r := &t.tables[i]; r.skip == 0 {
-			p.tables = append(p.tables, tableProgress{r.table.name, r.done, r.sum.Sum64()})
+			p.tables = append(p.tables, capture.TableProgress{Name: r.table.name, Rows: r.done, Sum: r.sum.Sum64()})
 		}
 	}
 	if t.skipping {
 		for _, done := range t.resume.tables { // of which not all rows came again yet
-			if p.find(done.name) == nil {
+			if p.tables.Find(done.Name) == nil {
 				p.tables = append(p.tables, done)
 			}
 		}
@@ -75,8 +76,8 @@ func (t *txn) run(e *tableEntry) *tableRun {
 	r := &t.tables[e.slot]
 	r.sum.Reset()
 	if t.skipping {
-		if p := t.resume.find(e.name); p != nil {
-			r.skip, r.want = p.rows, p.sum
+		if p := t.resume.tables.Find(e.name); p != nil {
+			r.skip, r.want = p.Rows, p.Sum
 		}
 	}
 	return r
@@ -87,12 +88,12 @@ func (t *txn) allSkipped() error {
 	for _, p := range t.resume.tables {
 		found := false
 		for i := range t.tables {
-			if r := &t.tables[i]; r.table.name == p.name {
+			if r := &t.tables[i]; r.table.name == p.Name {
 				found = r.skip == 0
 			}
 		}
 		if !found {
-			return replayFault(fmt.Errorf("the transaction ends before the %d rows of %s that are done", p.rows, p.name))
+			return replayFault(fmt.Errorf("the transaction ends before the %d rows of %s that are done", p.Rows, p.Name))
 		}
 	}
 	return nil
