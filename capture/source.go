@@ -6,6 +6,7 @@ package capture
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 
 	"cdcbridge/changelog"
@@ -24,7 +25,8 @@ type Source interface {
 
 	// Stream sends batches to out until ctx is cancelled (it then returns ctx.Err()) or something fails. It owns its
 	// connection, blocks while out is not read, keeps the connection alive meanwhile, gives every batch away for good,
-	// does not close out, and has ended all that it started when it returns.
+	// does not close out, and has ended all that it started when it returns. A source that has an end returns ErrComplete when it
+	// has given everything away.
 	Stream(ctx context.Context, out chan<- *changelog.Batch) error
 
 	// Ack tells that everything up to p is durable in the target. It never blocks.
@@ -36,6 +38,9 @@ type Source interface {
 	// Close gives the connection back. It is called once, after Stream has returned.
 	Close() error
 }
+
+// ErrComplete is what Stream returns when there is nothing more to do.
+var ErrComplete = errors.New("the source is complete")
 
 // Checker looks at a server before anything runs and returns every finding, good and bad. An error means that the look
 // itself was not possible.
@@ -83,7 +88,37 @@ type Stats struct {
 
 	// What the server keeps for this source alone, and the most that it will keep, in bytes of log; 0: nothing, no limit, or unknown.
 	RetainedBytes, RetainedLimit uint64
+
+	Snapshots []TableSnapshot // tables that are being read, wait for it, or were read since the source was opened; not to be modified
 }
+
+// TableSnapshot is how far the snapshot of a table is.
+type TableSnapshot struct {
+	Table     string         `json:"table"`           // schema.table
+	Status    SnapshotStatus `json:"status"`          //
+	Where     string         `json:"where,omitempty"` // condition; empty: all rows
+	Rows      uint64         `json:"rows"`            // rows read, those included that later changes have made superfluous
+	Estimate  int64          `json:"estimate"`        // the server's estimate of all rows, without the condition; -1: unknown
+	Bytes     uint64         `json:"bytes"`           // of the rows in memory
+	PerSecond float64        `json:"per_second"`      // rows, over the last seconds
+	Began     int64          `json:"began"`           // wall clock, microseconds since the Unix epoch; 0: not yet
+	Ended     int64          `json:"ended"`           // the same
+	Waits     string         `json:"waits,omitempty"` // what it waits for, for people; empty: for nothing
+}
+
+// SnapshotStatus is where the snapshot of a table stands. It is part of checkpoints and of the /status document.
+type SnapshotStatus string
+
+// States of a table's snapshot.
+const (
+	SnapshotWaiting   SnapshotStatus = "waiting"   // its turn has not come
+	SnapshotReading   SnapshotStatus = "reading"   //
+	SnapshotPaused    SnapshotStatus = "paused"    // by request
+	SnapshotDone      SnapshotStatus = "done"      // every row has left
+	SnapshotCancelled SnapshotStatus = "cancelled" // by request
+	SnapshotSkipped   SnapshotStatus = "skipped"   // by configuration
+	SnapshotGone      SnapshotStatus = "gone"      // the table was dropped
+)
 
 // Config is one source's section of a pipeline's configuration, with defaults already in it. The loader fills the
 // struct behind the pointer from YAML by its mapstructure tags, then validates it.
@@ -102,6 +137,7 @@ type Config interface {
 type Env struct {
 	Pipeline string // the pipeline's name
 	Log      *slog.Logger
+	Snapshot bool // tables are read: a start that is not said is the end of the log
 }
 
 // Kind is one row of the wiring table: a name that the configuration's source.type can have.

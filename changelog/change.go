@@ -60,7 +60,22 @@ type Run struct {
 	Pos      uint64 // byte offset at which the log event starts, in the file that Txn.Origin names
 	File     string // log file of the event; valid until the batch is released
 	Time     int64  // when the statement ran, microseconds since the Unix epoch, at the log's own resolution
+	Snapshot Snapshot
 }
+
+// Snapshot says whether the rows of a run were read from the table and, if so, where in a snapshot they stand.
+type Snapshot uint8
+
+// Places in a snapshot. The zero Snapshot is the ordinary case.
+const (
+	Streamed             Snapshot = iota // the changes come from the log
+	SnapshotRow                          // of the pipeline's first snapshot
+	SnapshotFirst                        // the run is the very first row of it
+	SnapshotFirstOfTable                 // the run is the first row of a table
+	SnapshotLastOfTable                  // the run is the last row of a table; a table of one row has this one only
+	SnapshotLast                         // the run is the very last row of it
+	SnapshotIncremental                  // of a snapshot that was asked for later
+)
 
 // Txn is one source transaction, or the part of it that this batch holds.
 type Txn struct {
@@ -69,6 +84,10 @@ type Txn struct {
 	Origin Origin
 	First  bool // the batch holds the transaction's first captured change, or the transaction has none
 	Last   bool // the batch holds the transaction's end
+
+	// Snapshot marks what is no transaction of the log: rows that were read from a table. ID is empty, Commit is when they were
+	// read, by the server's clock, and Origin the place in the log where the read stands.
+	Snapshot bool
 }
 
 // Origin says where in the source's log a transaction stands.
@@ -95,6 +114,7 @@ const (
 	DDL                           // Text is the statement
 	Message                       // a logical message in the log
 	Heartbeat                     // the source is alive at Next
+	Watermark                     // the stream has passed the place that Text names; see capture.Scanner. It never reaches a sink.
 )
 
 // Note is something in the log that is not a row change.

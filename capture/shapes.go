@@ -1,0 +1,64 @@
+package capture
+
+import (
+	"reflect"
+	"sync"
+
+	"cdcbridge/changelog"
+)
+
+// Shapes gives each table of a source its number and each version of it one Table, whoever finds it: the stream in the log
+// or a Reader in the catalogue. It is safe for concurrent use.
+type Shapes struct {
+	mu     sync.Mutex
+	tables map[string]*shapesOf // by full name
+}
+
+type shapesOf struct {
+	id       int
+	versions int
+	known    []*changelog.Table // the newest ones
+}
+
+// keptShapes is how many versions of a table are compared with. An older one that comes back is another version.
+const keptShapes = 8
+
+// ID is the number of the table with that full name.
+func (s *Shapes) ID(name string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.of(name).id
+}
+
+// Intern gives the known version that is equal to t but for ID and Version, or makes t the newest one and sets these two.
+// t must not be changed afterwards.
+func (s *Shapes) Intern(t *changelog.Table) *changelog.Table {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := s.of(t.FullName())
+	for _, k := range e.known {
+		t.ID, t.Version = k.ID, k.Version
+		if reflect.DeepEqual(t, k) {
+			return k
+		}
+	}
+	e.versions++
+	t.ID, t.Version = e.id, e.versions
+	if len(e.known) == keptShapes {
+		e.known = e.known[1:]
+	}
+	e.known = append(e.known, t)
+	return t
+}
+
+func (s *Shapes) of(name string) *shapesOf {
+	e := s.tables[name]
+	if e == nil {
+		if s.tables == nil {
+			s.tables = map[string]*shapesOf{}
+		}
+		e = &shapesOf{id: len(s.tables)}
+		s.tables[name] = e
+	}
+	return e
+}

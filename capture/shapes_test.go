@@ -1,0 +1,29 @@
+package capture
+
+import (
+	"testing"
+
+	"cdcbridge/changelog"
+)
+
+// TestShapes: whoever describes a version gets the one Table of it, and numbers are dense per name.
+func TestShapes(t *testing.T) {
+	table := func(name, sourceType string) *changelog.Table {
+		return &changelog.Table{Database: "shop", Name: name, Columns: []changelog.Column{{Name: "id", SourceType: sourceType, Type: changelog.Type{Kind: changelog.KindEnum, Labels: []string{"a"}}}}, Key: []int{0}}
+	}
+	var s Shapes
+	a, b := s.Intern(table("a", "int")), s.Intern(table("b", "int"))
+	if a.ID != 0 || a.Version != 1 || b.ID != 1 || b.Version != 1 || s.ID("shop.b") != 1 || s.ID("shop.c") != 2 {
+		t.Errorf("%+v, %+v, c is %d", a, b, s.ID("shop.c"))
+	}
+	if again := s.Intern(table("a", "int")); again != a {
+		t.Errorf("the same version is another Table: %+v", again)
+	}
+	a2 := s.Intern(table("a", "bigint"))
+	if a2 == a || a2.ID != 0 || a2.Version != 2 {
+		t.Errorf("a second version: %+v", a2)
+	}
+	if old := s.Intern(table("a", "int")); old != a {
+		t.Errorf("the first version again: %+v", old)
+	}
+}

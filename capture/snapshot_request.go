@@ -1,0 +1,100 @@
+package capture
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"cdcbridge/changelog"
+)
+
+// Requester is a Source that takes requests while it streams. Each is an entry of the pipeline's state that somebody has
+// written there (changelog.State) and that the source removes when it has taken the request up, in the transaction that says so.
+type Requester interface {
+	// Request hands one over. It never blocks. One that was handed over before is no other one.
+	Request(entry changelog.State)
+}
+
+// RequestPrefix begins the keys of state entries that are requests; what follows is different for each.
+const RequestPrefix = "request/"
+
+// SnapshotAction is what a request asks for.
+type SnapshotAction string
+
+// Actions. Tables that they do not concern are left as they are.
+const (
+	SnapshotStart  SnapshotAction = "start"  // read the tables, or read them again from the beginning
+	SnapshotPause  SnapshotAction = "pause"  // stop reading and remember where
+	SnapshotResume SnapshotAction = "resume" // go on from there
+	SnapshotCancel SnapshotAction = "cancel" // stop reading for good; what has been written stays
+)
+
+// SnapshotRequest is a request about snapshots. As the value of a state entry it is JSON.
+type SnapshotRequest struct {
+	Version int            `json:"v"`
+	Action  SnapshotAction `json:"action"`
+	Tables  []string       `json:"tables,omitempty"` // patterns "schema.table" with * and ?; none: all that are being read (not for start)
+	Where   string         `json:"where,omitempty"`  // start: condition in the server's SQL
+	Time    time.Time      `json:"time"`             // when it was made
+	By      string         `json:"by,omitempty"`     // who made it, for people
+}
+
+const requestVersion = 1
+
+// Encode gives the JSON form. It sets the version.
+func (r SnapshotRequest) Encode() ([]byte, error) {
+	r.Version = requestVersion
+	if err := r.validate(); err != nil {
+		return nil, err
+	}
+	text, err := json.Marshal(r)
+	if err != nil {
+		return nil, fmt.Errorf("writing a request: %w", err)
+	}
+	return text, nil
+}
+
+// ParseSnapshotRequest reads the JSON form.
+func ParseSnapshotRequest(text []byte) (SnapshotRequest, error) {
+	var r SnapshotRequest
+	if err := json.Unmarshal(text, &r); err != nil {
+		return r, fmt.Errorf("reading a request: %w", err)
+	}
+	if r.Version != requestVersion {
+		return r, fmt.Errorf("the request has the version %d, this release knows %d", r.Version, requestVersion)
+	}
+	return r, r.validate()
+}
+
+func (r SnapshotRequest) validate() error {
+	switch r.Action {
+	case SnapshotStart:
+		if len(r.Tables) == 0 {
+			return errors.New("the request names no table")
+		}
+	case SnapshotPause, SnapshotResume, SnapshotCancel:
+		if r.Where != "" {
+			return fmt.Errorf("a condition does not go together with %s", r.Action)
+		}
+	default:
+		return fmt.Errorf("a request cannot ask for %q", r.Action)
+	}
+	if _, err := NewFilter(r.Tables, nil); err != nil {
+		return err
+	}
+	return nil
+}
+
+// String is the request in a few words.
+func (r SnapshotRequest) String() string {
+	s := string(r.Action)
+	if len(r.Tables) > 0 {
+		s += " " + strings.Join(r.Tables, ", ")
+	}
+	if r.Where != "" {
+		s += " where " + r.Where
+	}
+	return s
+}
