@@ -241,7 +241,7 @@ func TestMemoryLimit(t *testing.T) {
 	}
 	t.Setenv("GOMEMLIMIT", "")
 	limitMemory(cfg, log)
-	if got := debug.SetMemoryLimit(-1); got != (40+48)<<20 {
+	if got := debug.SetMemoryLimit(-1); got != (40+48+2*4)<<20 {
 		t.Errorf("limit %d", got)
 	}
 }

@@ -78,7 +78,7 @@ func limitMemory(cfg *config.Config, log *slog.Logger) {
 	}
 	limit := int64(baseMemory)
 	for _, p := range cfg.Pipelines {
-		limit += p.Spec.Memory
+		limit += p.Spec.Memory + int64(p.Spec.Snapshot.Readers)*int64(p.Spec.Snapshot.ChunkBytes)
 	}
 	debug.SetMemoryLimit(limit)
 	log.Debug("memory limit set", "bytes", limit)

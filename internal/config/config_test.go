@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"cdcbridge/capture"
 	"cdcbridge/internal/fault"
 	"cdcbridge/internal/pipeline"
 	"cdcbridge/upsert"
@@ -35,6 +36,9 @@ func TestMinimalFileGetsDefaults(t *testing.T) {
 		t.Fatalf("%d pipelines", len(cfg.Pipelines))
 	}
 	s := cfg.Pipelines[0].Spec
+	if !reflect.DeepEqual(s.Snapshot, capture.DefaultSnapshotConfig()) {
+		t.Errorf("snapshot %+v", s.Snapshot)
+	}
 	if s.Name != "shop" || s.Memory != pipeline.DefaultMemory || s.Workers != pipeline.DefaultWorkers || s.Commit != pipeline.DefaultCommitPolicy() {
 		t.Errorf("got %+v", s)
 	}
@@ -72,6 +76,13 @@ func TestEverySettingArrives(t *testing.T) {
 	}
 	if p.Spec.Workers != 3 || p.Spec.Memory != 64<<20 || !p.ExitOnFailure || p.SourceType != "mysql" {
 		t.Errorf("pipeline %+v", p)
+	}
+	wantSnapshot := capture.SnapshotConfig{
+		Mode: capture.SnapshotWhenNeeded, Readers: 4, ChunkTime: time.Second, ChunkBytes: 1 << 20, SignalTable: "shop.Signals",
+		Tables: []capture.SnapshotTable{{Name: "shop.Events.x", Where: "id > 5", Priority: -1}, {Name: "shop.big", Skip: true}},
+	}
+	if !reflect.DeepEqual(p.Spec.Snapshot, wantSnapshot) {
+		t.Errorf("snapshot %+v", p.Spec.Snapshot)
 	}
 	if c := p.Spec.Commit; c.MinGap != time.Millisecond || c.MaxInterval != time.Second || c.MaxBytes != 1<<20 || c.IdleInterval != 10*time.Second {
 		t.Errorf("commit %+v", c)

@@ -12,15 +12,16 @@ import (
 
 // pipelineSection is one element of pipelines.
 type pipelineSection struct {
-	Name      string                `mapstructure:"name"`
-	Source    section               `mapstructure:"source"`
-	Writing   writing               `mapstructure:",squash"` // shorthand for one output
-	Outputs   []outputSection       `mapstructure:"outputs"`
-	Tables    []tableSection        `mapstructure:"tables"`
-	Commit    pipeline.CommitPolicy `mapstructure:"commit"`
-	Memory    int64                 `mapstructure:"memory"`
-	Workers   int                   `mapstructure:"workers"`
-	OnFailure string                `mapstructure:"on_failure"`
+	Name      string                 `mapstructure:"name"`
+	Source    section                `mapstructure:"source"`
+	Writing   writing                `mapstructure:",squash"` // shorthand for one output
+	Outputs   []outputSection        `mapstructure:"outputs"`
+	Tables    []tableSection         `mapstructure:"tables"`
+	Snapshot  capture.SnapshotConfig `mapstructure:"snapshot"`
+	Commit    pipeline.CommitPolicy  `mapstructure:"commit"`
+	Memory    int64                  `mapstructure:"memory"`
+	Workers   int                    `mapstructure:"workers"`
+	OnFailure string                 `mapstructure:"on_failure"`
 }
 
 // writing is how an output writes.
@@ -53,6 +54,7 @@ var placeholders = []string{"pipeline", "database", "schema", "table"}
 
 func (p *pipelineSection) setDefaults() {
 	p.Writing.setDefaults()
+	p.Snapshot = capture.DefaultSnapshotConfig()
 	p.Commit = pipeline.DefaultCommitPolicy()
 	p.Memory = pipeline.DefaultMemory
 	p.Workers = pipeline.DefaultWorkers
@@ -108,11 +110,12 @@ func (b *builder) pipeline() Pipeline {
 	p := Pipeline{ExitOnFailure: s.OnFailure == "exit"}
 	p.Spec = pipeline.Spec{
 		Name: s.Name, Kafka: b.doc.Kafka.Wire, Delivery: b.doc.Kafka.Delivery,
-		Commit: s.Commit, Memory: s.Memory, Workers: s.Workers,
+		Snapshot: s.Snapshot, Commit: s.Commit, Memory: s.Memory, Workers: s.Workers,
 	}
 	p.SourceType, p.Spec.Source = b.source()
 	b.outputs(&p)
 	p.Spec.Tables = b.tables()
+	b.validated(join(b.at, "snapshot"), s.Snapshot.Validate())
 	b.validated(join(b.at, "commit"), s.Commit.Validate())
 	if s.OnFailure != "stay" && s.OnFailure != "exit" {
 		b.report(join(b.at, "on_failure"), "must be stay or exit, not %q", s.OnFailure)

@@ -23,6 +23,7 @@ type Spec struct {
 	Tables   []upsert.TableRule
 	Kafka    kafkawire.Config
 	Delivery upsert.Config
+	Snapshot capture.SnapshotConfig
 	Commit   CommitPolicy
 	Memory   int64 // bytes of batches and chunks in flight, at most
 	Workers  int   // encode goroutines
