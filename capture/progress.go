@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+
+	"cdcbridge/changelog"
 )
 
 // Progress says what of a transaction left in parts already, table by table. A source keeps it in its position.
@@ -70,4 +72,12 @@ func AppendJSONString(dst []byte, s string) []byte {
 		}
 	}
 	return append(append(append(dst, '"'), s...), '"')
+}
+
+// MidTransaction reports a position inside of a transaction. Positions of all sources are JSON objects with a member "txn" there.
+func MidTransaction(p changelog.Position) bool {
+	var t struct {
+		Txn json.RawMessage `json:"txn"`
+	}
+	return json.Unmarshal([]byte(p), &t) == nil && len(t.Txn) > 0
 }

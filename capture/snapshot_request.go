@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -35,10 +37,11 @@ const (
 type SnapshotRequest struct {
 	Version int            `json:"v"`
 	Action  SnapshotAction `json:"action"`
-	Tables  []string       `json:"tables,omitempty"` // patterns "schema.table" with * and ?; none: all that are being read (not for start)
-	Where   string         `json:"where,omitempty"`  // start: condition in the server's SQL
-	Time    time.Time      `json:"time"`             // when it was made
-	By      string         `json:"by,omitempty"`     // who made it, for people
+	Tables  []string       `json:"tables,omitempty"`  // patterns "schema.table" with * and ?; none: all that are being read (not for start)
+	Regexps []string       `json:"regexps,omitempty"` // the same as regular expressions that match the whole name, as Debezium has them
+	Where   string         `json:"where,omitempty"`   // start: condition in the server's SQL
+	Time    time.Time      `json:"time"`              // when it was made
+	By      string         `json:"by,omitempty"`      // who made it, for people
 }
 
 const requestVersion = 1
@@ -71,7 +74,7 @@ func ParseSnapshotRequest(text []byte) (SnapshotRequest, error) {
 func (r SnapshotRequest) validate() error {
 	switch r.Action {
 	case SnapshotStart:
-		if len(r.Tables) == 0 {
+		if len(r.Tables) == 0 && len(r.Regexps) == 0 {
 			return errors.New("the request names no table")
 		}
 	case SnapshotPause, SnapshotResume, SnapshotCancel:
@@ -81,17 +84,36 @@ func (r SnapshotRequest) validate() error {
 	default:
 		return fmt.Errorf("a request cannot ask for %q", r.Action)
 	}
-	if _, err := NewFilter(r.Tables, nil); err != nil {
-		return err
+	_, err := r.matcher()
+	return err
+}
+
+// matcher gives the test whether a table is meant.
+func (r SnapshotRequest) matcher() (func(schema, table string) bool, error) {
+	filter, err := NewFilter(r.Tables, nil)
+	if err != nil {
+		return nil, err
 	}
-	return nil
+	var exprs []*regexp.Regexp
+	for _, text := range r.Regexps {
+		e, err := regexp.Compile("^(?:" + text + ")$")
+		if err != nil {
+			return nil, fmt.Errorf("reading the expression for tables: %w", err)
+		}
+		exprs = append(exprs, e)
+	}
+	all := len(r.Tables) == 0 && len(r.Regexps) == 0
+	return func(schema, table string) bool {
+		name := schema + "." + table
+		return all || filter.Match(schema, table) || slices.ContainsFunc(exprs, func(e *regexp.Regexp) bool { return e.MatchString(name) })
+	}, nil
 }
 
 // String is the request in a few words.
 func (r SnapshotRequest) String() string {
 	s := string(r.Action)
-	if len(r.Tables) > 0 {
-		s += " " + strings.Join(r.Tables, ", ")
+	if names := slices.Concat(r.Tables, r.Regexps); len(names) > 0 {
+		s += " " + strings.Join(names, ", ")
 	}
 	if r.Where != "" {
 		s += " where " + r.Where

@@ -1,0 +1,65 @@
+package capture
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"cdcbridge/internal/fault"
+)
+
+const (
+	// quietWait is how long a table may wait for what a chunk must see before the log says so.
+	quietWait = 10 * time.Second
+	// maxFails is how often in a row the server may refuse to read a table before the attempt ends. A server that cannot be
+	// reached does not count: the stream will find that out by itself.
+	maxFails = 10
+)
+
+// failed decides what becomes of a table whose chunk was not read. The stream goes on wherever that is right.
+func (m *merger) failed(r result) error {
+	t, w := r.table, r.window
+	if w == nil {
+		t.cutting = false
+	} else if !w.dropped {
+		m.dropFrom(w)
+	}
+	if errors.Is(r.err, context.Canceled) || !t.rec.active() {
+		return nil // nobody asks any more
+	}
+	var notYet NotYet
+	switch {
+	case errors.As(r.err, &notYet):
+		t.held(notYet.Why, 250*time.Millisecond)
+		if !t.warned && time.Since(t.since) > quietWait {
+			t.warned = true
+			m.s.log.Warn("the snapshot of a table waits", "table", t.name, "because", notYet.Why)
+		}
+		return nil
+	case errors.Is(r.err, ErrTableGone):
+		m.s.log.Warn("the snapshot of a table ends, because the table is gone", "table", t.name)
+		m.dropTable(t)
+		t.rec.Status, t.rec.Ended = SnapshotGone, now()
+		m.changed = append(m.changed, t)
+		return nil
+	case errors.Is(r.err, ErrKeyChanged):
+		m.s.log.Warn("the snapshot of a table begins anew, because its key has changed", "table", t.name)
+		m.dropTable(t)
+		t.rec.restart()
+		t.resume()
+		t.outdated = true
+		m.s.list()
+		return nil
+	case fault.IsFinal(r.err):
+		return r.err
+	}
+	if !fault.Is(r.err, fault.Unreachable) {
+		t.fails++
+	}
+	if t.fails >= maxFails {
+		return r.err
+	}
+	t.held(r.err.Error(), 5*time.Second)
+	m.s.log.Warn("reading a chunk failed, it is read again", "table", t.name, "error", r.err, "in", t.pause)
+	return nil
+}
