@@ -47,7 +47,7 @@ func (p *Pipeline) Run(ctx context.Context, stop <-chan struct{}) (err error) {
 		return fmt.Errorf("reading the compression setting: %w", err)
 	}
 	sink := upsert.NewSink(p.spec.Kafka, p.spec.Delivery, upsert.Identity{Pipeline: p.spec.Name, Instance: p.env.Instance}, p.env.Log)
-	source := p.spec.Source.New(capture.Env{Pipeline: p.spec.Name, Log: p.env.Log})
+	source := p.newSource()
 	defer func() {
 		p.stats.running.Store(false)
 		err = errors.Join(err, p.close(sink))
@@ -62,6 +62,16 @@ func (p *Pipeline) Run(ctx context.Context, stop <-chan struct{}) (err error) {
 	}
 	p.stats.running.Store(true)
 	return errors.Join(p.move(ctx, stop, codec, source, sink), source.Close())
+}
+
+// newSource makes the source, with snapshots when it can read its tables.
+func (p *Pipeline) newSource() capture.Source {
+	env := capture.Env{Pipeline: p.spec.Name, Log: p.env.Log, Snapshot: p.spec.Snapshot.Mode != capture.SnapshotNever}
+	source := p.spec.Source.New(env)
+	if _, ok := source.(capture.Scanner); !ok {
+		return source
+	}
+	return capture.WithSnapshot(func() capture.Scanner { return p.spec.Source.New(env).(capture.Scanner) }, p.spec.Snapshot, env)
 }
 
 // open does everything that comes before the first row. It reports false when stop was closed meanwhile.
