@@ -51,7 +51,7 @@ func (s *Sink) Open(ctx context.Context) (changelog.Checkpoint, error) {
 	}
 	s.former = append(s.producers(newest), txn.id.ID)
 	state := s.reader.state
-	s.seen, s.pos = state.claim, state.pos
+	s.seen, s.pos, s.openedAt = state.claim, state.pos, s.reader.reader.Offset()
 	txn.routes = newRoutes(s.wire, s.pins)
 	if txn.state, err = txn.routes.lane(s.state, s.stateAt().Partition); err != nil {
 		return changelog.Checkpoint{}, err

@@ -32,15 +32,16 @@ type Sink struct {
 	log      *slog.Logger
 	counters counters
 
-	state   *Topic
-	reader  *stateReader
-	seen    claimSeen // the newest claim when the sink was opened
-	pos     changelog.Position
-	pins    *pinBook
-	txn     *producer
-	former  []int64 // producer ids of this attempt and the last one, when it was opened
-	claimed bool
-	topics  map[string]*target // Topic's own
+	state    *Topic
+	reader   *stateReader
+	seen     claimSeen // the newest claim when the sink was opened
+	pos      changelog.Position
+	pins     *pinBook
+	openedAt int64 // offset up to which Open has read the state
+	txn      *producer
+	former   []int64 // producer ids of this attempt and the last one, when it was opened
+	claimed  bool
+	topics   map[string]*target // Topic's own
 
 	records, bytes, changes int // of the open transaction
 }

@@ -55,6 +55,12 @@ func (c *Client) NewUndecidedReader(at TopicPartition, keep func(key []byte) boo
 	}
 }
 
+// From makes a reader that has read nothing yet begin at an offset, from which on it must know everything that it is to decide.
+func (u *UndecidedReader) From(offset int64) *UndecidedReader {
+	u.poller.cursors[0].Offset, u.started = offset, true
+	return u
+}
+
 // Offset is the next offset to read.
 func (u *UndecidedReader) Offset() int64 { return u.poller.cursors[0].Offset }
 
