@@ -46,7 +46,7 @@ func (d *Daemon) Addr() <-chan net.Addr { return d.addr }
 
 // Run binds the HTTP listener, starts every pipeline and serves until a signal comes: the first one drains and commits
 // within ShutdownTimeout, the second one aborts at once. Cancelling ctx aborts too. Run returns nil after a complete
-// drain. HTTP is served until the last pipeline has ended.
+// drain, and also when every pipeline has done all that there was to do. HTTP is served until the last pipeline has ended.
 func (d *Daemon) Run(ctx context.Context, signals <-chan os.Signal) error {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", d.o.HTTP.Listen)
 	if err != nil {
@@ -119,6 +119,10 @@ func (d *Daemon) supervise(ctx context.Context, signals <-chan os.Signal, served
 				d.systemd.alive()
 			}
 		}
+	}
+	if deadline == nil {
+		d.o.Log.Info("daemon stopping", "why", "every pipeline is complete")
+		d.systemd.stopping()
 	}
 	d.o.Log.Info("daemon stopped")
 	return errors.Join(errs...)

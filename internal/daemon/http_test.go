@@ -87,8 +87,9 @@ func twoPipelines() []Pipeline {
 	good := &fakePipeline{scripts: []script{{stats: pipeline.Stats{
 		Changes: 42, Transactions: 7, Records: 50, Bytes: 4096, Commits: 4, Splits: 1, Progress: 4, Position: "binlog.000007:1234",
 		CommitTime: long.UnixMicro(), LastCommit: long.UnixMicro(), CommitTotal: 2 * time.Second, Memory: 48 << 20, InFlight: 0,
-		Source: capture.Stats{Connected: true, CaughtUp: true, Events: 99, Bytes: 5000, Position: "binlog.000007:1300", EventTime: long.UnixMicro(), LastEvent: time.Now().UnixMicro(), RetainedBytes: 7000, RetainedLimit: 9000},
-		Sink:   upsert.SinkStats{Aborted: 2, Repeated: 3},
+		Source: capture.Stats{Connected: true, CaughtUp: true, Events: 99, Bytes: 5000, Position: "binlog.000007:1300", EventTime: long.UnixMicro(), LastEvent: time.Now().UnixMicro(), RetainedBytes: 7000, RetainedLimit: 9000,
+			Snapshots: []capture.TableSnapshot{{Table: "shop.orders", Status: capture.SnapshotReading, Rows: 5, Estimate: 9, PerSecond: 1.5}, {Table: "shop.items", Status: capture.SnapshotDone, Rows: 3, Estimate: 3}}},
+		Sink: upsert.SinkStats{Aborted: 2, Repeated: 3},
 	}}}}
 	bad := &fakePipeline{scripts: []script{{err: fault.NewFinal(fault.WrongServer, "opening the source", errBroken, "Point it at the old server.")}}}
 	return []Pipeline{{Name: "good", New: good.next}, {Name: "bad", New: bad.next}}
@@ -156,7 +157,7 @@ func TestStatusHasStableNames(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := doc["pipelines"].([]any)[0].(map[string]any)
-	for _, key := range []string{"name", "state", "since", "ready", "attempts", "restarts", "position", "read_position", "lag_seconds", "caught_up", "in_flight_bytes", "memory_bytes", "counters"} {
+	for _, key := range []string{"name", "state", "since", "ready", "attempts", "restarts", "position", "read_position", "lag_seconds", "caught_up", "in_flight_bytes", "memory_bytes", "counters", "snapshots"} {
 		if _, ok := p[key]; !ok {
 			t.Errorf("%s is missing in %v", key, p)
 		}
@@ -181,6 +182,11 @@ func TestMetrics(t *testing.T) {
 		`cdcbridge_lag_seconds{pipeline="good"} 0`,
 		`cdcbridge_source_retained_bytes{pipeline="good"} 7000`,
 		`cdcbridge_source_retained_limit_bytes{pipeline="good"} 9000`,
+		`cdcbridge_snapshot_rows{pipeline="good",table="shop.orders"} 5`,
+		`cdcbridge_snapshot_estimated_rows{pipeline="good",table="shop.orders"} 9`,
+		`cdcbridge_snapshot_rows_per_second{pipeline="good",table="shop.orders"} 1.5`,
+		`cdcbridge_snapshot_tables{pipeline="good",status="done"} 1`,
+		`cdcbridge_snapshot_tables{pipeline="bad",status="reading"} 0`,
 		`cdcbridge_ready{pipeline="good"} 1`,
 		`cdcbridge_ready{pipeline="bad"} 0`,
 		`cdcbridge_pipeline_state{pipeline="good",state="failed"} 0`,

@@ -26,6 +26,7 @@ type collector struct {
 	d                        *Daemon
 	build, state, restarts   *prometheus.Desc
 	lastCommit, commitSecond *prometheus.Desc
+	snapshots                snapshotMetrics
 	numbers                  []number
 }
 
@@ -47,6 +48,7 @@ func newCollector(d *Daemon) *collector {
 		state:        desc("pipeline_state", "1 for the state that the pipeline is in, 0 for the others.", "pipeline", "state"),
 		restarts:     desc("restarts_total", "Attempts that were followed by another one, by the code of their failure.", "pipeline", "code"),
 		commitSecond: desc("commit_duration_seconds", "How long commits of Kafka transactions took.", "pipeline"),
+		snapshots:    newSnapshotMetrics(),
 		lastCommit:   desc("last_commit_timestamp_seconds", "When the last Kafka transaction was committed.", "pipeline"),
 	}
 	c.counter("changes_total", "Row changes committed.", func(k *Counters) uint64 { return k.Changes })
@@ -97,6 +99,7 @@ func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{c.build, c.state, c.restarts, c.commitSecond, c.lastCommit} {
 		ch <- d
 	}
+	c.snapshots.describe(ch)
 	for _, n := range c.numbers {
 		ch <- n.desc
 	}
@@ -113,6 +116,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 				ch <- prometheus.MustNewConstMetric(n.desc, n.kind, v, p.Name)
 			}
 		}
+		c.snapshots.collect(ch, p)
 		for _, state := range States {
 			ch <- prometheus.MustNewConstMetric(c.state, prometheus.GaugeValue, truth(p.State == state), p.Name, string(state))
 		}

@@ -55,6 +55,8 @@ func (r *runner) notReady(now time.Time) *Reason {
 		return reason
 	}
 	switch {
+	case r.state == Completed:
+		return nil
 	case r.state != Running || r.attempt == nil:
 		reason.Reason = "the pipeline is " + string(r.state)
 	case now.Sub(r.progressAt) <= advanceWithin:

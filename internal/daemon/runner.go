@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"cdcbridge/capture"
 	"cdcbridge/internal/fault"
 	"cdcbridge/internal/pipeline"
 )
@@ -16,6 +17,7 @@ import (
 type Attempt interface {
 	// Run moves changes until stop is closed (it then drains, commits and returns nil), ctx is cancelled or something
 	// fails. All that it started has ended when it returns.
+	// It returns capture.ErrComplete when there is nothing more to do and all is committed.
 	Run(ctx context.Context, stop <-chan struct{}) error
 
 	// Stats may be called at any time and does not block.
@@ -34,16 +36,17 @@ type State string
 
 // States of a pipeline. They are part of the /status document.
 const (
-	Starting State = "starting" // connecting, checking, reading the checkpoint
-	Running  State = "running"  // changes flow
-	Retrying State = "retrying" // waits for the next attempt
-	Stopping State = "stopping" // drains
-	Stopped  State = "stopped"  // has drained and committed, or was cut off
-	Failed   State = "failed"   // a final fault: stays down until somebody acts
+	Starting  State = "starting"  // connecting, checking, reading the checkpoint
+	Running   State = "running"   // changes flow
+	Retrying  State = "retrying"  // waits for the next attempt
+	Stopping  State = "stopping"  // drains
+	Stopped   State = "stopped"   // has drained and committed, or was cut off
+	Completed State = "completed" // has done and committed all that there was to do
+	Failed    State = "failed"    // a final fault: stays down until somebody acts
 )
 
 // States lists all of them.
-var States = []State{Starting, Running, Retrying, Stopping, Stopped, Failed}
+var States = []State{Starting, Running, Retrying, Stopping, Stopped, Completed, Failed}
 
 // sampleEvery is how often a running attempt is looked at, for the change from starting to running and for progress.
 const sampleEvery = 250 * time.Millisecond
@@ -53,6 +56,7 @@ type runner struct {
 	p       Pipeline
 	log     *slog.Logger
 	retries retries
+	tells   snapshotLog
 
 	mu         sync.Mutex
 	state      State
@@ -67,15 +71,17 @@ type runner struct {
 	progressAt time.Time
 	idleAt     time.Time // when the current attempt was last seen idle
 	sampledAt  time.Time
-	commitTime int64  // the newest committed one of any attempt
-	position   string // the newest committed one of any attempt
+	commitTime int64                   // the newest committed one of any attempt
+	position   string                  // the newest committed one of any attempt
+	snapshots  []capture.TableSnapshot // as last seen
 }
 
 func newRunner(p Pipeline, log *slog.Logger) *runner {
-	return &runner{p: p, log: log.With("pipeline", p.Name), state: Starting, since: time.Now(), restarts: map[fault.Code]uint64{}}
+	log = log.With("pipeline", p.Name)
+	return &runner{p: p, log: log, tells: snapshotLog{log: log}, state: Starting, since: time.Now(), restarts: map[fault.Code]uint64{}}
 }
 
-// run makes attempts until stop is closed or ctx is cancelled. The error, if any, is one that the process ends with: a
+// run makes attempts until stop is closed, ctx is cancelled or everything is done. The error, if any, is one that the process ends with: a
 // final fault of a pipeline that must not stay down, or a drain that failed.
 func (r *runner) run(ctx context.Context, stop <-chan struct{}) error {
 	for {
@@ -83,6 +89,9 @@ func (r *runner) run(ctx context.Context, stop <-chan struct{}) error {
 		err := r.watch(ctx, stop, a)
 		progressed := r.end(a)
 		switch {
+		case errors.Is(err, capture.ErrComplete):
+			r.change(Completed, nil)
+			return nil
 		case err == nil && isClosed(stop):
 			r.change(Stopped, nil)
 			return nil
@@ -142,6 +151,7 @@ func (r *runner) watch(ctx context.Context, stop <-chan struct{}, a Attempt) err
 func (r *runner) sample(a Attempt) {
 	s := a.Stats()
 	now := time.Now()
+	r.tells.sample(s.Source.Snapshots, now)
 	r.mu.Lock()
 	r.sampledAt = now
 	r.note(s, now)
@@ -167,6 +177,9 @@ func (r *runner) note(s pipeline.Stats, now time.Time) {
 	if s.Position != "" {
 		r.position = s.Position
 	}
+	if s.Running || len(s.Source.Snapshots) > 0 {
+		r.snapshots = s.Source.Snapshots
+	}
 	r.commitTime = max(r.commitTime, s.CommitTime)
 }
 
@@ -174,6 +187,7 @@ func (r *runner) note(s pipeline.Stats, now time.Time) {
 func (r *runner) end(a Attempt) bool {
 	s := a.Stats()
 	now := time.Now()
+	r.tells.sample(s.Source.Snapshots, now)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.note(s, now)

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"time"
 
+	"cdcbridge/capture"
 	"cdcbridge/internal/pipeline"
 )
 
@@ -45,6 +46,8 @@ type PipelineStatus struct {
 	RetainedBytes          uint64   `json:"retained_bytes,omitempty"`       // log that the source's server keeps for this pipeline alone
 	RetainedLimitBytes     uint64   `json:"retained_limit_bytes,omitempty"` // the most that it will keep; absent: no limit, or unknown
 	Counters               Counters `json:"counters"`
+
+	Snapshots []SnapshotProgress `json:"snapshots"` // tables that are being read, wait for it, or were read lately
 }
 
 // Counters count since the daemon's start, over all attempts of a pipeline.
@@ -102,6 +105,7 @@ func (r *runner) status(now time.Time) PipelineStatus {
 	p := PipelineStatus{
 		Name: r.p.Name, State: r.state, Since: r.since.UTC(), Ready: ready,
 		Attempts: r.attempts, Restarts: map[string]uint64{}, Position: r.position, Counters: r.before,
+		Snapshots: []SnapshotProgress{},
 	}
 	for code, n := range maps.All(r.restarts) {
 		p.Restarts[string(code)] = n
@@ -114,12 +118,14 @@ func (r *runner) status(now time.Time) PipelineStatus {
 		p.NextAttempt = &next
 	}
 	if r.attempt == nil {
+		p.snapshots(r.snapshots)
 		p.CommitTime = timeOf(r.commitTime)
 		p.LagSeconds = since(r.commitTime, now)
 		return p
 	}
 	s := r.attempt.Stats()
 	r.note(s, now)
+	p.snapshots(r.snapshots)
 	p.Position, p.ReadPosition = r.position, s.Source.Position
 	p.CommitTime, p.LastCommit = timeOf(r.commitTime), timeOf(s.LastCommit)
 	p.LagSeconds, p.CaughtUp = lag(s, r.commitTime, now), s.Source.CaughtUp
@@ -129,6 +135,12 @@ func (r *runner) status(now time.Time) PipelineStatus {
 	p.RetainedBytes, p.RetainedLimitBytes = s.Source.RetainedBytes, s.Source.RetainedLimit
 	p.Counters = r.before.plus(countersOf(s))
 	return p
+}
+
+func (p *PipelineStatus) snapshots(tables []capture.TableSnapshot) {
+	for _, t := range tables {
+		p.Snapshots = append(p.Snapshots, progressOf(t))
+	}
 }
 
 // lag is the age of the newest transaction that was read, unless everything is committed and there is nothing more. While

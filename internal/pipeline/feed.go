@@ -100,7 +100,7 @@ func (f *feeder) tell(b *changelog.Batch, n *changelog.Note) error {
 		}
 		f.log.Info("a logical message is in the log", "prefix", n.Prefix, "transaction", txn, "bytes", len(n.Text), "content", n.Text[:min(len(n.Text), maxTold)])
 	case changelog.Heartbeat:
-	default:
+	default: // watermarks are between a source and its snapshots
 		return fault.NewFinal(fault.Internal, "reading the notes of a batch", fmt.Errorf("note of kind %d", n.Kind), "Report this with the daemon's log.")
 	}
 	return nil

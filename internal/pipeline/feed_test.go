@@ -42,8 +42,10 @@ func TestNotesAreToldInTheLog(t *testing.T) {
 	if len(lines) != 4 {
 		t.Errorf("%d lines", len(lines))
 	}
-	b.Notes = append(b.Notes[:0], changelog.Note{Kind: 99})
-	if err := f.plan(t.Context(), j); !fault.Is(err, fault.Internal) || !fault.IsFinal(err) {
-		t.Errorf("an unknown note: %v", err)
+	for _, stray := range []changelog.NoteKind{changelog.Watermark, 99} {
+		b.Notes = append(b.Notes[:0], changelog.Note{Kind: stray, Txn: -1, Text: "binlog.1:4"})
+		if err := f.plan(t.Context(), j); !fault.Is(err, fault.Internal) || !fault.IsFinal(err) {
+			t.Errorf("a note of kind %d: %v", stray, err)
+		}
 	}
 }

@@ -39,7 +39,8 @@ func New(spec Spec, env Env) *Pipeline { return &Pipeline{spec: spec, env: env} 
 
 // Run opens the sink, then the source, and moves changes until stop is closed, ctx is cancelled or something fails.
 //
-// After stop the source ends, everything that it gave is committed, and Run returns nil. Cancelling ctx gives up: the open
+// After stop the source ends, everything that it gave is committed, and Run returns nil. When the source has an end and has
+// reached it, everything is committed likewise, and Run returns capture.ErrComplete. Cancelling ctx gives up: the open
 // transaction is aborted and Run returns ctx's error. Everything that Run started has ended when it returns.
 func (p *Pipeline) Run(ctx context.Context, stop <-chan struct{}) (err error) {
 	codec, err := kafkawire.ParseCodec(p.spec.Delivery.Compression)
@@ -125,18 +126,25 @@ func (p *Pipeline) move(ctx context.Context, stop <-chan struct{}, codec kafkawi
 	queue := make(chan *job, 2*p.spec.Workers)
 	jobs := make(chan *job, p.spec.Workers)
 
+	complete := false // set before batches is closed, read after everything has ended
 	g.Go(func() error {
 		defer close(batches)
+		defer endStream()
 		err := source.Stream(streaming, batches)
-		if ctx.Err() == nil && streaming.Err() != nil {
-			return nil // asked to stop: drain what has been given
-		}
-		endStream()
-		if err == nil {
+		switch {
+		case ctx.Err() == nil && errors.Is(err, capture.ErrComplete):
+			complete = true
+			return nil // drain what has been given
+		case ctx.Err() == nil && streaming.Err() != nil:
+			return nil // asked to stop: likewise
+		case err == nil:
 			return fmt.Errorf("streaming: the source ended by itself")
 		}
 		return fmt.Errorf("streaming: %w", err)
 	})
+	if requester, ok := source.(capture.Requester); ok {
+		g.Go(func() error { return followRequests(streaming, sink, requester) })
+	}
 	g.Go(func() error {
 		select {
 		case <-stop:
@@ -162,7 +170,27 @@ func (p *Pipeline) move(ctx context.Context, stop <-chan struct{}, codec kafkawi
 		splitAfter: p.spec.Delivery.TransactionTimeout / 3, release: f.budget.Release,
 	}
 	g.Go(func() error { return c.run(ctx, queue) })
-	return g.Wait()
+	if err := g.Wait(); err != nil || !complete {
+		return err
+	}
+	return capture.ErrComplete
+}
+
+// requestsEvery is how often the state is looked at for requests.
+const requestsEvery = time.Second
+
+// follower is the part of upsert.Sink that brings requests.
+type follower interface {
+	Tail(ctx context.Context, every time.Duration, prefix string, give func(changelog.State)) error
+}
+
+// followRequests hands requests to the source until its stream ends.
+func followRequests(streaming context.Context, state follower, source capture.Requester) error {
+	err := state.Tail(streaming, requestsEvery, capture.RequestPrefix, source.Request)
+	if streaming.Err() != nil {
+		return nil
+	}
+	return fmt.Errorf("following requests: %w", err)
 }
 
 // closeTimeout bounds how long the abort of an open transaction may take when an attempt ends.

@@ -1,0 +1,40 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"cdcbridge/capture"
+	"cdcbridge/changelog"
+)
+
+// fakeState gives one entry, then ends with its error or with the stream.
+type fakeState struct{ fail error }
+
+func (s fakeState) Tail(ctx context.Context, _ time.Duration, prefix string, give func(changelog.State)) error {
+	give(changelog.State{Key: prefix + "1"})
+	if s.fail != nil {
+		return s.fail
+	}
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+type askedSource struct{ asked []string }
+
+func (s *askedSource) Request(e changelog.State) { s.asked = append(s.asked, e.Key) }
+
+func TestRequestsReachTheSource(t *testing.T) {
+	ctx, end := context.WithCancel(t.Context())
+	end()
+	var s askedSource
+	if err := followRequests(ctx, fakeState{}, &s); err != nil || len(s.asked) != 1 || s.asked[0] != capture.RequestPrefix+"1" {
+		t.Errorf("asked %q: %v", s.asked, err)
+	}
+	damaged := errors.New("damaged")
+	if err := followRequests(t.Context(), fakeState{damaged}, &s); !errors.Is(err, damaged) {
+		t.Errorf("got %v", err)
+	}
+}
