@@ -69,7 +69,7 @@ func (s *stand) pipeline(ctx context.Context, v variant) (name, config string, e
 	if s.source != "" {
 		b.WriteString(", " + s.source)
 	}
-	b.WriteString("}, outputs: [")
+	b.WriteString("}, snapshot: {mode: never}, outputs: [")
 	for i, format := range v.formats {
 		if i > 0 {
 			b.WriteString(", ")

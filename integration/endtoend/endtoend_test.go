@@ -22,13 +22,14 @@ var outputs = []struct{ name, format string }{{"dbz", "debezium-json"}, {"can", 
 
 // setup is one pipeline over a database, writing both outputs.
 type setup struct {
-	name    string
-	b       *bench
-	brokers []string
-	kafka   string // further keys of the kafka section: ", key: value…"
-	source  string // further keys of the source section
-	commit  string // the commit section: "{…}"
-	table   string // captured tables, "*" by default
+	name     string
+	b        *bench
+	brokers  []string
+	kafka    string // further keys of the kafka section: ", key: value…"
+	source   string // further keys of the source section
+	commit   string // the commit section: "{…}"
+	table    string // captured tables, "*" by default
+	snapshot string // the snapshot section, "{mode: never}" by default: the oracles know the log only
 
 	disturb func(t *testing.T, r *rand.Rand) // what killLoop also does to the servers; nil: nothing
 	vary    []string                         // more keys of the source section, one after the other at killLoop's starts
@@ -45,10 +46,12 @@ pipelines:
   - name: %s
     source: {%s, tables: ["%s"], exclude_tables: ["%s"]%s}
     commit: %s
+    snapshot: %s
     outputs:
-      - {name: dbz, format: debezium-json, topic: "{pipeline}.dbz.%[9]s"}
-      - {name: can, format: canal-json, topic: "{pipeline}.can.%[9]s"}
-`, strings.Join(s.brokers, ", "), s.kafka, s.name, s.b.source(), s.b.pattern(table), s.b.pattern("uncaptured"), s.source, cmp.Or(s.commit, "{}"), s.b.template())
+      - {name: dbz, format: debezium-json, topic: "{pipeline}.dbz.%[10]s"}
+      - {name: can, format: canal-json, topic: "{pipeline}.can.%[10]s"}
+`, strings.Join(s.brokers, ", "), s.kafka, s.name, s.b.source(), s.b.pattern(table), s.b.pattern("uncaptured"), s.source,
+		cmp.Or(s.commit, "{}"), cmp.Or(s.snapshot, "{mode: never}"), s.b.template())
 }
 
 // bench is a database with the test schema and a writer.

@@ -185,6 +185,13 @@ type PipelineStatus struct {
 	CaughtUp   bool     `json:"caught_up"`   // the source has nothing more
 	LagSeconds *float64 `json:"lag_seconds"` // age of what is not readable yet
 
+	Snapshots []struct {
+		Table  string `json:"table"`
+		Status string `json:"status"`
+		Rows   uint64 `json:"rows"`
+		Waits  string `json:"waits"`
+	} `json:"snapshots"`
+
 	Counters struct {
 		Changes uint64 `json:"changes"`
 		Commits uint64 `json:"commits"`

@@ -31,20 +31,39 @@ func (r *Record) ID() string {
 // ReadTopic returns every committed record of a topic as franz-go's read_committed consumer sees it, per partition in
 // order. Open transactions are not waited for: it reads up to the last stable offset of the moment.
 func ReadTopic(ctx context.Context, brokers []string, topic string) ([]Record, error) {
+	var out []Record
+	err := EachRecord(ctx, brokers, topic, func(r *kgo.Record) {
+		rec := Record{Partition: r.Partition, Offset: r.Offset, Time: r.Timestamp, Key: r.Key, Value: r.Value, Headers: map[string]string{}}
+		for _, h := range r.Headers {
+			rec.Headers[h.Key] = string(h.Value)
+		}
+		out = append(out, rec)
+	})
+	sort.SliceStable(out, func(i, j int) bool {
+		if out[i].Partition != out[j].Partition {
+			return out[i].Partition < out[j].Partition
+		}
+		return out[i].Offset < out[j].Offset
+	})
+	return out, err
+}
+
+// EachRecord gives the same records to a function and keeps none, each partition's in order.
+func EachRecord(ctx context.Context, brokers []string, topic string, each func(*kgo.Record)) error {
 	cl, err := kgo.NewClient(kgo.SeedBrokers(brokers...), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords(),
 		kgo.MetadataMinAge(100*time.Millisecond), kgo.FetchMaxWait(200*time.Millisecond))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer cl.Close()
 	adm := kadm.NewClient(cl)
 	ends, err := adm.ListCommittedOffsets(ctx, topic)
 	if err != nil {
-		return nil, fmt.Errorf("listing the stable offsets of %s: %w", topic, err)
+		return fmt.Errorf("listing the stable offsets of %s: %w", topic, err)
 	}
 	starts, err := adm.ListStartOffsets(ctx, topic)
 	if err != nil {
-		return nil, fmt.Errorf("listing the start offsets of %s: %w", topic, err)
+		return fmt.Errorf("listing the start offsets of %s: %w", topic, err)
 	}
 	todo := map[int32]int64{}
 	from := map[int32]kgo.Offset{}
@@ -60,27 +79,26 @@ func ReadTopic(ctx context.Context, brokers []string, topic string) ([]Record, e
 		}
 	})
 	if failed != nil {
-		return nil, fmt.Errorf("listing the offsets of %s: %w", topic, failed)
+		return fmt.Errorf("listing the offsets of %s: %w", topic, failed)
 	}
 	cl.AddConsumePartitions(map[string]map[int32]kgo.Offset{topic: from})
-	return consume(ctx, cl, todo)
+	return consume(ctx, cl, todo, each)
 }
 
 // consume polls until each partition has been read to its end. Control records are asked for, because they are what stands
 // at the end.
-func consume(ctx context.Context, cl *kgo.Client, todo map[int32]int64) ([]Record, error) {
-	var out []Record
+func consume(ctx context.Context, cl *kgo.Client, todo map[int32]int64, each func(*kgo.Record)) error {
 	quiet := 0
 	for len(todo) > 0 {
 		wait, cancel := context.WithTimeout(ctx, time.Second)
 		fetches := cl.PollFetches(wait)
 		cancel()
 		if ctx.Err() != nil {
-			return nil, ctx.Err()
+			return ctx.Err()
 		}
 		for _, e := range fetches.Errors() {
 			if !errors.Is(e.Err, context.DeadlineExceeded) {
-				return nil, fmt.Errorf("reading %s/%d: %w", e.Topic, e.Partition, e.Err)
+				return fmt.Errorf("reading %s/%d: %w", e.Topic, e.Partition, e.Err)
 			}
 		}
 		got := 0
@@ -95,25 +113,15 @@ func consume(ctx context.Context, cl *kgo.Client, todo map[int32]int64) ([]Recor
 			if r.Attrs.IsControl() {
 				return
 			}
-			rec := Record{Partition: r.Partition, Offset: r.Offset, Time: r.Timestamp, Key: r.Key, Value: r.Value, Headers: map[string]string{}}
-			for _, h := range r.Headers {
-				rec.Headers[h.Key] = string(h.Value)
-			}
-			out = append(out, rec)
+			each(r)
 		})
 		if got > 0 {
 			quiet = 0
 		} else if quiet++; quiet >= 20 {
-			return nil, fmt.Errorf("nothing comes any more before the ends %v", todo)
+			return fmt.Errorf("nothing comes any more before the ends %v", todo)
 		}
 	}
-	sort.SliceStable(out, func(i, j int) bool {
-		if out[i].Partition != out[j].Partition {
-			return out[i].Partition < out[j].Partition
-		}
-		return out[i].Offset < out[j].Offset
-	})
-	return out, nil
+	return nil
 }
 
 // Fold keeps the last record of each key and drops the keys that end in a tombstone: what a compacted topic holds.
