@@ -75,7 +75,7 @@ func FuzzTableMap(f *testing.F) {
 		if err != nil {
 			return
 		}
-		s, err := newShape(m, nil, 0, 1)
+		s, err := newShape(m, nil)
 		if err != nil {
 			return
 		}

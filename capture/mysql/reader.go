@@ -45,6 +45,7 @@ type eventReader struct {
 	bytes    uint64        // of all events
 	deadline time.Time     // of a read between two events
 	patience time.Duration // of a read within an event
+	watches  *watches      // what ends a wait between two events early
 }
 
 // newEventReader reads what comes after a dump command. A server that stops in the middle of an event for longer than
@@ -70,12 +71,14 @@ func (e *eventReader) arrived() (bool, error) {
 	return err == nil, err
 }
 
-// next waits for an event until the deadline and gives its header. errNothing says that none came: call it again.
+// next waits for an event until the deadline, or until a place is watched, and gives its header. errNothing says that none
+// came: call it again.
 func (e *eventReader) next(deadline time.Time) (eventHeader, error) {
 	if e.w-e.r < 4+1+headerSize || e.more {
 		e.deadline = deadline
 		err := e.awaitHeader()
 		e.deadline = time.Time{}
+		e.watches.awake()
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			return eventHeader{}, errNothing
 		}
@@ -336,11 +339,13 @@ func (e *eventReader) need(n int) error {
 
 // fill waits for bytes.
 func (e *eventReader) fill() error {
-	deadline := e.deadline
-	if deadline.IsZero() {
-		deadline = time.Now().Add(e.patience)
+	var err error
+	if e.deadline.IsZero() {
+		err = e.raw.SetReadDeadline(time.Now().Add(e.patience))
+	} else {
+		err = e.watches.sleep(e.raw, e.deadline)
 	}
-	if err := e.raw.SetReadDeadline(deadline); err != nil {
+	if err != nil {
 		return err
 	}
 	return e.receive()

@@ -164,7 +164,7 @@ func plainColumn(r *recording, name string, j int) string {
 	var last string
 	for _, m := range r.maps {
 		if string(m.Name) == name {
-			if s, err := newShape(m, nil, 0, 1); err == nil && j < len(s.table.Columns) {
+			if s, err := newShape(m, nil); err == nil && j < len(s.table.Columns) {
 				last = s.table.Columns[j].SourceType
 			}
 		}

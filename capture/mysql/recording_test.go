@@ -132,7 +132,7 @@ func (r *recording) rowsEvent(h eventHeader, body []byte) error {
 	r.events[string(m.Name)] = append(r.events[string(m.Name)], e)
 	s := r.shapes[string(m.Shape)]
 	if s == nil {
-		if s, err = newShape(m, r.facts[string(m.Name)], 0, 1); err != nil {
+		if s, err = newShape(m, r.facts[string(m.Name)]); err != nil {
 			return err
 		}
 		r.shapes[string(m.Shape)] = s

@@ -18,13 +18,12 @@ type registry struct {
 
 // tableEntry is one captured table, over all its shapes.
 type tableEntry struct {
-	name     string // database.table
-	id       int
-	versions int
-	shapes   map[string]*shape // by tableMap.Shape
-	facts    *tableFacts       // nil: the catalogue has no such table
-	last     *changelog.Table  // newest version, nil before the first TABLE_MAP
-	seen     bool              // rows of it have left
+	name   string // database.table
+	id     int
+	shapes map[string]*shape // by tableMap.Shape
+	facts  *tableFacts       // nil: the catalogue has no such table
+	last   *changelog.Table  // newest version, nil before the first TABLE_MAP
+	seen   bool              // rows of it have left
 
 	serial uint64 // of the transaction that slot is about
 	slot   int    // index into its tables
@@ -64,7 +63,7 @@ func (s *stream) tableMap(body []byte) error {
 	name := tableName{string(m.Schema), string(m.Name)}
 	if s.src.filter.Match(name.database, name.name) {
 		mt.entry = r.entry(name)
-		if mt.shape, err = mt.entry.shape(m); err != nil {
+		if mt.shape, err = r.shape(mt.entry, m); err != nil {
 			return err
 		}
 	}
@@ -79,14 +78,14 @@ func (s *stream) tableMap(body []byte) error {
 func (r *registry) entry(name tableName) *tableEntry {
 	e := r.byName[name]
 	if e == nil {
-		e = &tableEntry{name: name.String(), id: len(r.byName), shapes: map[string]*shape{}, facts: r.src.tables[name]}
+		e = &tableEntry{name: name.String(), id: r.src.shapes.ID(name.String()), shapes: map[string]*shape{}, facts: r.src.tables[name]}
 		r.byName[name] = e
 	}
 	return e
 }
 
 // shape finds or prepares the decoder of a TABLE_MAP.
-func (e *tableEntry) shape(m tableMap) (*shape, error) {
+func (r *registry) shape(e *tableEntry, m tableMap) (*shape, error) {
 	if sh := e.shapes[string(m.Shape)]; sh != nil {
 		return sh, nil
 	}
@@ -94,11 +93,11 @@ func (e *tableEntry) shape(m tableMap) (*shape, error) {
 	if e.facts != nil {
 		columns = e.facts.columns
 	}
-	sh, err := newShape(m, columns, e.id, e.versions+1)
+	sh, err := newShape(m, columns)
 	if err != nil {
 		return nil, err
 	}
-	e.versions++
+	sh.table = r.src.shapes.Intern(sh.table)
 	e.shapes[string(m.Shape)], e.last = sh, sh.table
 	return sh, nil
 }

@@ -23,18 +23,23 @@ type columnFacts struct {
 }
 
 // newShape prepares a decoder from a TABLE_MAP. facts may be nil, come in any order and be out of date: those that
-// contradict the log are left out. id and version go into the Table. It keeps nothing of m.
-func newShape(m tableMap, facts []columnFacts, id, version int) (*shape, error) {
+// contradict the log are left out. It keeps nothing of m.
+func newShape(m tableMap, facts []columnFacts) (*shape, error) {
 	l, err := m.parseLayout()
 	if err != nil {
 		return nil, err
 	}
-	n := len(l.columns)
 	if l.meta.names == nil {
 		return nil, metadataFault(m)
 	}
-	t := &changelog.Table{ID: id, Version: version, Origin: "mysql", Database: string(m.Schema), Name: string(m.Name),
-		Columns: make([]changelog.Column, n), Key: l.meta.key}
+	return l.shape(tableName{string(m.Schema), string(m.Name)}, facts)
+}
+
+// shape prepares the decoder of a table that is described in full. The Table has no ID and no Version yet: capture.Shapes
+// gives it these, or gives another Table that is equal.
+func (l tableLayout) shape(name tableName, facts []columnFacts) (*shape, error) {
+	n := len(l.columns)
+	t := &changelog.Table{Origin: "mysql", Database: name.database, Name: name.name, Columns: make([]changelog.Column, n), Key: l.meta.key}
 	s := &shape{table: t, columns: make([]column, n), nullBytes: (n + 7) / 8}
 	for i := range n {
 		if err := s.prepare(i, l); err != nil {

@@ -30,6 +30,9 @@ type source struct {
 	from   *position                 // where Stream begins
 	fresh  bool                      // there was no checkpoint: what the stream has not shown is not in the target
 
+	shapes  capture.Shapes
+	watches watches
+
 	acked atomic.Pointer[changelog.Position]
 	stats atomic.Pointer[capture.Stats]
 }

@@ -49,6 +49,7 @@ func newStream(src *source, r *eventReader, out chan<- *changelog.Batch) *stream
 	s := &stream{src: src, cfg: src.cfg, r: r, out: out, batch: changelog.NewBatch(), pos: *src.from, sent: time.Now()}
 	s.tables = registry{src: src, byName: map[tableName]*tableEntry{}, byID: map[uint64]*mappedTable{}}
 	s.stats = *src.stats.Load()
+	r.watches = &src.watches
 	s.txn.resume = src.from.txn
 	if s.pos.gtids != nil {
 		set := s.pos.gtids.clone()
@@ -61,6 +62,7 @@ func newStream(src *source, r *eventReader, out chan<- *changelog.Batch) *stream
 }
 
 func (s *stream) close() {
+	s.src.watches.forget()
 	s.pay.close()
 	s.tables.close()
 	if s.batch != nil {
@@ -77,6 +79,9 @@ func (s *stream) run(ctx context.Context) error {
 		}
 		if err := s.event(ctx, h); err != nil {
 			return s.located(err)
+		}
+		if err := s.answer(ctx); err != nil {
+			return err
 		}
 	}
 }
@@ -98,7 +103,12 @@ func (s *stream) next(ctx context.Context) (eventHeader, error) {
 	}
 	s.queued = ready
 	if ready {
-		return s.await(s.r.next(time.Now().Add(s.r.patience)))
+		deadline := time.Now().Add(s.r.patience)
+		h, err := s.r.next(deadline)
+		for errors.Is(err, errNothing) && time.Now().Before(deadline) { // woken in the middle of a header
+			h, err = s.r.next(deadline)
+		}
+		return s.await(h, err)
 	}
 	if err := s.drained(ctx); err != nil {
 		return eventHeader{}, err
@@ -109,6 +119,9 @@ func (s *stream) next(ctx context.Context) (eventHeader, error) {
 	}
 	silent := time.Now().Add(limit)
 	for {
+		if err := s.answer(ctx); err != nil {
+			return eventHeader{}, err
+		}
 		deadline := silent
 		if wake := time.Now().Add(idleMove); s.moved && wake.Before(deadline) {
 			deadline = wake
@@ -191,7 +204,7 @@ func (s *stream) event(ctx context.Context, h eventHeader) error {
 		err = s.format()
 	case eventRotate:
 		return s.rotate()
-	case eventHeartbeatV2:
+	case eventHeartbeat, eventHeartbeatV2:
 		return s.heartbeat(h)
 	case eventTransactionPayload:
 		err = s.payload(ctx)
@@ -282,9 +295,13 @@ func (s *stream) heartbeat(h eventHeader) error {
 	if err != nil {
 		return err
 	}
-	if s.pos.gtids != nil && !s.txn.active && string(b.File) == s.file {
-		s.off = max(s.off, b.Pos)
+	if s.pos.gtids == nil || s.txn.active || string(b.File) != s.file {
+		return nil
 	}
+	if h.Type == eventHeartbeat {
+		b.Pos |= s.off &^ 0xffffffff // it has 32 bits; a place that is too low does no harm
+	}
+	s.off = max(s.off, b.Pos)
 	return nil
 }
 
@@ -306,7 +323,7 @@ func (s *stream) apply(ctx context.Context, h eventHeader, body eventBody) error
 		return s.control(ctx, h, b)
 	case eventWriteRows, eventUpdateRows, eventDeleteRows, eventWriteRowsV1, eventUpdateRowsV1, eventDeleteRowsV1, eventPartialUpdateRows:
 		return s.rows(ctx, h, body)
-	case eventStop, eventPreviousGTIDs, eventHeartbeat, eventHeartbeatV2, eventIgnorable, eventRowsQuery, eventTransactionContext,
+	case eventStop, eventPreviousGTIDs, eventIgnorable, eventRowsQuery, eventTransactionContext,
 		eventViewChange, eventIntvar, eventRand, eventUserVar, eventBeginLoadQuery:
 		// They carry no row and no boundary. The last four only prepare a statement that is judged by its text.
 		return body.discard()
