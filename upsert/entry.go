@@ -118,3 +118,28 @@ func (w *entryWriter) produce(ctx context.Context, proto kafkawire.Protocol, bat
 
 // entryTimeout is how long a broker waits for the replicas of an entry.
 const entryTimeout = 10 * time.Second
+
+// AwaitRemoval waits until the committed state of a pipeline has no entry with that key: until the pipeline has done what a
+// request asks for. It looks about every interval until ctx ends.
+func AwaitRemoval(ctx context.Context, wire kafkawire.Config, cfg Config, at EntryAt) error {
+	client := kafkawire.NewClient(wire)
+	defer client.Close()
+	reader := newStateReader(client, kafkawire.TopicPartition{Topic: cfg.StateTopic, Partition: statePartition(at.Pipeline)}, at.Pipeline)
+	for {
+		if err := reader.readToEnd(ctx); err != nil {
+			return err
+		}
+		if _, there := reader.state.entries[at.Key]; !there {
+			return nil
+		}
+		if err := kafkawire.Pause(ctx, at.Every); err != nil {
+			return err
+		}
+	}
+}
+
+// EntryAt names an entry and says how often it is looked at.
+type EntryAt struct {
+	Pipeline, Key string
+	Every         time.Duration
+}

@@ -131,7 +131,19 @@ func (e *env) testRequests(t *testing.T) {
 	p.put(t, asked+"4", "while stopped")
 	next := p.mustKeep(t, "b", asked+"2=c\xff", asked+"3=again", asked+"4=while stopped", "snapshot/shop.orders=no request")
 	g := next.tail(t)
+	removed := make(chan error, 1)
+	go func() {
+		removed <- upsert.AwaitRemoval(t.Context(), p.wire, p.cfg, upsert.EntryAt{Pipeline: p.name, Key: asked + "4", Every: 20 * time.Millisecond})
+	}()
+	select {
+	case err := <-removed:
+		t.Fatalf("%s is there, and was reported as removed: %v", asked+"4", err)
+	case <-time.After(300 * time.Millisecond):
+	}
 	next.mustRemove(t, asked+"2", asked+"3", asked+"4")
+	if err := <-removed; err != nil {
+		t.Error(err)
+	}
 	p.put(t, asked+"5", "new")
 	g.await(t, asked+"5=new")
 	if err := g.end(); len(g.given) > 0 || !errors.Is(err, context.Canceled) {

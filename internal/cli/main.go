@@ -32,11 +32,13 @@ type app struct {
 	version    string
 	configPath string
 	out, err   io.Writer
+	terminal   func(io.Writer) int // width of the terminal that a writer is, 0 for none; nil: ask the system
+	state      requestState        // where requests go
 }
 
 // Main runs the command line and returns the process's exit code.
 func Main(reg config.Registry, version string, args []string) int {
-	return execute(&app{registry: reg, version: version, out: os.Stdout, err: os.Stderr}, args)
+	return execute(&app{registry: reg, version: version, out: os.Stdout, err: os.Stderr, state: kafkaState{}}, args)
 }
 
 func execute(a *app, args []string) int {
@@ -76,7 +78,7 @@ func (a *app) root() *cobra.Command {
 	root.SetErr(a.err)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.PersistentFlags().StringVarP(&a.configPath, "config", "c", "cdcbridge.yaml", "configuration file")
-	root.AddCommand(a.runCommand(), a.validateCommand(), a.statusCommand(), a.inspectCommand(), a.versionCommand())
+	root.AddCommand(a.runCommand(), a.validateCommand(), a.statusCommand(), a.inspectCommand(), a.snapshotCommand(), a.versionCommand())
 	return root
 }
 

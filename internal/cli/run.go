@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"sync"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -21,7 +22,8 @@ func (a *app) runCommand() *cobra.Command {
 		Use:   "run",
 		Short: "Run the pipelines of the configuration until a signal comes",
 		Long: "Runs the pipelines until SIGTERM or SIGINT, then drains and commits within shutdown_timeout.\n" +
-			"A second signal stops at once; nothing is lost, the next start reads again what was not committed.",
+			"A second signal stops at once; nothing is lost, the next start reads again what was not committed.\n" +
+			"When every pipeline is complete (snapshot mode only), it ends by itself with 0. On a terminal it shows snapshots.",
 		Args: usage(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.run(cmd.Context()) },
 	}
@@ -35,11 +37,23 @@ func (a *app) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	log := cfg.Log.Logger(a.err)
+	stderr := a.err
+	board := a.newBoard(a.err)
+	if board != nil {
+		stderr = board
+	}
+	log := cfg.Log.Logger(stderr)
 	limitMemory(cfg, log)
 	d := daemon.New(daemon.Options{
 		Pipelines: pipelines(cfg, newInstance(), log), HTTP: cfg.HTTP, ShutdownTimeout: cfg.ShutdownTimeout, Version: a.version, Log: log,
 	})
+	if board != nil {
+		following, end := context.WithCancel(ctx)
+		var shown sync.WaitGroup
+		shown.Go(func() { board.follow(following, d.Status) })
+		defer shown.Wait()
+		defer end()
+	}
 	return d.Run(ctx, signals)
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"cdcbridge/capture"
 	"cdcbridge/internal/daemon"
 	"cdcbridge/internal/fault"
 )
@@ -58,31 +59,40 @@ func localURL(listen string) string {
 const maxStatusBytes = 16 << 20
 
 func (a *app) status(ctx context.Context, url string, output outputFormat) error {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	op := "asking the daemon"
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(url, "/")+"/status", nil)
+	body, s, err := askStatus(ctx, url)
 	if err != nil {
-		return usageError{err}
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return fault.New(fault.Unreachable, op, err, "Check that the daemon runs and that http.listen of its configuration is this address.")
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxStatusBytes))
-	if err != nil {
-		return fault.New(fault.Unreachable, op, err, "Try again.")
-	}
-	var s daemon.Status
-	if err := json.Unmarshal(body, &s); err != nil || resp.StatusCode != http.StatusOK {
-		return fault.New(fault.Unreachable, op, fmt.Errorf("%s answered %s and no status document", url, resp.Status), "Something else than cdcbridge listens there; check the address.")
+		return err
 	}
 	if output == outputJSON {
 		_, err = a.out.Write(body)
 		return err
 	}
-	return printStatus(a.out, &s, time.Now())
+	return printStatus(a.out, s, time.Now())
+}
+
+// askStatus gets the status document of the daemon at url.
+func askStatus(ctx context.Context, url string) ([]byte, *daemon.Status, error) {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	op := "asking the daemon"
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(url, "/")+"/status", nil)
+	if err != nil {
+		return nil, nil, usageError{err}
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil, nil, fault.New(fault.Unreachable, op, err, "Check that the daemon runs and that http.listen of its configuration is this address.")
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxStatusBytes))
+	if err != nil {
+		return nil, nil, fault.New(fault.Unreachable, op, err, "Try again.")
+	}
+	var s daemon.Status
+	if err := json.Unmarshal(body, &s); err != nil || resp.StatusCode != http.StatusOK {
+		return nil, nil, fault.New(fault.Unreachable, op, fmt.Errorf("%s answered %s and no status document", url, resp.Status), "Something else than cdcbridge listens there; check the address.")
+	}
+	return body, &s, nil
 }
 
 func printStatus(w io.Writer, s *daemon.Status, now time.Time) error {
@@ -106,6 +116,9 @@ func printStatus(w io.Writer, s *daemon.Status, now time.Time) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
+	if err := printSnapshots(&page, s.Pipelines); err != nil {
+		return err
+	}
 	for i := range s.Pipelines {
 		p := &s.Pipelines[i]
 		if p.RetainedLimitBytes > 0 && p.RetainedBytes > p.RetainedLimitBytes/2 {
@@ -121,6 +134,34 @@ func printStatus(w io.Writer, s *daemon.Status, now time.Time) error {
 	}
 	_, err := page.WriteTo(w)
 	return err
+}
+
+// printSnapshots lists the tables whose snapshot is not over, and counts the others.
+func printSnapshots(page *bytes.Buffer, pipelines []daemon.PipelineStatus) error {
+	t := tabwriter.NewWriter(page, 0, 0, 2, ' ', 0)
+	listed := false
+	for i := range pipelines {
+		done := 0
+		for _, s := range pipelines[i].Snapshots {
+			if s.Status == capture.SnapshotDone {
+				done++
+				continue
+			}
+			if !listed {
+				fmt.Fprintln(t, "\nPIPELINE\tTABLE\tSNAPSHOT\tPROGRESS")
+				listed = true
+			}
+			fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", pipelines[i].Name, s.Table, s.Status, s)
+		}
+		if done > 0 {
+			if err := t.Flush(); err != nil {
+				return err
+			}
+			fmt.Fprintf(page, "\n%s: tables whose snapshot is done: %d\n", pipelines[i].Name, done)
+			listed = false
+		}
+	}
+	return t.Flush()
 }
 
 func readyWord(ready bool) string {
