@@ -24,6 +24,7 @@ func (s *stream) emit(ctx context.Context, drained bool) error {
 		clear(s.gaps)
 		s.gaps, s.owed = s.gaps[:0], 0
 	}
+	s.markPassed()
 	s.text = s.pos.appendText(s.text[:0])
 	b.Next.Pos, b.Drained = changelog.Position(s.text), drained
 	if s.urgent || s.grown() {

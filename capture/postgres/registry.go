@@ -3,7 +3,6 @@ package postgres
 import (
 	"context"
 	"fmt"
-	"reflect"
 
 	"cdcbridge/changelog"
 	"cdcbridge/internal/fault"
@@ -35,11 +34,9 @@ type lookup interface {
 
 // tableEntry is one captured table, over all its versions.
 type tableEntry struct {
-	name     string // schema.table
-	id       int
-	versions int
-	last     *changelog.Table // newest version
-	gapSize  int              // what the missing values of a change are taken to need, in bytes of memory
+	name    string           // schema.table
+	last    *changelog.Table // the version that came last
+	gapSize int              // what the missing values of a change are taken to need, in bytes of memory
 
 	serial uint64 // of the transaction that slot is about
 	slot   int    // index into its tables
@@ -148,28 +145,30 @@ func (r *relationBody) types() []uint32 {
 func (r *registry) entry(name string) *tableEntry {
 	e := r.byName[name]
 	if e == nil {
-		e = &tableEntry{name: name, id: len(r.byName), gapSize: firstGapSize}
+		e = &tableEntry{name: name, gapSize: firstGapSize}
 		r.byName[name] = e
 	}
 	return e
 }
 
-// version prepares a decoder. The table is the newest version when nothing about it has changed, else another one.
+// version prepares a decoder.
 func (e *tableEntry) version(rel *relationBody, facts *tableFacts, r *registry) (*shape, error) {
-	sh, err := newShape(rel, facts, r.types, e.last)
+	sh, err := r.src.version(rel, facts, r.types, e.last)
+	if err == nil {
+		e.last = sh.table
+	}
+	return sh, err
+}
+
+// version prepares the decoder of a table, whoever describes it: the log to the stream or the catalogue to a Reader. What nothing
+// tells apart is one version, with one Table.
+func (s *source) version(rel *relationBody, facts *tableFacts, types *typeBook, before *changelog.Table) (*shape, error) {
+	sh, err := newShape(rel, facts, types, before)
 	if err != nil {
 		return nil, err
 	}
-	sh.table.ID, sh.table.Database = e.id, r.src.cfg.Database
-	if e.last != nil {
-		sh.table.Version = e.last.Version
-		if reflect.DeepEqual(sh.table, e.last) {
-			sh.table = e.last
-			return sh, nil
-		}
-	}
-	e.versions++
-	sh.table.Version, e.last = e.versions, sh.table
+	sh.table.Database = s.cfg.Database
+	sh.table = s.shapes.Intern(sh.table)
 	return sh, nil
 }
 

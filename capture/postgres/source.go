@@ -41,6 +41,10 @@ type source struct {
 	end     atomic.Uint64 // of the server's log, when the server was last asked
 	stats   atomic.Pointer[capture.Stats]
 
+	shapes  capture.Shapes // versions of tables, of the stream and of Readers
+	watches watches        // places that are waited for
+	pending pending        // transactions that Readers must see
+
 	retained, limit atomic.Uint64 // bytes of log that the server keeps for the slot, and will keep at most
 }
 

@@ -71,6 +71,15 @@ func (d *walReader) tell(now time.Time, ask bool) error {
 	return nil
 }
 
+// ask asks the server where it stands, unless it was asked within that time.
+func (d *walReader) ask(every time.Duration) error {
+	now := time.Now()
+	if !d.live || now.Sub(d.asked) < every {
+		return nil
+	}
+	return d.tell(now, true)
+}
+
 // alive keeps the connection while nobody reads from it, which is not the server's silence.
 func (d *walReader) alive() error {
 	now := time.Now()

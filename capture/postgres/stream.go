@@ -83,6 +83,8 @@ func (s *source) Stream(ctx context.Context, out chan<- *changelog.Batch) error 
 	}
 	s.wal = r
 	defer context.AfterFunc(ctx, r.interrupt)()
+	s.watches.attach(r.nudge)
+	defer s.watches.forget()
 	if err := r.start(s.startCommand()); err != nil {
 		return startFault(op, cause(ctx, err))
 	}
@@ -146,6 +148,11 @@ func (s *stream) run(ctx context.Context) error {
 		if err := s.frame(ctx, f); err != nil {
 			return s.located(err)
 		}
+		if s.due() {
+			if err := s.emit(ctx, !s.queued); err != nil {
+				return err
+			}
+		}
 	}
 }
 
@@ -173,7 +180,11 @@ func (s *stream) next(ctx context.Context) (frame, error) {
 				return frame{}, err
 			}
 		}
-		f, err := s.r.next(idleMove / 4)
+		wait, err := s.patience()
+		if err != nil {
+			return frame{}, err
+		}
+		f, err := s.r.next(wait)
 		if err == nil {
 			s.stats.Events++
 			return f, nil
@@ -195,7 +206,7 @@ func (s *stream) drained(ctx context.Context) error {
 			return err
 		}
 	}
-	if len(s.batch.Txns) > 0 || s.moved && (len(s.batch.Notes) > 0 || time.Since(s.sent) >= idleMove || s.urgent || s.grown()) {
+	if len(s.batch.Txns) > 0 || s.due() || s.moved && (len(s.batch.Notes) > 0 || time.Since(s.sent) >= idleMove || s.urgent || s.grown()) {
 		return s.emit(ctx, true)
 	}
 	if time.Since(s.shown) > 100*time.Millisecond {

@@ -299,6 +299,7 @@ func (s *stream) end(ctx context.Context, c commitBody) error {
 	}
 	if t.split || t.inBatch >= 0 {
 		s.batch.Txns[s.entry()].Last = true
+		s.src.pending.streamed(t.xid, c.End)
 	}
 	t.active = false
 	s.stats.EventTime = t.time

@@ -38,9 +38,14 @@ func parseSnapshot(text string) (snapshot, error) {
 	return s, nil
 }
 
-// sees reports whether the read sees a transaction that is in the log as committed. The log has the lower half of its number;
-// numbers in use lie within 2³¹ of each other.
-func (s snapshot) sees(xid uint32) bool {
+// sees reports whether the read sees a transaction that is in the log as committed.
+func (s snapshot) sees(xid uint32) bool { return s.ended(s.full(xid)) }
+
+// ended reports that a transaction had ended when the snapshot was taken.
+func (s snapshot) ended(xid uint64) bool { return xid < s.max && !slices.Contains(s.running, xid) }
+
+// full is the number of a transaction of which the log, or a view, has the lower half. Numbers in use lie within 2³¹ of each other.
+func (s snapshot) full(xid uint32) uint64 {
 	full := s.max&^0xffffffff | uint64(xid)
 	switch {
 	case full > s.max+1<<31 && full >= 1<<32:
@@ -48,5 +53,5 @@ func (s snapshot) sees(xid uint32) bool {
 	case full+1<<31 < s.max:
 		full += 1 << 32
 	}
-	return full < s.max && !slices.Contains(s.running, full)
+	return full
 }

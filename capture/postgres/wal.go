@@ -30,7 +30,7 @@ var errNothing = errors.New("nothing came")
 
 // walReader owns a replication connection that streams: it takes messages from it and tells the server what has been
 // committed, also while nobody reads. Small messages lie in its buffer, large ones are read to where the caller wants them.
-// One goroutine uses it, but for interrupt.
+// One goroutine uses it, but for interrupt and nudge.
 type walReader struct {
 	wire    net.Conn
 	arrival arrival
@@ -52,6 +52,7 @@ type walReader struct {
 
 	broken  bool        // the connection failed: there is nobody to say goodbye to
 	stopped atomic.Bool // by interrupt
+	nudged  atomic.Bool // by nudge, and nobody has noticed it yet
 }
 
 // newWALReader takes the connection over from pgconn. Nothing may be under way on it.
@@ -211,6 +212,9 @@ func (d *walReader) read(p []byte, until time.Time) (int, error) {
 		if d.stopped.Load() {
 			return 0, context.Canceled
 		}
+		if !until.IsZero() && d.nudged.Swap(false) {
+			return 0, errNothing
+		}
 		n, err := d.wire.Read(p)
 		now = time.Now()
 		if n > 0 {
@@ -272,8 +276,20 @@ func (d *walReader) arrived(within bool) (bool, error) {
 	if errors.Is(err, errNothing) {
 		return false, nil
 	}
+	if errors.Is(err, os.ErrDeadlineExceeded) { // there was none: it was an interrupt or a nudge
+		if d.stopped.Load() {
+			return false, context.Canceled
+		}
+		return false, nil
+	}
 	d.broken = true
 	return false, err
+}
+
+// nudge ends a wait for the next message. Any goroutine may call it.
+func (d *walReader) nudge() {
+	d.nudged.Store(true)
+	_ = d.wire.SetReadDeadline(time.Unix(1, 0))
 }
 
 // interrupt ends a read or a wait of the reader at once. Any goroutine may call it.
