@@ -31,6 +31,7 @@ type Chunk struct {
 	Records int // records in all parts
 	Bytes   int // bytes of all parts as they go over the wire
 	Changes int // row changes that they came from, counted once whatever the number of outputs
+	Read    int // of these, rows that a snapshot read
 	Next    changelog.Checkpoint
 	InTxn   bool  // Next is inside a source transaction
 	Drained bool  // the source had nothing more to read

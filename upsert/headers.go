@@ -9,18 +9,26 @@ import (
 )
 
 // Every record, tombstones included, says where it comes from, so that a consumer can prove that nothing is missing and
-// nothing is there twice: (HeaderTxn, HeaderOrd, HeaderOp) occurs exactly once in a topic.
+// nothing is there twice: (HeaderTxn, HeaderOrd, HeaderOp) occurs exactly once in a topic. A row that a snapshot read belongs to
+// no transaction and has neither HeaderTxn nor HeaderOrd; its HeaderPos is where in the log the read stands, and so comes after
+// that of every earlier record of its key and not after that of a later one.
 const (
 	HeaderPipeline = "cdc.pipeline" // name of the pipeline
 	HeaderTable    = "cdc.table"    // database.table or schema.table
 	HeaderPos      = "cdc.pos"      // where in the log: file and byte offset of the event, or LSNs of commit and change, see below
-	HeaderTxn      = "cdc.txn"      // source transaction: GTID, or file and offset, or transaction id and LSN of the commit
-	HeaderOrd      = "cdc.ord"      // 0-based number of the change among the captured changes of its transaction
+	HeaderTxn      = "cdc.txn"      // source transaction: GTID, or file and offset, or transaction id and LSN of the commit; not on snapshot reads
+	HeaderOrd      = "cdc.ord"      // 0-based number of the change among the captured changes of its transaction; not on snapshot reads
 	HeaderOp       = "cdc.op"       // c insert, u update, d delete, r snapshot read, x tombstone
 	HeaderFill     = "cdc.fill"     // only on a row with values that the log lacked: "reread", they may be those of a later change of the row, which follows
 )
 
-const headerCount = 6
+// headerCount is how many of them a record has, HeaderFill aside.
+func headerCount(txn *changelog.Txn) int {
+	if txn.Snapshot {
+		return 4
+	}
+	return 6
+}
 
 // tableHeaders renders the headers that all records of a table share.
 func tableHeaders(pipeline string, t *changelog.Table) []byte {
@@ -34,9 +42,16 @@ func hasLSNs(t *changelog.Table) bool { return t.Origin == "postgresql" }
 // appendRunHeaders adds those that all records of a run share. num is scratch.
 func appendRunHeaders(dst []byte, run *changelog.Run, txn *changelog.Txn, num []byte) (headers, scratch []byte) {
 	if !hasLSNs(run.Table) {
-		num = append(append(num[:0], run.File...), ':')
-		num = strconv.AppendUint(num, run.Pos, 10)
+		file, pos := run.File, run.Pos
+		if txn.Snapshot {
+			file, pos = txn.Origin.File, txn.Origin.Pos
+		}
+		num = append(append(num[:0], file...), ':')
+		num = strconv.AppendUint(num, pos, 10)
 		dst = kafkawire.AppendRecordHeader(dst, HeaderPos, num)
+	}
+	if txn.Snapshot {
+		return dst, num
 	}
 	num = append(num[:0], txn.ID...)
 	return kafkawire.AppendRecordHeader(dst, HeaderTxn, num), num
@@ -47,11 +62,17 @@ func appendRunHeaders(dst []byte, run *changelog.Run, txn *changelog.Txn, num []
 func (m *Materializer) appendChangeHeaders(plan *Plan, ch *changelog.Change, op string) {
 	dst, num := append(m.header[:0], m.run...), m.num
 	if plan.lsns {
-		num = appendLSNs(num[:0], m.ctx.Txn.Origin.Pos, ch.Pos)
+		at := ch.Pos
+		if m.ctx.Txn.Snapshot {
+			at = 0 // a transaction that commits right there has changes with positions, which come later
+		}
+		num = appendLSNs(num[:0], m.ctx.Txn.Origin.Pos, at)
 		dst = kafkawire.AppendRecordHeader(dst, HeaderPos, num)
 	}
-	num = strconv.AppendUint(num[:0], ch.Index, 10)
-	dst = kafkawire.AppendRecordHeader(dst, HeaderOrd, num)
+	if !m.ctx.Txn.Snapshot {
+		num = strconv.AppendUint(num[:0], ch.Index, 10)
+		dst = kafkawire.AppendRecordHeader(dst, HeaderOrd, num)
+	}
 	num = append(num[:0], op...)
 	m.header, m.num = kafkawire.AppendRecordHeader(dst, HeaderOp, num), num
 }
@@ -75,6 +96,9 @@ func appendLSN(dst []byte, lsn uint64) []byte {
 
 // placeOf says for people where in the log a change is.
 func placeOf(run *changelog.Run, txn *changelog.Txn, ch *changelog.Change) string {
+	if txn.Snapshot {
+		return "a read of the table"
+	}
 	if hasLSNs(run.Table) {
 		return fmt.Sprintf("%s of transaction %s", appendLSN(nil, ch.Pos), txn.ID)
 	}

@@ -43,6 +43,10 @@ func NewMaterializer(codec kafkawire.Codec) *Materializer { return &Materializer
 func (m *Materializer) Chunk(b *changelog.Batch, plans [][]*Plan, now int64, seq uint64) (*Chunk, error) {
 	c := &Chunk{Next: b.Next, InTxn: b.InTxn(), Drained: b.Drained, Soon: b.Soon, Changes: len(b.Changes)}
 	for i := range b.Txns {
+		if b.Txns[i].Snapshot {
+			c.Read += len(b.Changes) // such a batch holds nothing else
+			continue
+		}
 		if b.Txns[i].Last {
 			c.Txns++
 		}
@@ -206,7 +210,7 @@ func (p *Plan) appendKey(dst []byte, row changelog.Row) ([]byte, error) {
 
 // put adds a record with m.key and m.header to the part of its partition.
 func (m *Materializer) put(plan *Plan, value []byte, s stamp) error {
-	count := headerCount
+	count := headerCount(m.ctx.Txn)
 	if s.link != "" {
 		m.header = kafkawire.AppendRecordHeader(m.header, s.link, m.link)
 		count++

@@ -125,6 +125,33 @@ func bytesText(t *testing.T, b protocol.Bytes) string {
 	return string(all)
 }
 
+// TestSnapshotRowsBelongToNoTransaction: rows that were read have a position that sorts behind earlier records of their keys and
+// before later ones, no transaction, no number, and are counted apart.
+func TestSnapshotRowsBelongToNoTransaction(t *testing.T) {
+	plan := testPlan(t, Upsert, &Topic{Name: "p.shop.orders", Partitions: 1, MaxBatch: 1 << 20})
+	for origin, want := range map[string]string{
+		"mysql":      `1; = read - 1,a split=false @5000 pipeline=p table=shop.orders pos=binlog.000002:77 op=r`,
+		"postgresql": `1; = read - 1,a split=false @5000 pipeline=p table=shop.orders pos=00000000/0000004D:00000000/00000000 op=r`,
+	} {
+		plan.Table.Origin, plan.lsns = origin, origin == "postgresql"
+		b, plans := testBatch(plan, func(b *changelog.Batch) {
+			b.Changes = append(b.Changes, changelog.Change{Op: changelog.Read, After: row(b, 1, "a"), Pos: 99}, changelog.Change{Op: changelog.Read, After: row(b, 2, "b")})
+		})
+		b.Txns = []changelog.Txn{{Commit: 5_000_000, First: true, Last: true, Snapshot: true, Origin: changelog.Origin{File: "binlog.000002", Pos: 77}}}
+		b.Runs[0].Snapshot, b.Runs[0].File, b.Runs[0].Pos = changelog.SnapshotRow, "", 0
+		c, err := NewMaterializer(kafkawire.None).Chunk(b, plans, 9_000_000, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := records(t, c.Parts[0]); len(got) != 2 || got[0] != want {
+			t.Errorf("%s: %q, want %q", origin, got, want)
+		}
+		if c.Txns != 0 || c.Changes != 2 || c.Read != 2 || c.Commit != 0 {
+			t.Errorf("%s: %d transactions, %d changes, %d of them read, commit %d", origin, c.Txns, c.Changes, c.Read, c.Commit)
+		}
+	}
+}
+
 // TestRowsThatTheLogDoesNotCarryWhole: values that were read later are marked, and a row that was gone by then is left to its
 // delete.
 func TestRowsThatTheLogDoesNotCarryWhole(t *testing.T) {

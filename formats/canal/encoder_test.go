@@ -83,6 +83,12 @@ func TestMessagesOfPairs(t *testing.T) {
 	for _, c := range cases {
 		out.WriteString("# " + c.name + "\n" + value(t, e, &c.ch) + "\n")
 	}
+	read := formats.Context{Txn: &changelog.Txn{Commit: 1714979290_123_456, Snapshot: true, Origin: txn.Origin}, Run: &changelog.Run{Snapshot: changelog.SnapshotFirst}, Now: context.Now, Seq: context.Seq}
+	message, err := e.AppendValue(nil, &read, &changelog.Change{Op: changelog.Read, After: b})
+	if err != nil {
+		t.Fatal(err)
+	}
+	out.WriteString("# read by a snapshot\n" + string(message) + "\n")
 	key, err := e.AppendKey(nil, b)
 	if err != nil {
 		t.Fatal(err)

@@ -22,7 +22,9 @@ func (e *encoder) AppendValue(dst []byte, c *formats.Context, ch *changelog.Chan
 	dst = append(dst, e.afterData...)
 	dst = strconv.AppendInt(dst, happened(c)/1000, 10)
 	dst = append(dst, `,"gtid":"`...)
-	dst = append(dst, c.Txn.Origin.GTID...) // hexadecimal digits, names of letters and digits, '-', ':': nothing to escape
+	if c.Run.Snapshot == changelog.Streamed { // a row that was read is of no transaction
+		dst = append(dst, c.Txn.Origin.GTID...) // hexadecimal digits, names of letters and digits, '-', ':': nothing to escape
+	}
 	dst = append(dst, `","id":`...)
 	dst = strconv.AppendUint(dst, c.Seq, 10)
 	dst = append(dst, e.afterID...)
@@ -40,9 +42,10 @@ func (e *encoder) AppendValue(dst []byte, c *formats.Context, ch *changelog.Chan
 	return append(dst, kind...), nil
 }
 
-// happened is when the statement ran, or where the log does not say it when its transaction committed.
+// happened is when the statement ran, or where the log does not say it when its transaction committed; of a row that a snapshot
+// read, when it was read.
 func happened(c *formats.Context) int64 {
-	if c.Run.Time == 0 {
+	if c.Run.Time == 0 || c.Run.Snapshot != changelog.Streamed {
 		return c.Txn.Commit
 	}
 	return c.Run.Time

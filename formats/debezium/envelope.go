@@ -47,7 +47,7 @@ func (e *encoder) AppendValue(dst []byte, c *formats.Context, ch *changelog.Chan
 		return dst, err
 	}
 	dst = e.source.append(dst, c, ch)
-	if e.cfg.TransactionMetadata {
+	if e.cfg.TransactionMetadata && c.Run.Snapshot == changelog.Streamed {
 		dst = appendTransaction(dst, c.Txn, ch)
 	} else {
 		dst = append(dst, `,"transaction":null`...)
@@ -79,6 +79,8 @@ func (e *encoder) check(c *formats.Context, ch *changelog.Change) (byte, error) 
 	switch {
 	case c.Txn == nil || c.Run == nil:
 		return 0, e.broken("the change belongs to no transaction")
+	case int(c.Run.Snapshot) >= len(snapshots) || c.Run.Snapshot != changelog.Streamed && ch.Op != changelog.Read:
+		return 0, e.broken("a snapshot has a change that it cannot have read")
 	case needAfter && len(ch.After) != len(e.columns):
 		return 0, e.broken("the new row does not have the table's columns")
 	case needBefore && len(ch.Before) != len(e.columns), ch.Before != nil && len(ch.Before) != len(e.columns):

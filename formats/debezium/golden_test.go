@@ -127,25 +127,8 @@ func goldenEnvelopes(t *testing.T, table *changelog.Table, prefix string) {
 		}
 		partial[0] = before[0]
 		var out bytes.Buffer
-		for _, ch := range []changelog.Change{
-			{Op: changelog.Read, After: after},
-			{Op: changelog.Insert, After: after, RowInEvent: 2, Index: 4, TableIndex: 3},
-			{Op: changelog.Update, Before: before, After: after},
-			{Op: changelog.Update, Before: partial, After: after},
-			{Op: changelog.Update, After: after},
-			{Op: changelog.Delete, Before: before},
-			{Op: changelog.Delete, Before: partial},
-			{Op: changelog.Upsert, After: after},
-		} {
-			ctx := newContext(table)
-			if ch.Op == changelog.Read {
-				ctx.Txn.Origin = changelog.Origin{File: ctx.Txn.Origin.File, Pos: ctx.Txn.Origin.Pos}
-			} else if table.Origin == postgres {
-				ch.Pos = 54094512 + uint64(ch.RowInEvent)
-			}
-			if ch.Op == changelog.Delete {
-				ctx.Txn.Origin.Replica, ctx.Txn.Origin.ReplicaLSN = `pg_"16"`, 23
-			}
+		write := func(ctx *formats.Context, ch changelog.Change) {
+			t.Helper()
 			row := ch.After
 			if row == nil {
 				row = ch.Before
@@ -159,6 +142,27 @@ func goldenEnvelopes(t *testing.T, table *changelog.Table, prefix string) {
 			}
 			out.Write(append(line, '\n'))
 		}
+		for place := changelog.SnapshotRow; place <= changelog.SnapshotIncremental; place++ {
+			write(newSnapshotContext(table, place), changelog.Change{Op: changelog.Read, After: after, RowInEvent: 3, Index: 3})
+		}
+		for _, ch := range []changelog.Change{
+			{Op: changelog.Insert, After: after, RowInEvent: 2, Index: 4, TableIndex: 3},
+			{Op: changelog.Update, Before: before, After: after},
+			{Op: changelog.Update, Before: partial, After: after},
+			{Op: changelog.Update, After: after},
+			{Op: changelog.Delete, Before: before},
+			{Op: changelog.Delete, Before: partial},
+			{Op: changelog.Upsert, After: after},
+		} {
+			ctx := newContext(table)
+			if table.Origin == postgres {
+				ch.Pos = 54094512 + uint64(ch.RowInEvent)
+			}
+			if ch.Op == changelog.Delete {
+				ctx.Txn.Origin.Replica, ctx.Txn.Origin.ReplicaLSN = `pg_"16"`, 23
+			}
+			write(ctx, ch)
+		}
 		golden(t, prefix+"envelopes-"+name+".golden", out.Bytes())
 	}
 }
@@ -170,6 +174,14 @@ func compile(t *testing.T, cfg *Config, table *changelog.Table, o formats.Option
 		t.Fatal(err)
 	}
 	return enc
+}
+
+// newSnapshotContext is what stands around a row that was read: a source may fill in more than is written.
+func newSnapshotContext(table *changelog.Table, place changelog.Snapshot) *formats.Context {
+	c := newContext(table)
+	c.Txn.ID, c.Txn.Snapshot = "", true
+	c.Run.Snapshot, c.Run.Time = place, 0
+	return c
 }
 
 func newContext(table *changelog.Table) *formats.Context {

@@ -24,6 +24,17 @@ func newSource(env formats.Env, t *changelog.Table) source {
 	return nil
 }
 
+// snapshots is what source.snapshot says of each place that a run can have in a snapshot.
+var snapshots = [...]string{
+	changelog.Streamed:             "false",
+	changelog.SnapshotRow:          "true",
+	changelog.SnapshotFirst:        "first",
+	changelog.SnapshotFirstOfTable: "first_in_data_collection",
+	changelog.SnapshotLastOfTable:  "last_in_data_collection",
+	changelog.SnapshotLast:         "last",
+	changelog.SnapshotIncremental:  "incremental",
+}
+
 func quoted(s string) string { return string(jsonx.AppendString(nil, []byte(s))) }
 
 // sourceHead is what all connectors begin with, up to the milliseconds.
@@ -34,31 +45,32 @@ func sourceHead(env formats.Env, t *changelog.Table) string {
 // mysqlSource is the source struct of the MySQL connector with all constant text rendered, in its order: version, connector,
 // name, ts_ms, snapshot, db, sequence, ts_us, ts_ns, table, server_id, gtid, file, pos, row, thread, query.
 type mysqlSource struct {
-	head         string // up to the milliseconds
-	afterMillis  string // up to the microseconds, for a streamed change
-	afterMillisR string // the same for a snapshot row
-	afterNanos   string // up to the server id
+	head        string                 // up to the milliseconds
+	afterMillis [len(snapshots)]string // up to the microseconds, by the run's place in a snapshot
+	afterNanos  string                 // up to the server id
 }
 
 func newMySQLSource(env formats.Env, t *changelog.Table) *mysqlSource {
 	db := `,"db":` + quoted(t.Database) + `,"sequence":null,"ts_us":`
-	return &mysqlSource{
-		head:         sourceHead(env, t),
-		afterMillis:  `,"snapshot":"false"` + db,
-		afterMillisR: `,"snapshot":"true"` + db,
-		afterNanos:   `,"table":` + quoted(t.Name) + `,"server_id":`,
+	s := &mysqlSource{head: sourceHead(env, t), afterNanos: `,"table":` + quoted(t.Name) + `,"server_id":`}
+	for place, text := range snapshots {
+		s.afterMillis[place] = `,"snapshot":"` + text + `"` + db
 	}
+	return s
 }
 
 func (s *mysqlSource) append(dst []byte, c *formats.Context, ch *changelog.Change) []byte {
 	origin := &c.Txn.Origin
 	dst = append(dst, s.head...)
-	if ch.Op == changelog.Read {
-		dst = appendTimes(dst, c.Txn.Commit, s.afterMillisR)
-	} else {
-		dst = appendTimes(dst, c.Txn.Commit, s.afterMillis)
-	}
+	dst = appendTimes(dst, c.Txn.Commit, s.afterMillis[c.Run.Snapshot])
 	dst = append(dst, s.afterNanos...)
+	if c.Run.Snapshot != changelog.Streamed {
+		// No server has logged the row: file and offset are where the read stands.
+		dst = append(dst, `0,"gtid":null,"file":"`...)
+		dst = jsonx.AppendEscapedText(dst, origin.File)
+		dst = strconv.AppendUint(append(dst, `","pos":`...), origin.Pos, 10)
+		return append(dst, `,"row":0,"thread":null,"query":null}`...)
+	}
 	dst = strconv.AppendUint(dst, uint64(origin.ServerID), 10)
 	if origin.GTID == "" {
 		dst = append(dst, `,"gtid":null,"file":"`...)

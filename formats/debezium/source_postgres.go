@@ -30,19 +30,27 @@ func (s *postgresSource) append(dst []byte, c *formats.Context, ch *changelog.Ch
 	dst = append(dst, s.head...)
 	dst = strconv.AppendInt(dst, floorDiv(c.Txn.Commit, 1000), 10)
 	dst = append(dst, `,"snapshot":"`...)
-	dst = strconv.AppendBool(dst, ch.Op == changelog.Read)
+	dst = append(dst, snapshots[c.Run.Snapshot]...)
 	dst = append(dst, s.database...)
-	dst = appendSequence(dst, origin.LastCommit)
+	last, xid, lsn := origin.LastCommit, origin.XID, ch.Pos
+	switch c.Run.Snapshot {
+	case changelog.Streamed:
+	case changelog.SnapshotIncremental:
+		last, xid, lsn = 0, 0, 0 // as Debezium leaves them
+	default:
+		last, lsn = 0, origin.Pos // where the read stands
+	}
+	dst = appendSequence(dst, last)
 	dst = append(dst, ',')
-	dst = appendSequence(dst, ch.Pos)
+	dst = appendSequence(dst, lsn)
 	dst = append(dst, `]","ts_us":`...)
 	dst = strconv.AppendInt(dst, c.Txn.Commit, 10)
 	dst = append(dst, `,"ts_ns":`...)
 	dst = strconv.AppendInt(dst, c.Txn.Commit*1000, 10)
 	dst = append(dst, s.afterNanos...)
-	dst = appendKnown(dst, uint64(origin.XID))
+	dst = appendKnown(dst, uint64(xid))
 	dst = append(dst, `,"lsn":`...)
-	dst = appendKnown(dst, ch.Pos)
+	dst = appendKnown(dst, lsn)
 	dst = append(dst, `,"xmin":null,"origin":`...)
 	if origin.Replica == "" {
 		return append(dst, `null,"origin_lsn":null}`...)

@@ -65,7 +65,7 @@ func (s *suite) appendsOnly(t *testing.T) {
 	table := s.db.orders()
 	enc := s.upsert(t, table)
 	ch := changelog.Change{Op: changelog.Update, Before: OrdersRow(), After: OrdersRow()}
-	key, value := encode(t, table, enc, ch, false)
+	key, value := encode(t, context(table), enc, ch)
 	for _, room := range []int{0, 1, 100, len(value), 10_000} {
 		dst := append(make([]byte, 0, 5+room), "first"...)
 		dst, err := enc.AppendKey(dst, ch.After)

@@ -68,6 +68,21 @@ func context(table *changelog.Table) *formats.Context {
 	return c
 }
 
+// splitContext stands around one half of a key change.
+func splitContext(table *changelog.Table) *formats.Context {
+	c := context(table)
+	c.Split = true
+	return c
+}
+
+// snapshotContext stands around a row that was read. Its origin may say more than a format may write of it.
+func snapshotContext(table *changelog.Table, place changelog.Snapshot) *formats.Context {
+	c := context(table)
+	c.Txn.ID, c.Txn.Snapshot, c.Txn.Commit = "", true, commit+2_345_678
+	c.Run.Snapshot, c.Run.Time = place, 0
+	return c
+}
+
 // EveryValue is a MySQL table with a column of every kind behind a BIGINT key, and rows in which every value of the fixture
 // occurs: ordinary values, extremes, NULLs, zero dates and text that is not UTF-8. Golden files are made from it.
 func EveryValue() (*changelog.Table, []changelog.Row) { return databases()[0].everyValue() }

@@ -1,6 +1,7 @@
 package formatstest
 
 import (
+	"bytes"
 	"slices"
 	"testing"
 
@@ -48,18 +49,53 @@ func (s *suite) operationsSurvive(t *testing.T) {
 	}
 }
 
+// snapshotRowsSurvive checks rows that were read, at every place that a row can have in a snapshot: they are the rows that an
+// insert would have brought, under the same key, without anything of a transaction.
+func (s *suite) snapshotRowsSurvive(t *testing.T) {
+	cols := s.db.columns()
+	table := s.db.wide(cols)
+	enc := s.upsert(t, table)
+	row := wideRow(cols, 1)
+	key, value := encode(t, context(table), enc, changelog.Change{Op: changelog.Insert, After: row})
+	streamed, err := s.config().Decoder().Decode(key, value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for place := changelog.SnapshotRow; place <= changelog.SnapshotIncremental; place++ {
+		ctx := snapshotContext(table, place)
+		readKey, value := encode(t, ctx, enc, changelog.Change{Op: changelog.Read, After: row, Index: 9, RowInEvent: 9})
+		if string(readKey) != string(key) {
+			t.Errorf("place %d: the key is %s, and %s when it is streamed", place, readKey, key)
+		}
+		if id := ctx.Txn.Origin.GTID; id != "" && bytes.Contains(value, []byte(id)) {
+			t.Errorf("place %d: the message names a transaction: %s", place, value)
+		}
+		ev, err := s.config().Decoder().Decode(readKey, value)
+		if err != nil {
+			t.Fatalf("place %d: %v", place, err)
+		}
+		if ev.Op != changelog.Read && ev.Op != changelog.Insert || ev.Before != nil || !same(ev.After, streamed.After) {
+			t.Errorf("place %d reads back as %+v, want the row %+v", place, ev, streamed.After)
+		}
+		checkTable(t, table, ev)
+		if ev.Time/1000 != ctx.Txn.Commit/1000 {
+			t.Errorf("place %d: time %d, want the millisecond of %d", place, ev.Time, ctx.Txn.Commit)
+		}
+	}
+}
+
 // keyChangeHalves checks what an upsert topic gets for an update of the key.
 func (s *suite) keyChangeHalves(t *testing.T) {
 	cols := s.db.columns()
 	table := s.db.wide(cols)
 	enc := s.upsert(t, table)
 	before, after := wideRow(cols, 1), wideRow(cols, 2)
-	oldKey, value := encode(t, table, enc, changelog.Change{Op: changelog.Delete, Before: before}, true)
+	oldKey, value := encode(t, splitContext(table), enc, changelog.Change{Op: changelog.Delete, Before: before})
 	ev, err := s.config().Decoder().Decode(oldKey, value)
 	if err != nil || ev.Op != changelog.Delete || len(ev.Before) != len(before) || ev.After != nil {
 		t.Errorf("the old half reads back as %+v, %v", ev, err)
 	}
-	newKey, value := encode(t, table, enc, changelog.Change{Op: changelog.Insert, After: after}, true)
+	newKey, value := encode(t, splitContext(table), enc, changelog.Change{Op: changelog.Insert, After: after})
 	ev, err = s.config().Decoder().Decode(newKey, value)
 	if err != nil || ev.Op != changelog.Insert || len(ev.After) != len(after) || ev.Before != nil {
 		t.Errorf("the new half reads back as %+v, %v", ev, err)
@@ -115,7 +151,7 @@ func (s *suite) tombstones(t *testing.T) {
 	table := s.db.wide(cols)
 	enc := s.upsert(t, table)
 	row := wideRow(cols, 1)
-	key, _ := encode(t, table, enc, changelog.Change{Op: changelog.Insert, After: row}, false)
+	key, _ := encode(t, context(table), enc, changelog.Change{Op: changelog.Insert, After: row})
 	ev, err := s.config().Decoder().Decode(key, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -132,7 +168,7 @@ func (s *suite) tombstones(t *testing.T) {
 func (s *suite) cutMessages(t *testing.T) {
 	table := s.db.orders()
 	enc := s.upsert(t, table)
-	key, value := encode(t, table, enc, changelog.Change{Op: changelog.Update, Before: OrdersRow(), After: OrdersRow()}, false)
+	key, value := encode(t, context(table), enc, changelog.Change{Op: changelog.Update, Before: OrdersRow(), After: OrdersRow()})
 	dec := s.config().Decoder()
 	for n := range value {
 		if ev, err := dec.Decode(key, value[:n:n]); err == nil && n > 0 {

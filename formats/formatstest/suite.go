@@ -47,6 +47,7 @@ func (s *suite) run(t *testing.T) {
 		{"numbers and text are exact", s.plainValuesAreExact},
 		{"odd names survive", s.oddNamesSurvive},
 		{"operations survive", s.operationsSurvive},
+		{"snapshot rows survive", s.snapshotRowsSurvive},
 		{"key change is delete and insert", s.keyChangeHalves},
 		{"partial before images are fine", s.partialBefore},
 		{"tombstones have a key", s.tombstones},
@@ -103,7 +104,7 @@ func (s *suite) upsert(t *testing.T, table *changelog.Table) formats.Encoder {
 // roundTrip encodes a change with its key, holds both to being JSON, and decodes them.
 func (s *suite) roundTrip(t *testing.T, table *changelog.Table, enc formats.Encoder, ch changelog.Change) *formats.Event {
 	t.Helper()
-	key, value := encode(t, table, enc, ch, false)
+	key, value := encode(t, context(table), enc, ch)
 	ev, err := s.config().Decoder().Decode(key, value)
 	if err != nil {
 		t.Fatalf("decoding %s %s: %v", key, value, err)
@@ -111,10 +112,8 @@ func (s *suite) roundTrip(t *testing.T, table *changelog.Table, enc formats.Enco
 	return ev
 }
 
-func encode(t *testing.T, table *changelog.Table, enc formats.Encoder, ch changelog.Change, split bool) (key, value []byte) {
+func encode(t *testing.T, ctx *formats.Context, enc formats.Encoder, ch changelog.Change) (key, value []byte) {
 	t.Helper()
-	ctx := context(table)
-	ctx.Split = split
 	row := ch.After
 	if row == nil {
 		row = ch.Before

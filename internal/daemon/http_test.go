@@ -85,7 +85,7 @@ func eventually(t *testing.T, what string, ok func() bool) {
 func twoPipelines() []Pipeline {
 	long := time.Now().Add(-time.Hour)
 	good := &fakePipeline{scripts: []script{{stats: pipeline.Stats{
-		Changes: 42, Transactions: 7, Records: 50, Bytes: 4096, Commits: 4, Splits: 1, Progress: 4, Position: "binlog.000007:1234",
+		Changes: 42, Read: 12, Transactions: 7, Records: 50, Bytes: 4096, Commits: 4, Splits: 1, Progress: 4, Position: "binlog.000007:1234",
 		CommitTime: long.UnixMicro(), LastCommit: long.UnixMicro(), CommitTotal: 2 * time.Second, Memory: 48 << 20, InFlight: 0,
 		Source: capture.Stats{Connected: true, CaughtUp: true, Events: 99, Bytes: 5000, Position: "binlog.000007:1300", EventTime: long.UnixMicro(), LastEvent: time.Now().UnixMicro(), RetainedBytes: 7000, RetainedLimit: 9000,
 			Snapshots: []capture.TableSnapshot{{Table: "shop.orders", Status: capture.SnapshotReading, Rows: 5, Estimate: 9, PerSecond: 1.5}, {Table: "shop.items", Status: capture.SnapshotDone, Rows: 3, Estimate: 3}}},
@@ -174,6 +174,7 @@ func TestMetrics(t *testing.T) {
 	for _, want := range []string{
 		`cdcbridge_build_info{version="v9"} 1`,
 		`cdcbridge_changes_total{pipeline="good"} 42`,
+		`cdcbridge_snapshot_changes_total{pipeline="good"} 12`,
 		`cdcbridge_written_bytes_total{pipeline="good"} 4096`,
 		`cdcbridge_aborts_total{pipeline="good"} 2`,
 		`cdcbridge_source_events_total{pipeline="good"} 99`,

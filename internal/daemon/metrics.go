@@ -52,6 +52,7 @@ func newCollector(d *Daemon) *collector {
 		lastCommit:   desc("last_commit_timestamp_seconds", "When the last Kafka transaction was committed.", "pipeline"),
 	}
 	c.counter("changes_total", "Row changes committed.", func(k *Counters) uint64 { return k.Changes })
+	c.counter("snapshot_changes_total", "Of the row changes committed, rows that snapshots read.", func(k *Counters) uint64 { return k.SnapshotChanges })
 	c.counter("transactions_total", "Source transactions committed.", func(k *Counters) uint64 { return k.Transactions })
 	c.counter("records_total", "Records committed.", func(k *Counters) uint64 { return k.Records })
 	c.counter("written_bytes_total", "Bytes of record batches committed, compressed.", func(k *Counters) uint64 { return k.Bytes })

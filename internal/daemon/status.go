@@ -53,6 +53,7 @@ type PipelineStatus struct {
 // Counters count since the daemon's start, over all attempts of a pipeline.
 type Counters struct {
 	Changes            uint64  `json:"changes"`             // row changes committed
+	SnapshotChanges    uint64  `json:"snapshot_changes"`    // of these, rows that snapshots read
 	Transactions       uint64  `json:"transactions"`        // source transactions committed
 	Records            uint64  `json:"records"`             // records committed
 	Bytes              uint64  `json:"bytes"`               // of record batches committed, compressed
@@ -69,7 +70,7 @@ type Counters struct {
 
 func countersOf(s pipeline.Stats) Counters {
 	return Counters{
-		Changes: s.Changes, Transactions: s.Transactions, Records: s.Records, Bytes: s.Bytes,
+		Changes: s.Changes, SnapshotChanges: s.Read, Transactions: s.Transactions, Records: s.Records, Bytes: s.Bytes,
 		Commits: s.Commits, Splits: s.Splits, Aborts: s.Sink.Aborted, Repeated: s.Sink.Repeated, CommitSeconds: s.CommitTotal.Seconds(),
 		SourceTransactions: s.Source.Transactions, SourceChanges: s.Source.Changes,
 		SourceEvents: s.Source.Events, SourceBytes: s.Source.Bytes,
@@ -78,7 +79,7 @@ func countersOf(s pipeline.Stats) Counters {
 
 func (c Counters) plus(o Counters) Counters {
 	return Counters{
-		Changes: c.Changes + o.Changes, Transactions: c.Transactions + o.Transactions, Records: c.Records + o.Records, Bytes: c.Bytes + o.Bytes,
+		Changes: c.Changes + o.Changes, SnapshotChanges: c.SnapshotChanges + o.SnapshotChanges, Transactions: c.Transactions + o.Transactions, Records: c.Records + o.Records, Bytes: c.Bytes + o.Bytes,
 		Commits: c.Commits + o.Commits, Splits: c.Splits + o.Splits, Aborts: c.Aborts + o.Aborts,
 		Repeated: c.Repeated + o.Repeated, CommitSeconds: c.CommitSeconds + o.CommitSeconds,
 		SourceTransactions: c.SourceTransactions + o.SourceTransactions, SourceChanges: c.SourceChanges + o.SourceChanges,

@@ -14,6 +14,7 @@ type Stats struct {
 	Running      bool          // source and sink are open
 	Resumed      bool          // the attempt began at a committed checkpoint
 	Changes      uint64        // row changes committed
+	Read         uint64        // of these, rows that snapshots read
 	Transactions uint64        // source transactions committed
 	Records      uint64        // records committed
 	Bytes        uint64        // bytes of record batches committed, compressed
@@ -35,12 +36,13 @@ type Stats struct {
 // counters are what the stages count. Rows and bytes that are written wait in pending until their commit.
 type counters struct {
 	running, resumed                  atomic.Bool
-	changes, txns, records, bytes     atomic.Uint64
+	changes, read                     atomic.Uint64
+	txns, records, bytes              atomic.Uint64
 	commits, splits, progress         atomic.Uint64
 	commitTime, lastCommit, openSince atomic.Int64
 	commitTook, commitTotal, inFlight atomic.Int64
 	position                          atomic.Pointer[string]
-	pending                           struct{ changes, txns, records, bytes uint64 } // the committer's
+	pending                           struct{ changes, read, txns, records, bytes uint64 } // the committer's
 }
 
 func (s *counters) opened(pos changelog.Position, resumed bool) {
@@ -51,6 +53,7 @@ func (s *counters) opened(pos changelog.Position, resumed bool) {
 
 func (s *counters) written(c *upsert.Chunk) {
 	s.pending.changes += uint64(c.Changes)
+	s.pending.read += uint64(c.Read)
 	s.pending.txns += uint64(c.Txns)
 	s.pending.records += uint64(c.Records)
 	s.pending.bytes += uint64(c.Bytes)
@@ -58,10 +61,11 @@ func (s *counters) written(c *upsert.Chunk) {
 
 func (s *counters) committed(c *committer, _ upsert.Committed, took time.Duration) {
 	s.changes.Add(s.pending.changes)
+	s.read.Add(s.pending.read)
 	s.txns.Add(s.pending.txns)
 	s.records.Add(s.pending.records)
 	s.bytes.Add(s.pending.bytes)
-	s.pending = struct{ changes, txns, records, bytes uint64 }{}
+	s.pending = struct{ changes, read, txns, records, bytes uint64 }{}
 	s.commits.Add(1)
 	if c.inTxn {
 		s.splits.Add(1)
@@ -83,7 +87,7 @@ func (p *Pipeline) Stats() Stats {
 	c := &p.stats
 	s := Stats{
 		Running: c.running.Load(), Resumed: c.resumed.Load(),
-		Changes: c.changes.Load(), Transactions: c.txns.Load(), Records: c.records.Load(), Bytes: c.bytes.Load(),
+		Changes: c.changes.Load(), Read: c.read.Load(), Transactions: c.txns.Load(), Records: c.records.Load(), Bytes: c.bytes.Load(),
 		Commits: c.commits.Load(), Splits: c.splits.Load(), Progress: c.progress.Load(),
 		CommitTime: c.commitTime.Load(), LastCommit: c.lastCommit.Load(), OpenSince: c.openSince.Load(),
 		CommitTook: time.Duration(c.commitTook.Load()), CommitTotal: time.Duration(c.commitTotal.Load()),
