@@ -18,6 +18,13 @@ type database interface {
 	// fresh makes an empty schema under an empty log.
 	fresh(ctx context.Context) error
 
+	// unloggedSession makes a session leave nothing in the log, where the server can; forget empties the log and leaves the tables.
+	unloggedSession() []string
+	forget(ctx context.Context) error
+
+	// selectAll reads the table orders as fast as the server sends it and looks at nothing.
+	selectAll(ctx context.Context) (ceiling, error)
+
 	// prepare lets a pipeline read the log from where fresh has left it. Its source's settings are those of source, with TLS
 	// as it is without any setting when defaults are wanted, else none, like the raw dump.
 	prepare(ctx context.Context, pipeline string) error

@@ -28,6 +28,8 @@ type sample struct {
 	CPUSeconds    float64 `json:"cpu_seconds"` // of the daemon, start and stop included
 	PeakMemory    int64   `json:"peak_memory"` // resident bytes
 	Shares        shares  `json:"cores"`       // who used the machine meanwhile
+
+	MaxLag float64 `json:"max_lag_seconds,omitempty"` // of the stream, while a table was read
 }
 
 // counters is what a drain reads of /status.

@@ -5,6 +5,10 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"time"
+
+	"github.com/go-mysql-org/go-mysql/client"
+	"github.com/go-mysql-org/go-mysql/mysql"
 
 	"cdcbridge/integration/servers"
 )
@@ -83,6 +87,32 @@ var mysqlSchema = []string{
 }
 
 func (m *mysqlDB) fresh(ctx context.Context) error { return m.unlogged(ctx, mysqlSchema...) }
+
+func (m *mysqlDB) unloggedSession() []string { return []string{"SET SESSION sql_log_bin=0"} }
+
+func (m *mysqlDB) forget(ctx context.Context) error {
+	_, err := m.db.ExecContext(ctx, "RESET BINARY LOGS AND GTIDS")
+	return err
+}
+
+// selectAll reads packets over a connection without TLS.
+func (m *mysqlDB) selectAll(ctx context.Context) (ceiling, error) {
+	c, err := client.ConnectWithContext(ctx, m.server.Addr(), m.server.User(), m.server.Password(), "", 10*time.Second)
+	if err != nil {
+		return ceiling{}, fmt.Errorf("connecting for a bare read: %w", err)
+	}
+	defer c.Close()
+	var res ceiling
+	before := readUsage()
+	began := time.Now()
+	var result mysql.Result
+	err = c.ExecuteSelectStreaming("SELECT * FROM bench.orders ORDER BY id", &result, func([]mysql.FieldValue) error {
+		res.Rows++
+		return nil
+	}, nil)
+	res.Seconds, res.Shares = time.Since(began).Seconds(), readUsage().since(before, 0)
+	return res, err
+}
 
 // unlogged runs statements that leave nothing in the binlog.
 func (m *mysqlDB) unlogged(ctx context.Context, statements ...string) error {

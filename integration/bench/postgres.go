@@ -109,6 +109,42 @@ func (p *postgresDB) fresh(ctx context.Context) error {
 	return nil
 }
 
+func (p *postgresDB) unloggedSession() []string { return nil }
+
+func (p *postgresDB) forget(ctx context.Context) error {
+	if err := p.dropSlot(ctx, pgBacklog); err != nil {
+		return fmt.Errorf("dropping the slot %s: %w", pgBacklog, err)
+	}
+	for _, q := range []string{"VACUUM ANALYZE bench.orders", "CHECKPOINT", "SELECT pg_create_logical_replication_slot('" + pgBacklog + "', 'pgoutput')"} {
+		if _, err := p.db.ExecContext(ctx, q); err != nil {
+			return fmt.Errorf("running %.80s: %w", q, err)
+		}
+	}
+	return nil
+}
+
+// selectAll copies the table out as text.
+func (p *postgresDB) selectAll(ctx context.Context) (ceiling, error) {
+	c, err := pgconn.Connect(ctx, p.server.DSN(pgDatabase))
+	if err != nil {
+		return ceiling{}, fmt.Errorf("connecting for a bare read: %w", err)
+	}
+	defer c.Close(ctx)
+	var size counter
+	before := readUsage()
+	began := time.Now()
+	tag, err := c.CopyTo(ctx, &size, "COPY bench.orders TO STDOUT")
+	return ceiling{Rows: tag.RowsAffected(), Bytes: int64(size), Seconds: time.Since(began).Seconds(), Shares: readUsage().since(before, 0)}, err
+}
+
+// counter counts what is written to it.
+type counter int64
+
+func (c *counter) Write(p []byte) (int, error) {
+	*c += counter(len(p))
+	return len(p), nil
+}
+
 // dropSlot waits for the walsender of a reader that has gone: the server finds out when it writes the next time.
 func (p *postgresDB) dropSlot(ctx context.Context, slot string) error {
 	for {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -151,8 +152,11 @@ func (t *tableRow) cells() []string {
 	}
 	peak := slices.MaxFunc(t.drains, func(a, b sample) int { return int(a.PeakMemory - b.PeakMemory) }).PeakMemory
 	cpu := middleOf(t.drains, func(s sample) float64 { return 1e6 * s.CPUSeconds / float64(s.Rows) })
-	return []string{t.suite, t.label, rate, steady, number(cpu), fmt.Sprint(peak >> 20), fmt.Sprint(s.Commits),
-		fmt.Sprintf("%s, %s", thousands(float64(s.Rows)/float64(s.Commits)), number(float64(s.Bytes)/1e6/float64(s.Commits))), s.Shares.text()}
+	each := fmt.Sprintf("%s, %s", thousands(float64(s.Rows)/float64(s.Commits)), number(float64(s.Bytes)/1e6/float64(s.Commits)))
+	if lag := slices.MaxFunc(t.drains, func(a, b sample) int { return cmp.Compare(a.MaxLag, b.MaxLag) }).MaxLag; lag > 0 {
+		each += fmt.Sprintf("; lag of the stream ≤ %s s", number(lag))
+	}
+	return []string{t.suite, t.label, rate, steady, number(cpu), fmt.Sprint(peak >> 20), fmt.Sprint(s.Commits), each, s.Shares.text()}
 }
 
 func (s shares) text() string {

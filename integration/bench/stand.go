@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -69,7 +70,7 @@ func (s *stand) pipeline(ctx context.Context, v variant) (name, config string, e
 	if s.source != "" {
 		b.WriteString(", " + s.source)
 	}
-	b.WriteString("}, snapshot: {mode: never}, outputs: [")
+	fmt.Fprintf(&b, "}, snapshot: %s, outputs: [", cmp.Or(v.snapshot, "{mode: never}"))
 	for i, format := range v.formats {
 		if i > 0 {
 			b.WriteString(", ")
@@ -90,4 +91,5 @@ type variant struct {
 	formats  []string // one output each
 	defaults bool     // TLS to the database as it is without any setting; else none, like the raw dump beside it
 	large    bool     // topics take messages of 32 MiB
+	snapshot string   // the snapshot section; none when empty
 }

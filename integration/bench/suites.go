@@ -41,6 +41,7 @@ var suites = []suite{
 		name: "compressed", load: loadCompressed, ceilings: true,
 		variants: []variant{{label: "debezium-json", formats: []string{dbz}}},
 	}.run},
+	{onMySQL, "snapshot", "a table of ten times the rows, read while others write", measureSnapshot},
 	{onMySQL, "latency", "commit to readable, default settings", measureLatency},
 	{onPostgres, "pg-drain", "backlog of 1 000-row transactions", backlogs{
 		name: "pg-drain", load: loadOrders, ceilings: true,
@@ -56,6 +57,7 @@ var suites = []suite{
 	{onPostgres, "pg-toast", "updates around unchanged values of 100 KB", backlogs{
 		name: "pg-toast", load: loadToast, variants: []variant{{label: "debezium-json", formats: []string{dbz}}},
 	}.run},
+	{onPostgres, "pg-snapshot", "a table of ten times the rows, read while others write", measureSnapshot},
 	{onPostgres, "pg-latency", "commit to readable, default settings", measureLatency},
 	{onMySQL, "micro", "decode and encode alone", measureMicro},
 }
