@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/jackc/pglogrepl"
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"cdcbridge/changelog"
@@ -71,26 +70,20 @@ func (s *source) reread(ctx context.Context, b *changelog.Batch, gaps []gap) err
 	if err != nil {
 		return err
 	}
-	r := &rereader{conn: s.side, gaps: gaps, oid: oid}
+	r := &rereader{src: s, conn: s.side, gaps: gaps, oid: oid}
 	if err := r.prepare(); err != nil {
 		return err
 	}
 	began, told := time.Now(), false
 	for pause := time.Millisecond; ; pause = min(2*pause, 250*time.Millisecond) {
-		facts, err := s.tableFacts(ctx, r.oid)
-		if err != nil {
-			return err
-		}
-		if facts == nil {
-			return goneTable()
-		}
-		why, err := r.attempt(ctx, b, facts)
+		why, err := r.attempt(ctx, b)
 		if err != nil || why == "" {
 			return err
 		}
 		if !told && time.Since(began) > quietRetries {
 			told = true
-			s.env.Log.Warn("the stream waits for a value that the log left out", "table", facts.schema+"."+facts.name, "because", why)
+			t := gaps[0].shape.table
+			s.env.Log.Warn("the stream waits for a value that the log left out", "table", t.FullName(), "because", why)
 		}
 		select {
 		case <-ctx.Done():
@@ -107,6 +100,7 @@ func goneTable() error {
 
 // rereader reads the gaps of one table.
 type rereader struct {
+	src  *source
 	conn *conn
 	gaps []gap
 	oid  uint32 // of the table
@@ -167,25 +161,23 @@ func (r *rereader) prepare() error {
 }
 
 // attempt reads once. It says why it must be repeated, if so.
-func (r *rereader) attempt(ctx context.Context, b *changelog.Batch, facts *tableFacts) (again string, err error) {
-	if err := r.fits(facts); err != nil {
+func (r *rereader) attempt(ctx context.Context, b *changelog.Batch) (again string, err error) {
+	rows, err := r.conn.query(ctx, "SELECT quote_ident(n.nspname) || '.' || quote_ident(c.relname), c.relkind FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = $1", strconv.FormatUint(uint64(r.oid), 10))
+	if err != nil {
 		return "", err
+	}
+	if len(rows) == 0 {
+		return "", goneTable()
 	}
 	limited, cancel := context.WithTimeout(ctx, r.conn.timeout)
 	defer cancel()
-	name := identifier(facts.schema) + "." + identifier(facts.name)
-	only := "ONLY "
-	if facts.kind == 'p' {
-		only = ""
-	}
-	res, err := r.conn.pg.Exec(limited, fmt.Sprintf("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL lock_timeout = '2s'; LOCK TABLE %s%s IN ACCESS SHARE MODE; "+
-		"SELECT pg_current_snapshot(), pg_current_wal_insert_lsn(), %s::regclass::oid", only, name, quote(name))).ReadAll()
+	table, kind := rows[0][0], rows[0][1][0]
+	m, err := r.conn.beginMoment(limited, table, kind, r.src.cfg.Publication, 2*time.Second)
 	if err == nil {
-		again, err = r.read(limited, b, only+name, res[len(res)-1])
+		again, err = r.read(limited, b, lockTarget(table, kind), m)
 	}
 	if err != nil {
-		// The session has to be usable for the next attempt, and for others.
-		_, undo := r.conn.pg.Exec(limited, "ROLLBACK").ReadAll()
+		undo := r.conn.abandon(limited)
 		var pe *pgconn.PgError
 		if errors.As(err, &pe) && undo == nil && (pe.Code == lockNotAvailable || pe.Code == undefinedTable) {
 			return "its table cannot be locked: " + pe.Message, nil
@@ -195,30 +187,15 @@ func (r *rereader) attempt(ctx context.Context, b *changelog.Batch, facts *table
 	return again, nil
 }
 
-// SQLSTATEs that another attempt cures: somebody holds the table exclusively, or has just renamed it.
-const (
-	lockNotAvailable = "55P03"
-	undefinedTable   = "42P01"
-)
-
-// read goes on in the transaction whose snapshot, with the end of the log after it, is in head. It ends the transaction.
-func (r *rereader) read(ctx context.Context, b *changelog.Batch, from string, head *pgconn.Result) (again string, err error) {
-	if len(head.Rows) != 1 || len(head.Rows[0]) != 3 {
-		return "", errors.New("no snapshot came")
-	}
-	snap, err := parseSnapshot(string(head.Rows[0][0]))
-	if err != nil {
-		return "", err
-	}
-	end, err := pglogrepl.ParseLSN(string(head.Rows[0][1]))
-	if err != nil {
-		return "", err
-	}
-	if oid := string(head.Rows[0][2]); oid != strconv.FormatUint(uint64(r.oid), 10) {
+// read goes on in the moment's transaction and ends it.
+func (r *rereader) read(ctx context.Context, b *changelog.Batch, from string, m moment) (again string, err error) {
+	if m.oid != r.oid {
 		again = "its table is being replaced"
+	} else if err := r.fits(ctx); err != nil {
+		return "", err
 	}
 	for i := range r.gaps {
-		if !snap.sees(r.gaps[i].xid) {
+		if !m.snap.sees(r.gaps[i].xid) {
 			again = fmt.Sprintf("transaction %d is in the log and not visible yet", r.gaps[i].xid)
 		}
 	}
@@ -228,7 +205,7 @@ func (r *rereader) read(ctx context.Context, b *changelog.Batch, from string, he
 			return "", err
 		}
 	}
-	durable, err := r.conn.commitUpTo(ctx, end)
+	durable, err := r.conn.commitUpTo(ctx, m.end)
 	if err != nil || again != "" {
 		return again, err
 	}
@@ -280,28 +257,6 @@ func (r *rereader) lookUp(ctx context.Context, from string) ([][][]byte, error) 
 	return rows, nil
 }
 
-// commitUpTo ends the transaction and reports whether the server's log is durable up to end. It has it made so when need be.
-func (c *conn) commitUpTo(ctx context.Context, end pglogrepl.LSN) (bool, error) {
-	flushed, err := c.flushed(ctx, "COMMIT; SELECT pg_current_wal_flush_lsn()")
-	if err != nil || flushed >= end {
-		return err == nil, err
-	}
-	// Nothing may be due to be written for seconds. A commit of our own takes the log before it along.
-	flushed, err = c.flushed(ctx, "BEGIN; SET LOCAL synchronous_commit = local; SELECT pg_logical_emit_message(true, 'cdcbridge', ''); COMMIT; SELECT pg_current_wal_flush_lsn()")
-	return err == nil && flushed >= end, err
-}
-
-func (c *conn) flushed(ctx context.Context, sql string) (pglogrepl.LSN, error) {
-	res, err := c.pg.Exec(ctx, sql).ReadAll()
-	if err != nil {
-		return 0, err
-	}
-	if last := res[len(res)-1].Rows; len(last) == 1 {
-		return pglogrepl.ParseLSN(string(last[0][0]))
-	}
-	return 0, errors.New("the server does not say how far its log is durable")
-}
-
 // fill puts what was read into the changes. Changes of one row share it.
 func (r *rereader) fill(b *changelog.Batch, rows [][][]byte) error {
 	sh := r.gaps[0].shape
@@ -339,8 +294,12 @@ func (r *rereader) fill(b *changelog.Batch, rows [][][]byte) error {
 	return nil
 }
 
-// fits makes sure that the table still has the columns that the log speaks of.
-func (r *rereader) fits(facts *tableFacts) error {
+// fits makes sure that the table, which is locked, still has the columns that the log speaks of.
+func (r *rereader) fits(ctx context.Context) error {
+	facts, err := r.src.tableFacts(ctx, r.oid)
+	if err != nil {
+		return err
+	}
 	sh := r.gaps[0].shape
 	for _, list := range [][]int{r.key, r.missing} {
 		for _, i := range list {

@@ -22,6 +22,8 @@ import (
 type conn struct {
 	pg      *pgconn.PgConn
 	timeout time.Duration // of each statement
+
+	prepared bool // the server knows the statement momentName
 }
 
 // connect opens a connection. It ends early when ctx does.
