@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -15,7 +14,7 @@ import (
 )
 
 // WithSnapshot makes a source that reads tables while the stream of the one below flows, and is otherwise like it. newSource makes
-// the source below; a second one is made when the position of the first is lost (SnapshotWhenNeeded).
+// the source below; others are made when the position of the first is lost (SnapshotWhenNeeded).
 //
 // The tables are read in chunks by their key, each over a short transaction that locks nothing out. Rows of a chunk and the
 // place where to go on leave in one batch, so whatever stops the pipeline, each row is written once. What keeps the rows of a
@@ -37,14 +36,16 @@ type snapshotSource struct {
 	log  *slog.Logger
 
 	mu      sync.Mutex
-	src     Scanner             // the source below, nil before Open
+	src     Scanner             // the source below, to be closed; nil before Open
 	asks    []changelog.State   // requests that nobody has taken up
+	pending int                 // requests that are not carried out
 	seen    map[string]struct{} // keys of requests that were handed over
 	listing bool                // the tables are to be listed anew
 
 	wanted chan struct{} // there is something to be looked at
 	told   atomic.Pointer[[]TableSnapshot]
 	tables []*snapshotTable
+	marker markerRecord
 	start  changelog.Position
 }
 
@@ -59,26 +60,24 @@ func (s *snapshotSource) Open(ctx context.Context, cp changelog.Checkpoint) (cha
 	if err != nil {
 		return cp, err
 	}
-	below := changelog.Checkpoint{Pos: cp.Pos, State: state.others}
-	src := s.make()
-	opened, err := src.Open(ctx, below)
+	fresh := cp.Pos == ""
+	src := s.use(s.make())
+	opened, err := src.Open(ctx, changelog.Checkpoint{Pos: cp.Pos, State: state.others})
 	if err != nil && s.cfg.Mode == SnapshotWhenNeeded && lost(err) {
 		s.log.Warn("the position is lost: the stream begins anew and every table is read again; rows that were deleted meanwhile stay in the topics", "error", err)
 		if src, err = s.startOver(ctx); err != nil {
 			return cp, err
 		}
 		opened, err = src.Open(ctx, changelog.Checkpoint{})
-		state.renew()
+		opened.State = append(state.renew(), opened.State...)
+		fresh = true
 	}
 	if err != nil {
 		return cp, err
 	}
-	s.mu.Lock()
-	s.src = src
-	s.mu.Unlock()
-	out, err := s.plan(ctx, src, state, cp.Pos == "")
+	out, err := s.plan(ctx, src, state, fresh)
 	if err != nil {
-		return cp, errors.Join(err, src.Close())
+		return cp, err
 	}
 	s.start = opened.Pos
 	opened.State = append(opened.State, out...)
@@ -97,85 +96,32 @@ func lost(err error) bool {
 	return false
 }
 
-// startOver gives a source that can be opened without a checkpoint.
+// startOver gives a source that can be opened without a checkpoint, instead of the one that could not be opened.
 func (s *snapshotSource) startOver(ctx context.Context) (Scanner, error) {
-	src := s.make()
-	err := src.StartOver(ctx)
-	if err = errors.Join(err, src.Close()); err != nil {
+	err := s.below().Close()
+	s.use(nil)
+	if err == nil {
+		over := s.make()
+		err = errors.Join(over.StartOver(ctx), over.Close())
+	}
+	if err != nil {
 		return nil, fmt.Errorf("starting over: %w", err)
 	}
-	return s.make(), nil
+	return s.use(s.make()), nil
 }
 
-// renew has every table read again.
-func (st *snapshotState) renew() {
-	for _, r := range st.tables {
-		if r.Status != SnapshotSkipped {
-			*r = tableRecord{Status: SnapshotWaiting, Where: r.Where}
-		}
-	}
+// use makes src the source below.
+func (s *snapshotSource) use(src Scanner) Scanner {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.src = src
+	return src
 }
 
-// plan decides which tables are to be read and gives the entries that have changed. fresh says that the pipeline is new.
-func (s *snapshotSource) plan(ctx context.Context, src Scanner, state *snapshotState, fresh bool) ([]changelog.State, error) {
-	found, err := src.Scannable(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("listing the tables to be read: %w", err)
-	}
-	var out []changelog.State
-	if !state.marked {
-		marker, err := stateEntry(snapshotMarker, tableRecord{Version: snapshotVersion})
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, marker)
-		if !fresh {
-			s.log.Info("the pipeline began without snapshots: its tables are read when they are asked for, with cdcbridge snapshot")
-		}
-	}
-	legacy := !state.marked && !fresh
-	known := map[string]bool{}
-	for _, t := range found {
-		name := t.FullName()
-		known[name] = true
-		rec := state.tables[name]
-		if rec == nil {
-			rec = s.newRecord(name, legacy)
-		}
-		if rec.active() && len(t.Key) == 0 {
-			return nil, fault.NewFinal(fault.NoKey, "planning the snapshot", fmt.Errorf("the table %s has no key by which it could be read in chunks", name),
-				"Give the table a primary key, or list it under snapshot.tables with skip: true to have its changes only.")
-		}
-		entry, err := rec.entry(name)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, entry)
-		s.tables = append(s.tables, newSnapshotTable(t, rec, s.cfg.table(name)))
-	}
-	for name := range state.tables {
-		if !known[name] {
-			// Its changes are not captured now, so what was read of it gets old.
-			out = append(out, changelog.State{Key: snapshotPrefix + name})
-		}
-	}
-	slices.SortFunc(s.tables, func(a, b *snapshotTable) int {
-		if a.rule.Priority != b.rule.Priority {
-			return b.rule.Priority - a.rule.Priority
-		}
-		return strings.Compare(a.name, b.name)
-	})
-	s.publish(s.tables)
-	return out, nil
-}
-
-// newRecord is the record of a table that the checkpoint does not know.
-func (s *snapshotSource) newRecord(name string, legacy bool) *tableRecord {
-	rule := s.cfg.table(name)
-	if legacy || rule.Skip || s.cfg.Mode == SnapshotNever || name == s.cfg.SignalTable {
-		return &tableRecord{Status: SnapshotSkipped}
-	}
-	return &tableRecord{Status: SnapshotWaiting, Where: rule.Where}
+func (s *snapshotSource) below() Scanner {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.src
 }
 
 // Stream implements Source.
@@ -186,13 +132,13 @@ func (s *snapshotSource) Stream(ctx context.Context, out chan<- *changelog.Batch
 	defer stop()
 	m := newMerger(s, out)
 	working.Go(func() {
-		m.ended <- s.src.Stream(ctx, m.in)
+		m.ended <- m.src.Stream(ctx, m.in)
 		close(m.in)
 	})
 	for range s.cfg.Readers {
-		working.Go(func() { (&snapshotReader{src: s.src, log: s.log}).run(ctx, m.jobs, m.results) })
+		working.Go(func() { (&snapshotReader{src: m.src}).run(ctx, m.jobs, m.results) })
 	}
-	working.Go(func() { s.look(ctx, m.requests) })
+	working.Go(func() { s.look(ctx, m.src, m.requests) })
 	return m.run(ctx)
 }
 
@@ -212,6 +158,17 @@ func (s *snapshotSource) Stats() Stats {
 	return st
 }
 
+// publish shows how far the tables are.
+func (s *snapshotSource) publish(tables []*snapshotTable) {
+	var out []TableSnapshot
+	for _, t := range tables {
+		if t.listed {
+			out = append(out, t.stats())
+		}
+	}
+	s.told.Store(&out)
+}
+
 // Close implements Source.
 func (s *snapshotSource) Close() error {
 	src := s.below()
@@ -221,8 +178,10 @@ func (s *snapshotSource) Close() error {
 	return src.Close()
 }
 
-func (s *snapshotSource) below() Scanner {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.src
+// isSignal reports the signal table. Its rows are requests, and no rows of a topic.
+func (s *snapshotSource) isSignal(name string) bool { return name == s.cfg.SignalTable }
+
+// byPriority sorts tables in the order in which they are read.
+func byPriority(tables []*snapshotTable) {
+	slices.SortStableFunc(tables, func(a, b *snapshotTable) int { return a.compare(b) })
 }

@@ -17,7 +17,7 @@ func (m *merger) leave(ctx context.Context, w *window) error {
 	}
 	size := b.Size()
 	m.keepUntouched(w)
-	left := len(b.Changes)
+	marker := m.s.marker
 	m.mark(w)
 
 	r := &t.rec.Ranges[w.rng.index]
@@ -26,23 +26,30 @@ func (m *merger) leave(ctx context.Context, w *window) error {
 		r.After = w.got.Last
 	}
 	t.rec.Rows += uint64(w.got.Rows)
-	t.rec.Written += uint64(left)
+	t.rec.Written += uint64(len(b.Changes))
 	t.rec.Bytes += uint64(size)
-	if t.rec.complete() {
-		t.rec.Status, t.rec.Ended = SnapshotDone, now()
+	w.batch = nil
+	w.rng.windows = w.rng.windows[1:]
+	m.remove(w)
+	ended := t.rec.complete()
+	if ended {
+		t.rec.finish()
+		t.resume()
+		m.publish()
 	}
 	entry, err := t.rec.entry(t.name)
 	if err != nil {
 		return err
 	}
-	w.batch = nil
-	w.rng.windows = w.rng.windows[1:]
-	m.remove(w)
-	if !t.rec.active() {
-		m.publish()
-	}
 	b.Next = changelog.Checkpoint{Pos: m.pos, State: []changelog.State{entry}}
-	b.Soon = !t.rec.active()
+	if m.s.marker != marker {
+		entry, err := m.s.marker.entry()
+		if err != nil {
+			return err
+		}
+		b.Next.State = append(b.Next.State, entry)
+	}
+	b.Soon = ended
 	b.Drained = len(m.windows) == 0
 	return m.send(ctx, b)
 }
@@ -74,41 +81,48 @@ func (m *merger) mark(w *window) {
 	if len(b.Runs) == 0 {
 		return
 	}
-	run := &b.Runs[0]
 	if t.rec.Incremental {
-		run.Snapshot = changelog.SnapshotIncremental
+		b.Runs[0].Snapshot = changelog.SnapshotIncremental
 		return
 	}
-	run.Snapshot = changelog.SnapshotRow
+	head, tail := changelog.SnapshotRow, changelog.SnapshotRow
+	switch {
+	case !m.s.marker.Began:
+		head = changelog.SnapshotFirst
+	case t.rec.Written == 0:
+		head = changelog.SnapshotFirstOfTable
+	}
 	if w.got.Done && t.rec.lastRange(w.rng.index) {
-		place := changelog.SnapshotLastOfTable
-		if !slices.ContainsFunc(m.tables, func(o *snapshotTable) bool { return o != t && o.rec.active() && !o.rec.Incremental }) {
-			place = changelog.SnapshotLast
+		tail = changelog.SnapshotLastOfTable
+		if !m.s.marker.Ended && !m.unread(t) {
+			tail = changelog.SnapshotLast
 		}
-		splitRun(b, run.To-1, place)
-		run = &b.Runs[0]
 	}
-	if t.rec.Written > 0 || run.Snapshot != changelog.SnapshotRow {
-		return
+	m.s.marker.Began = true
+	m.s.marker.Ended = m.s.marker.Ended || tail == changelog.SnapshotLast
+	whole := b.Runs[0]
+	b.Runs = b.Runs[:0]
+	add := func(from, to int, place changelog.Snapshot) {
+		if from < to {
+			whole.From, whole.To, whole.Snapshot = from, to, place
+			b.Runs = append(b.Runs, whole)
+		}
 	}
-	place := changelog.SnapshotFirstOfTable
-	if !slices.ContainsFunc(m.tables, func(o *snapshotTable) bool { return o.rec.Written > 0 && !o.rec.Incremental }) {
-		place = changelog.SnapshotFirst
+	n := whole.To
+	from, to := 0, n
+	// Of a row at both edges Debezium tells the last of all, the first of all, the last of its table, the first of it.
+	if head != changelog.SnapshotRow && (to > 1 || tail == changelog.SnapshotRow || head == changelog.SnapshotFirst && tail != changelog.SnapshotLast) {
+		add(0, 1, head)
+		from = 1
 	}
-	if run.To-run.From > 1 {
-		splitRun(b, run.From+1, changelog.SnapshotRow)
+	if tail != changelog.SnapshotRow && from < to {
+		to--
 	}
-	b.Runs[0].Snapshot = place
+	add(from, to, changelog.SnapshotRow)
+	add(to, n, tail)
 }
 
-// splitRun makes a run of its own of the first run's changes from at on.
-func splitRun(b *changelog.Batch, at int, place changelog.Snapshot) {
-	if at == b.Runs[0].From {
-		b.Runs[0].Snapshot = place
-		return
-	}
-	rest := b.Runs[0]
-	rest.From, rest.Snapshot = at, place
-	b.Runs[0].To = at
-	b.Runs = slices.Insert(b.Runs, 1, rest)
+// unread reports that another table of the first snapshot is not at its end.
+func (m *merger) unread(t *snapshotTable) bool {
+	return slices.ContainsFunc(m.tables, func(o *snapshotTable) bool { return o != t && o.rec.active() && !o.rec.Incremental })
 }

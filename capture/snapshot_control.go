@@ -2,12 +2,10 @@ package capture
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
 	"cdcbridge/changelog"
-	"cdcbridge/internal/fault"
 )
 
 // listing is a request, or no more than a wish to know, with the tables that exist now.
@@ -15,6 +13,7 @@ type listing struct {
 	entry   changelog.State // of the request; no key: there is none
 	request SnapshotRequest
 	wrong   error // the request cannot be understood
+	listed  bool  // found is filled: only who wants to read tables waits for the server
 	found   []ScanTable
 }
 
@@ -27,7 +26,22 @@ func (s *snapshotSource) Request(entry changelog.State) {
 	}
 	s.seen[entry.Key] = struct{}{}
 	s.asks = append(s.asks, entry)
+	s.pending++
 	s.want()
+}
+
+// asked reports that a request is not carried out yet.
+func (s *snapshotSource) asked() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.pending > 0
+}
+
+// answered notes that one is.
+func (s *snapshotSource) answered() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.pending--
 }
 
 // list has the tables listed anew.
@@ -45,8 +59,8 @@ func (s *snapshotSource) want() {
 	}
 }
 
-// look takes requests up one after the other and lists the tables for each: the merger must not wait for a server.
-func (s *snapshotSource) look(ctx context.Context, to chan<- listing) {
+// look takes requests up one after the other and lists the tables for those that need it: the merger must not wait for a server.
+func (s *snapshotSource) look(ctx context.Context, src Scanner, to chan<- listing) {
 	for {
 		select {
 		case <-s.wanted:
@@ -58,7 +72,7 @@ func (s *snapshotSource) look(ctx context.Context, to chan<- listing) {
 			if !more {
 				break
 			}
-			if !s.listed(ctx, &l) {
+			if l.listed && !s.listed(ctx, src, &l) {
 				return
 			}
 			select {
@@ -77,18 +91,19 @@ func (s *snapshotSource) nextAsk() (l listing, more bool) {
 		l.entry = s.asks[0]
 		s.asks = s.asks[1:]
 		l.request, l.wrong = ParseSnapshotRequest(l.entry.Value)
+		l.listed = l.wrong == nil && l.request.Action == SnapshotStart
 		return l, true
 	}
-	more = s.listing
+	l.listed = s.listing
 	s.listing = false
-	return l, more
+	return l, l.listed
 }
 
 // listed asks the server until it answers. It reports false when ctx has ended.
-func (s *snapshotSource) listed(ctx context.Context, l *listing) bool {
+func (s *snapshotSource) listed(ctx context.Context, src Scanner, l *listing) bool {
 	for {
 		var err error
-		if l.found, err = s.src.Scannable(ctx); err == nil {
+		if l.found, err = src.Scannable(ctx); err == nil {
 			return true
 		}
 		if ctx.Err() == nil {
@@ -104,68 +119,91 @@ func (s *snapshotSource) listed(ctx context.Context, l *listing) bool {
 
 // apply does what a listing asks for, and writes that down together with the end of the request.
 func (m *merger) apply(ctx context.Context, l listing) error {
-	if err := m.refresh(l.found); err != nil {
-		return err
+	if l.listed {
+		if err := m.refresh(l.found); err != nil {
+			return err
+		}
 	}
 	if l.entry.Key == "" {
 		return nil
 	}
-	done := []changelog.State{{Key: l.entry.Key}}
+	count := 0
 	if l.wrong != nil {
 		m.s.log.Error("a request is not carried out", "request", l.entry.Key, "error", l.wrong, "hint", "Make requests with cdcbridge snapshot or with the signal table.")
-		return m.write(ctx, done)
+	} else {
+		var err error
+		if count, err = m.obey(l); err != nil {
+			return err
+		}
+		m.s.log.Info("a request is carried out", "request", l.request.String(), "by", l.request.By, "tables", count)
 	}
+	if err := m.write(ctx, []changelog.State{{Key: l.entry.Key}}); err != nil {
+		return err
+	}
+	m.s.answered()
+	return nil
+}
+
+// obey carries a request out and counts the tables that it concerned.
+func (m *merger) obey(l listing) (count int, err error) {
 	meant, err := l.request.matcher()
 	if err != nil {
-		return err // it was parsed with them
+		return 0, err // it was parsed with them
 	}
-	count := 0
-	if l.request.Action == SnapshotStart {
-		for _, found := range l.found {
-			if meant(found.Schema, found.Name) && m.start(found, l) {
-				count++
-			}
-		}
-	} else {
+	if l.request.Action != SnapshotStart {
 		for _, t := range m.tables {
 			if meant(t.scan.Schema, t.scan.Name) && m.steer(t, l.request.Action) {
 				count++
 			}
 		}
+		return count, nil
 	}
-	m.s.log.Info("a request is carried out", "request", l.request.String(), "by", l.request.By, "tables", count)
-	return m.write(ctx, done)
+	for _, found := range l.found {
+		if meant(found.Schema, found.Name) && !m.s.isSignal(found.FullName()) {
+			where, err := l.request.where(found.FullName())
+			if err != nil {
+				return 0, err // likewise
+			}
+			if m.start(found, laterRead{where, l.entry.Key}) {
+				count++
+			}
+		}
+	}
+	byPriority(m.tables)
+	return count, nil
 }
 
 // refresh takes over what the tables whose keys have changed are now.
 func (m *merger) refresh(found []ScanTable) error {
 	for _, t := range m.tables {
+		if !t.outdated {
+			continue
+		}
 		i := slices.IndexFunc(found, func(f ScanTable) bool { return f.FullName() == t.name })
 		switch {
-		case !t.outdated:
 		case i < 0:
-			t.outdated = false
-			t.rec.Status, t.rec.Ended = SnapshotGone, now()
-			m.changed = append(m.changed, t)
-		case len(found[i].Key) == 0:
-			return fault.NewFinal(fault.NoKey, "reading a table", fmt.Errorf("the table %s has no key any more by which it could be read in chunks", t.name),
-				"Give the table a primary key, or cancel its snapshot with cdcbridge snapshot --cancel.")
+			m.end(t, SnapshotGone)
+		case len(found[i].Key) > 0:
+			t.scan = found[i]
+		case t.rec.Incremental:
+			m.s.log.Error("the snapshot of a table is cancelled", "table", t.name, "error", errNoKey, "hint", "Give it a primary key.")
+			m.end(t, SnapshotCancelled)
 		default:
-			t.outdated, t.scan = false, found[i]
+			return noKey(t.name)
 		}
+		t.outdated = false
 	}
 	return nil
 }
 
 // start has a table read from its beginning.
-func (m *merger) start(found ScanTable, l listing) bool {
+func (m *merger) start(found ScanTable, what laterRead) bool {
 	name := found.FullName()
 	if len(found.Key) == 0 {
-		m.s.log.Error("a table cannot be read again", "table", name, "error", "it has no key by which it could be read in chunks", "hint", "Give it a primary key.")
+		m.s.log.Error("a table cannot be read again", "table", name, "error", errNoKey, "hint", "Give it a primary key.")
 		return false
 	}
-	where := l.request.Where
-	rec := tableRecord{Status: SnapshotWaiting, Incremental: true, Where: where, Request: l.entry.Key}
+	rec := tableRecord{Status: SnapshotWaiting, Incremental: true, Where: what.Where, Request: what.Request}
 	i := slices.IndexFunc(m.tables, func(t *snapshotTable) bool { return t.name == name })
 	if i < 0 {
 		t := newSnapshotTable(found, &rec, m.s.cfg.table(name))
@@ -174,28 +212,36 @@ func (m *merger) start(found ScanTable, l listing) bool {
 		return true
 	}
 	t := m.tables[i]
+	m.changed = append(m.changed, t)
+	if t.rec.active() && what.Where != "" {
+		// What is being read now must be read to its end: the rows of another condition are not those that are left of it.
+		rec.Then = t.rec.Then
+		if t.rec.Where != what.Where {
+			if !slices.ContainsFunc(rec.Then, func(l laterRead) bool { return l.Where == what.Where }) {
+				t.rec.Then = append(t.rec.Then, what)
+			}
+			return true
+		}
+	}
 	m.dropTable(t)
-	t.scan, t.listed, t.meter = found, true, meter{}
+	t.scan, t.outdated, t.listed, t.meter = found, false, true, meter{}
 	*t.rec = rec
 	t.resume()
 	t.moved()
-	m.changed = append(m.changed, t)
 	return true
 }
 
 // steer pauses, resumes or ends the reading of a table. It reports whether that was a change.
 func (m *merger) steer(t *snapshotTable, action SnapshotAction) bool {
-	reading := t.rec.Status == SnapshotWaiting || t.rec.Status == SnapshotReading
 	switch {
-	case action == SnapshotPause && reading:
+	case action == SnapshotPause && t.rec.wanted():
 		m.dropTable(t)
 		t.rec.Status = SnapshotPaused
 	case action == SnapshotResume && t.rec.Status == SnapshotPaused:
 		t.rec.Status = SnapshotWaiting
 		t.moved()
 	case action == SnapshotCancel && t.rec.active():
-		m.dropTable(t)
-		t.rec.Status, t.rec.Ended = SnapshotCancelled, now()
+		m.end(t, SnapshotCancelled)
 	default:
 		return false
 	}

@@ -1,7 +1,6 @@
 package capture
 
 import (
-	"context"
 	"errors"
 	"time"
 
@@ -16,37 +15,35 @@ const (
 	maxFails = 10
 )
 
-// failed decides what becomes of a table whose chunk was not read. The stream goes on wherever that is right.
+// failed decides what becomes of a table whose chunk or bounds were not read. The stream goes on wherever that is right.
 func (m *merger) failed(r result) error {
 	t, w := r.table, r.window
-	if w == nil {
-		t.cutting = false
-	} else if !w.dropped {
-		m.dropFrom(w)
-	}
-	if errors.Is(r.err, context.Canceled) || !t.rec.active() {
-		return nil // nobody asks any more
-	}
 	var notYet NotYet
-	switch {
-	case errors.As(r.err, &notYet):
+	if w != nil && errors.As(r.err, &notYet) {
+		w.again = true
 		t.held(notYet.Why, 250*time.Millisecond)
 		if !t.warned && time.Since(t.since) > quietWait {
 			t.warned = true
 			m.s.log.Warn("the snapshot of a table waits", "table", t.name, "because", notYet.Why)
 		}
 		return nil
+	}
+	if w == nil {
+		t.cutting = 0
+	} else {
+		m.dropFrom(w)
+	}
+	switch {
 	case errors.Is(r.err, ErrTableGone):
 		m.s.log.Warn("the snapshot of a table ends, because the table is gone", "table", t.name)
-		m.dropTable(t)
-		t.rec.Status, t.rec.Ended = SnapshotGone, now()
-		m.changed = append(m.changed, t)
+		m.end(t, SnapshotGone)
 		return nil
 	case errors.Is(r.err, ErrKeyChanged):
 		m.s.log.Warn("the snapshot of a table begins anew, because its key has changed", "table", t.name)
 		m.dropTable(t)
 		t.rec.restart()
 		t.resume()
+		m.changed = append(m.changed, t)
 		t.outdated = true
 		m.s.list()
 		return nil
@@ -62,4 +59,11 @@ func (m *merger) failed(r result) error {
 	t.held(r.err.Error(), 5*time.Second)
 	m.s.log.Warn("reading a chunk failed, it is read again", "table", t.name, "error", r.err, "in", t.pause)
 	return nil
+}
+
+// end stops the reading of a table for good.
+func (m *merger) end(t *snapshotTable, status SnapshotStatus) {
+	m.dropTable(t)
+	t.rec.end(status)
+	m.changed = append(m.changed, t)
 }

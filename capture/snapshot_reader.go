@@ -3,7 +3,6 @@ package capture
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"time"
 
 	"cdcbridge/changelog"
@@ -12,10 +11,20 @@ import (
 // job is something for a reader: a window's chunk, or, without window, the bounds of a table's ranges.
 type job struct {
 	window *window
-	chunk  Chunk // the window belongs to the merger
-	table  *snapshotTable
+	chunk  Chunk          // the window belongs to the merger
+	table  *snapshotTable // likewise
+
+	cut    uint64 // number of the job
 	scan   ScanTable
 	pieces int
+}
+
+// stale reports that nobody waits for the job any more. It is for the merger to ask.
+func (j *job) stale() bool {
+	if j.window != nil {
+		return j.window.dropped
+	}
+	return j.table.cutting != j.cut
 }
 
 // result is what became of a job.
@@ -30,7 +39,6 @@ type result struct {
 // snapshotReader does one job after the other over a connection of its own.
 type snapshotReader struct {
 	src    Scanner
-	log    *slog.Logger
 	reader Reader // nil: not connected
 }
 

@@ -35,13 +35,20 @@ const (
 
 // SnapshotRequest is a request about snapshots. As the value of a state entry it is JSON.
 type SnapshotRequest struct {
-	Version int            `json:"v"`
-	Action  SnapshotAction `json:"action"`
-	Tables  []string       `json:"tables,omitempty"`  // patterns "schema.table" with * and ?; none: all that are being read (not for start)
-	Regexps []string       `json:"regexps,omitempty"` // the same as regular expressions that match the whole name, as Debezium has them
-	Where   string         `json:"where,omitempty"`   // start: condition in the server's SQL
-	Time    time.Time      `json:"time"`              // when it was made
-	By      string         `json:"by,omitempty"`      // who made it, for people
+	Version    int                 `json:"v"`
+	Action     SnapshotAction      `json:"action"`
+	Tables     []string            `json:"tables,omitempty"`     // patterns "schema.table" with * and ?; none: all that are being read (not for start)
+	Regexps    []string            `json:"regexps,omitempty"`    // the same as regular expressions that match the whole name, as Debezium has them
+	Where      string              `json:"where,omitempty"`      // start: condition in the server's SQL
+	Conditions []SnapshotCondition `json:"conditions,omitempty"` // start: conditions of single tables, the first that matches counts
+	Time       time.Time           `json:"time"`                 // when it was made
+	By         string              `json:"by,omitempty"`         // who made it, for people
+}
+
+// SnapshotCondition is a condition for the tables whose whole names an expression matches.
+type SnapshotCondition struct {
+	Regexp string `json:"regexp"`
+	Where  string `json:"where"` // in the server's SQL
 }
 
 const requestVersion = 1
@@ -78,14 +85,41 @@ func (r SnapshotRequest) validate() error {
 			return errors.New("the request names no table")
 		}
 	case SnapshotPause, SnapshotResume, SnapshotCancel:
-		if r.Where != "" {
+		if r.Where != "" || len(r.Conditions) > 0 {
 			return fmt.Errorf("a condition does not go together with %s", r.Action)
 		}
 	default:
 		return fmt.Errorf("a request cannot ask for %q", r.Action)
 	}
+	if _, err := r.where(""); err != nil {
+		return err
+	}
 	_, err := r.matcher()
 	return err
+}
+
+// where is the condition for a table.
+func (r SnapshotRequest) where(name string) (string, error) {
+	where := r.Where
+	for _, c := range slices.Backward(r.Conditions) {
+		e, err := wholeName(c.Regexp)
+		if err != nil {
+			return "", err
+		}
+		if e.MatchString(name) {
+			where = c.Where
+		}
+	}
+	return where, nil
+}
+
+// wholeName compiles an expression that matches whole names.
+func wholeName(text string) (*regexp.Regexp, error) {
+	e, err := regexp.Compile("^(?:" + text + ")$")
+	if err != nil {
+		return nil, fmt.Errorf("reading the expression for tables: %w", err)
+	}
+	return e, nil
 }
 
 // matcher gives the test whether a table is meant.
@@ -96,9 +130,9 @@ func (r SnapshotRequest) matcher() (func(schema, table string) bool, error) {
 	}
 	var exprs []*regexp.Regexp
 	for _, text := range r.Regexps {
-		e, err := regexp.Compile("^(?:" + text + ")$")
+		e, err := wholeName(text)
 		if err != nil {
-			return nil, fmt.Errorf("reading the expression for tables: %w", err)
+			return nil, err
 		}
 		exprs = append(exprs, e)
 	}
@@ -117,6 +151,9 @@ func (r SnapshotRequest) String() string {
 	}
 	if r.Where != "" {
 		s += " where " + r.Where
+	}
+	for _, c := range r.Conditions {
+		s += "; " + c.Regexp + " where " + c.Where
 	}
 	return s
 }

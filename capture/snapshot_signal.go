@@ -36,7 +36,7 @@ type signalData struct {
 	Conditions  []struct {
 		Collection string `json:"data-collection"`
 		Filter     string `json:"filter"`
-	} `json:"additional-conditions"`
+	} `json:"additional-conditions"` // the same expressions; they choose no tables
 }
 
 // take takes the changes of the signal table out of a batch and gives their requests.
@@ -46,11 +46,7 @@ func (s signalReader) take(b *changelog.Batch) []changelog.State {
 	}
 	var out []changelog.State
 	b.Runs = slices.DeleteFunc(b.Runs, func(r changelog.Run) bool {
-		schema := r.Table.Schema
-		if schema == "" {
-			schema = r.Table.Database
-		}
-		if r.Table.Name != s.table || schema != s.schema {
+		if r.Table.Name != s.table || schemaOf(r.Table) != s.schema {
 			return false
 		}
 		for i := r.From; i < r.To; i++ {
@@ -76,49 +72,53 @@ func (s signalReader) requests(table *changelog.Table, ch *changelog.Change, key
 		return string(ch.After[at].Bytes())
 	}
 	id, kind, data := text("id", 0), text("type", 1), text("data", 2)
-	requests, err := readSignal(kind, data)
+	request, err := readSignal(kind, data)
+	if request == nil && err == nil {
+		return nil
+	}
+	var value []byte
+	if err == nil {
+		request.By, request.Time = "signal "+id, time.Now().UTC()
+		value, err = request.Encode()
+	}
 	if err != nil {
-		return []changelog.State{{Key: key, Value: fmt.Appendf(nil, `{"v":%d,"action":%q}`, requestVersion, "signal "+id+": "+err.Error())}}
+		value = wrongRequest(fmt.Sprintf("signal %s: %v", id, err))
 	}
-	var out []changelog.State
-	for i, r := range requests {
-		r.By, r.Time = "signal "+id, time.Now().UTC()
-		value, err := r.Encode()
-		if err != nil {
-			value = fmt.Appendf(nil, `{"v":%d,"action":%q}`, requestVersion, "signal "+id+": "+err.Error())
-		}
-		out = append(out, changelog.State{Key: fmt.Sprintf("%s/%d", key, i), Value: value})
-	}
-	return out
+	return []changelog.State{{Key: key, Value: value}}
+}
+
+// wrongRequest is the text of a request that cannot be carried out, which says why.
+func wrongRequest(why string) []byte {
+	text, _ := json.Marshal(SnapshotRequest{Version: requestVersion, Action: SnapshotAction(why)}) // strings and numbers cannot fail
+	return text
 }
 
 // readSignal gives what a signal asks for; of types that are not about snapshots nothing.
-func readSignal(kind, data string) ([]SnapshotRequest, error) {
+func readSignal(kind, data string) (*SnapshotRequest, error) {
+	var r SnapshotRequest
+	switch kind {
+	case signalExecute:
+		r.Action = SnapshotStart
+	case signalStop:
+		r.Action = SnapshotCancel
+	case signalPause:
+		r.Action = SnapshotPause
+	case signalResume:
+		r.Action = SnapshotResume
+	default:
+		return nil, nil
+	}
 	var d signalData
 	if strings.TrimSpace(data) != "" {
 		if err := json.Unmarshal([]byte(data), &d); err != nil {
 			return nil, fmt.Errorf("reading the data of a signal: %w", err)
 		}
 	}
-	switch kind {
-	case signalExecute:
-		var out []SnapshotRequest
-		for _, c := range d.Collections {
-			r := SnapshotRequest{Action: SnapshotStart, Regexps: []string{c}}
-			for _, cond := range d.Conditions {
-				if cond.Collection == c {
-					r.Where = cond.Filter
-				}
-			}
-			out = append(out, r)
+	r.Regexps = d.Collections
+	if r.Action == SnapshotStart {
+		for _, c := range d.Conditions {
+			r.Conditions = append(r.Conditions, SnapshotCondition{Regexp: c.Collection, Where: c.Filter})
 		}
-		return out, nil
-	case signalStop:
-		return []SnapshotRequest{{Action: SnapshotCancel, Regexps: d.Collections}}, nil
-	case signalPause:
-		return []SnapshotRequest{{Action: SnapshotPause, Regexps: d.Collections}}, nil
-	case signalResume:
-		return []SnapshotRequest{{Action: SnapshotResume, Regexps: d.Collections}}, nil
 	}
-	return nil, nil
+	return &r, nil
 }

@@ -2,6 +2,7 @@ package capture
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -13,7 +14,7 @@ import (
 // This file knows what snapshots look like in a checkpoint: one entry a table, in the transaction of the rows that it speaks of,
 // and one that says that the pipeline has them at all.
 //
-//	snapshot              {"v":1}
+//	snapshot              {"v":1,"began":true}
 //	snapshot/shop.orders  {"v":1,"status":"reading","key":["id"],"ranges":[{"after":"…","up_to":"…"}],"rows":12000,…}
 
 const (
@@ -36,6 +37,25 @@ type tableRecord struct {
 	Began       *time.Time     `json:"began,omitempty"`
 	Ended       *time.Time     `json:"ended,omitempty"`
 	Request     string         `json:"request,omitempty"` // the key of the request that it comes from
+	Then        []laterRead    `json:"then,omitempty"`    // what was asked for meanwhile
+}
+
+// laterRead is a part of a table that is to be read when what is being read now has ended.
+type laterRead struct {
+	Where   string `json:"where"`
+	Request string `json:"request"`
+}
+
+// markerRecord is the entry that says that the pipeline has snapshots, and which edges of the first one have left.
+type markerRecord struct {
+	Version int  `json:"v"`
+	Began   bool `json:"began,omitempty"` // its first row
+	Ended   bool `json:"ended,omitempty"` // its last row
+}
+
+func (r markerRecord) entry() (changelog.State, error) {
+	r.Version = snapshotVersion
+	return stateEntry(snapshotMarker, r)
 }
 
 // rangeRecord is a stretch of a table's key and how far it was read.
@@ -48,6 +68,22 @@ type rangeRecord struct {
 // active reports a table that has rows to be read.
 func (r *tableRecord) active() bool {
 	return r.Status == SnapshotWaiting || r.Status == SnapshotReading || r.Status == SnapshotPaused
+}
+
+// wanted reports a table that is to be read now.
+func (r *tableRecord) wanted() bool { return r.active() && r.Status != SnapshotPaused }
+
+// end stops the reading for good, whatever was asked for meanwhile.
+func (r *tableRecord) end(status SnapshotStatus) { r.Status, r.Ended, r.Then = status, now(), nil }
+
+// finish notes that all rows have left, and goes over to what was asked for meanwhile.
+func (r *tableRecord) finish() {
+	if len(r.Then) == 0 {
+		r.end(SnapshotDone)
+		return
+	}
+	next := r.Then[0]
+	*r = tableRecord{Status: SnapshotWaiting, Incremental: true, Where: next.Where, Request: next.Request, Then: r.Then[1:]}
 }
 
 func (r *tableRecord) complete() bool {
@@ -85,46 +121,73 @@ func stateEntry(key string, value any) (changelog.State, error) {
 
 // snapshotState is what a checkpoint says of snapshots.
 type snapshotState struct {
-	marked   bool
+	marked   bool // the pipeline has snapshots
+	marker   markerRecord
 	tables   map[string]*tableRecord // by full name
+	texts    map[string]string       // all entries of snapshots as they are, by key
 	requests []changelog.State
 	others   []changelog.State // entries of the source below
 }
 
 func parseSnapshotState(entries []changelog.State) (*snapshotState, error) {
-	s := &snapshotState{tables: map[string]*tableRecord{}}
+	s := &snapshotState{tables: map[string]*tableRecord{}, texts: map[string]string{}}
 	for _, e := range entries {
 		table, isTable := strings.CutPrefix(e.Key, snapshotPrefix)
+		var err error
 		switch {
 		case strings.HasPrefix(e.Key, RequestPrefix):
 			s.requests = append(s.requests, e)
+			continue
 		case e.Key == snapshotMarker:
-			var r tableRecord
-			if err := r.parse(e); err != nil {
-				return nil, err
-			}
 			s.marked = true
+			err = parseEntry(e, &s.marker)
 		case isTable:
 			r := &tableRecord{}
-			if err := r.parse(e); err != nil {
-				return nil, err
-			}
+			err = parseEntry(e, r)
 			s.tables[table] = r
 		default:
 			s.others = append(s.others, e)
+			continue
 		}
+		if err != nil {
+			return nil, err
+		}
+		s.texts[e.Key] = string(e.Value)
 	}
 	return s, nil
 }
 
-func (r *tableRecord) parse(e changelog.State) error {
-	if err := json.Unmarshal(e.Value, r); err != nil {
+// renew forgets everything, because the position of the stream was lost, and gives the entries that remove what the source below had.
+func (s *snapshotState) renew() (out []changelog.State) {
+	for _, e := range s.others {
+		out = append(out, changelog.State{Key: e.Key})
+	}
+	for name := range s.tables {
+		s.tables[name] = nil
+	}
+	s.marker = markerRecord{}
+	return out
+}
+
+// parseEntry reads an entry into the record r. The version is looked at first: the rest of another one may have another form.
+func parseEntry(e changelog.State, r any) error {
+	var head struct {
+		Version int `json:"v"`
+	}
+	err := json.Unmarshal(e.Value, &head)
+	if err == nil && head.Version > snapshotVersion {
+		return fault.NewFinal(fault.StateNewer, "reading the checkpoint", fmt.Errorf("entry %s has the form %d, this release knows %d", e.Key, head.Version, snapshotVersion),
+			"Run the release that wrote it, or a newer one.")
+	}
+	if err == nil && head.Version < 1 {
+		err = errors.New("it has no version")
+	}
+	if err == nil {
+		err = json.Unmarshal(e.Value, r)
+	}
+	if err != nil {
 		return fault.NewFinal(fault.Decode, "reading the checkpoint", fmt.Errorf("entry %s: %w", e.Key, err),
 			"Nothing but cdcbridge may write to the state topic. Remove the entry by a tombstone with the same key; the table is then read again.")
-	}
-	if r.Version != snapshotVersion {
-		return fault.NewFinal(fault.StateNewer, "reading the checkpoint", fmt.Errorf("entry %s has the form %d, this release knows %d", e.Key, r.Version, snapshotVersion),
-			"Run the release that wrote it, or a newer one.")
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -15,7 +16,7 @@ type snapshotTable struct {
 	rule SnapshotTable
 
 	ranges   []*tableRange // of rec.Ranges, when they are known
-	cutting  bool          // a reader looks for bounds
+	cutting  uint64        // the number of the job that looks for bounds; 0: none
 	outdated bool          // scan is not what the table is now; somebody looks
 	touched  touched       // while windows are open
 	listed   bool          // is part of the statistics
@@ -42,7 +43,8 @@ type window struct {
 	rng     *tableRange
 	chunk   Chunk
 	from    uint64 // the first batch whose changes it must know
-	dropped bool   // it is to be read again
+	dropped bool   // what is read for it is of no use
+	again   bool   // it waits to be given to a reader once more
 
 	scanned bool // what follows is known
 	got     Scanned
@@ -52,7 +54,7 @@ type window struct {
 
 func newSnapshotTable(scan ScanTable, rec *tableRecord, rule SnapshotTable) *snapshotTable {
 	t := &snapshotTable{name: scan.FullName(), scan: scan, rec: rec, rule: rule, listed: rec.active()}
-	if rec.Key != nil && !slices.Equal(rec.Key, scan.Key) {
+	if rec.active() && rec.Key != nil && !slices.Equal(rec.Key, scan.Key) {
 		rec.restart()
 	}
 	t.resume()
@@ -77,7 +79,7 @@ func (t *snapshotTable) resume() {
 
 // cut sets the ranges that lie between bounds.
 func (t *snapshotTable) cut(bounds []Cursor) {
-	t.cutting = false
+	t.cutting = 0
 	t.rec.Key, t.rec.Ranges = t.scan.Key, nil
 	after := Cursor("")
 	for _, b := range append(slices.Clone(bounds), "") {
@@ -102,9 +104,14 @@ func (t *snapshotTable) pieces(readers int) int {
 	return int(min(max(t.scan.Rows/rowsPerRange, 1), int64(readers*rangesPerReader)))
 }
 
+// compare orders tables by when they are read.
+func (t *snapshotTable) compare(o *snapshotTable) int {
+	return cmp.Or(cmp.Compare(o.rule.Priority, t.rule.Priority), cmp.Compare(t.name, o.name))
+}
+
 // ready reports a table that may be read now.
 func (t *snapshotTable) ready(at time.Time) bool {
-	return (t.rec.Status == SnapshotWaiting || t.rec.Status == SnapshotReading) && !t.outdated && !at.Before(t.retry)
+	return t.rec.wanted() && !t.outdated && !at.Before(t.retry)
 }
 
 // vacant gives a range that has no more than depth windows under way, all of them read, and rows to be read.
