@@ -63,7 +63,7 @@ func (p SnapshotProgress) String() string {
 	if p.Status != capture.SnapshotReading {
 		parts = append(parts, string(p.Status))
 	}
-	if p.Waits != "" {
+	if p.Waits != "" && (p.Status == capture.SnapshotReading || p.Status == capture.SnapshotWaiting) {
 		parts = append(parts, "waits: "+p.Waits)
 	}
 	return strings.Join(parts, ", ")

@@ -21,7 +21,7 @@ func TestProgressForPeople(t *testing.T) {
 		"1 200 rows, 99 % of about 1 000, 10 rows/s":                         {Status: capture.SnapshotReading, Rows: 1200, Estimate: 1000, PerSecond: 10},
 		"1 200 rows, 10 rows/s":                                              {Status: capture.SnapshotReading, Rows: 1200, Estimate: 100_000, PerSecond: 10, Where: "id > 5"},
 		"0 rows":                                                             {Status: capture.SnapshotReading, Estimate: -1},
-		"7 rows, 7 % of about 100, paused":                                   {Status: capture.SnapshotPaused, Rows: 7, Estimate: 100, PerSecond: 10},
+		"7 rows, 7 % of about 100, paused":                                   {Status: capture.SnapshotPaused, Rows: 7, Estimate: 100, PerSecond: 10, Waits: "for nothing any more"},
 		"7 rows, cancelled":                                                  {Status: capture.SnapshotCancelled, Rows: 7, Estimate: 100},
 		"7 rows, gone":                                                       {Status: capture.SnapshotGone, Rows: 7, Estimate: 100},
 		"7 200 000 rows, 50 % of about 14 400 000, 1 000 rows/s, 2 h 0 min left": {Status: capture.SnapshotReading, Rows: 7_200_000, Estimate: 14_400_000, PerSecond: 1000},
