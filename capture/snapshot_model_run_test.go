@@ -27,6 +27,7 @@ type modelRun struct {
 	each   func(*changelog.Batch) // sees each batch first
 	sloth  time.Duration          // longest time that the sink takes for a batch
 	commit int                    // one of so many boundaries is a commit
+	most   int                    // batches that the attempt lives to see; 0: any number
 
 	mu      sync.Mutex
 	src     capture.Source // of the attempt
@@ -79,6 +80,9 @@ func (r *modelRun) open() (capture.Source, error) {
 	r.mu.Lock()
 	r.src = src
 	r.mu.Unlock()
+	for _, e := range r.sink.requests() {
+		src.(capture.Requester).Request(e) // was written while the checkpoint was read
+	}
 	return src, nil
 }
 
@@ -124,6 +128,18 @@ func (r *modelRun) attempt(life time.Duration, done func(capture.Source) bool) (
 	return finished, nil
 }
 
+// crashes runs attempts that die soon.
+func (r *modelRun) crashes(n int) {
+	r.t.Helper()
+	for range n {
+		r.most = 1 + r.rnd.IntN(60)
+		if _, err := r.attempt(time.Duration(r.rnd.Int64N(int64(400*time.Millisecond))), nil); err != nil {
+			r.t.Fatalf("opening: %v", err)
+		}
+	}
+	r.most = 0
+}
+
 // closed makes sure that each source that was opened is closed once.
 func (r *modelRun) closed() {
 	r.mu.Lock()
@@ -161,6 +177,14 @@ func (r *modelRun) consume(ctx context.Context, src capture.Source, out <-chan *
 				r.sink.commit()
 				src.Ack(next)
 			}
+			if r.most > 0 {
+				if r.most--; r.most == 0 {
+					if !inTxn && r.rnd.IntN(2) == 0 {
+						r.sink.commit()
+					}
+					return false
+				}
+			}
 		case err := <-ended:
 			ended <- err
 			return false
@@ -178,7 +202,7 @@ func (r *modelRun) consume(ctx context.Context, src capture.Source, out <-chan *
 
 // settled reports that the log is streamed to its end and that no table is read any more.
 func (r *modelRun) settled(src capture.Source) bool {
-	if !r.db.settled() || r.sink.requested() {
+	if !r.db.settled() || len(r.sink.requests()) > 0 {
 		return false
 	}
 	for _, s := range src.Stats().Snapshots {
@@ -200,6 +224,7 @@ func (r *modelRun) settled(src capture.Source) bool {
 
 // ask hands a request over as an operator does.
 func (r *modelRun) ask(id string, q capture.SnapshotRequest) {
+	q.Time = time.Now()
 	text, err := q.Encode()
 	if err != nil {
 		r.t.Fatal(err)

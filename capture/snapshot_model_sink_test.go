@@ -21,6 +21,7 @@ type modelTopics struct {
 	places map[string][]changelog.Snapshot // markers of each table but SnapshotRow, in order
 	all    []changelog.Snapshot            // of all tables but SnapshotRow
 	order  []string                        // tables in the order of their reads
+	shapes map[string]int                  // version of each table that the stream has come to; none: 1
 	state  map[string]string
 	pos    changelog.Position
 	next   modelPos // of the log
@@ -36,7 +37,7 @@ func (s *modelTopics) clone() *modelTopics {
 	for n, p := range s.places {
 		c.places[n] = slices.Clone(p)
 	}
-	c.all, c.order, c.state = slices.Clone(s.all), slices.Clone(s.order), maps.Clone(s.state)
+	c.all, c.order, c.state, c.shapes = slices.Clone(s.all), slices.Clone(s.order), maps.Clone(s.state), maps.Clone(s.shapes)
 	return &c
 }
 
@@ -58,7 +59,7 @@ type modelSink struct {
 }
 
 func newModelSink(t *testing.T, db *modelDB) *modelSink {
-	s := &modelTopics{state: map[string]string{}}
+	s := &modelTopics{state: map[string]string{}, shapes: map[string]int{}}
 	return &modelSink{t: t, db: db, committed: s, open: s.clone()}
 }
 
@@ -77,6 +78,13 @@ func (s *modelSink) claim(start changelog.Checkpoint) {
 	s.mu.Lock()
 	if s.open.pos != start.Pos {
 		s.open.next = posOf(start.Pos)
+		s.db.mu.Lock()
+		for _, x := range s.db.log[:s.open.next.At] {
+			if x.kind == changelog.DDL {
+				s.open.shapes[x.table] = x.shape.Version
+			}
+		}
+		s.db.mu.Unlock()
 	}
 	s.merge(start)
 	s.mu.Unlock()
@@ -202,6 +210,7 @@ func (s *modelSink) signals(x *modelTxn, row int) int {
 
 func (s *modelSink) note(x *modelTxn) {
 	if x.kind != changelog.Truncate {
+		s.open.shapes[x.table] = x.shape.Version
 		return
 	}
 	s.open.table(x.table)
@@ -255,6 +264,9 @@ func (s *modelSink) read(b *changelog.Batch, run *changelog.Run) {
 	}
 	if run.Snapshot == changelog.Streamed || run.To <= run.From {
 		s.t.Errorf("a run of %d rows that were read is marked %d", run.To-run.From, run.Snapshot)
+	}
+	if v := max(s.open.shapes[n], 1); run.Table.Version != v {
+		s.t.Errorf("%s: rows of version %d are written when the stream is at version %d", n, run.Table.Version, v)
 	}
 	s.open.order = append(s.open.order, n)
 	switch run.Snapshot {
@@ -319,14 +331,20 @@ func statusIn(state map[string]string, table string) capture.SnapshotStatus {
 	return r.Status
 }
 
-// requested reports that a request waits in the checkpoint.
-func (s *modelSink) requested() bool {
+// requests gives the requests that wait, in the order in which they were made.
+func (s *modelSink) requests() []changelog.State {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for k := range s.open.state {
+	var out []changelog.State
+	for k, v := range s.open.state {
 		if strings.HasPrefix(k, capture.RequestPrefix) {
-			return true
+			out = append(out, changelog.State{Key: k, Value: []byte(v)})
 		}
 	}
-	return false
+	slices.SortFunc(out, func(a, b changelog.State) int {
+		x, _ := capture.ParseSnapshotRequest(a.Value)
+		y, _ := capture.ParseSnapshotRequest(b.Value)
+		return x.Time.Compare(y.Time)
+	})
+	return out
 }

@@ -266,13 +266,17 @@ func (c *modelChange) apply(rows map[modelKey]modelRow) {
 	}
 }
 
-// note commits a TRUNCATE or the DDL that adds a column.
-func (db *modelDB) note(kind changelog.NoteKind, name string) bool {
+// note commits a TRUNCATE or the DDL that adds a column, when the table's transactions are visible.
+func (db *modelDB) note(kind changelog.NoteKind, name string) {
 	db.mu.Lock()
 	defer db.mu.Unlock()
 	t := db.tables[name]
-	if t.users > 0 || t.dropped {
-		return false
+	t.ddl++
+	defer func() { t.ddl-- }()
+	for t.users > 0 {
+		db.mu.Unlock()
+		time.Sleep(time.Millisecond)
+		db.mu.Lock()
 	}
 	db.versions++
 	x := &modelTxn{kind: kind, table: name, shape: t.shape, version: db.versions, vague: kind == changelog.DDL && db.rnd.IntN(2) == 0}
@@ -283,7 +287,6 @@ func (db *modelDB) note(kind changelog.NoteKind, name string) bool {
 		x.shape = t.shape
 	}
 	db.commit(x)
-	return true
 }
 
 // commit writes the transaction to the log; it is visible later.

@@ -58,8 +58,8 @@ type planner struct {
 	out   []changelog.State
 }
 
-func (p *planner) write(key string, make func() (changelog.State, error)) error {
-	e, err := make()
+func (p *planner) write(key string, entry func() (changelog.State, error)) error {
+	e, err := entry()
 	if err != nil {
 		return err
 	}

@@ -46,11 +46,7 @@ func randomHistory(t *testing.T, seed uint64) {
 	if r.rnd.IntN(2) == 0 {
 		working.Go(func() { randomRequests(r) })
 	}
-	for range r.rnd.IntN(8) {
-		if _, err := r.attempt(time.Duration(r.rnd.Int64N(int64(200*time.Millisecond))), nil); err != nil {
-			t.Fatalf("opening: %v", err)
-		}
-	}
+	r.crashes(r.rnd.IntN(10))
 	if r.rnd.IntN(2) == 0 {
 		working.Wait()
 	}
@@ -58,7 +54,7 @@ func randomHistory(t *testing.T, seed uint64) {
 	for n := range r.db.tables {
 		r.sink.equals(n, true)
 	}
-	if r.sink.requested() {
+	if len(r.sink.requests()) > 0 {
 		t.Error("a request is left")
 	}
 	checkPlaces(t, r.sink.committed.all)

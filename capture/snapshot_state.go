@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -154,7 +155,17 @@ func parseSnapshotState(entries []changelog.State) (*snapshotState, error) {
 		}
 		s.texts[e.Key] = string(e.Value)
 	}
+	slices.SortStableFunc(s.requests, func(a, b changelog.State) int { return madeAt(a).Compare(madeAt(b)) })
 	return s, nil
+}
+
+// madeAt is when a request was made: a checkpoint has its entries in another order.
+func madeAt(e changelog.State) time.Time {
+	r, err := ParseSnapshotRequest(e.Value)
+	if err != nil {
+		return time.Time{} // who takes it up says so
+	}
+	return r.Time
 }
 
 // renew forgets everything, because the position of the stream was lost, and gives the entries that remove what the source below had.
