@@ -15,6 +15,7 @@ type columnDef struct {
 	unsigned  bool
 	collation uint32
 	labels    [][]byte
+	utf8      bool // labels are
 	geometry  int
 	dimension int
 }
@@ -29,7 +30,7 @@ func (l tableLayout) def(i int) columnDef {
 		d.collation = m.collations[i]
 	}
 	if m.labels != nil {
-		d.labels = m.labels[i]
+		d.labels, d.utf8 = m.labels[i], m.labelsUTF8
 	}
 	if m.geometry != nil {
 		d.geometry = m.geometry[i]

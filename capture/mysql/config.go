@@ -19,8 +19,8 @@ type Config struct {
 	Tables        []string `mapstructure:"tables"`         // patterns "database.table" with * and ?; required
 	ExcludeTables []string `mapstructure:"exclude_tables"` // patterns of tables to leave out; default none
 
-	// Start is where to begin without a checkpoint: "earliest" (default; the oldest log that the server has), "latest", or
-	// a GTID set of transactions that are taken as done.
+	// Start is where to begin without a checkpoint: "earliest" (the oldest log that the server has), "latest", or a GTID set of
+	// transactions that are taken as done. Default "latest" when tables are read (snapshot), else "earliest".
 	Start string `mapstructure:"start"`
 
 	// ServerID is how the stream registers with the server. It must differ from every other replica's, or the two kick each
@@ -37,6 +37,11 @@ type Config struct {
 
 	// AcceptFKCascade names tables ("database.table") whose rows a foreign key may change without the log showing it.
 	AcceptFKCascade []string `mapstructure:"accept_fk_cascade"`
+
+	// SnapshotLock allows LOCK TABLES … READ for some milliseconds a chunk where tables cannot be read without: on a server
+	// without GTIDs, and, for as long as the chunk is read, of an engine other than InnoDB. It needs the right LOCK TABLES. Default
+	// false: such tables are refused.
+	SnapshotLock bool `mapstructure:"snapshot_lock"`
 
 	BatchBytes int `mapstructure:"batch_bytes"` // size at which a batch goes out, bytes in memory. Default 1048576
 }
@@ -57,7 +62,7 @@ const (
 // NewConfig gives a section with the defaults in it.
 func NewConfig() capture.Config {
 	return &Config{
-		Port: 3306, TLS: capture.TLS{Mode: capture.TLSPreferred}, Start: startEarliest, HeartbeatInterval: time.Second,
+		Port: 3306, TLS: capture.TLS{Mode: capture.TLSPreferred}, HeartbeatInterval: time.Second,
 		ConnectTimeout: 10 * time.Second, OnTruncate: truncateFail, BatchBytes: 1 << 20,
 	}
 }
@@ -105,7 +110,7 @@ func (c *Config) Validate() []error {
 }
 
 func validateStart(start string) error {
-	if start == startEarliest || start == startLatest {
+	if start == "" || start == startEarliest || start == startLatest {
 		return nil
 	}
 	set, err := parseGTIDSet(start)

@@ -127,6 +127,7 @@ func handshake(ctx context.Context, cfg *Config, raw *pollConn, hello greeting) 
 			c.SetTLSConfig(tlsConfig)
 		}
 		c.SetAttributes(map[string]string{"program_name": "cdcbridge"})
+		c.UnsetCapability(gomysql.CLIENT_QUERY_ATTRIBUTES | gomysql.CLIENT_DEPRECATE_EOF) // rowPackets goes by it
 		return nil
 	})
 	if err != nil {

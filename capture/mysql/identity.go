@@ -25,19 +25,26 @@ const (
 func (s *source) start() (*position, error) {
 	f := s.facts
 	p := &position{server: f.uuid(), file: f.status.file, pos: f.status.pos}
-	if s.cfg.Start != startLatest {
+	begin := s.cfg.Start
+	if begin == "" {
+		begin = startEarliest
+		if s.env.Snapshot {
+			begin = startLatest // what was before is read from the tables
+		}
+	}
+	if begin != startLatest {
 		if len(f.logs) == 0 {
 			return nil, fault.New(fault.Source, "resolving start", errors.New("the server shows no binary log"), "")
 		}
 		p.file, p.pos = f.logs[0].name, 4
 	}
 	switch {
-	case s.cfg.Start == startEarliest || s.cfg.Start == startLatest:
+	case begin == startEarliest || begin == startLatest:
 		if !f.gtids() {
 			return p, nil
 		}
 		set := f.executed.clone()
-		if s.cfg.Start == startEarliest {
+		if begin == startEarliest {
 			set = f.purged.clone()
 			if err := s.conn.refuseAnonymous(f.logs); err != nil {
 				return nil, err
@@ -48,7 +55,7 @@ func (s *source) start() (*position, error) {
 		return nil, fault.NewFinal(fault.Config, "resolving start", fmt.Errorf("start is a GTID set and the server's gtid_mode is %s", f.vars["gtid_mode"]),
 			"Set start to earliest or latest, or the server to gtid_mode=ON.")
 	default:
-		set, err := parseGTIDSet(s.cfg.Start)
+		set, err := parseGTIDSet(begin)
 		if err != nil {
 			return nil, fault.NewFinal(fault.Config, "resolving start", err, "")
 		}

@@ -9,6 +9,7 @@ type tableMetadata struct {
 	collations []uint32 // of character, ENUM and SET columns; 63 is "binary"
 	names      [][]byte // utf8mb3
 	labels     [][][]byte
+	labelsUTF8 bool  // labels are UTF-8 and not in the column's character set
 	geometry   []int // OGC type, 0: any
 	key        []int // column indexes in key order
 	prefixes   []int // beside key: the indexed length in characters, 0: the whole column

@@ -140,7 +140,7 @@ func (s *stream) ddl(ctx context.Context, st statement, sql string) error {
 }
 
 // diverges reports whether the target can have rows of the tables. A stream that began without checkpoint knows: only what
-// it has shown.
+// it has shown, or what was read meanwhile.
 func (s *stream) diverges(names []tableName) bool {
 	if !s.src.fresh {
 		return true
@@ -150,6 +150,15 @@ func (s *stream) diverges(names []tableName) bool {
 			if e.seen && known.database == n.database && (n.name == "" || known.name == n.name) {
 				return true
 			}
+		}
+		read := false
+		s.src.scanned.Range(func(key, _ any) bool {
+			known := key.(tableName)
+			read = read || known.database == n.database && (n.name == "" || known.name == n.name)
+			return true
+		})
+		if read {
+			return true
 		}
 	}
 	return false

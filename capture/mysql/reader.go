@@ -160,13 +160,7 @@ func (e *eventReader) endOfStream(size int) error {
 	if size < 3 || p[0] != gomysql.ERR_HEADER {
 		return fault.New(fault.Source, "reading the binlog stream", errors.New("the server ended the stream"), "It may be shutting down, or another replica took over our server_id.")
 	}
-	err := &gomysql.MyError{Code: binary.LittleEndian.Uint16(p[1:])}
-	if msg := p[3:]; len(msg) >= 6 && msg[0] == '#' {
-		err.State, err.Message = string(msg[1:6]), string(msg[6:])
-	} else {
-		err.Message = string(msg)
-	}
-	return dumpFault(err)
+	return dumpFault(serverError(p))
 }
 
 // peek gives up to n first bytes of the body. They are valid until the next call.

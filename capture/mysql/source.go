@@ -11,6 +11,7 @@ package mysql
 import (
 	"context"
 	"math/rand/v2"
+	"sync"
 	"sync/atomic"
 
 	"cdcbridge/capture"
@@ -32,6 +33,7 @@ type source struct {
 
 	shapes  capture.Shapes
 	watches watches
+	scanned sync.Map // names of tables of which a reader has given rows away
 
 	acked atomic.Pointer[changelog.Position]
 	stats atomic.Pointer[capture.Stats]

@@ -39,7 +39,7 @@ func (d columnDef) enumOrSet(col *changelog.Column, dec *column) error {
 	quoted := make([]string, len(d.labels))
 	for i, raw := range d.labels {
 		label := append([]byte(nil), raw...)
-		if dec.charset != nil {
+		if dec.charset != nil && !d.utf8 {
 			var err error
 			if label, err = dec.charset.label(raw); err != nil {
 				return d.bad("label %d: %v", i+1, err)
@@ -58,7 +58,10 @@ func (d columnDef) enumOrSet(col *changelog.Column, dec *column) error {
 
 // decodeEnum looks the label up. Index 0 is the empty text that the server stores for a value that is no label.
 func decodeEnum(c *column, p []byte, dst *changelog.Value, _ *changelog.Batch) error {
-	n := littleEndian(p)
+	return c.enum(littleEndian(p), dst)
+}
+
+func (c *column) enum(n uint64, dst *changelog.Value) error {
 	switch {
 	case n == 0:
 		*dst = changelog.Enum(0, []byte{})
@@ -72,7 +75,10 @@ func decodeEnum(c *column, p []byte, dst *changelog.Value, _ *changelog.Batch) e
 
 // decodeSet joins the labels of the bits that are set.
 func decodeSet(c *column, p []byte, dst *changelog.Value, b *changelog.Batch) error {
-	mask := littleEndian(p)
+	return c.set(littleEndian(p), dst, b)
+}
+
+func (c *column) set(mask uint64, dst *changelog.Value, b *changelog.Batch) error {
 	if bits.Len64(mask) > len(c.labels) {
 		return fmt.Errorf("the SET bits %x with %d labels", mask, len(c.labels))
 	}

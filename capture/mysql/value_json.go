@@ -62,6 +62,7 @@ var (
 	errJSONCut     = errors.New("a JSON document is cut short")
 	errJSONType    = errors.New("a JSON document has a value of an unknown type")
 	errJSONDepth   = errors.New("a JSON document is nested too deeply")
+	errJSONText    = errors.New("a JSON document has text that is not UTF-8")
 	errJSONOverlap = errors.New("a JSON document refers to the same bytes again and again")
 )
 

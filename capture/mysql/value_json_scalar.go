@@ -121,7 +121,7 @@ const hexDigits = "0123456789abcdef"
 // string appends text in quotes with the server's escapes.
 func (w *jsonWriter) string(p []byte) error {
 	if !utf8.Valid(p) {
-		return errors.New("a JSON document has text that is not UTF-8")
+		return errJSONText
 	}
 	w.dst = append(w.dst, '"')
 	for _, b := range p {

@@ -1,0 +1,174 @@
+package mysql
+
+import (
+	"bytes"
+	"fmt"
+	"hash/crc32"
+	"slices"
+	"strings"
+
+	"cdcbridge/changelog"
+)
+
+// scanTable is a table as a reader selects from it. It is good as long as the catalogue describes the table in the same way.
+type scanTable struct {
+	name    tableName
+	as      *description
+	table   *changelog.Table
+	columns []scanColumn
+	list    string // what is selected: one expression for each column
+	key     scanKey
+	keyList string // the same for the key alone
+}
+
+// scanColumn decodes one column from text.
+type scanColumn struct {
+	column
+	part int // the column's place in the key, -1: not in it
+}
+
+// newScanTable prepares a table. table comes from shapes, so that it is the log's when nothing has changed.
+func (r *reader) newScanTable(name tableName, d *description) (*scanTable, error) {
+	l, facts, err := d.layout(r.collations)
+	if err != nil {
+		return nil, fmt.Errorf("table %s: %w", name, err)
+	}
+	sh, err := l.shape(name, facts)
+	if err != nil {
+		return nil, err
+	}
+	t := &scanTable{name: name, as: d, table: r.src.shapes.Intern(sh.table), columns: make([]scanColumn, len(sh.columns))}
+	list := make([]string, len(sh.columns))
+	for i := range sh.columns {
+		c := &t.columns[i]
+		c.column, c.part = sh.columns[i], -1
+		list[i] = c.fromText(l.columns[i], d.columns[i])
+	}
+	t.list = strings.Join(list, ",")
+	if parts := d.key(); readable(parts) {
+		t.key.index = parts[0].index
+		var keyList []string
+		for j, p := range parts {
+			i := slices.IndexFunc(d.columns, func(c describedColumn) bool { return c.name == p.column })
+			t.columns[i].part = j
+			keyList = append(keyList, list[i])
+			t.key.parts = append(t.key.parts, newKeyPart(&t.table.Columns[i], d.columns[i], p.direction == "D"))
+		}
+		t.keyList = strings.Join(keyList, ",")
+	}
+	return t, nil
+}
+
+// fromText makes a decoder of the log's form one of the text protocol's and gives the expression to select: the column
+// itself, or something whose text says more.
+func (c *scanColumn) fromText(l columnLayout, d describedColumn) string {
+	name := quoteName(d.name)
+	switch l.typ {
+	case typeTiny, typeShort, typeInt24, typeLong, typeLongLong, typeYear:
+		c.decode = scanInt
+		if l.typ != typeYear && strings.Contains(afterParentheses(d.columnType), "unsigned") {
+			c.decode = scanUint
+		}
+	case typeFloat: // whose own text has six digits
+		c.decode, name = scanFloat, name+"*1e0"
+	case typeDouble: // with (M,D) its own text has D digits after the point
+		c.decode, name = scanDouble, name+"*1e0"
+	case typeNewDecimal:
+		c.decode = scanDecimal
+	case typeBit:
+		c.decode, name = scanBits, "CAST("+name+" AS UNSIGNED)"
+	case typeNewDate:
+		c.decode = scanDate
+	case typeTime2:
+		c.decode = scanTime
+	case typeDateTime2:
+		c.decode = scanDateTime
+	case typeTimestamp2:
+		c.decode = scanTimestamp
+	case typeEnum, typeSet:
+		return c.labelsFromText(l.typ, name)
+	case typeJSON:
+		c.decode = scanJSON
+	case typeGeometry:
+		c.decode = scanGeometry
+	case typeVector:
+		c.decode = scanVector
+	default: // text and bytes
+		switch {
+		case c.charset == nil:
+			c.decode = scanBytes
+		case l.typ == typeString:
+			c.decode = scanChar
+		default:
+			c.decode = scanText
+		}
+	}
+	return name
+}
+
+// beyondBMP are the character sets with characters beyond U+FFFF.
+var beyondBMP = []string{"utf8mb4", "utf16", "utf16le", "utf32", "gb18030"}
+
+func (c *scanColumn) labelsFromText(typ columnType, name string) string {
+	number := "CAST(" + name + " AS UNSIGNED)"
+	doubtful := c.charset != nil && slices.Contains(beyondBMP, c.charset.name) && slices.ContainsFunc(c.labels, func(l []byte) bool { return bytes.IndexByte(l, '?') >= 0 })
+	switch {
+	case typ == typeEnum && doubtful:
+		c.decode = scanLabelledEnum
+	case typ == typeEnum:
+		c.decode = scanEnum
+	case doubtful:
+		c.decode = scanLabelledSet
+	default:
+		c.decode = scanSet
+	}
+	if doubtful {
+		return "CONCAT(" + number + ",'" + string(labelMark) + "',CAST(" + name + " AS BINARY))"
+	}
+	return number
+}
+
+// newKeyPart describes a column of the key.
+func newKeyPart(c *changelog.Column, d describedColumn, descending bool) keyPart {
+	p := keyPart{name: c.Name, descending: descending, form: formNumber, order: "int"}
+	switch c.Type.Kind {
+	case changelog.KindBits:
+		p.order = "bit"
+	case changelog.KindDecimal:
+		p.form, p.order = formDecimal, "decimal"
+	case changelog.KindFloat32, changelog.KindFloat64:
+		p.form, p.order = formFloat, "float"
+	case changelog.KindDate:
+		p.form, p.order = formDate, "date"
+	case changelog.KindTime:
+		p.form, p.order = formTime, "time"
+	case changelog.KindDateTime, changelog.KindTimestamp:
+		p.form, p.order = formTimestamp, d.dataType
+	case changelog.KindString:
+		p.form, p.charset, p.order = formText, c.Type.Charset, "text "+d.collation
+	case changelog.KindBytes:
+		p.form, p.order = formBytes, "binary"
+	case changelog.KindEnum, changelog.KindSet:
+		p.form, p.order = formLabels, fmt.Sprintf("%s %08x", d.dataType, crc32.ChecksumIEEE([]byte(d.columnType)))
+		p.values = valuesOf(c.Type)
+	}
+	if c.Type.Year {
+		p.order = "year"
+	}
+	if descending {
+		p.order += " desc"
+	}
+	return p
+}
+
+// valuesOf is how many numbers an ENUM or SET can have, 0 included, and 0 when they are too many to be listed.
+func valuesOf(t changelog.Type) uint64 {
+	n := uint64(len(t.Labels)) + 1
+	if t.Kind == changelog.KindSet {
+		n = 1 << min(len(t.Labels), 63)
+	}
+	if n > mostListed {
+		return 0
+	}
+	return n
+}
