@@ -237,6 +237,7 @@ func (k catalog) readColumns(ctx context.Context, byOID map[uint32]*tableFacts, 
 				f.identify = append(f.identify, c.name)
 			}
 		}
+		f.declared, f.declares = f.identity, f.identify
 	}
 	return nil
 }

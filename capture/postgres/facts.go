@@ -21,6 +21,8 @@ type tableFacts struct {
 	columns   []columnFacts
 	key       []string // the primary key in its declared order, else the first unique index over NOT NULL columns; empty: none. Of a table that logs another index's columns: these
 	identify  []string // the columns that the replica identity logs of an old row; empty for 'n', all for 'f'. Of a partitioned table: what all its parts log
+	declared  byte     // relreplident of itself, whatever its parts have
+	declares  []string // what that logs of an old row
 	published bool     // the publication has it under its own name
 	access    tableAccess
 	index     string // SQL name of the unique index that could be the replica identity, "" for the primary key or none

@@ -44,6 +44,7 @@ type source struct {
 	shapes  capture.Shapes // versions of tables, of the stream and of Readers
 	watches watches        // places that are waited for
 	pending pending        // transactions that Readers must see
+	writers writers        // the same, of single tables
 
 	retained, limit atomic.Uint64 // bytes of log that the server keeps for the slot, and will keep at most
 }
