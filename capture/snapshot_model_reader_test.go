@@ -48,6 +48,11 @@ func (r *modelReader) Bounds(ctx context.Context, t capture.ScanTable, n int) ([
 	if err := s.rest(ctx, 5*time.Millisecond); err != nil {
 		return nil, err
 	}
+	if s.bounds != nil {
+		if out := s.bounds(); out != nil {
+			return out, nil
+		}
+	}
 	keys := r.keys(t.Name)
 	var out []capture.Cursor
 	for i := 1; i < n; i++ {
@@ -150,6 +155,9 @@ func (r *modelReader) rows(c capture.Chunk, b *changelog.Batch) (got capture.Sca
 	db.mu.Lock()
 	defer db.mu.Unlock()
 	t := db.tables[c.Table.Name]
+	if t.signals {
+		r.s.t.Error("the signal table is read")
+	}
 	if t.dropped {
 		return got, 0, fmt.Errorf("reading shop.%s: %w", t.name, capture.ErrTableGone)
 	}
@@ -163,8 +171,11 @@ func (r *modelReader) rows(c capture.Chunk, b *changelog.Batch) (got capture.Sca
 		}
 	}
 	slices.SortFunc(keys, compareKeys)
-	n := 1 + r.s.dice(r.s.rows)
-	got.Done = len(keys) < n || len(keys) == n && r.s.dice(2) == 0
+	n := r.s.rows
+	if !r.s.fixed {
+		n = 1 + r.s.dice(n)
+	}
+	got.Done = len(keys) < n || len(keys) == n && (r.s.fixed || r.s.dice(2) == 0)
 	keys = keys[:min(n, len(keys))]
 	got.Rows = len(keys)
 	for _, k := range keys {

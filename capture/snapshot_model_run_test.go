@@ -58,6 +58,10 @@ func (r *modelRun) source() capture.Scanner {
 	return s
 }
 
+// hear has the log written to h.
+func (r *modelRun) hear(h *heard) { r.log = slog.New(slog.NewTextHandler(h, nil)) }
+
+// newest is the source that was made last.
 func (r *modelRun) newest() *modelSource {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -66,11 +66,13 @@ type modelSource struct {
 	idle       time.Duration // between idle batches
 	scanTime   time.Duration // longest time of a scan
 	rows       int           // most rows of a chunk
+	fixed      bool          // every chunk has so many, and its end is known
 	estimate   int64
 	scanFails  int // one of so many scans fails; 0: none
 	streamFail int // one of so many batches ends the stream; 0: none
 	openErr    error
 	scan       func(c capture.Chunk) error // looks at each scan first
+	bounds     func() []capture.Cursor     // gives other bounds than those that are right
 	block      chan struct{}               // scans wait until it is closed, when it is set
 }
 
@@ -142,6 +144,9 @@ func (s *modelSource) Scannable(ctx context.Context) ([]capture.ScanTable, error
 	}
 	s.db.mu.Lock()
 	defer s.db.mu.Unlock()
+	if s.db.listErr != nil {
+		return nil, s.db.listErr
+	}
 	var out []capture.ScanTable
 	for _, n := range s.db.names {
 		t := s.db.tables[n]
@@ -279,7 +284,12 @@ func (s *modelSource) fill(b *changelog.Batch, at, from, to int) {
 	for i := from; i < to; i++ {
 		c := &x.changes[i]
 		ch := changelog.Change{Op: c.op, Index: uint64(i), Pos: c.row.version}
-		if c.op != changelog.Insert {
+		if c.signal[0] != "" {
+			ch.After = b.NewRow(3)
+			for i, text := range c.signal {
+				ch.After[i] = changelog.String(b.Copy([]byte(text)))
+			}
+		} else if c.op != changelog.Insert {
 			ch.Before = image(b, c.shape, c.old, c.before)
 			if dice := s.rnd.IntN(3); dice == 0 {
 				ch.Before = keyImage(b, c.shape, c.old)
@@ -287,7 +297,7 @@ func (s *modelSource) fill(b *changelog.Batch, at, from, to int) {
 				ch.Before = nil
 			}
 		}
-		if c.op != changelog.Delete {
+		if c.signal[0] == "" && c.op != changelog.Delete {
 			ch.After = image(b, c.shape, c.key, c.row)
 			if c.partial {
 				ch.After[3] = changelog.Unchanged()

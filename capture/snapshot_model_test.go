@@ -54,7 +54,8 @@ type modelChange struct {
 	old, key modelKey
 	row      modelRow
 	before   modelRow
-	partial  bool // the log does not carry the pad
+	partial  bool      // the log does not carry the pad
+	signal   [3]string // of the signal table: id, type, data
 	locks    []modelKey
 }
 
@@ -81,6 +82,7 @@ type modelTable struct {
 	hidden  bool
 	dropped bool
 	keyless bool
+	signals bool // is the signal table
 }
 
 type modelDB struct {
@@ -93,6 +95,8 @@ type modelDB struct {
 	names     []string
 	versions  uint64
 	slow      time.Duration // longest time until a transaction is visible
+	delay     time.Duration // what it is for each; 0: random
+	listErr   error         // of Scannable
 	grown     chan struct{} // the log has grown; closed and replaced
 }
 
@@ -200,7 +204,7 @@ func (db *modelDB) transact(n int) bool {
 	x := &modelTxn{}
 	for range n {
 		t := db.tables[db.names[db.rnd.IntN(len(db.names))]]
-		if t.ddl > 0 || t.dropped {
+		if t.ddl > 0 || t.dropped || t.signals {
 			continue
 		}
 		if c, ok := db.change(t, x); ok {
@@ -289,6 +293,21 @@ func (db *modelDB) note(kind changelog.NoteKind, name string) {
 	db.commit(x)
 }
 
+// rekey gives a table another key, and every row the same value in its column b. The log says nothing of it: to tell is the reads' task.
+func (db *modelDB) rekey(t *modelTable, key []string) {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	t.key, t.shape = key, shapeOf(t.name, key, 1)
+	t.seen = t.shape
+	for _, rows := range []map[modelKey]modelRow{t.head, t.visible} {
+		for k, r := range rows {
+			delete(rows, k)
+			k.B = "new"
+			rows[k] = r
+		}
+	}
+}
+
 // commit writes the transaction to the log; it is visible later.
 func (db *modelDB) commit(x *modelTxn) {
 	at := len(db.log)
@@ -303,6 +322,9 @@ func (db *modelDB) commit(x *modelTxn) {
 	delay := time.Duration(db.rnd.Int64N(int64(db.slow) + 1))
 	if db.rnd.IntN(3) == 0 {
 		delay = 0
+	}
+	if db.delay > 0 {
+		delay = db.delay
 	}
 	time.AfterFunc(delay, func() { db.show(at) })
 }
