@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/bits"
 	"slices"
 	"strconv"
 
@@ -90,12 +91,11 @@ func (c *conn) evenly(ctx context.Context, t *scanTable, n int) ([]string, error
 // cut gives the greatest number of each of up to n ranges but the last.
 func cut(least, most int64, n int) (out []string) {
 	width := uint64(most) - uint64(least) // right also when the difference is no int64
-	step := width / uint64(n)
-	if step == 0 {
-		return nil
-	}
+	n = int(min(uint64(n), width))
 	for i := 1; i < n; i++ {
-		out = append(out, strconv.FormatInt(int64(uint64(least)+step*uint64(i)), 10))
+		high, low := bits.Mul64(width, uint64(i))
+		step, _ := bits.Div64(high, low, uint64(n))
+		out = append(out, strconv.FormatInt(int64(uint64(least)+step), 10))
 	}
 	return out
 }
