@@ -1,0 +1,148 @@
+package endtoend
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"cdcbridge/integration/servers"
+)
+
+// shelf is a database for tests of snapshots: tables of the same simple shape on any server, and what differs between servers.
+type shelf struct {
+	db      *sql.DB
+	source  string // the beginning of the source section
+	schema  string // of all tables
+	fill    func(table string, rows int) []string
+	session string // of a writer's connection
+
+	// hold keeps transactions that are in the log from being visible, for a moment, again and again, until ctx ends.
+	hold func(ctx context.Context) error
+	// lose makes the server forget the log that a stopped pipeline would go on from.
+	lose func(t *testing.T, pipeline string)
+}
+
+func (s *shelf) name(table string) string { return s.schema + "." + table }
+
+// taken reports a key that is there already.
+func taken(err error) bool {
+	var my *mysql.MySQLError
+	var pg *pgconn.PgError
+	return errors.As(err, &my) && my.Number == 1062 || errors.As(err, &pg) && pg.Code == "23505"
+}
+
+func (s *shelf) exec(t *testing.T, statements ...string) {
+	t.Helper()
+	for _, text := range statements {
+		if _, err := s.db.ExecContext(t.Context(), text); err != nil {
+			t.Fatalf("%s: %v", text, err)
+		}
+	}
+}
+
+// table makes a table of rows 0, 1, …
+func (s *shelf) table(t *testing.T, name string, rows int) {
+	t.Helper()
+	s.exec(t, fmt.Sprintf("CREATE TABLE %s (id bigint PRIMARY KEY, v bigint NOT NULL, pad varchar(400))", s.name(name)))
+	if rows > 0 {
+		s.exec(t, s.fill(s.name(name), rows)...)
+	}
+}
+
+// shelves are the databases of the ordinary tier.
+func shelves(t *testing.T, test func(t *testing.T, s *shelf)) {
+	t.Run("mysql", func(t *testing.T) { test(t, mysqlShelf(t)) })
+	t.Run("postgres", func(t *testing.T) { test(t, postgresShelf(t)) })
+}
+
+func mysqlShelf(t *testing.T) *shelf {
+	t.Helper()
+	my := servers.MySQLFor(t, servers.MySQLOptions{})
+	db, err := my.DB("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	s := &shelf{db: db, schema: "shelf", session: "SET time_zone = '+00:00'"}
+	s.source = fmt.Sprintf("type: mysql, host: %s, port: %d, user: %s, password: %s", my.Host(), my.Port(), my.User(), my.Password())
+	s.exec(t, "CREATE DATABASE shelf", "INSTALL PLUGIN rpl_semi_sync_source SONAME 'semisync_source.so'")
+	s.fill = func(table string, rows int) []string {
+		out := []string{"INSERT INTO " + table + " VALUES (0, 0, REPEAT('a', 60))"}
+		for n := 1; n < rows; n *= 2 {
+			out = append(out, fmt.Sprintf("INSERT INTO %s SELECT id + %d, 0, REPEAT('a', 60) FROM %s WHERE id < %d", table, n, table, min(n, rows-n)))
+		}
+		return out
+	}
+	// AFTER_SYNC: a transaction waits in the log, unseen, for a replica that nobody has.
+	s.hold = func(ctx context.Context) error {
+		for ctx.Err() == nil {
+			for _, text := range []string{"SET GLOBAL rpl_semi_sync_source_timeout = 120", "SET GLOBAL rpl_semi_sync_source_enabled = ON"} {
+				if _, err := db.ExecContext(ctx, text); err != nil && ctx.Err() == nil {
+					return err
+				}
+			}
+			pause(ctx, 250*time.Millisecond)
+			if _, err := db.ExecContext(context.WithoutCancel(ctx), "SET GLOBAL rpl_semi_sync_source_enabled = OFF"); err != nil {
+				return err
+			}
+			pause(ctx, 100*time.Millisecond)
+		}
+		return nil
+	}
+	s.lose = func(t *testing.T, _ string) {
+		s.exec(t, "FLUSH BINARY LOGS", "PURGE BINARY LOGS BEFORE DATE_ADD(NOW(), INTERVAL 1 DAY)")
+	}
+	return s
+}
+
+func postgresShelf(t *testing.T) *shelf {
+	t.Helper()
+	pg := servers.PostgresFor(t, servers.PostgresOptions{Settings: map[string]string{"max_replication_slots": "30", "max_wal_senders": "30", "synchronous_commit": "local"}})
+	db, err := pg.DB("shelf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	s := &shelf{db: db, schema: "public", session: "SET synchronous_commit = local"}
+	s.source = fmt.Sprintf("type: postgres, host: %s, port: %d, database: shelf, user: %s, password: %s", pg.Host(), pg.Port(), pg.User(), pg.Password())
+	s.fill = func(table string, rows int) []string {
+		return []string{fmt.Sprintf("INSERT INTO %s SELECT n, 0, repeat('a', 60) FROM generate_series(0, %d) n", table, rows-1), "ANALYZE " + table}
+	}
+	// Transactions that ask for it wait in the log, unseen, for a standby that nobody has, while those of others go past them.
+	s.hold = func(ctx context.Context) error {
+		for ctx.Err() == nil {
+			for i, names := range []string{"'nobody'", "''"} {
+				for _, text := range []string{"ALTER SYSTEM SET synchronous_standby_names = " + names, "SELECT pg_reload_conf()"} {
+					if _, err := db.ExecContext(context.WithoutCancel(ctx), text); err != nil {
+						return err
+					}
+				}
+				pause(ctx, []time.Duration{250, 100}[i]*time.Millisecond)
+			}
+		}
+		_, err := db.ExecContext(context.WithoutCancel(ctx), "ALTER SYSTEM RESET synchronous_standby_names")
+		if err == nil {
+			_, err = db.ExecContext(context.WithoutCancel(ctx), "SELECT pg_reload_conf()")
+		}
+		return err
+	}
+	s.lose = func(t *testing.T, pipeline string) {
+		b := &bench{database: &postgresDatabase{pg, db, "shelf"}, conn: db}
+		dropSlot(t, b, "cdcbridge_"+strings.ReplaceAll(pipeline, "-", "_"))
+	}
+	return s
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
+}
