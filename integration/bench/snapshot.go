@@ -20,8 +20,8 @@ const (
 	snapshotFactor = 10
 	// writeRate is how many one-row transactions a second are written while the table is read.
 	writeRate = 1000
-	// firstWritten is the first key of what is written meanwhile.
-	firstWritten = 1 << 40
+	// firstWritten is the first key of what is written meanwhile. Times are computed from keys and end in 2038.
+	firstWritten = 300_000_000
 	// snapshotLimit bounds one run.
 	snapshotLimit = 10 * time.Minute
 )
