@@ -3,6 +3,7 @@ package mysql
 import (
 	"cmp"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -10,7 +11,7 @@ import (
 	"cdcbridge/internal/fault"
 )
 
-// description is what the catalogue says of one table, as text. Equal descriptions are read by the same scanTable.
+// description is what the catalogue says of one table, as text.
 type description struct {
 	engine  string
 	columns []describedColumn // in the order of the table
@@ -29,48 +30,66 @@ type describedPart struct {
 	index, seq, column, direction, prefix, nullable string
 }
 
-func (d *description) equal(e *description) bool {
-	return d.engine == e.engine && slices.Equal(d.columns, e.columns) && slices.Equal(d.keys, e.keys) && slices.Equal(d.order, e.order)
+// hold keeps everybody from changing the definition of a table until the end of the transaction, and gives the server's clock
+// and the statement that would make the table. It fails with ErrTableGone, a permission fault or NotYet. It names all columns,
+// because an account with rights on some of them would be shown these only.
+func (r *reader) hold(name tableName) (clock, create string, err error) {
+	rows, err := r.conn.query("SELECT NOW(6), (SELECT 1 FROM (SELECT * FROM " + name.sql() + ") x WHERE FALSE)")
+	if err != nil {
+		return "", "", r.tableFault(name, err)
+	}
+	clock = rows[0][0]
+	if rows, err = r.conn.query("SHOW CREATE TABLE " + name.sql()); err != nil {
+		return "", "", r.tableFault(name, err)
+	}
+	return clock, withoutCounter(rows[0][1]), nil
 }
 
-// describe reads the description of a table and touches the table first: from then to the end of the transaction nobody
-// changes its definition, so what is read is what the rows are like that the transaction reads. It also gives the server's
-// clock, and fails with ErrTableGone, a permission fault or NotYet.
-//
-// The touch names all columns, because an account with rights on some of them would be shown these only.
-func (r *reader) describe(name tableName) (*description, string, error) {
+var counter = regexp.MustCompile(` AUTO_INCREMENT=\d+`)
+
+// withoutCounter takes out of the options of a table what each new row changes.
+func withoutCounter(create string) string {
+	options := strings.LastIndex(create, "\n)")
+	if options < 0 {
+		return create
+	}
+	return create[:options] + counter.ReplaceAllString(create[options:], "")
+}
+
+// describe reads the description of a table that is held.
+func (r *reader) describe(name tableName) (*description, error) {
 	at := " WHERE TABLE_SCHEMA=" + quote(name.database) + " AND TABLE_NAME=" + quote(name.name)
-	rows, err := r.conn.query("SELECT 't' AS k, NOW(6) AS a, ENGINE AS b, (SELECT 1 FROM (SELECT * FROM " + name.sql() + ") x WHERE FALSE) AS c, '' AS d, '' AS e, '' AS f, '' AS g, '' AS h, '' AS i, '' AS j, '' AS l, '' AS m " +
+	rows, err := r.conn.query("SELECT 't' AS k, ENGINE AS a, '' AS b, '' AS c, '' AS d, '' AS e, '' AS f, '' AS g, '' AS h, '' AS i, '' AS j, '' AS l, '' AS m " +
 		"FROM information_schema.TABLES" + at + " AND TABLE_TYPE='BASE TABLE' UNION ALL " +
 		"SELECT 'c', ORDINAL_POSITION, COLUMN_NAME, DATA_TYPE, COLUMN_TYPE, IS_NULLABLE, CHARACTER_OCTET_LENGTH, NUMERIC_PRECISION, NUMERIC_SCALE, DATETIME_PRECISION, COLLATION_NAME, EXTRA, GENERATION_EXPRESSION<>'' " +
 		"FROM information_schema.COLUMNS" + at + " UNION ALL " +
 		"SELECT 'k', INDEX_NAME, SEQ_IN_INDEX, COLUMN_NAME, COLLATION, SUB_PART, NULLABLE, '', '', '', '', '', '' FROM information_schema.STATISTICS" + at + " AND NON_UNIQUE=0")
 	if err != nil {
-		return nil, "", r.tableFault(name, err)
+		return nil, r.tableFault(name, err)
 	}
-	d, clock := &description{}, ""
+	d := &description{}
 	for _, f := range rows {
 		switch f[0] {
 		case "t":
-			clock, d.engine = f[1], f[2]
+			d.engine = f[1]
 		case "c":
 			d.columns = append(d.columns, describedColumn{f[1], f[2], f[3], f[4], f[5], f[6], f[7], f[8], f[9], f[10], f[11], f[12] == "1"})
 		case "k":
 			d.keys = append(d.keys, describedPart{f[1], f[2], f[3], f[4], f[5], f[6]})
 		}
 	}
-	if clock == "" || len(d.columns) == 0 {
-		return nil, "", capture.ErrTableGone
+	if d.engine == "" || len(d.columns) == 0 {
+		return nil, capture.ErrTableGone // a view has no engine
 	}
 	numeric := func(a, b string) int { return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b)) }
 	slices.SortFunc(d.columns, func(a, b describedColumn) int { return numeric(a.ordinal, b.ordinal) })
 	slices.SortFunc(d.keys, func(a, b describedPart) int { return cmp.Or(cmp.Compare(a.index, b.index), numeric(a.seq, b.seq)) })
 	if d.ambiguous() {
 		if d.order, err = r.conn.indexOrder(name); err != nil {
-			return nil, "", r.tableFault(name, err)
+			return nil, r.tableFault(name, err)
 		}
 	}
-	return d, clock, nil
+	return d, nil
 }
 
 func (p describedPart) primary() bool { return p.index == "PRIMARY" }

@@ -41,8 +41,9 @@ func (r *reader) read(t *scanTable, c capture.Chunk, b *changelog.Batch) (chunkR
 			}
 			where = append(where, t.key.upTo(literals))
 		}
-		// On lines of its own, so that a comment at its end does no harm.
-		where = append(where, "(\n"+c.Where+"\n)")
+		// On lines of its own, so that a comment at its end does no harm; as an argument, so that parentheses which do not match
+		// are an error and no other condition.
+		where = append(where, "IF(\n"+c.Where+"\n,TRUE,FALSE)")
 		tail = t.key.orderBy()
 	}
 	got, err := r.rows(t, "SELECT "+t.list+t.from(where)+tail, c, b)

@@ -99,7 +99,7 @@ func (r *reader) scan(ctx context.Context, c capture.Chunk, b *changelog.Batch) 
 	}
 	name := tableName{c.Table.Schema, c.Table.Name}
 	how := r.unlocked
-	if seen.gtids == nil || r.tables[name] != nil && !r.tables[name].as.snapshots() {
+	if seen.gtids == nil || r.tables[name] != nil && !r.tables[name].snapshots() {
 		if how, err = r.withLock(ctx); err != nil {
 			return capture.Scanned{}, err
 		}
@@ -148,11 +148,11 @@ func (r *reader) frame(b *changelog.Batch, got chunkRows, end logPlace) {
 	b.Runs = append(b.Runs, changelog.Run{Table: got.table.table, Txn: len(b.Txns) - 1, From: to - got.rows, To: to, Pos: end.pos, File: file, Time: got.clock})
 }
 
-// table describes and locks the definition of a chunk's table until the end of the transaction, and checks that it still has
-// the key that the chunk goes by.
+// table holds the definition of a chunk's table until the end of the transaction, and checks that the table still has the key
+// that the chunk goes by.
 func (r *reader) table(c capture.Chunk) (*scanTable, int64, error) {
 	name := tableName{c.Table.Schema, c.Table.Name}
-	d, clock, err := r.describe(name)
+	clock, create, err := r.hold(name)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -161,8 +161,8 @@ func (r *reader) table(c capture.Chunk) (*scanTable, int64, error) {
 		return nil, 0, err
 	}
 	t := r.tables[name]
-	if t == nil || !t.as.equal(d) {
-		if t, err = r.newScanTable(name, d); err != nil {
+	if t == nil || t.create != create {
+		if t, err = r.newScanTable(name, create); err != nil {
 			return nil, 0, err
 		}
 		r.tables[name] = t
@@ -193,11 +193,11 @@ func (k *scanKey) has(columns []string) bool {
 // engineAllows refuses rows that may be visible before they are logged, unless they can be locked.
 func (r *reader) engineAllows(t *scanTable, locked bool) error {
 	switch {
-	case t.as.snapshots() || locked && !strings.EqualFold(t.as.engine, "ndbcluster"):
+	case t.snapshots() || locked && !strings.EqualFold(t.engine, "ndbcluster"):
 		return nil
 	case r.src.cfg.SnapshotLock && !locked:
 		return errNeedsLock
 	}
-	return fault.NewFinal(fault.SourceSettings, "reading "+t.name.String(), fmt.Errorf("its engine is %s, whose rows are visible before they are logged", t.as.engine),
+	return fault.NewFinal(fault.SourceSettings, "reading "+t.name.String(), fmt.Errorf("its engine is %s, whose rows are visible before they are logged", t.engine),
 		"Run ALTER TABLE … ENGINE=InnoDB; or set snapshot_lock: true, which locks the table against writing while a chunk of it is read; or leave it out of the snapshot.")
 }

@@ -10,10 +10,11 @@ import (
 	"cdcbridge/changelog"
 )
 
-// scanTable is a table as a reader selects from it. It is good as long as the catalogue describes the table in the same way.
+// scanTable is a table as a reader selects from it. It is good as long as the same statement would make the table.
 type scanTable struct {
 	name    tableName
-	as      *description
+	create  string
+	engine  string
 	table   *changelog.Table
 	columns []scanColumn
 	list    string // what is selected: one expression for each column
@@ -28,7 +29,11 @@ type scanColumn struct {
 }
 
 // newScanTable prepares a table. table comes from shapes, so that it is the log's when nothing has changed.
-func (r *reader) newScanTable(name tableName, d *description) (*scanTable, error) {
+func (r *reader) newScanTable(name tableName, create string) (*scanTable, error) {
+	d, err := r.describe(name)
+	if err != nil {
+		return nil, err
+	}
 	l, facts, err := d.layout(r.collations)
 	if err != nil {
 		return nil, fmt.Errorf("table %s: %w", name, err)
@@ -37,7 +42,7 @@ func (r *reader) newScanTable(name tableName, d *description) (*scanTable, error
 	if err != nil {
 		return nil, err
 	}
-	t := &scanTable{name: name, as: d, table: r.src.shapes.Intern(sh.table), columns: make([]scanColumn, len(sh.columns))}
+	t := &scanTable{name: name, create: create, engine: d.engine, table: r.src.shapes.Intern(sh.table), columns: make([]scanColumn, len(sh.columns))}
 	list := make([]string, len(sh.columns))
 	for i := range sh.columns {
 		c := &t.columns[i]

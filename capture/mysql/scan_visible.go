@@ -109,7 +109,7 @@ func (r *reader) locked(c capture.Chunk, b *changelog.Batch) (got chunkRows, end
 			return got, end, r.tableFault(t.name, err)
 		}
 	}
-	if t.as.snapshots() {
+	if t.snapshots() {
 		if err := r.unlock(t.name, since); err != nil {
 			return got, end, err
 		}
@@ -125,14 +125,14 @@ func (r *reader) locked(c capture.Chunk, b *changelog.Batch) (got chunkRows, end
 	if _, err := r.conn.query(commit); err != nil {
 		return got, end, err
 	}
-	if !t.as.snapshots() {
+	if !t.snapshots() {
 		err = r.unlock(t.name, since)
 	}
 	return got, end, err
 }
 
 // snapshots reports an engine whose reads show one moment, and rows not before they are logged.
-func (d *description) snapshots() bool { return strings.EqualFold(d.engine, "InnoDB") }
+func (t *scanTable) snapshots() bool { return strings.EqualFold(t.engine, "InnoDB") }
 
 // lockTable keeps writers away from a table and gives the end of the log at that moment.
 func (r *reader) lockTable(name tableName) (logPlace, error) {

@@ -1,0 +1,367 @@
+package mysqlsource
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"sort"
+	"strings"
+	"testing"
+	"time"
+
+	"cdcbridge/capture"
+	"cdcbridge/changelog"
+	"cdcbridge/integration/servers"
+	"cdcbridge/internal/fault"
+)
+
+// semisync makes the server hold every transaction between its log and everybody's eyes until a replica has it, of which
+// there is none. The function that it returns lets them go.
+func (b *bench) semisync() (release func()) {
+	b.t.Helper()
+	b.exec("INSTALL PLUGIN rpl_semi_sync_source SONAME 'semisync_source.so'", "SET GLOBAL rpl_semi_sync_source_timeout=600000", "SET GLOBAL rpl_semi_sync_source_wait_point=AFTER_SYNC", "SET GLOBAL rpl_semi_sync_source_enabled=ON")
+	released := false
+	release = func() {
+		if !released {
+			released = true
+			_, _ = b.db.Exec("SET GLOBAL rpl_semi_sync_source_enabled=OFF")
+		}
+	}
+	b.t.Cleanup(release)
+	return release
+}
+
+// background runs statements on one connection and tells when they are done.
+func (b *bench) background(statements ...string) chan error {
+	done := make(chan error, 1)
+	c, err := b.db.Conn(b.t.Context())
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	go func() {
+		var err error
+		for _, s := range statements {
+			if err == nil {
+				_, err = c.ExecContext(b.t.Context(), s)
+			}
+		}
+		_ = c.Close()
+		done <- err
+	}()
+	return done
+}
+
+// until waits for a condition.
+func until(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	for began := time.Now(); !ok(); time.Sleep(5 * time.Millisecond) {
+		if time.Since(began) > patience {
+			t.Fatal("no " + what)
+		}
+	}
+}
+
+func pending(t testing.TB, done chan error) {
+	t.Helper()
+	select {
+	case err := <-done:
+		t.Fatalf("the transaction is not held: %v", err)
+	case <-time.After(50 * time.Millisecond):
+	}
+}
+
+// scanOnce reads one chunk and gives its rows as text.
+func scanOnce(t testing.TB, r capture.Reader, c capture.Chunk) (string, capture.Scanned, error) {
+	t.Helper()
+	b := changelog.NewBatch()
+	defer b.Release()
+	got, err := r.Scan(t.Context(), c, b)
+	if err != nil && (len(b.Changes) > 0 || len(b.Runs) > 0 || len(b.Txns) > 0) {
+		t.Errorf("a chunk that failed has left %d changes", len(b.Changes))
+	}
+	var rows []string
+	for _, c := range b.Changes {
+		rows = append(rows, render(c.After))
+	}
+	return strings.Join(rows, " "), got, err
+}
+
+// TestScanHeld reads a table while a transaction that was streamed is not visible: the read is refused for as long, the
+// stream flows on, and a read that need not show the transaction has it before its end.
+func TestScanHeld(t *testing.T) {
+	b := newBench(t, servers.MySQLOptions{})
+	b.exec("CREATE TABLE t (id INT PRIMARY KEY, v INT)", "INSERT INTO t VALUES (1,1),(2,1)")
+	s := scan(t, b.config(), false)
+	r, table := s.reader(), s.table("t")
+	before := s.chunk(table)
+	next := nextGTID(b)
+	release := b.semisync()
+	done := b.background("UPDATE t SET v=2 WHERE id=1")
+	until(t, "held update", func() bool { return s.streamed() == 1 })
+	pending(t, done)
+	began := time.Now()
+	_, _, err := scanOnce(t, r, s.chunk(table))
+	var notYet capture.NotYet
+	if took := time.Since(began); !errors.As(err, &notYet) || !strings.HasSuffix(notYet.Why, fmt.Sprintf(":%d yet", next)) || took < 200*time.Millisecond || took > 2*time.Second {
+		t.Errorf("%v after %v, want NotYet with :%d", err, took, next)
+	}
+	rows, got, err := scanOnce(t, r, before)
+	if err != nil || rows != "1,1 2,1" || !got.Done {
+		t.Errorf("%q %+v %v", rows, got, err)
+	}
+	if place := endOfLog(t, b); got.End != place {
+		t.Errorf("the read says that it can have seen all up to %s, and the log ends at %s", got.End, place)
+	}
+	other := b.background("INSERT INTO t VALUES (3,3)")
+	until(t, "stream that flows on", func() bool { return s.streamed() == 2 })
+	s.watch(got.End)
+	pending(t, other)
+	if _, _, err := scanOnce(t, r, s.chunk(table)); !errors.As(err, &notYet) {
+		t.Error(err)
+	}
+	release()
+	if err := errors.Join(<-done, <-other); err != nil {
+		t.Fatal(err)
+	}
+	if rows, _, err = scanOnce(t, r, s.chunk(table)); err != nil || rows != "1,2 2,1 3,3" {
+		t.Errorf("%q %v", rows, err)
+	}
+}
+
+// TestScanHeldBriefly is the same on a server that has no such plugin here: it waits up to a second for more transactions
+// between writing one to its log, where all readers of the log see it, and committing it.
+func TestScanHeldBriefly(t *testing.T) {
+	b := newBench(t, servers.MySQLOptions{Version: "80"})
+	b.exec("CREATE TABLE t (id INT PRIMARY KEY, v INT)", "INSERT INTO t VALUES (1,1),(2,1)")
+	s := scan(t, b.config(), false)
+	r, table := s.reader(), s.table("t")
+	b.session("XA START 'x'", "UPDATE t SET v=100 WHERE id=2", "XA END 'x'", "XA PREPARE 'x'")
+	b.exec("SET GLOBAL binlog_group_commit_sync_delay=1000000")
+	held, streamed := 0, s.streamed()
+	write := func(statement, old, now string) {
+		t.Helper()
+		done := b.background(statement)
+		streamed++
+		until(t, "held transaction", func() bool { return s.streamed() == streamed })
+		for {
+			seen := s.chunk(table)
+			if rows, _, err := scanOnce(t, r, seen); err == nil {
+				if rows != now {
+					t.Errorf("after %s: %q, want %q", statement, rows, now)
+				}
+				break
+			} else if !errors.As(err, new(capture.NotYet)) {
+				t.Fatal(err)
+			}
+			held++
+			seen.Seen = changelog.Position(fmt.Sprintf(`{"v":1,"server":%q,"gtids":""}`, b.query("SELECT @@server_uuid")))
+			if rows, _, err := scanOnce(t, r, seen); err != nil || rows != old && rows != now {
+				t.Errorf("while it is held: %q %v", rows, err)
+			}
+		}
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("UPDATE t SET v=2 WHERE id=1", "1,1 2,1", "1,2 2,1")
+	write("XA COMMIT 'x'", "1,2 2,1", "1,2 2,100")
+	write("INSERT INTO t VALUES (3,3)", "1,2 2,100", "1,2 2,100 3,3")
+	if held < 3 {
+		t.Errorf("reads were refused %d times", held)
+	}
+}
+
+// endOfLog is where the server's log ends, as a place.
+func endOfLog(t testing.TB, b *bench) capture.Place {
+	t.Helper()
+	statement := "SHOW BINARY LOG STATUS"
+	if b.query("SELECT VERSION()") < "8.2" {
+		statement = "SHOW MASTER STATUS"
+	}
+	var file, doDB, ignoreDB, gtids string
+	var pos uint64
+	if err := b.db.QueryRowContext(t.Context(), statement).Scan(&file, &pos, &doDB, &ignoreDB, &gtids); err != nil {
+		t.Fatal(err)
+	}
+	return capture.Place(file + ":" + itoa(pos))
+}
+
+// TestScanXA reads a table while an XA transaction is prepared: its rows are in the log, have a GTID that is executed, and
+// nobody sees them. They are a matter of the XA COMMIT, which can be held in its turn.
+func TestScanXA(t *testing.T) {
+	b := newBench(t, servers.MySQLOptions{})
+	b.exec("CREATE TABLE t (id INT PRIMARY KEY, v INT)", "INSERT INTO t VALUES (1,1),(2,1)")
+	s := scan(t, b.config(), false)
+	r, table := s.reader(), s.table("t")
+	b.session("XA START 'x'", "UPDATE t SET v=2 WHERE id=1", "XA END 'x'", "XA PREPARE 'x'")
+	b.exec("INSERT INTO t VALUES (3,1)")
+	s.watch(endOfLog(t, b))
+	if rows, _, err := scanOnce(t, r, s.chunk(table)); err != nil || rows != "1,1 2,1 3,1" || s.streamed() != 1 {
+		t.Errorf("prepared: %q %v, %d changes", rows, err, s.streamed())
+	}
+	release := b.semisync()
+	done := b.background("XA COMMIT 'x'")
+	until(t, "XA COMMIT in the stream", func() bool { return s.streamed() == 2 })
+	pending(t, done)
+	if _, _, err := scanOnce(t, r, s.chunk(table)); !errors.As(err, new(capture.NotYet)) {
+		t.Errorf("a held XA COMMIT: %v", err)
+	}
+	if got := b.query("SELECT v FROM t WHERE id=1"); got != "1" {
+		t.Errorf("a held XA COMMIT is visible: %s", got)
+	}
+	release()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if rows, _, err := scanOnce(t, r, s.chunk(table)); err != nil || rows != "1,2 2,1 3,1" {
+		t.Errorf("committed: %q %v", rows, err)
+	}
+}
+
+// TestScanLocked reads tables of a server without GTIDs: refused, or under a lock that waits for who writes.
+func TestScanLocked(t *testing.T) {
+	for _, v := range versions {
+		t.Run(v, func(t *testing.T) {
+			b := newBench(t, servers.MySQLOptions{Version: v, Extra: []string{"--gtid-mode=OFF", "--enforce-gtid-consistency=OFF"}})
+			b.exec("CREATE TABLE t (id INT PRIMARY KEY, v INT)", "INSERT INTO t VALUES (1,1),(2,1)", "CREATE TABLE m (id INT PRIMARY KEY, v INT) ENGINE=MyISAM", "INSERT INTO m VALUES (1,1),(2,1)")
+			s := scan(t, b.config(), false)
+			if _, err := s.src.Reader(t.Context()); !fault.IsFinal(err) || !strings.Contains(wantFault(t, err, fault.SourceSettings).Hint, "snapshot_lock: true") {
+				t.Errorf("without snapshot_lock: %v", err)
+			}
+			s.stop()
+			cfg := b.config()
+			cfg.SnapshotLock = true
+			s = scan(t, cfg, false)
+			r, table := s.reader(), s.table("t")
+			for _, name := range []string{"t", "m"} {
+				rows, got, err := scanOnce(t, r, s.chunk(s.table(name)))
+				if err != nil || rows != "1,1 2,1" || got.End != endOfLog(t, b) {
+					t.Errorf("%s: %q %+v %v", name, rows, got, err)
+				}
+			}
+			b.exec("UPDATE t SET v=7 WHERE id=1", "UPDATE m SET v=7 WHERE id=1") // nothing is locked any more
+			writer, err := b.db.Conn(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer writer.Close()
+			run := func(statement string) {
+				t.Helper()
+				if _, err := writer.ExecContext(t.Context(), statement); err != nil {
+					t.Fatal(err)
+				}
+			}
+			run("BEGIN")
+			run("UPDATE t SET v=8 WHERE id=1")
+			began := time.Now()
+			if _, _, err := scanOnce(t, r, s.chunk(table)); !errors.As(err, new(capture.NotYet)) || time.Since(began) > 3*time.Second {
+				t.Errorf("%v after %v", err, time.Since(began))
+			}
+			b.exec("UPDATE t SET v=9 WHERE id=2")
+			run("COMMIT")
+			if rows, _, err := scanOnce(t, r, s.chunk(table)); err != nil || rows != "1,8 2,9" {
+				t.Errorf("%q %v", rows, err)
+			}
+			if err := b.m.CreateUser(t.Context(), "few", "pw", "REPLICATION SLAVE ON *.*", "REPLICATION CLIENT ON *.*", "SELECT ON shop.*"); err != nil {
+				t.Fatal(err)
+			}
+			cfg.User, cfg.Password = "few", "pw"
+			few := scan(t, cfg, false)
+			_, _, err = scanOnce(t, few.reader(), few.chunk(table))
+			if f := wantFault(t, err, fault.Permission); !f.Final || !strings.Contains(f.Hint, "LOCK TABLES ON `shop`.*") {
+				t.Error(f)
+			}
+		})
+	}
+}
+
+// TestScanEngines refuses rows that can be visible before they are logged, unless they may be locked.
+func TestScanEngines(t *testing.T) {
+	b := newBench(t, servers.MySQLOptions{})
+	b.exec("CREATE TABLE m (id INT PRIMARY KEY, v INT) ENGINE=MyISAM", "INSERT INTO m VALUES (1,1),(2,1)")
+	cfg := b.config()
+	s := scan(t, cfg, false)
+	_, _, err := scanOnce(t, s.reader(), s.chunk(s.table("m")))
+	if f := wantFault(t, err, fault.SourceSettings); !f.Final || !strings.Contains(f.Error(), "MyISAM") {
+		t.Error(f)
+	}
+	s.stop()
+	cfg.SnapshotLock = true
+	s = scan(t, cfg, false)
+	r := s.reader()
+	for i := range 3 {
+		rows, got, err := scanOnce(t, r, s.chunk(s.table("m")))
+		if err != nil || rows != fmt.Sprintf("1,%d 2,1", 1+i) || got.End != endOfLog(t, b) || !got.Done {
+			t.Errorf("%q %+v %v", rows, got, err)
+		}
+		b.exec("UPDATE m SET v=v+1 WHERE id=1")
+		s.watch(endOfLog(t, b))
+	}
+}
+
+// TestScanWatch has places passed on an idle server, on a busy one, over rotations and after a reconnect, in the time that a
+// window may take.
+func TestScanWatch(t *testing.T) {
+	for _, v := range versions {
+		for _, gtid := range []string{"ON", "OFF"} {
+			t.Run(v+" gtid_mode="+gtid, func(t *testing.T) {
+				b := newBench(t, servers.MySQLOptions{Version: v, Extra: []string{"--gtid-mode=" + gtid, "--enforce-gtid-consistency=" + gtid}})
+				b.exec("CREATE TABLE t (id INT AUTO_INCREMENT PRIMARY KEY, v INT)", "CREATE DATABASE other", "CREATE TABLE other.x (id INT AUTO_INCREMENT PRIMARY KEY)")
+				cfg := b.config()
+				cfg.HeartbeatInterval = 30 * time.Second // no help from there
+				s := scan(t, cfg, false)
+				s.watch(endOfLog(t, b))
+				round := func(what string, most time.Duration, before func()) {
+					t.Helper()
+					var took []time.Duration
+					for range 15 {
+						before()
+						took = append(took, s.watch(endOfLog(t, b)))
+					}
+					sort.Slice(took, func(i, j int) bool { return took[i] < took[j] })
+					t.Logf("%s: median %v, most %v", what, took[7], took[14])
+					if took[7] > most {
+						t.Errorf("%s: %v", what, took)
+					}
+				}
+				round("idle", 50*time.Millisecond, func() { time.Sleep(20 * time.Millisecond) })
+				round("other tables", 50*time.Millisecond, func() { b.exec("INSERT INTO other.x VALUES ()") })
+				round("rotation", 100*time.Millisecond, func() { b.exec("FLUSH BINARY LOGS") })
+				old := endOfLog(t, b)
+				b.exec("FLUSH BINARY LOGS")
+				s.watch(old)
+				ctx, stop := context.WithCancel(t.Context())
+				busy := make(chan error, 1)
+				go func() { busy <- keepBusy(ctx, b.db) }()
+				round("busy", 200*time.Millisecond, func() { time.Sleep(10 * time.Millisecond) })
+				stop()
+				if err := <-busy; err != nil {
+					t.Error(err)
+				}
+				// What the position has is left out when the stream begins again, and only a heartbeat speaks of it.
+				b.exec("FLUSH BINARY LOGS", "INSERT INTO t (v) VALUES (1)", "INSERT INTO other.x VALUES ()")
+				end := endOfLog(t, b)
+				s.watch(end)
+				until(t, "position", func() bool {
+					return strings.Contains(string(s.position()), strings.TrimPrefix(string(end), "binlog.")[7:])
+				})
+				at := s.position()
+				s.stop()
+				again := scanFrom(t, b.config(), at, false)
+				if took := again.watch(end); took > 2*time.Second {
+					t.Errorf("after a reconnect: %v", took)
+				}
+			})
+		}
+	}
+}
+
+func keepBusy(ctx context.Context, db *sql.DB) error {
+	for ctx.Err() == nil {
+		if _, err := db.ExecContext(ctx, "INSERT INTO t (v) VALUES (1),(2),(3)"); err != nil && ctx.Err() == nil {
+			return err
+		}
+	}
+	return nil
+}
