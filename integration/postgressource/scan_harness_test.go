@@ -297,7 +297,6 @@ func dumpValue(v changelog.Value) string {
 	return fmt.Sprintf("%d/%d:%d:%d:%q", v.Kind(), v.Form(), v.Uint(), v.Int(), v.Bytes())
 }
 
-
 func publishedColumns(table string, columns ...string) postgres.Published {
 	return postgres.Published{Table: table, Columns: columns}
 }
