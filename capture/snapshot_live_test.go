@@ -25,7 +25,9 @@ func calmRun(t *testing.T, rows int) *modelRun {
 	return r
 }
 
-func calm(s *modelSource) { s.rows, s.fixed, s.lag, s.scanTime, s.estimate = 10, true, 0, 0, 100 }
+func calm(s *modelSource) {
+	s.rows, s.fixed, s.lag, s.scanTime, s.estimate, s.ahead = 10, true, 0, 0, 100, 0
+}
 
 // testLog passes the log on to the test.
 type testLog struct{ t *testing.T }

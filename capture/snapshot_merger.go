@@ -111,7 +111,7 @@ func (m *merger) pass(ctx context.Context, b *changelog.Batch) error {
 			w.passed = w.passed || w.scanned && slices.Contains(marks, string(w.got.End))
 		}
 	}
-	if b.Empty() && len(b.Next.State) == 0 && !b.Soon && m.leaving() != nil {
+	if len(b.Txns) == 0 && b.Empty() && len(b.Next.State) == 0 && !b.Soon && m.leaving() != nil {
 		b.Release() // the position leaves with the chunk
 		return nil
 	}

@@ -127,7 +127,7 @@ func (r *modelReader) read(ctx context.Context, c capture.Chunk, b *changelog.Ba
 	}
 	s.db.mu.Lock()
 	defer s.db.mu.Unlock()
-	got.End = capture.Place(strconv.Itoa(bound + s.dice(len(s.db.log)-bound+1)))
+	got.End = capture.Place(strconv.Itoa(bound + s.dice(len(s.db.log)+s.ahead-bound+1)))
 	return got, nil
 }
 

@@ -21,6 +21,7 @@ type modelTopics struct {
 	places map[string][]changelog.Snapshot // markers of each table but SnapshotRow, in order
 	all    []changelog.Snapshot            // of all tables but SnapshotRow
 	order  []string                        // tables in the order of their reads
+	heads  map[string]changelog.Snapshot   // marker of each table's very first row
 	shapes map[string]int                  // version of each table that the stream has come to; none: 1
 	state  map[string]string
 	pos    changelog.Position
@@ -38,6 +39,7 @@ func (s *modelTopics) clone() *modelTopics {
 		c.places[n] = slices.Clone(p)
 	}
 	c.all, c.order, c.state, c.shapes = slices.Clone(s.all), slices.Clone(s.order), maps.Clone(s.state), maps.Clone(s.shapes)
+	c.heads = maps.Clone(s.heads)
 	return &c
 }
 
@@ -59,7 +61,7 @@ type modelSink struct {
 }
 
 func newModelSink(t *testing.T, db *modelDB) *modelSink {
-	s := &modelTopics{state: map[string]string{}, shapes: map[string]int{}}
+	s := &modelTopics{state: map[string]string{}, shapes: map[string]int{}, heads: map[string]changelog.Snapshot{}}
 	return &modelSink{t: t, db: db, committed: s, open: s.clone()}
 }
 
@@ -269,6 +271,9 @@ func (s *modelSink) read(b *changelog.Batch, run *changelog.Run) {
 		s.t.Errorf("%s: rows of version %d are written when the stream is at version %d", n, run.Table.Version, v)
 	}
 	s.open.order = append(s.open.order, n)
+	if _, begun := s.open.heads[n]; !begun && run.Snapshot != changelog.SnapshotIncremental {
+		s.open.heads[n] = run.Snapshot
+	}
 	switch run.Snapshot {
 	case changelog.SnapshotRow, changelog.SnapshotIncremental:
 	default:

@@ -293,6 +293,13 @@ func (db *modelDB) note(kind changelog.NoteKind, name string) {
 	db.commit(x)
 }
 
+// beat commits a transaction without changes, as servers do for their own purposes and sources to move an idle log.
+func (db *modelDB) beat() {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	db.commit(&modelTxn{})
+}
+
 // rekey gives a table another key, and every row the same value in its column b. The log says nothing of it: to tell is the reads' task.
 func (db *modelDB) rekey(t *modelTable, key []string) {
 	db.mu.Lock()

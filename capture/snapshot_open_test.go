@@ -80,7 +80,7 @@ func TestLostPosition(t *testing.T) {
 			r.ask("1", start("even", "shop.ints"))
 			l.pass(time.Minute)
 			l.quit()
-			r.sink.put(changelog.State{Key: "model", Value: []byte("old")})
+			r.sink.put(changelog.State{Key: "model/old", Value: []byte("x")})
 			for i := range 200 {
 				r.db.insert("ints", modelKey{A: int64(1000 + i)}) // nobody will ever stream these
 			}
@@ -103,6 +103,9 @@ func TestLostPosition(t *testing.T) {
 			}
 			if len(r.sources) != 3 || r.sources[0].closes != 1 || !r.sources[1].started || r.sources[1].opens != 0 || r.sources[2].given != nil {
 				t.Errorf("%d sources", len(r.sources))
+			}
+			if _, left := r.sink.committed.state["model/old"]; left || r.sink.committed.state["model"] != "x" {
+				t.Errorf("the state is %v", r.sink.committed.state)
 			}
 			r.tune = tune
 			l = r.begin()

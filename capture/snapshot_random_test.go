@@ -58,6 +58,11 @@ func randomHistory(t *testing.T, seed uint64) {
 		t.Error("a request is left")
 	}
 	checkPlaces(t, r.sink.committed.all)
+	for n, head := range r.sink.committed.heads {
+		if head == changelog.SnapshotRow {
+			t.Errorf("%s: the first row is not marked", n)
+		}
+	}
 }
 
 // randomWriter hammers the tables for a while.

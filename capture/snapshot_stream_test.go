@@ -107,6 +107,32 @@ func TestReadsThatAreNotYetPossible(t *testing.T) {
 	})
 }
 
+// TestWaitingTablesKeepNobodyAway: however many tables wait for something of their own, the others are read.
+func TestWaitingTablesKeepNobodyAway(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		r := calmRun(t, 30)
+		for i := range 5 {
+			r.db.add(fmt.Sprintf("added%d", i), []string{"a"}, 5)
+		}
+		r.tune = func(s *modelSource) {
+			calm(s)
+			s.scan = func(c capture.Chunk) error {
+				if c.Table.Name != "ints" {
+					return capture.NotYet{Why: "a transaction began before the table was published"}
+				}
+				return nil
+			}
+		}
+		l := r.begin()
+		l.pass(10 * time.Second)
+		if s := l.status("ints"); s.Status != capture.SnapshotDone {
+			t.Errorf("the table is %+v", s)
+		}
+		l.quit()
+		r.wantReads("ints", 1, 1)
+	})
+}
+
 // TestSlowVisibilityIsNoStarvation: when every transaction is visible later than a read waits, and another one comes before that, the
 // table is read all the same.
 func TestSlowVisibilityIsNoStarvation(t *testing.T) {
@@ -247,6 +273,7 @@ func TestKeyChangesForGood(t *testing.T) {
 				if s.scans.Load() == 1 {
 					return nil
 				}
+				time.Sleep(100 * time.Millisecond) // the first chunk leaves
 				r.db.mu.Lock()
 				r.db.listErr = errors.New("too many connections")
 				r.db.mu.Unlock()
@@ -273,6 +300,7 @@ func TestBoundsComeTooLate(t *testing.T) {
 			s.estimate = 1_000_000
 			s.bounds = func() []capture.Cursor {
 				if !first {
+					time.Sleep(2 * time.Second)
 					return nil
 				}
 				first = false
