@@ -42,6 +42,9 @@ func (k *checker) Check(ctx context.Context) ([]capture.Finding, error) {
 		return append(out, more...), err
 	}
 	out.tables(facts, tables)
+	if k.env.Snapshot && !k.cfg.SnapshotLock {
+		out.snapshots(facts, tables)
+	}
 	if facts.logsCascades() {
 		return out, nil
 	}
@@ -125,6 +128,19 @@ func (fs *findings) tables(f *serverFacts, tables map[tableName]*tableFacts) {
 	}
 	if f.doDB+f.ignoreDB != "" {
 		fs.add(false, capture.Warning, "binlog_do_db, binlog_ignore_db", f.doDB+" / "+f.ignoreDB, "Some databases are not logged: tables made there later cannot be captured.")
+	}
+}
+
+// snapshots judges what reading the tables without locks would stop at.
+func (fs *findings) snapshots(f *serverFacts, tables map[tableName]*tableFacts) {
+	if !f.gtids() {
+		fs.add(false, capture.Problem, "snapshot", "gtid_mode is "+f.vars["gtid_mode"]+", and without GTIDs tables are read under locks only", "Set the server to gtid_mode=ON, set snapshot_lock: true, or set snapshot.mode: never.")
+	}
+	for _, name := range sortedNames(tables) {
+		if t := tables[name]; !strings.EqualFold(t.engine, "InnoDB") {
+			fs.add(false, capture.Problem, "snapshot of "+name.String(), "its engine is "+t.engine+", whose rows are visible before they are logged",
+				"Run ALTER TABLE … ENGINE=InnoDB, set snapshot_lock: true, or leave it out of the snapshot.")
+		}
 	}
 }
 

@@ -132,6 +132,7 @@ func (s *source) Reader(ctx context.Context) (capture.Reader, error) {
 		_ = c.raw.Close()
 		return nil, err
 	}
+	c.timeout = max(c.timeout, rowPatience) // a statement may look at many rows before it says a word
 	return r, nil
 }
 

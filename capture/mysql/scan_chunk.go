@@ -195,7 +195,7 @@ func conditionFault(c capture.Chunk, err error) error {
 		return err
 	}
 	switch errorCode(err) {
-	case 1052, 1054, 1064, 1149, 1222, 1241, 1242, 1247, 1267, 1270, 1271, 1305, 1318, 1411, 1525, 1582, 1630, 1690, 3141, 3143:
+	case 1046, 1052, 1054, 1064, 1149, 1222, 1241, 1242, 1247, 1267, 1270, 1271, 1305, 1318, 1411, 1525, 1582, 1630, 1690, 3141, 3143:
 		return fault.NewFinal(fault.Config, "reading "+c.Table.FullName()+" with a condition", err, fmt.Sprintf("Correct the condition: %s", abbreviate(c.Where, 200)))
 	}
 	return err

@@ -136,6 +136,10 @@ func (r *reader) withLock(ctx context.Context) (func(capture.Chunk, *changelog.B
 		if r.lock, err = r.src.scanConn(ctx); err != nil {
 			return nil, err
 		}
+		// With autocommit the lock is the server's alone. Without it InnoDB locks too, and waits for longer.
+		if _, err := r.lock.query("SET SESSION autocommit=1"); err != nil {
+			return nil, err
+		}
 	}
 	return r.locked, nil
 }

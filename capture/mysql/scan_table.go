@@ -28,12 +28,17 @@ type scanColumn struct {
 	part int // the column's place in the key, -1: not in it
 }
 
-// newScanTable prepares a table. table comes from shapes, so that it is the log's when nothing has changed.
+// newScanTable describes and prepares a table.
 func (r *reader) newScanTable(name tableName, create string) (*scanTable, error) {
 	d, err := r.describe(name)
 	if err != nil {
 		return nil, err
 	}
+	return r.prepare(name, create, d)
+}
+
+// prepare prepares a table. Its changelog.Table comes from shapes, so that it is the log's when nothing has changed.
+func (r *reader) prepare(name tableName, create string, d *description) (*scanTable, error) {
 	l, facts, err := d.layout(r.collations)
 	if err != nil {
 		return nil, fmt.Errorf("table %s: %w", name, err)

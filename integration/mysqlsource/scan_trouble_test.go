@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -126,19 +127,20 @@ func writesWait(t *testing.T, b *bench, s *scanning, r capture.Reader) {
 		}
 		read <- nil
 	}()
-	var most time.Duration
+	var took []time.Duration
 	for i := range 300 {
 		began := time.Now()
 		b.exec(fmt.Sprintf("UPDATE t SET v='new' WHERE id=%d", 1+i*331%100_000))
-		most = max(most, time.Since(began))
+		took = append(took, time.Since(began))
 	}
 	stop()
 	if err := <-read; err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("the slowest of 300 writes took %v", most)
-	if most > 500*time.Millisecond {
-		t.Errorf("a write took %v while rows were read", most)
+	slices.Sort(took)
+	t.Logf("of 300 writes half took %v, the slowest %v", took[150], took[299])
+	if took[150] > 50*time.Millisecond || took[299] > 2*time.Second {
+		t.Errorf("writes take %v, the slowest %v, while rows are read", took[150], took[299])
 	}
 }
 

@@ -300,6 +300,30 @@ func TestScanEngines(t *testing.T) {
 	}
 }
 
+// TestScanChecks: the preflight says what a snapshot would stop at, and only then.
+func TestScanChecks(t *testing.T) {
+	b := newBench(t, servers.MySQLOptions{Extra: []string{"--gtid-mode=OFF", "--enforce-gtid-consistency=OFF"}})
+	b.exec("CREATE TABLE m (id INT PRIMARY KEY) ENGINE=MyISAM", "CREATE TABLE t (id INT PRIMARY KEY)")
+	for _, tc := range []struct{ snapshot, lock, problems bool }{{false, false, false}, {true, true, false}, {true, false, true}} {
+		cfg := b.config()
+		cfg.SnapshotLock = tc.lock
+		found, err := cfg.Checker(capture.Env{Pipeline: "test", Snapshot: tc.snapshot}).Check(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var problems []string
+		for _, f := range found {
+			if f.Severity == capture.Problem {
+				problems = append(problems, f.Subject+": "+f.Remedy)
+			}
+		}
+		text := strings.Join(problems, "\n")
+		if tc.problems != (strings.Contains(text, "gtid_mode=ON") && strings.Contains(text, "snapshot of shop.m") && len(problems) == 2) || !tc.problems && len(problems) > 0 {
+			t.Errorf("%+v: %s", tc, text)
+		}
+	}
+}
+
 // TestScanWatch has places passed on an idle server, on a busy one, over rotations and after a reconnect, in the time that a
 // window may take.
 func TestScanWatch(t *testing.T) {
