@@ -35,6 +35,7 @@ func (m *merger) leave(ctx context.Context, w *window) error {
 	if ended {
 		t.rec.finish()
 		t.resume()
+		m.regroup()
 		m.publish()
 	}
 	entry, err := t.rec.entry(t.name)
@@ -124,5 +125,5 @@ func (m *merger) mark(w *window) {
 
 // unread reports that another table of the first snapshot is not at its end.
 func (m *merger) unread(t *snapshotTable) bool {
-	return slices.ContainsFunc(m.tables, func(o *snapshotTable) bool { return o != t && o.rec.active() && !o.rec.Incremental })
+	return slices.ContainsFunc(m.active, func(o *snapshotTable) bool { return o != t && !o.rec.Incremental })
 }

@@ -170,6 +170,7 @@ func (m *merger) obey(l listing) (count int, err error) {
 		}
 	}
 	byPriority(m.tables)
+	m.regroup()
 	return count, nil
 }
 

@@ -14,7 +14,7 @@ func (m *merger) dispatch() {
 			m.scan(w)
 		}
 	}
-	for class := m.tables; len(class) > 0; {
+	for class := m.active; len(class) > 0; {
 		n := slices.IndexFunc(class, func(t *snapshotTable) bool { return t.rule.Priority != class[0].rule.Priority })
 		if n < 0 {
 			n = len(class)
@@ -30,7 +30,7 @@ func (m *merger) dispatch() {
 
 // open opens windows on ranges of a table that have no more than depth of them.
 func (m *merger) open(t *snapshotTable, depth int, at time.Time) {
-	for m.busy < m.s.cfg.Readers && m.held() < 2*m.s.cfg.Readers && t.ready(at) {
+	for m.busy < m.s.cfg.Readers && m.loaded() < 2*m.s.cfg.Readers && t.ready(at) {
 		if t.rec.Ranges == nil && t.cutting == 0 {
 			m.cut(t)
 			continue
@@ -43,8 +43,8 @@ func (m *merger) open(t *snapshotTable, depth int, at time.Time) {
 	}
 }
 
-// held counts the windows that have rows or will have them soon: what bounds the memory.
-func (m *merger) held() (n int) {
+// loaded counts the windows that have rows or will have them soon: what bounds the memory.
+func (m *merger) loaded() (n int) {
 	for _, w := range m.windows {
 		if !w.again {
 			n++

@@ -47,6 +47,12 @@ func (m *merger) failed(r result) error {
 		t.outdated = true
 		m.s.list()
 		return nil
+	case fault.IsFinal(r.err) && t.rec.Incremental && !r.broken:
+		// Who has asked may have asked for something that cannot be; that is no reason to stop everything else.
+		m.s.log.Error("the snapshot of a table is cancelled", "table", t.name, "error", r.err)
+		m.end(t, SnapshotCancelled)
+		t.waits = r.err.Error()
+		return nil
 	case fault.IsFinal(r.err):
 		return r.err
 	}
@@ -65,5 +71,7 @@ func (m *merger) failed(r result) error {
 func (m *merger) end(t *snapshotTable, status SnapshotStatus) {
 	m.dropTable(t)
 	t.rec.end(status)
+	t.moved()
 	m.changed = append(m.changed, t)
+	m.regroup()
 }

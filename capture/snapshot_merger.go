@@ -22,6 +22,7 @@ type merger struct {
 	requests chan listing
 
 	tables  []*snapshotTable // those with the highest priority first
+	active  []*snapshotTable // of them those that have rows to be read; there may be very many others
 	windows []*window        // all of them, dropped ones left out
 	busy    int              // jobs under way
 	cuts    uint64           // jobs that looked for bounds
@@ -36,10 +37,22 @@ type merger struct {
 
 func newMerger(s *snapshotSource, out chan<- *changelog.Batch) *merger {
 	n := s.cfg.Readers
-	return &merger{
+	m := &merger{
 		s: s, src: s.below(), out: out, tables: s.tables, pos: s.start, between: !MidTransaction(s.start),
 		in: make(chan *changelog.Batch), ended: make(chan error, 1), jobs: make(chan job, n), results: make(chan result, n), requests: make(chan listing),
 		signals: newSignalReader(s.cfg.SignalTable),
+	}
+	m.regroup()
+	return m
+}
+
+// regroup finds the active tables anew. It is called wherever a table becomes one or ceases to be one.
+func (m *merger) regroup() {
+	m.active = nil
+	for _, t := range m.tables {
+		if t.rec.active() {
+			m.active = append(m.active, t)
+		}
 	}
 }
 
@@ -78,8 +91,7 @@ func (m *merger) run(ctx context.Context) error {
 
 // complete reports that a pipeline which is there to read tables has read them and has nothing else to do.
 func (m *merger) complete() bool {
-	return m.s.cfg.Mode == SnapshotOnly && m.between &&
-		!slices.ContainsFunc(m.tables, func(t *snapshotTable) bool { return t.rec.active() }) && !m.s.asked()
+	return m.s.cfg.Mode == SnapshotOnly && m.between && len(m.active) == 0 && !m.s.asked()
 }
 
 // Pauses of a merger to which nothing happens.
@@ -89,7 +101,7 @@ const (
 )
 
 func (m *merger) rest() time.Duration {
-	if slices.ContainsFunc(m.tables, func(t *snapshotTable) bool { return t.rec.wanted() }) {
+	if slices.ContainsFunc(m.active, func(t *snapshotTable) bool { return t.rec.wanted() }) {
 		return restReading
 	}
 	return restIdle
@@ -148,7 +160,7 @@ func takeMarks(b *changelog.Batch) []string {
 
 // advance does what can be done where the stream stands now.
 func (m *merger) advance(ctx context.Context) error {
-	if time.Since(m.shown) > 100*time.Millisecond {
+	if len(m.active) > 0 && time.Since(m.shown) > 100*time.Millisecond {
 		m.publish()
 	}
 	if !m.between {

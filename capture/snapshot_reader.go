@@ -34,6 +34,7 @@ type result struct {
 	got    Scanned
 	batch  *changelog.Batch // of a chunk that was read
 	err    error
+	broken bool // there was no connection
 }
 
 // snapshotReader does one job after the other over a connection of its own.
@@ -74,7 +75,7 @@ func (r *snapshotReader) do(ctx context.Context, j job) result {
 	res := result{job: j}
 	if r.reader == nil {
 		if r.reader, res.err = r.src.Reader(ctx); res.err != nil {
-			r.reader = nil
+			r.reader, res.broken = nil, true
 			return res
 		}
 	}

@@ -198,6 +198,34 @@ func TestReadersFail(t *testing.T) {
 	}
 }
 
+// TestRequestThatCannotBe: what the server refuses for good ends what was asked for, and nothing else.
+func TestRequestThatCannotBe(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		r := calmRun(t, 30)
+		r.tune = func(s *modelSource) {
+			calm(s)
+			s.scan = func(c capture.Chunk) error {
+				if c.Where != "" {
+					return fault.NewFinal(fault.Config, "reading", errors.New("unknown column"), "Correct the condition.")
+				}
+				return nil
+			}
+		}
+		l := r.begin()
+		l.pass(time.Second)
+		r.ask("1", start("colour = 5", "shop.ints"))
+		l.pass(time.Second)
+		if s := l.status("ints"); s.Status != capture.SnapshotCancelled || !strings.Contains(s.Waits, "unknown column") {
+			t.Errorf("the table is %+v", s)
+		}
+		l.quit()
+		if s := r.sink.status("ints"); s != capture.SnapshotCancelled {
+			t.Errorf("the table is %s", s)
+		}
+		r.wantReads("ints", 1, 1)
+	})
+}
+
 // TestTableGone: the snapshot of a table that was dropped ends, the others go on.
 func TestTableGone(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
