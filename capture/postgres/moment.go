@@ -17,7 +17,7 @@ type moment struct {
 	snap     snapshot
 	end      pglogrepl.LSN // everything that the transaction sees is in the log before it, if not yet on the disk
 	clock    int64         // the server's, microseconds since the Unix epoch
-	timeline uint32        // that the server writes on
+	timeline string        // that the server writes on
 	oid      uint32        // of the table
 	kind     byte          // pg_class.relkind
 	mark     string        // of all that the catalogue says of the table's rows and of how they are published: it is equal while that is
@@ -26,7 +26,7 @@ type moment struct {
 // momentSQL takes the moment of table $1; the publication is $2. The snapshot is the statement's, so the end of the log, which is
 // asked for within it, is a later one. A server in recovery refuses to say it.
 const momentSQL = `SELECT pg_current_snapshot(), pg_current_wal_insert_lsn(), (extract(epoch FROM statement_timestamp()) * 1000000)::bigint,
- left(pg_walfile_name(pg_current_wal_insert_lsn()), 8), c.oid, c.relkind, md5(ROW(c.oid, c.relkind, c.relpersistence, c.relreplident, c.relnamespace,
+ ` + timelineSQL + `, c.oid, c.relkind, md5(ROW(c.oid, c.relkind, c.relpersistence, c.relreplident, c.relnamespace,
  (SELECT array_agg(ROW(a.attnum, a.attname, a.atttypid, a.atttypmod, a.attcollation, a.attnotnull, a.attgenerated)::text ORDER BY a.attnum) FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
  (SELECT array_agg(ROW(i.indexrelid, i.indisprimary, i.indisunique, i.indimmediate, i.indisvalid, i.indisreplident, i.indkey, i.indclass, i.indcollation, i.indoption, i.indpred IS NULL, i.indexprs IS NULL)::text ORDER BY i.indexrelid)
   FROM pg_index i WHERE i.indrelid = c.oid),
@@ -34,6 +34,9 @@ const momentSQL = `SELECT pg_current_snapshot(), pg_current_wal_insert_lsn(), (e
   (SELECT array_agg(s::text ORDER BY s.oid) FROM pg_publication_namespace s WHERE s.pnpubid = p.oid))::text FROM pg_publication p WHERE p.pubname = $2),
  CASE WHEN c.relkind = 'p' THEN (SELECT array_agg(relid::oid ORDER BY relid::oid) FROM pg_partition_tree(c.oid)) END)::text)
 FROM pg_class c WHERE c.oid = $1::regclass`
+
+// timelineSQL is the timeline that the server writes on now. A server in recovery refuses.
+const timelineSQL = "left(pg_walfile_name(pg_current_wal_insert_lsn()), 8)"
 
 // momentName is the prepared statement of momentSQL.
 const momentName = "cdcbridge_moment"
@@ -73,7 +76,7 @@ func parseMoment(rows [][][]byte) (m moment, err error) {
 		return m, errors.New("no snapshot came")
 	}
 	r := rows[0]
-	m.kind, m.mark = r[5][0], string(r[6])
+	m.timeline, m.kind, m.mark = string(r[3]), r[5][0], string(r[6])
 	if m.snap, err = parseSnapshot(string(r[0])); err != nil {
 		return m, err
 	}
@@ -83,11 +86,6 @@ func parseMoment(rows [][][]byte) (m moment, err error) {
 	if m.clock, err = strconv.ParseInt(string(r[2]), 10, 64); err != nil {
 		return m, err
 	}
-	timeline, err := strconv.ParseUint(string(r[3]), 16, 32)
-	if err != nil {
-		return m, err
-	}
-	m.timeline = uint32(timeline)
 	m.oid, err = parseOID(string(r[4]))
 	return m, err
 }

@@ -76,8 +76,8 @@ type read struct {
 	era    uint64
 }
 
-// begin announces a read over c, on which no transaction is open.
-func (p *pending) begin(ctx context.Context, c *conn) (read, error) {
+// begin announces a read over c, on which no transaction is open and which must lead to that server.
+func (p *pending) begin(ctx context.Context, c *conn, server *serverFacts) (read, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !p.on.Load() {
@@ -87,7 +87,7 @@ func (p *pending) begin(ctx context.Context, c *conn) (read, error) {
 	if p.floor == 0 {
 		era := p.era
 		p.mu.Unlock()
-		own, err := c.ownTransaction(ctx)
+		own, err := c.ownTransaction(ctx, server)
 		p.mu.Lock()
 		if err != nil {
 			return read{}, err
@@ -112,9 +112,12 @@ func (p *pending) end(r read) {
 }
 
 // ownTransaction gives the number of a transaction that begins and ends here. It writes nothing.
-func (c *conn) ownTransaction(ctx context.Context) (uint64, error) {
-	rows, err := c.query(ctx, "BEGIN; SET LOCAL synchronous_commit = off; SELECT pg_current_xact_id()")
+func (c *conn) ownTransaction(ctx context.Context, server *serverFacts) (uint64, error) {
+	rows, err := c.query(ctx, "BEGIN; SET LOCAL synchronous_commit = off; SELECT pg_current_xact_id(), "+timelineSQL)
 	if err != nil {
+		return 0, err
+	}
+	if err := server.sameTimeline(rows[0][1]); err != nil {
 		return 0, err
 	}
 	xid, err := strconv.ParseUint(rows[0][0], 10, 64)

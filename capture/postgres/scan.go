@@ -3,7 +3,6 @@ package postgres
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 
@@ -44,18 +43,34 @@ const scanSession = "SET cursor_tuple_fraction = 0; SET jit = off; SET enable_se
 
 // Reader implements capture.Scanner.
 func (s *source) Reader(ctx context.Context) (capture.Reader, error) {
+	c, err := s.beside(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if _, err = c.query(ctx, scanSession); err != nil {
+		c.close()
+		return nil, err
+	}
+	return &reader{src: s, c: c, tables: map[string]*scanTable{}, paces: map[string]*pace{}}, nil
+}
+
+// beside opens a connection to the stream's server.
+func (s *source) beside(ctx context.Context) (*conn, error) {
 	c, err := connect(ctx, s.cfg, session{pipeline: s.env.Pipeline})
 	if err != nil {
 		return nil, err
 	}
 	if err = s.facts.sameServer(ctx, c); err == nil {
-		_, err = c.query(ctx, scanSession)
+		var rows [][]string
+		if rows, err = c.query(ctx, "SELECT "+timelineSQL); err == nil {
+			err = s.facts.sameTimeline(rows[0][0])
+		}
 	}
 	if err != nil {
 		c.close()
 		return nil, err
 	}
-	return &reader{src: s, c: c, tables: map[string]*scanTable{}, paces: map[string]*pace{}}, nil
+	return c, nil
 }
 
 // Close implements capture.Reader.
@@ -140,11 +155,11 @@ func (s *scan) attempt(ctx context.Context) (got capture.Scanned, err error) {
 		return got, err
 	}
 	if s.after == nil || s.after.Bound { // nothing was read here before
-		if oid, err = s.src.writers.look(limited, s.c, s.table, oid); err != nil {
+		if oid, err = s.src.writers.look(limited, s.c, s.src.facts, s.table, oid); err != nil {
 			return got, err
 		}
 	}
-	read, err := s.src.pending.begin(limited, s.c)
+	read, err := s.src.pending.begin(limited, s.c, s.src.facts)
 	if err != nil {
 		return got, err
 	}
@@ -218,9 +233,8 @@ func (s *scan) unlocked(ctx context.Context, err error) error {
 
 // judge makes sure that the moment is one of the stream's server and of the table that was looked at, and shows what it must.
 func (s *scan) judge(ctx context.Context, r read, m moment, oid uint32) error {
-	if m.timeline != s.src.facts.timeline {
-		return fault.New(fault.Unreachable, "comparing two connections", fmt.Errorf("they lead to timelines %d and %d", s.src.facts.timeline, m.timeline),
-			"A load balancer or a changed address stands before the servers: point host at the primary.")
+	if err := s.src.facts.sameTimeline(m.timeline); err != nil {
+		return err
 	}
 	if m.oid != oid {
 		delete(s.tables, s.table)

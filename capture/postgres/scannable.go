@@ -11,14 +11,11 @@ import (
 
 // Scannable implements capture.Scanner. It looks over a connection of its own.
 func (s *source) Scannable(ctx context.Context) ([]capture.ScanTable, error) {
-	c, err := connect(ctx, s.cfg, session{pipeline: s.env.Pipeline})
+	c, err := s.beside(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer c.close()
-	if err := s.facts.sameServer(ctx, c); err != nil {
-		return nil, err
-	}
 	cat := s.catalog()
 	cat.c = c
 	ts, err := cat.read(ctx)

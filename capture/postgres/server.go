@@ -91,6 +91,16 @@ func (f *serverFacts) sameServer(ctx context.Context, side *conn) error {
 	return nil
 }
 
+// sameTimeline makes sure that what a server says of its timeline, by timelineSQL, is the stream's. One that was promoted meanwhile has
+// another one.
+func (f *serverFacts) sameTimeline(said string) error {
+	if n, err := strconv.ParseUint(said, 16, 32); err != nil || uint32(n) != f.timeline {
+		return fault.New(fault.Unreachable, "comparing two connections", fmt.Errorf("they lead to timelines %d and %s", f.timeline, strings.TrimLeft(said, "0")),
+			"A load balancer or a changed address stands before the servers: point host at the primary.")
+	}
+	return nil
+}
+
 // integer is a setting as a number, fallback when it is missing.
 func (f *serverFacts) integer(name string, fallback int64) int64 {
 	n, err := strconv.ParseInt(f.settings[name], 10, 64)

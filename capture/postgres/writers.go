@@ -26,13 +26,13 @@ type writers struct {
 // when it is being prepared, which moves both. VACUUM, ANALYZE and CREATE INDEX CONCURRENTLY write no rows.
 const writersSQL = `WITH RECURSIVE held AS MATERIALIZED (SELECT * FROM pg_locks WHERE granted),
  tree(oid) AS (SELECT to_regclass($1)::oid UNION SELECT i.inhrelid FROM tree JOIN pg_inherits i ON i.inhparent = tree.oid JOIN pg_class p ON p.oid = i.inhrelid AND p.relispartition)
-SELECT c.oid, pg_current_snapshot(), coalesce((SELECT string_agg(DISTINCT t.transactionid::text, ',') FROM held l JOIN held t ON t.virtualtransaction = l.virtualtransaction
+SELECT c.oid, pg_current_snapshot(), ` + timelineSQL + `, coalesce((SELECT string_agg(DISTINCT t.transactionid::text, ',') FROM held l JOIN held t ON t.virtualtransaction = l.virtualtransaction
  WHERE l.locktype = 'relation' AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND l.mode IN ('RowExclusiveLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
  AND l.relation IN (SELECT oid FROM tree) AND t.locktype = 'transactionid' AND t.mode = 'ExclusiveLock'), '')
 FROM pg_class c WHERE c.oid = to_regclass($1)`
 
-// look makes sure that the writers of the table with that SQL name are known, and gives the table's oid.
-func (w *writers) look(ctx context.Context, c *conn, table string, oid uint32) (uint32, error) {
+// look makes sure that the writers of the table with that SQL name are known, and gives the table's oid. c must lead to that server.
+func (w *writers) look(ctx context.Context, c *conn, server *serverFacts, table string, oid uint32) (uint32, error) {
 	w.mu.Lock()
 	_, known := w.tables[oid]
 	w.mu.Unlock()
@@ -49,12 +49,15 @@ func (w *writers) look(ctx context.Context, c *conn, table string, oid uint32) (
 	if oid, err = parseOID(rows[0][0]); err != nil {
 		return 0, err
 	}
+	if err := server.sameTimeline(rows[0][2]); err != nil {
+		return 0, err
+	}
 	snap, err := parseSnapshot(rows[0][1])
 	if err != nil {
 		return 0, err
 	}
 	var xids []uint64
-	for _, text := range strings.FieldsFunc(rows[0][2], func(r rune) bool { return r == ',' }) {
+	for _, text := range strings.FieldsFunc(rows[0][3], func(r rune) bool { return r == ',' }) {
 		xid, err := strconv.ParseUint(text, 10, 32)
 		if err != nil {
 			return 0, fault.New(fault.Source, "reading the writers of a table", fmt.Errorf("%q is no transaction", text), "")

@@ -135,6 +135,9 @@ func (s *scanning) streamedAtLeast(n int) []streamed {
 // passed waits until the stream has passed a place, and says how long that took.
 func (s *scanning) passed(end capture.Place) time.Duration {
 	s.t.Helper()
+	s.mu.Lock()
+	delete(s.marks, string(end))
+	s.mu.Unlock()
 	began := time.Now()
 	s.src.Watch(end)
 	var at time.Time

@@ -26,10 +26,10 @@ func (b *bench) hold() (release func()) {
 	c := b.session()
 	b.in(c, "SET synchronous_commit = on")
 	for waits := false; !waits; {
-		done := make(chan error, 1)
+		done := make(chan struct{})
 		go func() {
-			_, err := c.ExecContext(context.Background(), "SELECT pg_logical_emit_message(true, 'probe', '')")
-			done <- err
+			defer close(done)
+			_, _ = c.ExecContext(context.Background(), "SELECT pg_logical_emit_message(true, 'probe', '')")
 		}()
 		select {
 		case <-done:
@@ -261,7 +261,9 @@ func TestScanBesideWorkingTransactions(t *testing.T) {
 		t.Errorf("it took %v", took)
 	}
 	b.exec("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'")
-	<-done
+	if err := <-done; err == nil {
+		t.Error("a session that was ended has slept on")
+	}
 }
 
 // TestScanWaitsForWriters: a transaction that wrote to a table before it was published and after has one of its rows in the stream
