@@ -3,6 +3,7 @@ package capture
 import (
 	"context"
 	"slices"
+	"time"
 
 	"cdcbridge/changelog"
 )
@@ -12,9 +13,10 @@ func (m *merger) leave(ctx context.Context, w *window) error {
 	t, b := w.table, w.batch
 	if len(b.Runs) > 0 && !t.touched.comparable(b.Runs[0].Table, w.from) {
 		m.dropFrom(w) // the key was changed between the read and the stream
-		t.held("its key has changed", restReading)
+		t.held("its key has changed", 5*time.Second)
 		return nil
 	}
+	t.moved()
 	size := b.Size()
 	m.keepUntouched(w)
 	marker := m.s.marker

@@ -45,6 +45,7 @@ func (m *merger) failed(r result) error {
 		t.resume()
 		m.changed = append(m.changed, t)
 		t.outdated = true
+		t.held("its key has changed", 5*time.Second)
 		m.s.list()
 		return nil
 	case fault.IsFinal(r.err) && t.rec.Incremental && !r.broken:

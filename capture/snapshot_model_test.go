@@ -96,6 +96,7 @@ type modelDB struct {
 	versions  uint64
 	slow      time.Duration // longest time until a transaction is visible
 	delay     time.Duration // what it is for each; 0: random
+	partial   int           // one of so many updates does not carry all; 0: none
 	listErr   error         // of Scannable
 	grown     chan struct{} // the log has grown; closed and replaced
 }
@@ -249,7 +250,7 @@ func (db *modelDB) change(t *modelTable, x *modelTxn) (modelChange, bool) {
 		}
 	default:
 		c.op = changelog.Update
-		if db.rnd.IntN(8) == 0 {
+		if db.partial > 0 && db.rnd.IntN(db.partial) == 0 {
 			c.partial, c.row.pad = true, before.pad
 		}
 	}

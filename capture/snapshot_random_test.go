@@ -39,6 +39,7 @@ func randomHistory(t *testing.T, seed uint64) {
 	r := newModelRun(t, seed)
 	randomTables(r)
 	r.db.slow = time.Duration(r.rnd.Int64N(int64(60 * time.Millisecond)))
+	r.db.partial = []int{0, 10, 2}[r.rnd.IntN(3)]
 	fails, dies := []int{0, 0, 5, 20}[r.rnd.IntN(4)], []int{0, 0, 40, 100}[r.rnd.IntN(4)]
 	r.tune = func(s *modelSource) { s.scanFails, s.streamFail = fails, dies }
 	var working sync.WaitGroup

@@ -317,6 +317,27 @@ func TestKeyChangesForGood(t *testing.T) {
 	})
 }
 
+// TestKeyChangesForEver: a table of which list and reads say different things costs little, and says what it waits for.
+func TestKeyChangesForEver(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		r := calmRun(t, 30)
+		r.log = nil
+		r.tune = func(s *modelSource) {
+			calm(s)
+			s.scan = func(capture.Chunk) error { return capture.ErrKeyChanged }
+		}
+		l := r.begin()
+		l.pass(10 * time.Minute)
+		if s := l.status("ints"); s.Waits != "its key has changed" {
+			t.Errorf("the table is %+v", s)
+		}
+		l.quit()
+		if n := r.newest().scans.Load(); n > 150 {
+			t.Errorf("%d scans in 10 minutes", n)
+		}
+	})
+}
+
 // TestBoundsComeTooLate: bounds that were looked for before a table was asked for anew are of no use.
 func TestBoundsComeTooLate(t *testing.T) {
 	inBubble(t, func(t *testing.T) {

@@ -123,7 +123,6 @@ func (m *merger) take(ctx context.Context, r result) error {
 	case w == nil:
 		t.cut(r.bounds)
 	default:
-		t.moved()
 		w.scanned, w.got, w.batch = true, r.got, r.batch
 		if r.got.Last != "" {
 			w.rng.next = r.got.Last
