@@ -130,7 +130,7 @@ func waitReads(t *testing.T, kafka *servers.Kafka, topic string, want int) {
 func TestSnapshotSteered(t *testing.T) {
 	kafka := servers.KafkaFor(t, servers.KafkaOptions{})
 	shelves(t, func(t *testing.T, s *shelf) {
-		const rows = 400_000
+		const rows = 150_000
 		name := "steered" + s.schema
 		s.table(t, "big", rows)
 		config := shelfConfig(kafka, s.pipeline(name, s.name("*"), "{chunk_bytes: 64KiB, readers: 1}"))

@@ -24,7 +24,14 @@ type shelf struct {
 	session string // of a writer's connection
 
 	// hold keeps transactions that are in the log from being visible, for a moment, again and again, until ctx ends.
-	hold func(ctx context.Context) error
+	hold        func(ctx context.Context) error
+	rekey       func(table string) string // makes id and v the primary key
+	killReaders func(t *testing.T) int    // kills connections that read tables now
+	// oldest is the age of the oldest transaction of a reader. Not to be asked again within 150 ms: MySQL would show its last answer.
+	oldest     func(ctx context.Context) (time.Duration, error)
+	poor       []string // makes a user that may replicate and not read
+	poorSource string   // source for that user
+
 	// lose makes the server forget the log that a stopped pipeline would go on from.
 	lose func(t *testing.T, pipeline string)
 }
@@ -96,6 +103,33 @@ func mysqlShelf(t *testing.T) *shelf {
 		}
 		return nil
 	}
+	s.rekey = func(table string) string {
+		return "ALTER TABLE " + table + " DROP PRIMARY KEY, ADD PRIMARY KEY (id, v)"
+	}
+	s.killReaders = func(t *testing.T) (n int) {
+		rows, err := db.QueryContext(t.Context(), "SELECT id FROM information_schema.processlist WHERE info LIKE 'SELECT%shelf%killed%' AND id <> CONNECTION_ID()")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var id int64
+			if err := rows.Scan(&id); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := db.ExecContext(t.Context(), fmt.Sprintf("KILL %d", id)); err == nil {
+				n++
+			}
+		}
+		return n
+	}
+	s.oldest = func(ctx context.Context) (time.Duration, error) {
+		var seconds float64
+		err := db.QueryRowContext(ctx, "SELECT COALESCE(MAX(TIMESTAMPDIFF(MICROSECOND, trx_started, SYSDATE(6))), 0) / 1e6 FROM information_schema.innodb_trx").Scan(&seconds)
+		return time.Duration(seconds * float64(time.Second)), err
+	}
+	s.poor = []string{"CREATE USER poor IDENTIFIED BY 'secret'", "GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO poor", "GRANT INSERT ON shelf.* TO poor"}
+	s.poorSource = fmt.Sprintf("type: mysql, host: %s, port: %d, user: poor, password: secret", my.Host(), my.Port())
 	s.lose = func(t *testing.T, _ string) {
 		s.exec(t, "FLUSH BINARY LOGS", "PURGE BINARY LOGS BEFORE DATE_ADD(NOW(), INTERVAL 1 DAY)")
 	}
@@ -133,6 +167,23 @@ func postgresShelf(t *testing.T) *shelf {
 		}
 		return err
 	}
+	s.rekey = func(table string) string {
+		return "ALTER TABLE " + table + " DROP CONSTRAINT rekeyed_pkey, ADD PRIMARY KEY (id, v)"
+	}
+	s.killReaders = func(t *testing.T) (n int) {
+		err := db.QueryRowContext(t.Context(), "SELECT count(*) FROM (SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%killed%' AND state <> 'idle' AND backend_type = 'client backend' AND pid <> pg_backend_pid()) k").Scan(&n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	s.oldest = func(ctx context.Context) (time.Duration, error) {
+		var seconds float64
+		err := db.QueryRowContext(ctx, "SELECT coalesce(max(extract(epoch FROM clock_timestamp() - xact_start)), 0) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid() AND query LIKE '%big%'").Scan(&seconds)
+		return time.Duration(seconds * float64(time.Second)), err
+	}
+	s.poor = []string{"CREATE ROLE poor LOGIN REPLICATION PASSWORD 'secret'", "CREATE PUBLICATION poor FOR TABLE a WITH (publish_via_partition_root = true)", "SELECT pg_create_logical_replication_slot('poor', 'pgoutput')"}
+	s.poorSource = fmt.Sprintf("type: postgres, host: %s, port: %d, database: shelf, user: poor, password: secret, create: none, publication: poor, slot: poor", pg.Host(), pg.Port())
 	s.lose = func(t *testing.T, pipeline string) {
 		b := &bench{database: &postgresDatabase{pg, db, "shelf"}, conn: db}
 		dropSlot(t, b, "cdcbridge_"+strings.ReplaceAll(pipeline, "-", "_"))
