@@ -37,6 +37,7 @@ type pending struct {
 	commits  []pendingCommit
 	harmless map[uint64]bool   // below the floor, and certain not to have been in the log
 	doing    map[uint64]string // below the floor: since when its session does what it did at the last look
+	working  map[uint64]uint64 // below the floor: the last ticket when a look found it in the middle of something
 	tickets  uint64            // of reads, counted
 	reads    map[uint64]bool   // the reads that are under way, by their tickets
 }
@@ -67,7 +68,7 @@ func (p *pending) streamed(xid uint32, end pglogrepl.LSN) {
 
 func (p *pending) restart() {
 	p.era++
-	p.floor, p.commits, p.harmless, p.doing = 0, nil, map[uint64]bool{}, map[uint64]string{}
+	p.floor, p.commits, p.harmless, p.doing, p.working = 0, nil, map[uint64]bool{}, map[uint64]string{}, map[uint64]uint64{}
 }
 
 // read is one read of a table, from before its snapshot is taken.
@@ -158,6 +159,9 @@ func (p *pending) hidden(r read, snap snapshot, upTo pglogrepl.LSN) (xids []uint
 		}
 	}
 	for _, xid := range snap.running {
+		if at, was := p.working[xid]; was && r.ticket > at {
+			p.harmless[xid] = true // it is the transaction that was at work then
+		}
 		if xid < p.floor && !listed[xid] && !p.harmless[xid] {
 			xids = append(xids, xid)
 		}
@@ -179,6 +183,9 @@ func (p *pending) looked(r read, snap snapshot, l sessions) {
 		t := l.find(xid)
 		if t == nil {
 			continue
+		}
+		if t.client && slices.Contains(inTheMiddle, t.waits) {
+			p.working[xid] = p.tickets
 		}
 		switch before := p.doing[xid]; {
 		case t.harmless(l.committers):

@@ -72,6 +72,9 @@ func TestHarmless(t *testing.T) {
 	client := func(state, statement string) transactionFacts {
 		return transactionFacts{xid: 10, pid: "1", client: true, state: state, statement: statement}
 	}
+	at := func(waits string) transactionFacts {
+		return transactionFacts{xid: 10, pid: "1", client: true, state: "active", statement: "a", waits: waits}
+	}
 	for _, c := range []struct {
 		name string
 		want bool
@@ -88,6 +91,10 @@ func TestHarmless(t *testing.T) {
 		{"perhaps being committed", false, []sessions{{committers: true, transactions: []transactionFacts{{xid: 10, gid: "g"}}}}},
 		{"another database", true, []sessions{{committers: true, transactions: []transactionFacts{{xid: 10, gid: "g", elsewhere: true}}}}},
 		{"not found", false, []sessions{{}, {}}},
+		{"waits for the log", false, []sessions{{transactions: []transactionFacts{at("WALSync")}}}},
+		{"waits for a standby", false, []sessions{{transactions: []transactionFacts{at("SyncRep")}}}},
+		{"waits for a page, and is found again", true, []sessions{{transactions: []transactionFacts{at("DataFileRead")}}}},
+		{"waits for a lock, and is found again", true, []sessions{{transactions: []transactionFacts{at("transactionid")}}}},
 	} {
 		p := &pending{}
 		p.restart()
@@ -95,7 +102,10 @@ func TestHarmless(t *testing.T) {
 		for _, l := range c.look {
 			p.looked(read{1, p.era}, snap, l)
 		}
-		hidden, ok := p.hidden(read{1, p.era}, snap, 5)
+		if hidden, ok := p.hidden(read{p.tickets, p.era}, snap, 5); len(p.working) > 0 && (!ok || len(hidden) == 0) {
+			t.Errorf("%s: the read that has looked is taken for a later one: %v", c.name, hidden)
+		}
+		hidden, ok := p.hidden(read{p.tickets + 1, p.era}, snap, 5)
 		if !ok || (len(hidden) == 0) != c.want {
 			t.Errorf("%s: hidden are %v", c.name, hidden)
 		}

@@ -39,7 +39,7 @@ type reader struct {
 
 // scanSession makes the server read by the key's index: a cursor is planned for its first rows, and nothing that needs all
 // rows first is considered.
-const scanSession = "SET cursor_tuple_fraction = 0; SET jit = off; SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_sort = off; SET lock_timeout = 200"
+const scanSession = "SET cursor_tuple_fraction = 0; SET jit = off; SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_sort = off; SET lock_timeout = 200; SET idle_in_transaction_session_timeout = 30000"
 
 // Reader implements capture.Scanner.
 func (s *source) Reader(ctx context.Context) (capture.Reader, error) {

@@ -17,6 +17,8 @@ import (
 //     says that it works before it does, and a statement that ends a transaction takes its number away before the next one begins.
 //     Whether there is a transaction with that number is read after what the session does, so both are of one transaction: the
 //     read found the number before. Background workers that apply changes say less, and are waited for.
+//   - one that waited for something that no commit waits for, if a read that begins afterwards still finds it running. What a session
+//     waits for is read last of all, and only that read makes sure that it was not the next transaction's.
 //   - a prepared transaction, which stays listed as such until its COMMIT PREPARED is visible, when the look has found no session of
 //     its database that may have been executing one. Prepared transactions are listed after the look at the sessions: one that
 //     is still listed then would have had its session at work before.
@@ -42,6 +44,11 @@ type transactionFacts struct {
 	waits     string // what its session waits for within the server
 	elsewhere bool   // in another database
 }
+
+// inTheMiddle are things that a session waits for while it does something else than to commit. Between the record of a commit and the
+// moment when it is visible it waits for the log, for pg_xact, for standbys, and for the list of running transactions.
+var inTheMiddle = []string{"ClientRead", "PgSleep", "DataFileRead", "DataFileExtend", "BufFileRead", "BufFileWrite", "ExecuteGather", "ParallelFinish", "ParallelCreateIndexScan",
+	"relation", "transactionid", "tuple", "advisory"}
 
 const sessionsSQL = `SELECT coalesce(backend_xid::text, ''), pid, coalesce(backend_type = 'client backend', false), coalesce(state, ''), coalesce(query_start::text, ''),
  coalesce(xact_start::text, ''), coalesce(wait_event, ''), coalesce(datid <> d.oid, false),

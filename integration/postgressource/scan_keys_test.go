@@ -23,7 +23,8 @@ type scanKey struct {
 	sorts   bool   // within the rows of one value of the first column
 }
 
-const identityIndex = "CREATE UNIQUE INDEX k_index ON k (%s); ALTER TABLE k REPLICA IDENTITY USING INDEX k_index"
+// identityIndex and what follows have $ for the table.
+const identityIndex = "CREATE UNIQUE INDEX $_index ON $ (%s); ALTER TABLE $ REPLICA IDENTITY USING INDEX $_index"
 
 var scanKeys = []scanKey{
 	{name: "bigint", table: "a bigint PRIMARY KEY", columns: "a", value: "i * 7 - 5000", key: "a"},
@@ -58,9 +59,9 @@ var scanKeys = []scanKey{
 	{name: "extension", table: "a public.citext PRIMARY KEY", columns: "a", value: "(ARRAY['b', 'A', 'z', 'a', 'Z'])[1 + i % 5] || i", key: "a"},
 	{name: "extension and built-in", table: "a int, b public.citext, c int, PRIMARY KEY (a, b, c)", columns: "a, b, c", value: "i % 3, (ARRAY['b', 'A', 'z', 'a', 'Z'])[1 + i % 5] || i % 100, i", key: "a,b,c"},
 	{name: "odd names", table: `"A b" int, "c""d" int, PRIMARY KEY ("c""d", "A b")`, columns: `"A b", "c""d"`, value: "i, i % 4", key: `c"d,A b`},
-	{name: "whole rows logged", table: "a int, b int, PRIMARY KEY (b, a)", then: "ALTER TABLE k REPLICA IDENTITY FULL", columns: "a, b", value: "i, i % 4", key: "b,a"},
+	{name: "whole rows logged", table: "a int, b int, PRIMARY KEY (b, a)", then: "ALTER TABLE $ REPLICA IDENTITY FULL", columns: "a, b", value: "i, i % 4", key: "b,a"},
 	{name: "unique index of nullable columns", table: "a int PRIMARY KEY, b int UNIQUE", columns: "a, b", value: "i, NULLIF(i % 2 * i, 0)", key: "a"},
-	{name: "partitioned", table: "a int, b int, PRIMARY KEY (b, a)) PARTITION BY RANGE (a", then: "CREATE TABLE k1 PARTITION OF k FOR VALUES FROM (0) TO (700); CREATE TABLE k2 PARTITION OF k DEFAULT", columns: "a, b", value: "i, i % 4", key: "b,a"},
+	{name: "partitioned", table: "a int, b int, PRIMARY KEY (b, a)) PARTITION BY RANGE (a", then: "CREATE TABLE $_1 PARTITION OF $ FOR VALUES FROM (0) TO (700); CREATE TABLE $_2 PARTITION OF $ DEFAULT", columns: "a, b", value: "i, i % 4", key: "b,a"},
 }
 
 // TestKeysOfChunks reads tables by keys of every kind in small chunks: whatever orders the key, each row comes exactly once, by the
@@ -76,13 +77,14 @@ func TestKeysOfChunks(t *testing.T) {
 				"CREATE PUBLICATION "+publication+" FOR ALL TABLES WITH (publish_via_partition_root = true)")
 			s := startScanning(t, b.config(), "")
 			r := s.reader()
-			for _, k := range scanKeys {
-				b.exec("DROP TABLE IF EXISTS k", "CREATE TABLE k ("+k.table+")")
+			for i, k := range scanKeys {
+				name := fmt.Sprintf("k%d", i)
+				b.exec("CREATE TABLE " + name + " (" + k.table + ")")
 				if k.then != "" {
-					b.exec(k.then)
+					b.exec(strings.ReplaceAll(k.then, "$", name))
 				}
-				b.exec("ALTER TABLE k ADD filler text", fmt.Sprintf("INSERT INTO k (%s, filler) SELECT %s, repeat('x', 100) FROM generate_series(1, %d) i", k.columns, k.value, rows), "VACUUM ANALYZE k")
-				table := s.table("public.k")
+				b.exec("ALTER TABLE "+name+" ADD filler text", fmt.Sprintf("INSERT INTO %s (%s, filler) SELECT %s, repeat('x', 100) FROM generate_series(1, %d) i", name, k.columns, k.value, rows), "VACUUM ANALYZE "+name)
+				table := s.table("public." + name)
 				if got := strings.Join(table.Key, ","); got != k.key {
 					t.Errorf("%s: the key is %s", k.name, got)
 				}

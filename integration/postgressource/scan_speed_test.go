@@ -42,6 +42,9 @@ func BenchmarkScan(b *testing.B) {
 		return chunks
 	}
 	read()
+	began := time.Now()
+	bench.exec("COPY orders TO '/dev/null'")
+	copied := time.Since(began)
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	cpu := processor()
@@ -54,6 +57,7 @@ func BenchmarkScan(b *testing.B) {
 	runtime.ReadMemStats(&after)
 	n := float64(b.N) * rows
 	b.ReportMetric(n/b.Elapsed().Seconds(), "rows/s")
+	b.ReportMetric(rows/copied.Seconds(), "COPY-rows/s")
 	b.ReportMetric(float64((processor()-cpu).Nanoseconds())/n, "cpu-ns/row")
 	b.ReportMetric(float64(after.Mallocs-before.Mallocs)/n, "allocs/row")
 	b.ReportMetric(float64(chunks)/float64(b.N), "chunks/op")

@@ -223,7 +223,7 @@ func must[T any](v T, err error) func(t *testing.T) T {
 }
 
 // TestScanBesideWorkingTransactions: a statement that goes on for long may be one that ends its transaction; when another one has
-// begun it was not.
+// begun, or while it waits for what no commit waits for, it was not.
 func TestScanBesideWorkingTransactions(t *testing.T) {
 	b := local(t, "18")
 	b.exec("CREATE TABLE t (id int PRIMARY KEY, n int)", "INSERT INTO t SELECT i, 1 FROM generate_series(1, 10) i")
@@ -235,16 +235,19 @@ func TestScanBesideWorkingTransactions(t *testing.T) {
 	s.stop()
 	c := b.session()
 	b.in(c, "BEGIN", "UPDATE t SET n = 2 WHERE id = 9")
-	work := func(seconds string) chan error {
+	work := func(statement string) chan error {
 		done := make(chan error, 1)
 		go func() {
-			_, err := c.ExecContext(context.Background(), "SELECT pg_sleep("+seconds+")")
+			_, err := c.ExecContext(context.Background(), statement)
 			done <- err
 		}()
-		b.eventually("work", "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND query LIKE '%sleep("+seconds+")%'")
+		b.eventually("work", "SELECT count(*) > 0 FROM pg_stat_activity WHERE state = 'active' AND query = "+sqlText(statement))
 		return done
 	}
-	done := work("3")
+	loop := func(seconds int) string {
+		return fmt.Sprintf("DO $$ DECLARE until timestamptz = clock_timestamp() + interval '%d s'; BEGIN WHILE clock_timestamp() < until LOOP END LOOP; END $$", seconds)
+	}
+	done := work(loop(2))
 	s = startScanning(t, cfg, at)
 	r := s.reader()
 	chunk := capture.Chunk{Table: table, After: first.Last}
@@ -254,12 +257,27 @@ func TestScanBesideWorkingTransactions(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Fatal(err)
 	}
-	done = work("30")
-	began := time.Now()
-	s.mustScan(r, chunk)
-	if took := time.Since(began); took > 10*time.Second {
-		t.Errorf("it took %v", took)
+	within := func() {
+		t.Helper()
+		began := time.Now()
+		s.mustScan(r, chunk)
+		if took := time.Since(began); took > 10*time.Second {
+			t.Errorf("it took %v", took)
+		}
 	}
+	done = work(loop(4))
+	within()
+	at = s.position()
+	s.stop()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+
+	// What it waits for may tell as well.
+	done = work("SELECT pg_sleep(30)")
+	s = startScanning(t, cfg, at)
+	r = s.reader()
+	within()
 	b.exec("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'")
 	if err := <-done; err == nil {
 		t.Error("a session that was ended has slept on")
@@ -325,4 +343,26 @@ func TestScanWaitsForWriters(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestScanWithoutTheRightToLook: an account that may not see what other sessions do waits for them, and says what would help.
+func TestScanWithoutTheRightToLook(t *testing.T) {
+	b := local(t, "18")
+	b.exec("CREATE TABLE t (id int PRIMARY KEY, n int)", "CREATE TABLE other (id int)", "INSERT INTO t VALUES (1, 1)", "CREATE PUBLICATION "+publication+" FOR TABLE t WITH (publish_via_partition_root = true)",
+		"SELECT pg_create_logical_replication_slot('"+slot+"', 'pgoutput')")
+	if err := b.p.CreateUser(t.Context(), "shop", "cdc", "secret", "REPLICATION", "SELECT ON t"); err != nil {
+		t.Fatal(err)
+	}
+	cfg := b.config()
+	cfg.User, cfg.Password, cfg.Create, cfg.Tables = "cdc", "secret", "none", []string{"public.t"}
+	c := b.session()
+	b.in(c, "BEGIN", "INSERT INTO other VALUES (1)")
+	s := startScanning(t, cfg, "")
+	r := s.reader()
+	chunk := capture.Chunk{Table: s.table("public.t")}
+	if why := s.notYet(r, chunk); !strings.Contains(why, "pg_read_all_stats") || !strings.Contains(why, "pid ") {
+		t.Error(why)
+	}
+	b.exec("GRANT pg_read_all_stats TO cdc")
+	s.mustScan(s.reader(), chunk)
 }

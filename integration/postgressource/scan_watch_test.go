@@ -38,7 +38,7 @@ func TestWatch(t *testing.T) {
 					t.Errorf("%s: %v", what, took)
 				}
 			}
-			busy := func(what, statement string) {
+			busy := func(what, statement string, pause time.Duration) {
 				t.Helper()
 				stop := make(chan struct{})
 				var writers sync.WaitGroup
@@ -49,6 +49,7 @@ func TestWatch(t *testing.T) {
 							return
 						default:
 							b.exec(statement)
+							time.Sleep(pause)
 						}
 					}
 				})
@@ -57,9 +58,9 @@ func TestWatch(t *testing.T) {
 				writers.Wait()
 			}
 			measure("idle", 50*time.Millisecond)
-			busy("uncaptured changes", "INSERT INTO other (n) SELECT generate_series(1, 100)")
-			busy("small transactions", "INSERT INTO t (n) VALUES (1)")
-			busy("larger transactions", "INSERT INTO t (n) SELECT generate_series(1, 2000)")
+			busy("uncaptured changes", "INSERT INTO other (n) SELECT generate_series(1, 100)", 0)
+			busy("small transactions", "INSERT INTO t (n) VALUES (1)", 0)
+			busy("larger transactions", "INSERT INTO t (n) SELECT generate_series(1, 2000)", 100*time.Millisecond) // so that what reads the stream here keeps up
 			early := s.mustScan(r, capture.Chunk{Table: table}).End
 			b.exec("INSERT INTO t (n) VALUES (42)")
 			s.until("the last change", func() bool {
@@ -102,5 +103,34 @@ func TestWatch(t *testing.T) {
 			}
 			s.mu.Unlock()
 		})
+	}
+}
+
+// TestWatchBesideAStreamedTransaction: a transaction that is sent before it commits keeps no place waiting.
+func TestWatchBesideAStreamedTransaction(t *testing.T) {
+	b := newBench(t, servers.PostgresOptions{Settings: map[string]string{"logical_decoding_work_mem": "64kB"}})
+	b.exec("CREATE TABLE t (id int PRIMARY KEY, v text)")
+	cfg := b.config()
+	cfg.Streaming = true
+	s := startScanning(t, cfg, "")
+	r, table := s.reader(), s.table("public.t")
+	s.mustScan(r, capture.Chunk{Table: table}) // who writes when a table is first looked at is waited for
+	large := b.session()
+	b.in(large, "BEGIN", "INSERT INTO t SELECT i, repeat('x', 100) FROM generate_series(1, 20000) i")
+	b.eventually("the transaction is streamed", "SELECT stream_count > 0 FROM pg_stat_replication_slots")
+	for n := range 5 {
+		b.exec(fmt.Sprintf("INSERT INTO t VALUES (%d, 'y')", -n-1))
+		got := s.mustScan(r, capture.Chunk{Table: table})
+		if got.Rows != n+1 {
+			t.Errorf("%d rows", got.Rows)
+		}
+		if took := s.passed(got.End); took > time.Second {
+			t.Errorf("it took %v", took)
+		}
+	}
+	b.in(large, "COMMIT")
+	s.streamedAtLeast(20005)
+	if got := s.mustScan(r, capture.Chunk{Table: table}); got.Rows != 20005 {
+		t.Errorf("%d rows", got.Rows)
 	}
 }
