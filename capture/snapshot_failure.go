@@ -61,7 +61,12 @@ func (m *merger) failed(r result) error {
 		t.fails++
 	}
 	if t.fails >= maxFails {
-		return r.err
+		code := fault.CodeOf(r.err)
+		if code == "" {
+			code = fault.Source
+		}
+		return fault.New(code, "reading the snapshot of "+t.name, r.err,
+			"The server cannot read some of its rows: mend them, or have only the table's changes with skip: true under snapshot.tables, or end the snapshot with cdcbridge snapshot "+t.name+" --cancel.")
 	}
 	t.held(r.err.Error(), 5*time.Second)
 	m.s.log.Warn("reading a chunk failed, it is read again", "table", t.name, "error", r.err, "in", t.pause)
