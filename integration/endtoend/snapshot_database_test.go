@@ -138,7 +138,11 @@ func mysqlShelf(t *testing.T) *shelf {
 
 func postgresShelf(t *testing.T) *shelf {
 	t.Helper()
-	pg := servers.PostgresFor(t, servers.PostgresOptions{Settings: map[string]string{"max_replication_slots": "30", "max_wal_senders": "30", "synchronous_commit": "local"}})
+	return shelfOf(t, servers.PostgresFor(t, servers.PostgresOptions{Settings: map[string]string{"max_replication_slots": "30", "max_wal_senders": "30", "synchronous_commit": "local"}}))
+}
+
+func shelfOf(t *testing.T, pg *servers.Postgres) *shelf {
+	t.Helper()
 	db, err := pg.DB("shelf")
 	if err != nil {
 		t.Fatal(err)

@@ -1,9 +1,13 @@
 package endtoend
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -159,4 +163,37 @@ func TestSnapshotLocksNothing(t *testing.T) {
 		}
 		s.compare(t, kafka, name+".big", "big")
 	})
+}
+
+// TestSnapshotUnreadableRow meets rows that the server itself cannot read: the pipeline says which table it is and what to do.
+func TestSnapshotUnreadableRow(t *testing.T) {
+	kafka := servers.KafkaFor(t, servers.KafkaOptions{})
+	pg := servers.PostgresFor(t, servers.PostgresOptions{})
+	s := shelfOf(t, pg)
+	s.table(t, "broken", 5000)
+	var directory, path string
+	if err := s.db.QueryRowContext(t.Context(), "SELECT current_setting('data_directory'), pg_relation_filepath('broken')").Scan(&directory, &path); err != nil {
+		t.Fatal(err)
+	}
+	s.exec(t, "CHECKPOINT")
+	if err := pg.Shutdown(t.Context(), servers.Fast); err != nil {
+		t.Fatal(err)
+	}
+	file, err := os.OpenFile(filepath.Join(directory, path), os.O_WRONLY, 0)
+	if err == nil {
+		_, err = file.WriteAt(bytes.Repeat([]byte{0xaa}, 8192), 5*8192)
+		err = errors.Join(err, file.Close())
+	}
+	if err == nil {
+		err = pg.Start(t.Context())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := start(t, shelfConfig(kafka, s.pipeline("unreadable", "public.broken", "{}")))
+	p := waitState(t, d, 90*time.Second, "retrying", "failed")
+	if p.Code != "source" || !strings.Contains(p.Error, "public.broken") || !strings.Contains(p.Error, "invalid page") || !strings.Contains(p.Hint, "skip") {
+		t.Errorf("%+v", p)
+	}
+	stop(t, d)
 }
