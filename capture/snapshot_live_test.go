@@ -133,7 +133,12 @@ func (db *modelDB) insert(table string, keys ...modelKey) int {
 }
 
 // update commits one transaction that changes rows of a table in place.
-func (db *modelDB) update(table string, keys ...modelKey) {
+func (db *modelDB) update(table string, keys ...modelKey) { db.updateRows(table, false, keys) }
+
+// updatePartly does the same, and the log does not carry all of the rows.
+func (db *modelDB) updatePartly(table string, keys ...modelKey) { db.updateRows(table, true, keys) }
+
+func (db *modelDB) updateRows(table string, partial bool, keys []modelKey) {
 	db.mu.Lock()
 	defer db.mu.Unlock()
 	t := db.tables[table]
@@ -141,6 +146,9 @@ func (db *modelDB) update(table string, keys ...modelKey) {
 	for _, k := range keys {
 		db.versions++
 		c := modelChange{op: changelog.Update, table: table, shape: t.shape, old: k, key: k, before: t.head[k], row: modelRow{db.versions, db.pad()}, locks: []modelKey{k}}
+		if partial {
+			c.partial, c.row.pad = true, c.before.pad
+		}
 		t.locked[k]++
 		c.apply(t.head)
 		x.changes = append(x.changes, c)

@@ -67,6 +67,29 @@ func TestOnly(t *testing.T) {
 	})
 }
 
+// TestOnlyWaitsForWhatPauses: a table that pauses is not read.
+func TestOnlyWaitsForWhatPauses(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		r := calmRun(t, 30)
+		r.cfg.Mode = capture.SnapshotOnly
+		r.tune = slowly
+		l := r.begin()
+		r.ask("1", action(capture.SnapshotPause))
+		l.pass(time.Minute)
+		select {
+		case <-l.done:
+			t.Errorf("ended with %v", r.ended)
+		default:
+		}
+		r.ask("2", action(capture.SnapshotResume))
+		l.pass(time.Minute)
+		if err := l.end(); !errors.Is(err, capture.ErrComplete) {
+			t.Errorf("ended with %v", err)
+		}
+		r.wantReads("ints", 1, 1)
+	})
+}
+
 // TestLostPosition: a pipeline that may does without its position; what the source below knew of it is forgotten.
 func TestLostPosition(t *testing.T) {
 	for mode, want := range map[capture.SnapshotMode]fault.Code{capture.SnapshotWhenNeeded: "", capture.SnapshotInitial: fault.BinlogPurged} {

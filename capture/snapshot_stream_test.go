@@ -226,6 +226,35 @@ func TestRequestThatCannotBe(t *testing.T) {
 	})
 }
 
+// TestPartialChangesWithoutEnd: a row whose changes never carry all of it keeps its table waiting, and that costs little.
+func TestPartialChangesWithoutEnd(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		r := calmRun(t, 30)
+		r.tune = func(s *modelSource) { calm(s); s.lag = 20 * time.Millisecond }
+		hot := r.db.keys("ints")[0]
+		l := r.begin()
+		l.pass(time.Second)
+		var writing sync.WaitGroup
+		writing.Go(func() {
+			for range 20_000 {
+				r.db.updatePartly("ints", hot)
+				time.Sleep(time.Millisecond)
+			}
+		})
+		l.pass(time.Second)
+		before := r.newest().scans.Load()
+		r.ask("1", start("", "shop.ints"))
+		l.pass(18 * time.Second)
+		if s, n := l.status("ints"), r.newest().scans.Load()-before; s.Waits == "" || s.Rows > 0 || n > 60 {
+			t.Errorf("after %d scans the table is %+v", n, s)
+		}
+		writing.Wait()
+		l.pass(5 * time.Minute)
+		l.quit()
+		r.wantReads("ints", 2, 2)
+	})
+}
+
 // TestTableGone: the snapshot of a table that was dropped ends, the others go on.
 func TestTableGone(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
