@@ -48,6 +48,9 @@ func DefaultSnapshotConfig() SnapshotConfig {
 	return SnapshotConfig{Mode: SnapshotInitial, Readers: 2, ChunkTime: 200 * time.Millisecond, ChunkBytes: 4 << 20}
 }
 
+// Reads says that tables are read without anybody's asking.
+func (c SnapshotConfig) Reads() bool { return c.Mode != SnapshotNever }
+
 const (
 	maxReaders    = 64
 	minChunkBytes = 64 << 10

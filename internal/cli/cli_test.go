@@ -102,6 +102,9 @@ func TestValidatePrintsEveryFinding(t *testing.T) {
 	if code != exitConfig || v.OK || len(v.Findings) != 4 || v.Findings[2].Pipeline != "shop" {
 		t.Errorf("%d %+v", code, v)
 	}
+	if !checkedWith.Snapshot || checkedWith.Pipeline != "shop" {
+		t.Errorf("a pipeline that reads its tables is checked with %+v", checkedWith)
+	}
 }
 
 func TestValidateOffline(t *testing.T) {

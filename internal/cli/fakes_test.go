@@ -31,13 +31,19 @@ type fakeSource struct {
 	err      error
 }
 
-func (*fakeSource) Validate() []error                     { return nil }
-func (f *fakeSource) New(capture.Env) capture.Source      { return fakeStream{} }
-func (f *fakeSource) Checker(capture.Env) capture.Checker { return f }
+func (*fakeSource) Validate() []error                { return nil }
+func (f *fakeSource) New(capture.Env) capture.Source { return fakeStream{} }
+func (f *fakeSource) Checker(env capture.Env) capture.Checker {
+	checkedWith = env
+	return f
+}
 func (*fakeSource) Tables(context.Context) ([]changelog.Table, error) {
 	return []changelog.Table{{Database: "shop", Name: "orders", Columns: []changelog.Column{{Name: "id"}}, Key: []int{0}}}, nil
 }
 func (f *fakeSource) Check(context.Context) ([]capture.Finding, error) { return f.found, f.err }
+
+// checkedWith is what the last preflight was made with.
+var checkedWith capture.Env
 
 type fakeStream struct{}
 
