@@ -130,7 +130,6 @@ func TestWatchBesideAStreamedTransaction(t *testing.T) {
 	}
 	b.in(large, "COMMIT")
 	s.streamedAtLeast(20005)
-	if got := s.mustScan(r, capture.Chunk{Table: table}); got.Rows != 20005 {
-		t.Errorf("%d rows", got.Rows)
-	}
+	rows, _ := s.all(r, capture.Chunk{Table: table})
+	distinct(t, "all transactions", rows, 20005)
 }
