@@ -55,10 +55,10 @@ func (t ScanTable) FullName() string { return t.Schema + "." + t.Name }
 // for. After an error other than NotYet it can only be closed.
 type Reader interface {
 	// Bounds cuts a table into up to n ranges of about the same number of rows and gives the upper bound of each but the last.
-	// It is quick, or gives none.
+	// It is quick, or gives none. It fails with ErrTableGone when there is no such table.
 	Bounds(ctx context.Context, t ScanTable, n int) ([]Cursor, error)
 
-	// Scan appends a chunk's rows to b, in the order of the key: one Txn with Snapshot set, one Run, changes with Op Read. An empty
+	// Scan appends a chunk's rows to b, in the order of the key: one Txn with Snapshot, First and Last set, one Run, changes with Op Read. An empty
 	// chunk leaves b empty. It gives NotYet when the server does not show what the chunk must have seen, within a fraction of a
 	// second; b is then as it was.
 	Scan(ctx context.Context, c Chunk, b *changelog.Batch) (Scanned, error)

@@ -103,7 +103,7 @@ type TableSnapshot struct {
 	PerSecond float64        `json:"per_second"`      // rows, over the last seconds
 	Began     int64          `json:"began"`           // wall clock, microseconds since the Unix epoch; 0: not yet
 	Ended     int64          `json:"ended"`           // the same
-	Waits     string         `json:"waits,omitempty"` // what it waits for, for people; empty: for nothing
+	Waits     string         `json:"waits,omitempty"` // what it waits for, or why it was cancelled, for people; empty: nothing to say
 }
 
 // SnapshotStatus is where the snapshot of a table stands. It is part of checkpoints and of the /status document.

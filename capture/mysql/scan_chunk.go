@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"cdcbridge/capture"
@@ -96,15 +97,32 @@ func (t *scanTable) from(where []string) string {
 
 // nth gives the key of the nth row of a range, nil when it has fewer.
 func (r *reader) nth(t *scanTable, where []string, n int) ([][]byte, error) {
-	rows, err := r.conn.query("SELECT " + t.keyList + t.from(where) + t.key.orderBy() + " LIMIT " + strconv.Itoa(n-1) + ",1")
-	if err != nil || len(rows) == 0 {
+	rows, err := r.conn.query(t.nthSQL(where, n))
+	if err != nil || len(rows) == 0 || rows[0][0] != strconv.Itoa(n) {
 		return nil, err
 	}
-	key := make([][]byte, len(rows[0]))
-	for i, v := range rows[0] {
+	key := make([][]byte, len(t.key.parts))
+	for i, v := range rows[0][1:] {
 		key[i] = t.key.parts[i].text([]byte(v))
 	}
 	return key, nil
+}
+
+// nthSQL selects how many of the first n rows of a range there are, and the key of the last one. The index gives the keys, once;
+// they are turned round in memory to have the last one first.
+func (t *scanTable) nthSQL(where []string, n int) string {
+	var texts, values, names, back []string
+	for i, p := range t.key.parts {
+		text, value := "t"+strconv.Itoa(i), "v"+strconv.Itoa(i)
+		texts, values, names = append(texts, text), append(values, value), append(names, quoteName(p.name))
+		if !p.descending {
+			value += " DESC"
+		}
+		back = append(back, value)
+	}
+	shown := strings.Join(texts, ",")
+	return "WITH k (" + shown + "," + strings.Join(values, ",") + ") AS (SELECT " + t.keyList + "," + strings.Join(names, ",") + t.from(where) + t.key.orderBy() + " LIMIT " + strconv.Itoa(n) +
+		") SELECT (SELECT COUNT(*) FROM k)," + shown + " FROM k ORDER BY " + strings.Join(back, ",") + " LIMIT 1"
 }
 
 // resultRows is what became of the rows of a statement.

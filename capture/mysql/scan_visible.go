@@ -30,7 +30,7 @@ import (
 // nobody writes.
 
 const (
-	// visibleWait is how long one try waits for what was streamed to be visible. The next one is made with a newer position.
+	// visibleWait is how long one try waits for what was streamed to be visible. The next one waits for the same position.
 	visibleWait = 300 * time.Millisecond
 	commit      = "COMMIT AND NO CHAIN NO RELEASE"
 )

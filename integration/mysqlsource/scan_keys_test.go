@@ -207,7 +207,7 @@ func (c keyCase) test(t *testing.T, b *bench, s *scanning, reader capture.Reader
 // explainAll has the server explain every statement that read rows.
 func explainAll(t *testing.T, b *bench) {
 	t.Helper()
-	statements := b.list("SELECT DISTINCT CONVERT(argument USING utf8mb4) FROM mysql.general_log WHERE command_type='Query' AND argument LIKE 'SELECT %`shop`.%FORCE INDEX%'")
+	statements := b.list("SELECT DISTINCT CONVERT(argument USING utf8mb4) FROM mysql.general_log WHERE command_type='Query' AND (argument LIKE 'SELECT %`shop`.%FORCE INDEX%' OR argument LIKE 'WITH %`shop`.%FORCE INDEX%')")
 	if len(statements) < 1000 {
 		t.Fatalf("%d statements", len(statements))
 	}
