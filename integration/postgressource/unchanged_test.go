@@ -169,7 +169,7 @@ func TestUnchangedValueOfACommitThatIsHeldBack(t *testing.T) {
 // TestUnchangedValueOfACommitThatIsLost: with synchronous_commit=off readers see a commit that a crash takes back. A value of it
 // must not leave before it is durable.
 func TestUnchangedValueOfACommitThatIsLost(t *testing.T) {
-	b := newBench(t, servers.PostgresOptions{Durable: true, Settings: map[string]string{"wal_writer_delay": "10s", "wal_writer_flush_after": "0", "bgwriter_delay": "10s", "autovacuum": "off"}})
+	b := newBench(t, servers.PostgresOptions{Durable: true, Settings: map[string]string{"wal_writer_delay": "10s", "wal_writer_flush_after": "1GB", "bgwriter_delay": "10s", "autovacuum": "off"}})
 	b.exec("CREATE TABLE t (id int PRIMARY KEY, big text, n int); ALTER TABLE t ALTER big SET STORAGE EXTERNAL", "INSERT INTO t VALUES (1, "+large("a")+", 1)")
 	cfg := b.config()
 	at := b.begin(cfg)
