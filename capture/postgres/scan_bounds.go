@@ -20,8 +20,11 @@ func (r *reader) Bounds(ctx context.Context, t capture.ScanTable, n int) ([]capt
 	if err == nil {
 		return bounds, nil
 	}
+	if errors.Is(err, capture.ErrTableGone) || state(err) == undefinedTable {
+		return nil, capture.ErrTableGone
+	}
 	switch state(err) {
-	case lockNotAvailable, undefinedTable, "42501", "57014": // somebody alters it, it is gone, it must not be read, or that takes long
+	case lockNotAvailable, "42501", "57014": // somebody alters it, it must not be read, or that takes long
 		_, err = r.c.query(ctx, "ROLLBACK")
 		return nil, err
 	}
@@ -33,9 +36,6 @@ func (r *reader) bounds(ctx context.Context, st capture.ScanTable, n int) ([]cap
 	table := identifier(st.Schema) + "." + identifier(st.Name)
 	s := &scan{reader: r, table: table}
 	_, kind, err := s.find(ctx, r.tables[table])
-	if errors.Is(err, capture.ErrTableGone) {
-		return nil, nil
-	}
 	if err != nil {
 		return nil, err
 	}
@@ -56,7 +56,7 @@ func (r *reader) bounds(ctx context.Context, st capture.ScanTable, n int) ([]cap
 			values, err = r.c.histogram(ctx, st, t, n)
 		}
 	}
-	if err != nil && !errors.Is(err, capture.ErrTableGone) {
+	if err != nil {
 		return nil, err
 	}
 	if err := r.c.abandon(ctx); err != nil || len(values) == 0 {

@@ -297,6 +297,9 @@ func TestWhatEndsAScan(t *testing.T) {
 			same("not published", capture.ErrTableGone, goOn)
 			b.exec("DROP TABLE t")
 			same("dropped", capture.ErrTableGone, goOn)
+			if _, err := s.reader().Bounds(t.Context(), goOn.Table, 4); !errors.Is(err, capture.ErrTableGone) {
+				t.Errorf("bounds of a dropped table: %v", err)
+			}
 			b.exec("CREATE VIEW t AS SELECT 1 AS id", "GRANT SELECT ON t TO cdc")
 			same("a view", capture.ErrTableGone, goOn)
 			goOn.After = `{"of":`
