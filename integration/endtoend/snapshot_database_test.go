@@ -32,8 +32,8 @@ type shelf struct {
 	poor       []string // makes a user that may replicate and not read
 	poorSource string   // source for that user
 
-	// lose makes the server forget the log that a stopped pipeline would go on from.
-	lose func(t *testing.T, pipeline string)
+	// lose makes the server forget the log that a stopped pipeline would go on from; forget gives up what it keeps for the pipeline.
+	lose, forget func(t *testing.T, pipeline string)
 }
 
 func (s *shelf) name(table string) string { return s.schema + "." + table }
@@ -130,6 +130,7 @@ func mysqlShelf(t *testing.T) *shelf {
 	}
 	s.poor = []string{"CREATE USER poor IDENTIFIED BY 'secret'", "GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO poor", "GRANT INSERT ON shelf.* TO poor"}
 	s.poorSource = fmt.Sprintf("type: mysql, host: %s, port: %d, user: poor, password: secret", my.Host(), my.Port())
+	s.forget = func(*testing.T, string) {}
 	s.lose = func(t *testing.T, _ string) {
 		s.exec(t, "FLUSH BINARY LOGS", "PURGE BINARY LOGS BEFORE DATE_ADD(NOW(), INTERVAL 1 DAY)")
 	}
@@ -192,6 +193,7 @@ func shelfOf(t *testing.T, pg *servers.Postgres) *shelf {
 		b := &bench{database: &postgresDatabase{pg, db, "shelf"}, conn: db}
 		dropSlot(t, b, "cdcbridge_"+strings.ReplaceAll(pipeline, "-", "_"))
 	}
+	s.forget = s.lose
 	return s
 }
 

@@ -71,6 +71,7 @@ func TestSnapshotUnderLoad(t *testing.T) {
 				n, r := s.compare(t, kafka, t.Name()[len("TestSnapshotUnderLoad/"):]+name+"."+name, name)
 				rows, reads = rows+n, reads+r
 				s.exec(t, "DROP TABLE "+s.name(name))
+				s.forget(t, t.Name()[len("TestSnapshotUnderLoad/"):]+name)
 			}
 		}
 		t.Logf("%d seeds: %d rows, %d of them were read", seeds, rows, reads)

@@ -24,20 +24,17 @@ func TestSnapshotKilled(t *testing.T) {
 		s.table(t, "big", rows)
 		s.table(t, "other", 0)
 		name := "killed" + s.schema
-		// Small chunks, so that every kill meets many of them.
-		config := shelfConfig(kafka, s.pipeline(name, s.name("*"), "{chunk_bytes: "+longer("128KiB", "64KiB")+"}"))
-		inside := 0
+		// Small chunks, so that every life of the daemon reads many of them; and so few rows that there is something left for all lives.
+		config := shelfConfig(kafka, s.pipeline(name, s.name("*"), longer("{chunk_bytes: 128KiB}", "{chunk_bytes: 64KiB, readers: 1}")))
+		inside, read := 0, uint64(0)
 		for kill := range kills {
 			d := start(t, config)
-			time.Sleep(time.Duration(400+r.IntN(longer(700, 1500))) * time.Millisecond)
-			s.exec(t, fmt.Sprintf("INSERT INTO %s VALUES (%d, 0, 'meanwhile')", s.name("other"), kill))
-			if all, err := d.Status(t.Context()); err == nil && len(all) == 1 {
-				for _, table := range all[0].Snapshots {
-					if table.Table == s.name("big") && table.Status == "reading" && table.Rows > 0 {
-						inside++
-					}
-				}
+			reading := false
+			if read, reading = s.waitProgress(t, d, "big", read); reading {
+				inside++
 			}
+			s.exec(t, fmt.Sprintf("INSERT INTO %s VALUES (%d, 0, 'meanwhile')", s.name("other"), kill))
+			time.Sleep(time.Duration(r.IntN(longer(500, 60))) * time.Millisecond)
 			d.Kill()
 		}
 		d := start(t, config)
@@ -70,4 +67,30 @@ func TestSnapshotKilled(t *testing.T) {
 		s.compare(t, kafka, name+".other", "other")
 		evidence(t, began, map[string]any{"seed": seed, "kills": kills, "kills_while_reading": inside, "rows": rows, "checked": "each row is in the topic exactly once"})
 	})
+}
+
+// waitProgress waits until more rows of a table were read than before, or none is left. It reports whether the table is being read.
+func (s *shelf) waitProgress(t *testing.T, d *harness.Daemon, table string, before uint64) (rows uint64, reading bool) {
+	t.Helper()
+	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		all, err := d.Status(t.Context())
+		if err != nil || len(all) != 1 || all[0].State != "running" {
+			continue
+		}
+		done := true
+		for _, p := range all[0].Snapshots {
+			if p.Table != s.name(table) {
+				continue
+			}
+			done = p.Status == "done"
+			if p.Status == "reading" && p.Rows > before {
+				return p.Rows, true
+			}
+		}
+		if done {
+			return before, false
+		}
+	}
+	t.Fatalf("the table is not read\n%s", d.Log())
+	return 0, false
 }
