@@ -51,6 +51,20 @@ func DefaultSnapshotConfig() SnapshotConfig {
 // Reads says that tables are read without anybody's asking.
 func (c SnapshotConfig) Reads() bool { return c.Mode != SnapshotNever }
 
+// Unread names the tables that are not read even so.
+func (c SnapshotConfig) Unread() []string {
+	var names []string
+	if c.SignalTable != "" {
+		names = append(names, c.SignalTable)
+	}
+	for _, t := range c.Tables {
+		if t.Skip {
+			names = append(names, t.Name)
+		}
+	}
+	return names
+}
+
 const (
 	maxReaders    = 64
 	minChunkBytes = 64 << 10

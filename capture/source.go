@@ -137,7 +137,8 @@ type Config interface {
 type Env struct {
 	Pipeline string // the pipeline's name
 	Log      *slog.Logger
-	Snapshot bool // tables are read: a start that is not said is the end of the log
+	Snapshot bool     // tables are read: a start that is not said is the end of the log
+	Unread   []string // of those, the full names of the ones that are not read all the same
 }
 
 // Kind is one row of the wiring table: a name that the configuration's source.type can have.

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -55,7 +56,7 @@ func (l *look) run(ctx context.Context) (err error) {
 	}
 	l.found.settings(l.facts, l.cfg)
 	l.found.hazards(l.facts, l.cfg, as.application())
-	for _, part := range []func(context.Context) error{l.senders, l.slot, l.publication} {
+	for _, part := range []func(context.Context) error{l.senders, l.slot, l.publication, l.sessions} {
 		if err := part(ctx); err != nil {
 			if err := l.found.fault("look at the server", err); err != nil {
 				return err
@@ -264,8 +265,32 @@ func (l *look) rights(ts *tables, missing []*tableFacts) {
 		}
 	}
 	for _, f := range ts.all {
-		if !f.access.read {
-			l.found.warn("table "+f.full(), "the user may not read it", "Run GRANT SELECT ON "+f.sql()+" TO "+identifier(l.cfg.User)+", and USAGE on its schema: values that the log leaves out are read from the table.")
+		grant := "Run GRANT SELECT ON " + f.sql() + " TO " + identifier(l.cfg.User) + ", and USAGE on its schema"
+		switch {
+		case f.access.read:
+		case l.env.Snapshot && !slices.Contains(l.env.Unread, f.full()):
+			l.found.bad(fault.Permission, "table "+f.full(), "the user may not read it", grant+"; or list it under snapshot.tables with skip: true.")
+		default:
+			l.found.warn("table "+f.full(), "the user may not read it", grant+": values that the log leaves out are read from the table.")
 		}
 	}
+}
+
+// sessions looks whether what others do can be seen. A read must show all that was streamed, also before a restart; which of the
+// open transactions were streamed already can be told by what their sessions do.
+func (l *look) sessions(ctx context.Context) error {
+	if !l.env.Snapshot {
+		return nil
+	}
+	const role = "pg_read_all_stats"
+	rows, err := l.c.query(ctx, "SELECT pg_has_role('"+role+"', 'USAGE')")
+	if err != nil {
+		return err
+	}
+	if rows[0][0] != "t" {
+		l.found.warn(role, "the user does not have it", "Run GRANT "+role+" TO "+identifier(l.cfg.User)+": without it a snapshot begins, and goes on after a restart, only when every transaction has ended that was open then.")
+		return nil
+	}
+	l.found.ok(role, "the user has it")
+	return nil
 }

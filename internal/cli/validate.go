@@ -92,7 +92,7 @@ func check(ctx context.Context, p *config.Pipeline) []finding {
 			fs = append(fs, finding{Pipeline: p.Spec.Name, Finding: f})
 		}
 	}
-	checker := p.Spec.Source.Checker(capture.Env{Pipeline: p.Spec.Name, Log: slog.New(slog.DiscardHandler), Snapshot: p.Spec.Snapshot.Reads()})
+	checker := p.Spec.Source.Checker(capture.Env{Pipeline: p.Spec.Name, Log: slog.New(slog.DiscardHandler), Snapshot: p.Spec.Snapshot.Reads(), Unread: p.Spec.Snapshot.Unread()})
 	found, err := checker.Check(ctx)
 	add(p.SourceType, found, err)
 	var tables []changelog.Table

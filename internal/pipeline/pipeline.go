@@ -67,7 +67,7 @@ func (p *Pipeline) Run(ctx context.Context, stop <-chan struct{}) (err error) {
 
 // newSource makes the source, with snapshots when it can read its tables.
 func (p *Pipeline) newSource() capture.Source {
-	env := capture.Env{Pipeline: p.spec.Name, Log: p.env.Log, Snapshot: p.spec.Snapshot.Reads()}
+	env := capture.Env{Pipeline: p.spec.Name, Log: p.env.Log, Snapshot: p.spec.Snapshot.Reads(), Unread: p.spec.Snapshot.Unread()}
 	source := p.spec.Source.New(env)
 	if _, ok := source.(capture.Scanner); !ok {
 		return source
