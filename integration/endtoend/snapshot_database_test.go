@@ -38,11 +38,11 @@ type shelf struct {
 
 func (s *shelf) name(table string) string { return s.schema + "." + table }
 
-// taken reports a key that is there already.
-func taken(err error) bool {
+// lostRace reports what random writers do to each other: a key that is there already, a deadlock.
+func lostRace(err error) bool {
 	var my *mysql.MySQLError
 	var pg *pgconn.PgError
-	return errors.As(err, &my) && my.Number == 1062 || errors.As(err, &pg) && pg.Code == "23505"
+	return errors.As(err, &my) && (my.Number == 1062 || my.Number == 1213 || my.Number == 1205) || errors.As(err, &pg) && (pg.Code == "23505" || pg.Code == "40P01")
 }
 
 func (s *shelf) exec(t *testing.T, statements ...string) {

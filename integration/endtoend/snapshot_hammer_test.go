@@ -102,7 +102,7 @@ func (s *shelf) hammer(ctx context.Context, t *testing.T, table string, writer i
 	version := 0
 	for ctx.Err() == nil {
 		err := s.strike(ctx, conn, s.name(table), writer, &version, r)
-		if err != nil && ctx.Err() == nil && !taken(err) {
+		if err != nil && ctx.Err() == nil && !lostRace(err) {
 			t.Error(err)
 			return
 		}
