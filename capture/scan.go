@@ -43,7 +43,7 @@ type Cursor string
 type ScanTable struct {
 	Schema string // the database on MySQL
 	Name   string
-	Key    []string // columns by which it is read in chunks, in the order of their index; empty: there is no such index
+	Key    []string // columns by which it is read in chunks, in the order of their index; empty: there is no such index, and it is read whole
 	Rows   int64    // the server's estimate; -1: unknown
 	Bytes  int64    // the same of its size
 }
@@ -61,6 +61,9 @@ type Reader interface {
 	// Scan appends a chunk's rows to b, in the order of the key: one Txn with Snapshot, First and Last set, one Run, changes with Op Read. An empty
 	// chunk leaves b empty. It gives NotYet when the server does not show what the chunk must have seen, within a fraction of a
 	// second; b is then as it was.
+	//
+	// A table with an empty Key is read whole, in any order: After and UpTo are empty, and so is Last. Time is then how long the read
+	// may take at most. Done says whether Bytes did suffice; if not, the rows that there are are of no use.
 	Scan(ctx context.Context, c Chunk, b *changelog.Batch) (Scanned, error)
 
 	Close()

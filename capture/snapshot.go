@@ -64,6 +64,9 @@ func (s *snapshotSource) Open(ctx context.Context, cp changelog.Checkpoint) (cha
 	src := s.use(s.make())
 	opened, err := src.Open(ctx, changelog.Checkpoint{Pos: cp.Pos, State: state.others})
 	if err != nil && s.cfg.Mode == SnapshotWhenNeeded && lost(err) {
+		if err := s.unrepeatable(state, err); err != nil {
+			return cp, err
+		}
 		s.log.Warn("the position is lost: the stream begins anew and every table is read again; rows that were deleted meanwhile stay in the topics", "error", err)
 		if src, err = s.startOver(ctx); err != nil {
 			return cp, err

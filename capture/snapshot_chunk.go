@@ -35,6 +35,10 @@ func (m *merger) leave(ctx context.Context, w *window) error {
 	m.remove(w)
 	ended := t.rec.complete()
 	if ended {
+		if t.keyless() && len(t.rec.Then) > 0 {
+			m.s.log.Error("a table cannot be read again", "table", t.name, "error", errNoKey, "hint", "Give it a primary key.")
+			t.rec.Then = nil
+		}
 		t.rec.finish()
 		t.resume()
 		m.regroup()

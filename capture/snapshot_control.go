@@ -120,9 +120,7 @@ func (s *snapshotSource) listed(ctx context.Context, src Scanner, l *listing) bo
 // apply does what a listing asks for, and writes that down together with the end of the request.
 func (m *merger) apply(ctx context.Context, l listing) error {
 	if l.listed {
-		if err := m.refresh(l.found); err != nil {
-			return err
-		}
+		m.refresh(l.found)
 	}
 	if l.entry.Key == "" {
 		return nil
@@ -174,27 +172,33 @@ func (m *merger) obey(l listing) (count int, err error) {
 	return count, nil
 }
 
-// refresh takes over what the tables whose keys have changed are now.
-func (m *merger) refresh(found []ScanTable) error {
+// refresh takes over what the tables whose keys have changed are now. One without key may have got one.
+func (m *merger) refresh(found []ScanTable) {
 	for _, t := range m.tables {
-		if !t.outdated {
+		if !t.outdated && !t.withheld() {
 			continue
 		}
 		i := slices.IndexFunc(found, func(f ScanTable) bool { return f.FullName() == t.name })
 		switch {
+		case i < 0 && !t.outdated: // who reads it will find out
 		case i < 0:
 			m.end(t, SnapshotGone)
-		case len(found[i].Key) > 0:
-			t.scan = found[i]
-		case t.rec.Incremental:
+		case len(found[i].Key) == 0 && t.rec.Incremental:
 			m.s.log.Error("the snapshot of a table is cancelled", "table", t.name, "error", errNoKey, "hint", "Give it a primary key.")
 			m.end(t, SnapshotCancelled)
+		case t.keyless() != (len(found[i].Key) == 0):
+			m.dropTable(t)
+			t.rec.restart()
+			t.resume()
+			t.rec.Keyless = len(found[i].Key) == 0
+			m.changed = append(m.changed, t)
+			t.scan = found[i]
 		default:
-			return noKey(t.name)
+			t.scan = found[i]
 		}
 		t.outdated = false
 	}
-	return nil
+	m.regroup()
 }
 
 // start has a table read from its beginning.

@@ -70,6 +70,9 @@ func (m *merger) openWindow(t *snapshotTable, r *tableRange) {
 		Table: t.scan, After: r.next, UpTo: t.rec.Ranges[r.index].UpTo, Where: t.rec.Where, Seen: m.pos,
 		Bytes: m.s.cfg.ChunkBytes, Time: m.s.cfg.ChunkTime,
 	}}
+	if t.keyless() {
+		w.chunk.Bytes, w.chunk.Time = pieceChunks*w.chunk.Bytes, pieceTime
+	}
 	r.windows = append(r.windows, w)
 	m.windows = append(m.windows, w)
 	if t.rec.Began == nil {

@@ -8,7 +8,7 @@ import (
 )
 
 const (
-	// quietWait is how long a table may wait for what a chunk must see before the log says so.
+	// quietWait is how long a table may wait for others before the log says so.
 	quietWait = 10 * time.Second
 	// maxFails is how often in a row the server may refuse to read a table before the attempt ends. A server that cannot be
 	// reached does not count: the stream will find that out by itself.
@@ -21,11 +21,7 @@ func (m *merger) failed(r result) error {
 	var notYet NotYet
 	if w != nil && errors.As(r.err, &notYet) {
 		w.again = true
-		t.held(notYet.Why, 250*time.Millisecond)
-		if !t.warned && time.Since(t.since) > quietWait {
-			t.warned = true
-			m.s.log.Warn("the snapshot of a table waits", "table", t.name, "because", notYet.Why)
-		}
+		m.rest(t, notYet.Why, 250*time.Millisecond)
 		return nil
 	}
 	if w == nil {
@@ -71,6 +67,15 @@ func (m *merger) failed(r result) error {
 	t.held(r.err.Error(), 5*time.Second)
 	m.s.log.Warn("reading a chunk failed, it is read again", "table", t.name, "error", r.err, "in", t.pause)
 	return nil
+}
+
+// rest lets a table rest that waits for others, and says so when that takes long.
+func (m *merger) rest(t *snapshotTable, why string, longest time.Duration) {
+	t.held(why, longest)
+	if !t.warned && time.Since(t.since) > quietWait {
+		t.warned = true
+		m.s.log.Warn("the snapshot of a table waits", "table", t.name, "because", why)
+	}
 }
 
 // end stops the reading of a table for good.

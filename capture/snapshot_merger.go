@@ -21,12 +21,14 @@ type merger struct {
 	results  chan result
 	requests chan listing
 
-	tables  []*snapshotTable // those with the highest priority first
-	active  []*snapshotTable // of them those that have rows to be read; there may be very many others
-	windows []*window        // all of them, dropped ones left out
-	busy    int              // jobs under way
-	cuts    uint64           // jobs that looked for bounds
-	batches uint64           // passed on
+	tables  []*snapshotTable          // those with the highest priority first
+	active  []*snapshotTable          // of them those that have rows to be read; there may be very many others
+	holding bool                      // changes of some are withheld
+	holders map[*changelog.Table]bool // versions of tables that were looked at: whether their changes are withheld
+	windows []*window                 // all of them, dropped ones left out
+	busy    int                       // jobs under way
+	cuts    uint64                    // jobs that looked for bounds
+	batches uint64                    // passed on
 	pos     changelog.Position
 	between bool // pos is between two transactions
 	signals signalReader
@@ -46,16 +48,6 @@ func newMerger(s *snapshotSource, out chan<- *changelog.Batch) *merger {
 	return m
 }
 
-// regroup finds the active tables anew. It is called wherever a table becomes one or ceases to be one.
-func (m *merger) regroup() {
-	m.active = nil
-	for _, t := range m.tables {
-		if t.rec.active() {
-			m.active = append(m.active, t)
-		}
-	}
-}
-
 func (m *merger) run(ctx context.Context) error {
 	wake := time.NewTimer(0)
 	defer wake.Stop()
@@ -67,7 +59,7 @@ func (m *merger) run(ctx context.Context) error {
 			m.publish()
 			return ErrComplete
 		}
-		wake.Reset(m.rest())
+		wake.Reset(m.sleep())
 		select {
 		case b, ok := <-m.in:
 			if !ok {
@@ -100,7 +92,7 @@ const (
 	restIdle    = time.Second
 )
 
-func (m *merger) rest() time.Duration {
+func (m *merger) sleep() time.Duration {
 	if slices.ContainsFunc(m.active, func(t *snapshotTable) bool { return t.rec.wanted() }) {
 		return restReading
 	}
@@ -114,6 +106,9 @@ func (m *merger) pass(ctx context.Context, b *changelog.Batch) error {
 	marks := takeMarks(b)
 	signals := m.signals.take(b)
 	b.Next.State = append(b.Next.State, signals...)
+	if err := m.withhold(b); err != nil {
+		return err
+	}
 	m.pos, m.between = b.Next.Pos, !b.InTxn()
 	if len(b.Txns) == 0 {
 		m.between = !MidTransaction(b.Next.Pos) // only such a batch does not say it

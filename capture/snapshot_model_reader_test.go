@@ -161,7 +161,7 @@ func (r *modelReader) rows(c capture.Chunk, b *changelog.Batch) (got capture.Sca
 	if t.dropped {
 		return got, 0, fmt.Errorf("reading shop.%s: %w", t.name, capture.ErrTableGone)
 	}
-	if t.keyless || !slices.Equal(t.key, c.Table.Key) {
+	if !slices.Equal(t.logged(), c.Table.Key) {
 		return got, 0, fmt.Errorf("reading shop.%s: %w", t.name, capture.ErrKeyChanged)
 	}
 	var keys []modelKey
@@ -174,6 +174,9 @@ func (r *modelReader) rows(c capture.Chunk, b *changelog.Batch) (got capture.Sca
 	n := r.s.rows
 	if !r.s.fixed {
 		n = 1 + r.s.dice(n)
+	}
+	if t.keyless {
+		return r.whole(t, keys, b), db.newest, nil
 	}
 	got.Done = len(keys) < n || len(keys) == n && (r.s.fixed || r.s.dice(2) == 0)
 	keys = keys[:min(n, len(keys))]

@@ -20,6 +20,7 @@ type modelTopics struct {
 	reads  map[string]map[modelKey]int
 	places map[string][]changelog.Snapshot // markers of each table but SnapshotRow, in order
 	all    []changelog.Snapshot            // of all tables but SnapshotRow
+	bags   map[string]map[modelLine]int    // of tables without key
 	order  []string                        // tables in the order of their reads
 	heads  map[string]changelog.Snapshot   // marker of each table's very first row
 	shapes map[string]int                  // version of each table that the stream has come to; none: 1
@@ -33,6 +34,10 @@ func (s *modelTopics) clone() *modelTopics {
 	c.fold, c.last, c.reads = map[string]map[modelKey]modelRow{}, map[string]map[modelKey]uint64{}, map[string]map[modelKey]int{}
 	for n := range s.fold {
 		c.fold[n], c.last[n], c.reads[n] = maps.Clone(s.fold[n]), maps.Clone(s.last[n]), maps.Clone(s.reads[n])
+	}
+	c.bags = map[string]map[modelLine]int{}
+	for n := range s.bags {
+		c.bags[n] = maps.Clone(s.bags[n])
 	}
 	c.places = map[string][]changelog.Snapshot{}
 	for n, p := range s.places {
@@ -61,7 +66,7 @@ type modelSink struct {
 }
 
 func newModelSink(t *testing.T, db *modelDB) *modelSink {
-	s := &modelTopics{state: map[string]string{}, shapes: map[string]int{}, heads: map[string]changelog.Snapshot{}}
+	s := &modelTopics{state: map[string]string{}, bags: map[string]map[modelLine]int{}, shapes: map[string]int{}, heads: map[string]changelog.Snapshot{}}
 	return &modelSink{t: t, db: db, committed: s, open: s.clone()}
 }
 
@@ -172,7 +177,7 @@ func (s *modelSink) stream(b *changelog.Batch) {
 		}
 		for ; run < len(b.Runs) && b.Runs[run].Txn == i; run++ {
 			for _, ch := range b.Changes[b.Runs[run].From:b.Runs[run].To] {
-				row = s.signals(x, row)
+				row = s.left(b, x, row)
 				if row >= len(x.changes) || ch.Index != uint64(row) || ch.Pos != x.changes[row].row.version {
 					s.t.Fatalf("change %d of t%d comes where %d should", ch.Index, at.At, row)
 				}
@@ -180,14 +185,14 @@ func (s *modelSink) stream(b *changelog.Batch) {
 				row++
 			}
 		}
-		row = s.signals(x, row)
+		row = s.left(b, x, row)
 		if x.kind != 0 {
 			s.note(x)
 		}
 		if !b.Txns[i].Last {
 			// Of parts that end in signals only the position knows how many there were.
 			s.open.next = posOf(b.Next.Pos)
-			if p := s.open.next.Txn; s.open.next.At != at.At || p == nil || s.signals(x, p.Rows) != row {
+			if p := s.open.next.Txn; s.open.next.At != at.At || p == nil || s.left(b, x, p.Rows) != row {
 				s.t.Fatalf("a part ends at change %d of t%d, the position is %s", row, at.At, b.Next.Pos)
 			}
 			continue
@@ -202,9 +207,9 @@ func (s *modelSink) stream(b *changelog.Batch) {
 	}
 }
 
-// signals steps over changes of the signal table.
-func (s *modelSink) signals(x *modelTxn, row int) int {
-	for s.signal != "" && row < len(x.changes) && x.changes[row].table == s.signal {
+// left steps over changes that do not come: of the signal table, and of tables without key that are to be read.
+func (s *modelSink) left(b *changelog.Batch, x *modelTxn, row int) int {
+	for row < len(x.changes) && (s.signal != "" && x.changes[row].table == s.signal || s.withheld(b, x.changes[row].table)) {
 		row++
 	}
 	return row
@@ -216,6 +221,7 @@ func (s *modelSink) note(x *modelTxn) {
 		return
 	}
 	s.open.table(x.table)
+	clear(s.open.bags[x.table])
 	clear(s.open.fold[x.table])
 	for k := range s.open.last[x.table] {
 		s.open.last[x.table][k] = x.version
@@ -235,6 +241,10 @@ func (s *modelSink) change(shape *changelog.Table, ch *changelog.Change) {
 	s.open.table(n)
 	if n == s.signal {
 		s.t.Errorf("a row of the signal table reaches the sink")
+	}
+	if len(shape.Key) == 0 {
+		s.bag(n, ch)
+		return
 	}
 	if ch.Before != nil {
 		k := keyOf(shape, ch.Before)
@@ -287,6 +297,10 @@ func (s *modelSink) read(b *changelog.Batch, run *changelog.Run) {
 		if ch.Op != changelog.Read {
 			s.t.Errorf("a chunk has a change of kind %s", ch.Op)
 		}
+		if len(run.Table.Key) == 0 {
+			s.bag(n, &ch)
+			continue
+		}
 		k := keyOf(run.Table, ch.After)
 		r := modelRow{ch.After[2].Uint(), string(ch.After[3].Bytes())}
 		s.newer(n, k, r.version, "read")
@@ -301,6 +315,10 @@ func (s *modelSink) equals(name string, whole bool) {
 	t := s.db.tables[name]
 	if len(s.db.invisible) > 0 {
 		s.t.Error("the database is not settled")
+	}
+	if t.keyless && len(t.shape.Key) == 0 {
+		s.sameBag(t)
+		return
 	}
 	fold := s.committed.fold[name]
 	for k, r := range t.visible {

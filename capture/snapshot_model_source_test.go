@@ -75,6 +75,7 @@ type modelSource struct {
 	openErr    error
 	scan       func(c capture.Chunk) error // looks at each scan first
 	bounds     func() []capture.Cursor     // gives other bounds than those that are right
+	piece      int                         // most rows of a table without key; 0: any number
 	block      chan struct{}               // scans wait until it is closed, when it is set
 }
 
@@ -155,10 +156,7 @@ func (s *modelSource) Scannable(ctx context.Context) ([]capture.ScanTable, error
 		if t.dropped || t.hidden {
 			continue
 		}
-		st := capture.ScanTable{Schema: "shop", Name: n, Key: t.key, Rows: s.estimate, Bytes: -1}
-		if t.keyless {
-			st.Key = nil
-		}
+		st := capture.ScanTable{Schema: "shop", Name: n, Key: t.logged(), Rows: s.estimate, Bytes: -1}
 		out = append(out, st)
 	}
 	return out, nil
@@ -298,7 +296,9 @@ func (s *modelSource) fill(b *changelog.Batch, at, from, to int) {
 			}
 		} else if c.op != changelog.Insert {
 			ch.Before = image(b, c.shape, c.old, c.before)
-			if dice := s.rnd.IntN(3); dice == 0 {
+			if dice := s.rnd.IntN(3); len(c.shape.Key) == 0 {
+				// the log has whole rows
+			} else if dice == 0 {
 				ch.Before = keyImage(b, c.shape, c.old)
 			} else if dice == 1 && c.op == changelog.Update && c.old == c.key {
 				ch.Before = nil

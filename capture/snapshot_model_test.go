@@ -250,7 +250,7 @@ func (db *modelDB) change(t *modelTable, x *modelTxn) (modelChange, bool) {
 		}
 	default:
 		c.op = changelog.Update
-		if db.partial > 0 && db.rnd.IntN(db.partial) == 0 {
+		if db.partial > 0 && len(t.shape.Key) > 0 && db.rnd.IntN(db.partial) == 0 {
 			c.partial, c.row.pad = true, before.pad
 		}
 	}
@@ -288,7 +288,7 @@ func (db *modelDB) note(kind changelog.NoteKind, name string) {
 	if kind == changelog.Truncate {
 		clear(t.head)
 	} else {
-		t.shape = shapeOf(name, t.key, t.shape.Version+1)
+		t.shape = shapeOf(name, t.logged(), t.shape.Version+1)
 		x.shape = t.shape
 	}
 	db.commit(x)
@@ -299,21 +299,6 @@ func (db *modelDB) beat() {
 	db.mu.Lock()
 	defer db.mu.Unlock()
 	db.commit(&modelTxn{})
-}
-
-// rekey gives a table another key, and every row the same value in its column b. The log says nothing of it: to tell is the reads' task.
-func (db *modelDB) rekey(t *modelTable, key []string) {
-	db.mu.Lock()
-	defer db.mu.Unlock()
-	t.key, t.shape = key, shapeOf(t.name, key, 1)
-	t.seen = t.shape
-	for _, rows := range []map[modelKey]modelRow{t.head, t.visible} {
-		for k, r := range rows {
-			delete(rows, k)
-			k.B = "new"
-			rows[k] = r
-		}
-	}
 }
 
 // commit writes the transaction to the log; it is visible later.

@@ -282,12 +282,11 @@ func TestOpenRefuses(t *testing.T) {
 		}, fault.StateNewer},
 		"no JSON":    {func(r *modelRun) { r.sink.put(changelog.State{Key: "snapshot/shop.ints", Value: []byte(`{"v":1,`)}) }, fault.Decode},
 		"no version": {func(r *modelRun) { r.sink.put(changelog.State{Key: "snapshot/shop.ints", Value: []byte(`{}`)}) }, fault.Decode},
-		"no key":     {func(r *modelRun) { r.db.tables["ints"].keyless = true }, fault.NoKey},
 		"no list":    {func(r *modelRun) { r.db.listErr = fault.New(fault.Permission, "listing", nil, "GRANT.") }, fault.Permission},
 		"the source below": {func(r *modelRun) {
 			r.tune = func(s *modelSource) { s.openErr = fault.New(fault.Auth, "connecting", nil, "…") }
 		}, fault.Auth},
-		"nothing": {func(r *modelRun) { r.db.tables["ints"].keyless = true; r.cfg.Mode = capture.SnapshotNever }, ""},
+		"nothing": {func(r *modelRun) { r.db.setKeyless(r.db.tables["ints"], true) }, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"cdcbridge/changelog"
-	"cdcbridge/internal/fault"
 )
 
 // plan decides which tables are to be read and gives the entries of the checkpoint that change by that. fresh says that the
@@ -31,9 +30,7 @@ func (s *snapshotSource) plan(ctx context.Context, src Scanner, state *snapshotS
 		if rec == nil {
 			rec = s.newRecord(name, legacy)
 		}
-		if err := s.adjust(rec, t); err != nil {
-			return nil, err
-		}
+		s.adjust(rec, t)
 		s.tables = append(s.tables, newSnapshotTable(t, rec, s.cfg.table(name)))
 		if err := p.write(snapshotPrefix+name, func() (changelog.State, error) { return rec.entry(name) }); err != nil {
 			return nil, err
@@ -79,31 +76,21 @@ func (s *snapshotSource) newRecord(name string, legacy bool) *tableRecord {
 }
 
 // adjust brings a record together with what configuration and server say now.
-func (s *snapshotSource) adjust(rec *tableRecord, t ScanTable) error {
-	name := t.FullName()
+func (s *snapshotSource) adjust(rec *tableRecord, t ScanTable) {
+	name, keyless := t.FullName(), len(t.Key) == 0
+	unwanted := !rec.Incremental && (s.cfg.Mode == SnapshotNever || s.cfg.table(name).Skip)
 	switch {
-	case !rec.wanted():
-		return nil
-	case s.isSignal(name):
-		*rec = tableRecord{Status: SnapshotSkipped}
-	case !rec.Incremental && (s.cfg.Mode == SnapshotNever || s.cfg.table(name).Skip):
-		rec.Status = SnapshotPaused
-		s.log.Info("the configuration says that a table is not to be read, so its snapshot pauses", "table", name, "hint", "It goes on with cdcbridge snapshot --resume.")
-	case len(t.Key) > 0:
-	case rec.Incremental:
+	case !rec.active():
+	case keyless && rec.Incremental:
 		s.log.Error("the snapshot of a table is cancelled", "table", name, "error", errNoKey, "hint", "Give it a primary key.")
 		rec.end(SnapshotCancelled)
-	default:
-		return noKey(name)
+	case keyless && unwanted:
+		s.unwant(rec, name)
+	case !rec.wanted():
+	case s.isSignal(name):
+		*rec = tableRecord{Status: SnapshotSkipped}
+	case unwanted:
+		rec.Status = SnapshotPaused
+		s.log.Info("the configuration says that a table is not to be read, so its snapshot pauses", "table", name, "hint", "It goes on with cdcbridge snapshot --resume.")
 	}
-	return nil
-}
-
-// errNoKey says what a table lacks that cannot be read.
-var errNoKey = fmt.Errorf("the table has no key by which it could be read in chunks")
-
-// noKey is what ends a pipeline that must read such a table.
-func noKey(name string) error {
-	return fault.NewFinal(fault.NoKey, "reading the table "+name, errNoKey,
-		"Give the table a primary key, or list it under snapshot.tables with skip: true to have its changes only.")
 }

@@ -30,9 +30,10 @@ type tableRecord struct {
 	Status      SnapshotStatus `json:"status"`
 	Incremental bool           `json:"incremental,omitempty"` // asked for, not the first one
 	Where       string         `json:"where,omitempty"`
-	Key         []string       `json:"key,omitempty"`    // the columns that the cursors are about
-	Ranges      []rangeRecord  `json:"ranges,omitempty"` // none: not cut yet
-	Rows        uint64         `json:"rows,omitempty"`   // read
+	Keyless     bool           `json:"keyless,omitempty"` // there is none to read it by
+	Key         []string       `json:"key,omitempty"`     // the columns that the cursors are about
+	Ranges      []rangeRecord  `json:"ranges,omitempty"`  // none: not cut yet
+	Rows        uint64         `json:"rows,omitempty"`    // read
 	Written     uint64         `json:"written,omitempty"`
 	Bytes       uint64         `json:"bytes,omitempty"`
 	Began       *time.Time     `json:"began,omitempty"`

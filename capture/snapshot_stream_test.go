@@ -394,44 +394,6 @@ func TestBoundsComeTooLate(t *testing.T) {
 	})
 }
 
-// TestKeyGoes: a table that lost its key ends a pipeline that must read it, and only the request when it was asked for.
-func TestKeyGoes(t *testing.T) {
-	for _, asked := range []bool{false, true} {
-		inBubble(t, func(t *testing.T) {
-			r := calmRun(t, 30)
-			if asked {
-				r.cfg.Mode = capture.SnapshotNever
-			}
-			r.tune = func(s *modelSource) {
-				calm(s)
-				s.scan = func(capture.Chunk) error { time.Sleep(time.Second); return nil }
-			}
-			l := r.begin()
-			if asked {
-				r.ask("1", capture.SnapshotRequest{Action: capture.SnapshotStart, Tables: []string{"shop.ints"}})
-				l.pass(100 * time.Millisecond)
-			}
-			r.db.mu.Lock()
-			r.db.tables["ints"].keyless = true
-			r.db.mu.Unlock()
-			l.pass(5 * time.Second)
-			err := l.end()
-			if asked {
-				if s := r.sink.status("ints"); !errors.Is(err, context.Canceled) || s != capture.SnapshotCancelled {
-					t.Errorf("%s, %v", s, err)
-				}
-				return
-			}
-			if !fault.Is(err, fault.NoKey) || !fault.IsFinal(err) {
-				t.Errorf("ended with %v", err)
-			}
-			if _, err := r.open(); !fault.Is(err, fault.NoKey) {
-				t.Errorf("opened with %v", err)
-			}
-		})
-	}
-}
-
 // TestStatsAndAckAtAnyTime is for the race detector.
 func TestStatsAndAckAtAnyTime(t *testing.T) {
 	inBubble(t, func(t *testing.T) {

@@ -54,9 +54,10 @@ type window struct {
 
 func newSnapshotTable(scan ScanTable, rec *tableRecord, rule SnapshotTable) *snapshotTable {
 	t := &snapshotTable{name: scan.FullName(), scan: scan, rec: rec, rule: rule, listed: rec.active()}
-	if rec.active() && rec.Key != nil && !slices.Equal(rec.Key, scan.Key) {
+	if rec.active() && rec.Ranges != nil && !slices.Equal(rec.Key, scan.Key) {
 		rec.restart()
 	}
+	rec.Keyless = t.keyless()
 	t.resume()
 	return t
 }
@@ -98,7 +99,7 @@ const (
 
 // pieces is in how many ranges the table should be cut.
 func (t *snapshotTable) pieces(readers int) int {
-	if readers == 1 || t.rec.Where != "" {
+	if readers == 1 || t.rec.Where != "" || t.keyless() {
 		return 1
 	}
 	return int(min(max(t.scan.Rows/rowsPerRange, 1), int64(readers*rangesPerReader)))

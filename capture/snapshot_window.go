@@ -22,6 +22,8 @@ import (
 //
 // The stream is never kept waiting: windows wait for it. A read that does not show p yet is tried again for the same p, since a newer
 // one would take longer still; only when the keys noted meanwhile become too many is the window given up and a new one opened.
+//
+// A table without key is read in one window, which any change gives up: snapshot_keyless.go.
 
 // note writes down which keys of tables with open windows a batch changes.
 func (m *merger) note(b *changelog.Batch) {
@@ -32,6 +34,10 @@ func (m *merger) note(b *changelog.Batch) {
 		r := &b.Runs[i]
 		t := m.windowed(r.Table)
 		if t == nil {
+			continue
+		}
+		if t.keyless() {
+			m.disturb(t)
 			continue
 		}
 		if !t.touched.run(r.Table, b.Changes[r.From:r.To], m.batches) {
@@ -122,6 +128,9 @@ func (m *merger) take(ctx context.Context, r result) error {
 		}
 	case w == nil:
 		t.cut(r.bounds)
+	case t.keyless() && !r.got.Done:
+		r.batch.Release()
+		return m.tooLarge(t)
 	default:
 		w.scanned, w.got, w.batch = true, r.got, r.batch
 		if r.got.Last != "" {

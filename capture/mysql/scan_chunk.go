@@ -17,6 +17,9 @@ import (
 // of the key with so many rows, whether they meet it or not: else a condition that few rows meet would make the server look
 // at the whole table at once.
 func (r *reader) read(t *scanTable, c capture.Chunk, b *changelog.Batch) (chunkRows, error) {
+	if len(t.key.parts) == 0 {
+		return r.whole(t, c, b)
+	}
 	p := r.paces[t.name]
 	if p == nil {
 		p = &pace{}
@@ -42,9 +45,7 @@ func (r *reader) read(t *scanTable, c capture.Chunk, b *changelog.Batch) (chunkR
 			}
 			where = append(where, t.key.upTo(literals))
 		}
-		// On lines of its own, so that a comment at its end does no harm; as an argument, so that parentheses which do not match
-		// are an error and no other condition.
-		where = append(where, "IF(\n"+c.Where+"\n,TRUE,FALSE)")
+		where = append(where, condition(c))
 		tail = t.key.orderBy()
 	}
 	got, err := r.rows(t, "SELECT "+t.list+t.from(where)+tail, c, b)
@@ -64,6 +65,23 @@ func (r *reader) read(t *scanTable, c capture.Chunk, b *changelog.Batch) (chunkR
 		out.last = t.key.cursor(got.key)
 	}
 	return out, nil
+}
+
+// condition is the chunk's condition: on lines of its own, so that a comment at its end does no harm; as an argument, so that
+// parentheses which do not match are an error and no other condition.
+func condition(c capture.Chunk) string { return "IF(\n" + c.Where + "\n,TRUE,FALSE)" }
+
+// whole reads a table without key.
+func (r *reader) whole(t *scanTable, c capture.Chunk, b *changelog.Batch) (chunkRows, error) {
+	var where []string
+	if c.Where != "" {
+		where = append(where, condition(c))
+	}
+	got, err := r.rows(t, "SELECT "+t.list+t.from(where), c, b)
+	if err != nil {
+		return chunkRows{}, conditionFault(c, err)
+	}
+	return chunkRows{table: t, rows: got.taken, done: !got.left}, nil
 }
 
 // rangeOf is the chunk's range of the key as conditions.
@@ -86,9 +104,12 @@ func (t *scanTable) rangeOf(c capture.Chunk) ([]string, error) {
 	return where, nil
 }
 
-// from is the FROM and WHERE of a statement that goes by the key's index.
+// from is the FROM and WHERE of a statement that goes by the key's index, if there is a key.
 func (t *scanTable) from(where []string) string {
-	sql := " FROM " + t.name.sql() + " FORCE INDEX (" + quoteName(t.key.index) + ")"
+	sql := " FROM " + t.name.sql()
+	if len(t.key.parts) > 0 {
+		sql += " FORCE INDEX (" + quoteName(t.key.index) + ")"
+	}
 	for i, w := range where {
 		sql += [2]string{" WHERE ", " AND "}[min(i, 1)] + w
 	}
@@ -225,7 +246,7 @@ func (r *reader) Bounds(ctx context.Context, table capture.ScanTable, n int) ([]
 	if table.Rows >= 0 {
 		n = int(min(int64(n), table.Rows/least))
 	}
-	if n < 2 {
+	if n < 2 || len(table.Key) == 0 {
 		return nil, nil
 	}
 	var bounds []capture.Cursor

@@ -174,10 +174,6 @@ func (r *reader) table(c capture.Chunk) (*scanTable, int64, error) {
 	if !t.key.has(c.Table.Key) {
 		return nil, 0, capture.ErrKeyChanged
 	}
-	if len(t.key.parts) == 0 {
-		return nil, 0, fault.NewFinal(fault.NoKey, "reading "+name.String(), errors.New("it has no primary key, nor a unique one, over whole columns that are not nullable"),
-			"Add a primary key, or leave the table out of the snapshot.")
-	}
 	return t, micros, nil
 }
 

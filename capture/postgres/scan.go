@@ -286,7 +286,7 @@ func (s *scan) rows(ctx context.Context, t *scanTable, m moment, began time.Time
 		return got, capture.NotYet{Why: again}
 	}
 	got = capture.Scanned{End: capture.Place(appendLSN(nil, m.end)), Done: r.done, Rows: len(b.Changes) - r.from}
-	if r.scanned > 0 {
+	if r.scanned > 0 && len(t.key) > 0 {
 		if got.Last, err = cursorOf(t.key, r.last); err != nil {
 			return got, err
 		}

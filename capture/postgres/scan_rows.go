@@ -56,6 +56,9 @@ func (r *chunkRead) read(ctx context.Context, sql string, q *condition, p *pace)
 	r.texts = make([][]byte, len(r.table.shape.columns))
 	open := func(n int) *pgconn.MultiResultReader {
 		var batch pgconn.Batch
+		if len(r.table.key) == 0 {
+			batch.ExecParams("SET LOCAL enable_seqscan = on", nil, nil, nil, nil)
+		}
 		batch.ExecParams("DECLARE chunk NO SCROLL CURSOR FOR "+sql, q.values, q.types, nil, nil)
 		batch.ExecParams(fmt.Sprintf("FETCH %d FROM chunk", n), nil, nil, nil, nil)
 		return r.conn.pg.ExecBatch(ctx, &batch)
@@ -182,8 +185,12 @@ func (r *chunkRead) bytes() int {
 	return r.chunk.Bytes
 }
 
+// time is when a read stops between two fetches. One of a whole table does not: it ends, or takes too long.
 func (r *chunkRead) time() time.Duration {
-	if r.chunk.Time <= 0 {
+	switch {
+	case len(r.table.key) == 0:
+		return time.Hour
+	case r.chunk.Time <= 0:
 		return anyTime
 	}
 	return r.chunk.Time

@@ -3,7 +3,6 @@ package postgres
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -203,7 +202,7 @@ func keyNames(sh *shape, key []keyColumn) []string {
 }
 
 // chunkSQL is the statement that reads a chunk, as a cursor's. Rows come in the order of the key and have the columns of the shape.
-// With conditions every row of the range comes, so that a read that finds few of them ends in time: before the columns is
+// A table without key is read as it lies, and only rows that meet the conditions come. Of another one with conditions every row of the range comes, so that a read that finds few of them ends in time: before the columns is
 // whether the row meets them, and of one that does not there is the key only.
 func (t *scanTable) chunkSQL(after, upTo *scanCursor, where string) (string, *condition) {
 	q := &condition{}
@@ -213,19 +212,25 @@ func (t *scanTable) chunkSQL(after, upTo *scanCursor, where string) (string, *co
 	if len(q.sql) > 0 {
 		within = " WHERE " + strings.Join(q.sql, " AND ")
 	}
-	sorted := " ORDER BY " + order(t.key)
 	columns := make([]string, len(t.shape.columns))
 	for i, c := range t.shape.table.Columns {
 		columns[i] = identifier(c.Name)
-	}
-	if !t.filtered(where) {
-		return "SELECT " + strings.Join(columns, ", ") + " FROM " + t.sql + within + sorted, q
 	}
 	var conditions []string
 	for _, w := range []string{t.where, where} {
 		if w != "" {
 			conditions = append(conditions, "("+w+"\n)") // it may end with a comment
 		}
+	}
+	if len(t.key) == 0 {
+		if len(conditions) > 0 {
+			within = " WHERE " + strings.Join(conditions, " AND ")
+		}
+		return "SELECT " + strings.Join(columns, ", ") + " FROM " + t.sql + within, q
+	}
+	sorted := " ORDER BY " + order(t.key)
+	if !t.filtered(where) {
+		return "SELECT " + strings.Join(columns, ", ") + " FROM " + t.sql + within + sorted, q
 	}
 	inner, outer := make([]string, len(columns)), make([]string, len(columns))
 	for i := range columns {
@@ -238,15 +243,15 @@ func (t *scanTable) chunkSQL(after, upTo *scanCursor, where string) (string, *co
 	return "SELECT met, " + strings.Join(outer, ", ") + " FROM (SELECT (" + strings.Join(conditions, " AND ") + ") IS TRUE AS met, " + strings.Join(inner, ", ") + " FROM " + t.sql + within + sorted + " OFFSET 0) chunk", q
 }
 
-func (t *scanTable) filtered(where string) bool { return t.where != "" || where != "" }
+// filtered reports a chunk of which rows come that nobody wants, so that the cursor moves.
+func (t *scanTable) filtered(where string) bool {
+	return len(t.key) > 0 && (t.where != "" || where != "")
+}
 
 // fits makes sure that a chunk speaks of the table as it is.
 func (t *scanTable) fits(c capture.Chunk, after, upTo *scanCursor) error {
-	name, key := t.shape.table.FullName(), keyNames(t.shape, t.key)
+	key := keyNames(t.shape, t.key)
 	switch {
-	case len(c.Table.Key) == 0 && len(t.key) == 0:
-		return fault.NewFinal(fault.NoKey, "reading "+name, errors.New("it has no primary key and no replica identity with an index, by which it could be read in chunks"),
-			"Add a primary key, or leave the table out of snapshots (skip).")
 	case !slices.Equal(c.Table.Key, key):
 		return fmt.Errorf("%w: it was (%s) and is (%s)", capture.ErrKeyChanged, strings.Join(c.Table.Key, ", "), strings.Join(key, ", "))
 	case !after.of(t.key) || !upTo.of(t.key):
