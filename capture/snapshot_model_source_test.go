@@ -296,9 +296,11 @@ func (s *modelSource) fill(b *changelog.Batch, at, from, to int) {
 			}
 		} else if c.op != changelog.Insert {
 			ch.Before = image(b, c.shape, c.old, c.before)
-			if dice := s.rnd.IntN(3); len(c.shape.Key) == 0 {
-				// the log has whole rows
-			} else if dice == 0 {
+			dice := s.rnd.IntN(3)
+			if len(c.shape.Key) == 0 {
+				dice = 2 // the log has whole rows
+			}
+			if dice == 0 {
 				ch.Before = keyImage(b, c.shape, c.old)
 			} else if dice == 1 && c.op == changelog.Update && c.old == c.key {
 				ch.Before = nil
