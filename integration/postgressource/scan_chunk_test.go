@@ -270,7 +270,9 @@ func TestWhatEndsAScan(t *testing.T) {
 			if len(keyless.Key) != 0 {
 				t.Errorf("%+v", keyless)
 			}
-			wantFault(t, scan(capture.Chunk{Table: keyless}), fault.NoKey)
+			if err := scan(capture.Chunk{Table: keyless}); err != nil {
+				t.Error(err)
+			}
 
 			same := func(what string, want error, c capture.Chunk) {
 				t.Helper()
