@@ -112,7 +112,7 @@ func (s *stand) snapshot(ctx context.Context, rows int64) (_ sample, err error) 
 	if _, err := s.db.pool().ExecContext(ctx, fmt.Sprintf("DELETE FROM bench.orders WHERE id >= %d", int64(firstWritten))); err != nil {
 		return smp, err
 	}
-	return smp, s.deleteTopics(ctx, topic)
+	return smp, errors.Join(s.db.forget(ctx), s.deleteTopics(ctx, topic))
 }
 
 // writeMeanwhile commits one-row transactions at writeRate until ctx ends.
