@@ -70,11 +70,11 @@ func TestScanTypes(t *testing.T) {
 			}
 			read := map[string]*pages{}
 			for _, table := range tables {
-				if len(table.Key) == 0 {
-					if !slices.Contains([]string{"prefixed", "nullable_unique", "keyless"}, table.Name) {
-						t.Errorf("%s has no key", table.Name)
-					}
-					continue
+				if len(table.Key) == 0 && !slices.Contains([]string{"prefixed", "nullable_unique", "keyless"}, table.Name) {
+					t.Errorf("%s has no key", table.Name)
+				}
+				if table.Name == "keyless" {
+					continue // the log does not fold to it by any key
 				}
 				read[table.Name] = s.read(r, s.chunk(table))
 			}
