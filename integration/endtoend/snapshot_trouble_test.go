@@ -85,13 +85,13 @@ func (s *shelf) rekeyed(t *testing.T, kafka *servers.Kafka, topic string, rows i
 	}
 }
 
-// TestSnapshotRefused meets what a person must mend: tables without key, tables that the user may not read.
+// TestSnapshotRefused meets what a person must mend: tables without key in a compacted topic, tables that the user may not read.
 func TestSnapshotRefused(t *testing.T) {
 	kafka := servers.KafkaFor(t, servers.KafkaOptions{})
 	shelves(t, func(t *testing.T, s *shelf) {
 		name := "refused" + s.schema
 		s.table(t, "a", 100)
-		s.exec(t, "CREATE TABLE "+s.name("keyless")+" (n int)")
+		s.exec(t, "CREATE TABLE "+s.name("keyless")+" (n int)", "INSERT INTO "+s.name("keyless")+" VALUES (1)")
 		config := shelfConfig(kafka, s.pipeline(name, s.name("*"), "{}"))
 		d := start(t, config)
 		if p := waitState(t, d, 30*time.Second, "failed"); p.Code != "no_key" || p.Hint == "" {
