@@ -24,7 +24,7 @@ type SnapshotConfig struct {
 	Readers int          `mapstructure:"readers"` // connections that read tables, each its own chunk. Default 2
 
 	// A chunk is what one statement reads and one Kafka transaction holds, with the place where to go on. An ALTER TABLE waits for
-	// one chunk at most.
+	// one chunk at most. A table without key is read in one piece, which may be four times as large and take a minute.
 	ChunkTime  time.Duration `mapstructure:"chunk_time"`  // how long the read of a chunk should take. Default 200ms
 	ChunkBytes int           `mapstructure:"chunk_bytes"` // how large a chunk may become, bytes in memory. Default 4194304
 
