@@ -31,13 +31,13 @@ func TestSnapshotKeyless(t *testing.T) {
 			s.exec(t, "INSERT INTO "+table+" SELECT * FROM "+table)
 		}
 		config := shelfConfig(kafka, fmt.Sprintf("  - name: %s\n    source: {%s, tables: [%s]}\n    mode: changelog\n    format: debezium-json\n    topic: \"{pipeline}.{table}\"\n", name, s.source, table))
-		stop1, writes := make(chan struct{}), 0
+		quiet, writes := make(chan struct{}), 0
 		var writer sync.WaitGroup
 		writer.Go(func() {
 			r := rand.New(rand.NewPCG(seed, 1))
 			for ; ; writes++ {
 				select {
-				case <-stop1:
+				case <-quiet:
 					return
 				case <-time.After(time.Duration(r.IntN(6)) * time.Millisecond):
 				}
@@ -62,7 +62,7 @@ func TestSnapshotKeyless(t *testing.T) {
 		}
 		d := start(t, config)
 		time.Sleep(time.Second)
-		close(stop1)
+		close(quiet)
 		writer.Wait()
 		waitRead(t, d, time.Minute)
 		for range 20 {
