@@ -54,7 +54,7 @@ func (s *shelf) exec(t *testing.T, statements ...string) {
 	}
 }
 
-// table makes a table of rows 0, 1, …
+// table makes a table of so many rows, the first with the id 0.
 func (s *shelf) table(t *testing.T, name string, rows int) {
 	t.Helper()
 	s.exec(t, fmt.Sprintf("CREATE TABLE %s (id bigint PRIMARY KEY, v bigint NOT NULL, pad varchar(400))", s.name(name)))
