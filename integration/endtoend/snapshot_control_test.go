@@ -130,12 +130,13 @@ func waitReads(t *testing.T, kafka *servers.Kafka, topic string, want int) {
 func TestSnapshotSteered(t *testing.T) {
 	kafka := servers.KafkaFor(t, servers.KafkaOptions{})
 	shelves(t, func(t *testing.T, s *shelf) {
-		const rows = 150_000
+		const rows = 6000
 		name := "steered" + s.schema
 		s.table(t, "big", rows)
-		config := shelfConfig(kafka, s.pipeline(name, s.name("*"), "{chunk_bytes: 64KiB, readers: 1}"))
+		// A condition that takes a millisecond a row gives time to steer, however fast the machine is.
+		config := shelfConfig(kafka, s.pipeline(name, s.name("*"), "{chunk_bytes: 64KiB, readers: 1, tables: [{name: "+s.name("big")+", where: \""+s.slow+"\"}]}"))
 		d := start(t, config)
-		waitSnapshots(t, d, 30*time.Second, 1, "reading")
+		s.waitProgress(t, d, "big", 0)
 		ask(t, d, "--pause")
 		waitSnapshots(t, d, 30*time.Second, 1, "paused")
 		catchUpAll(t, d, 30*time.Second)
@@ -162,8 +163,9 @@ func TestSnapshotSteered(t *testing.T) {
 
 		d = start(t, config)
 		waitState(t, d, 30*time.Second, "running")
-		ask(t, d, s.name("big"))
+		ask(t, d, s.name("big"), "--where", s.slow)
 		waitSnapshots(t, d, 30*time.Second, 1, "reading")
+		s.waitProgress(t, d, "big", 0)
 		ask(t, d, "--cancel")
 		waitSnapshots(t, d, 30*time.Second, 1, "cancelled")
 		stop(t, d)

@@ -22,6 +22,7 @@ type shelf struct {
 	schema  string // of all tables
 	fill    func(table string, rows int) []string
 	session string // of a writer's connection
+	slow    string // a condition that is true, and takes a millisecond a row
 
 	// hold keeps transactions that are in the log from being visible, for a moment, again and again, until ctx ends.
 	hold        func(ctx context.Context) error
@@ -77,7 +78,7 @@ func mysqlShelf(t *testing.T) *shelf {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = db.Close() })
-	s := &shelf{db: db, schema: "shelf", session: "SET time_zone = '+00:00'"}
+	s := &shelf{db: db, schema: "shelf", session: "SET time_zone = '+00:00'", slow: "SLEEP(0.001) = 0"}
 	s.source = fmt.Sprintf("type: mysql, host: %s, port: %d, user: %s, password: %s", my.Host(), my.Port(), my.User(), my.Password())
 	s.exec(t, "CREATE DATABASE shelf", "INSTALL PLUGIN rpl_semi_sync_source SONAME 'semisync_source.so'")
 	s.fill = func(table string, rows int) []string {
@@ -149,7 +150,7 @@ func shelfOf(t *testing.T, pg *servers.Postgres) *shelf {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = db.Close() })
-	s := &shelf{db: db, schema: "public", session: "SET synchronous_commit = local"}
+	s := &shelf{db: db, schema: "public", session: "SET synchronous_commit = local", slow: "pg_sleep(0.001) IS NOT NULL"}
 	s.source = fmt.Sprintf("type: postgres, host: %s, port: %d, database: shelf, user: %s, password: %s", pg.Host(), pg.Port(), pg.User(), pg.Password())
 	s.fill = func(table string, rows int) []string {
 		return []string{fmt.Sprintf("INSERT INTO %s SELECT n, 0, repeat('a', 60) FROM generate_series(0, %d) n", table, rows-1), "ANALYZE " + table}
@@ -176,7 +177,7 @@ func shelfOf(t *testing.T, pg *servers.Postgres) *shelf {
 		return "ALTER TABLE " + table + " DROP CONSTRAINT rekeyed_pkey, ADD PRIMARY KEY (id, v)"
 	}
 	s.killReaders = func(t *testing.T) (n int) {
-		err := db.QueryRowContext(t.Context(), "SELECT count(*) FROM (SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%killed%' AND state <> 'idle' AND backend_type = 'client backend' AND pid <> pg_backend_pid()) k").Scan(&n)
+		err := db.QueryRowContext(t.Context(), "SELECT count(*) FROM (SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%FETCH %' AND state = 'active' AND application_name LIKE 'cdcbridge%' AND backend_type = 'client backend' AND pid <> pg_backend_pid()) k").Scan(&n)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -34,7 +34,7 @@ func TestSnapshotKilled(t *testing.T) {
 				inside++
 			}
 			s.exec(t, fmt.Sprintf("INSERT INTO %s VALUES (%d, 0, 'meanwhile')", s.name("other"), kill))
-			time.Sleep(time.Duration(r.IntN(longer(500, 30))) * time.Millisecond)
+			time.Sleep(time.Duration(r.IntN(longer(250, 30))) * time.Millisecond)
 			d.Kill()
 		}
 		d := start(t, config)

@@ -25,10 +25,11 @@ func TestSnapshotTrouble(t *testing.T) {
 	shelves(t, func(t *testing.T, s *shelf) {
 		const rows = 40_000
 		name := "trouble" + s.schema
-		for _, table := range []string{"killed", "widened", "rekeyed", "dropped"} {
+		for _, table := range []string{"widened", "rekeyed", "dropped"} {
 			s.table(t, table, rows)
 		}
-		d := start(t, shelfConfig(kafka, s.pipeline(name, s.name("*"), "{chunk_bytes: 64KiB, readers: 4}")))
+		s.table(t, "killed", 3000) // slowly, so that there is somebody to be killed
+		d := start(t, shelfConfig(kafka, s.pipeline(name, s.name("*"), "{chunk_bytes: 64KiB, readers: 4, tables: [{name: "+s.name("killed")+", where: \""+s.slow+"\"}]}")))
 		waitSnapshots(t, d, 30*time.Second, 4, "reading")
 		s.exec(t, "ALTER TABLE "+s.name("widened")+" ADD COLUMN more int NULL", fmt.Sprintf("UPDATE %s SET more = 7, v = 1 WHERE id %% 100 = 0", s.name("widened")))
 		s.exec(t, s.rekey(s.name("rekeyed")), fmt.Sprintf("UPDATE %s SET v = 1 WHERE id %% 100 = 0", s.name("rekeyed")))
