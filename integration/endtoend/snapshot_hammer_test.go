@@ -153,14 +153,32 @@ type image struct {
 }
 
 // compare checks a topic against its table, and each key's history. It returns the rows of the table and how many records are reads.
+// What was committed last may not be readable yet in all partitions: Kafka ends a transaction in one after the other.
 func (s *shelf) compare(t *testing.T, kafka *servers.Kafka, topic, table string) (rows, reads int) {
 	t.Helper()
-	type history struct {
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(200 * time.Millisecond) {
+		fold, reads, wrong := history(t, kafka, topic)
+		rows, differences := s.differences(t, topic, table, fold)
+		if len(wrong) == 0 && len(differences) == 0 {
+			return rows, reads
+		}
+		if len(wrong) > 0 || time.Now().After(end) {
+			all := append(wrong, differences...)
+			t.Errorf("%d differences:\n%s", len(all), strings.Join(all[:min(len(all), 20)], "\n"))
+			return rows, reads
+		}
+	}
+}
+
+// history folds a topic, counts its reads, and finds keys that go backwards.
+func history(t *testing.T, kafka *servers.Kafka, topic string) (fold map[int64]image, reads int, wrong []string) {
+	t.Helper()
+	type version struct {
 		v    int64
 		gone bool
 	}
-	seen := map[int64]history{}
-	fold := map[int64]image{}
+	seen := map[int64]version{}
+	fold = map[int64]image{}
 	err := harness.EachRecord(t.Context(), kafka.Brokers(), topic, func(r *kgo.Record) {
 		if r.Value == nil {
 			return
@@ -173,24 +191,29 @@ func (s *shelf) compare(t *testing.T, kafka *servers.Kafka, topic, table string)
 			t.Fatalf("%v: %s", err, r.Value)
 		}
 		if e.Op == "d" {
-			h := seen[e.Before.ID]
-			seen[e.Before.ID] = history{h.v, true}
+			seen[e.Before.ID] = version{seen[e.Before.ID].v, true}
 			delete(fold, e.Before.ID)
 			return
 		}
 		h, old := seen[e.After.ID]
 		if old && (e.After.V < h.v || e.After.V == h.v && (h.gone || e.Op != "r")) {
-			t.Errorf("%s: key %d has version %d and then %d by %s (gone: %v)", topic, e.After.ID, h.v, e.After.V, e.Op, h.gone)
+			wrong = append(wrong, fmt.Sprintf("%s: key %d has version %d and then %d by %s (gone: %v)", topic, e.After.ID, h.v, e.After.V, e.Op, h.gone))
 		}
 		if e.Op == "r" {
 			reads++
 		}
-		seen[e.After.ID] = history{e.After.V, false}
+		seen[e.After.ID] = version{e.After.V, false}
 		fold[e.After.ID] = *e.After
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
+	return fold, reads, wrong
+}
+
+// differences compares a table with what its topic folds to, and counts its rows.
+func (s *shelf) differences(t *testing.T, topic, table string, fold map[int64]image) (rows int, out []string) {
+	t.Helper()
 	found, err := s.db.QueryContext(t.Context(), "SELECT id, v, pad FROM "+s.name(table))
 	if err != nil {
 		t.Fatal(err)
@@ -203,7 +226,7 @@ func (s *shelf) compare(t *testing.T, kafka *servers.Kafka, topic, table string)
 		}
 		rows++
 		if got, ok := fold[row.ID]; !ok || got != row {
-			t.Errorf("%s: row %+v is %+v in the topic (there: %v)", topic, row, got, ok)
+			out = append(out, fmt.Sprintf("%s: row %+v is %+v in the topic (there: %v)", topic, row, got, ok))
 		}
 		delete(fold, row.ID)
 	}
@@ -211,9 +234,9 @@ func (s *shelf) compare(t *testing.T, kafka *servers.Kafka, topic, table string)
 		t.Fatal(err)
 	}
 	for id, row := range fold {
-		t.Errorf("%s has the row %d, which the table has not: %+v", topic, id, row)
+		out = append(out, fmt.Sprintf("%s has the row %d, which the table has not: %+v", topic, id, row))
 	}
-	return rows, reads
+	return rows, out
 }
 
 // waitSnapshots waits until that many tables, over all pipelines, have the status.

@@ -31,6 +31,9 @@ type workload struct {
 func (w *workload) run(ctx context.Context, seed uint64, n int) error {
 	r := rand.New(rand.NewPCG(seed, 7))
 	conn, err := w.connect(ctx)
+	if err != nil && ctx.Err() != nil {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
