@@ -74,7 +74,7 @@ func (m *merger) meet(table *changelog.Table, b *changelog.Batch) error {
 		m.held(table)
 		return nil
 	}
-	scan := ScanTable{Schema: schemaOf(table), Name: table.Name, Rows: -1, Bytes: -1}
+	scan := ScanTable{Schema: table.Namespace(), Name: table.Name, Rows: -1, Bytes: -1}
 	name := scan.FullName()
 	t := newSnapshotTable(scan, m.s.newRecord(name, false), m.s.cfg.table(name))
 	entry, err := t.rec.entry(name)

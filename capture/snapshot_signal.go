@@ -46,7 +46,7 @@ func (s signalReader) take(b *changelog.Batch) []changelog.State {
 	}
 	var out []changelog.State
 	b.Runs = slices.DeleteFunc(b.Runs, func(r changelog.Run) bool {
-		if r.Table.Name != s.table || schemaOf(r.Table) != s.schema {
+		if r.Table.Name != s.table || r.Table.Namespace() != s.schema {
 			return false
 		}
 		for i := r.From; i < r.To; i++ {

@@ -89,15 +89,7 @@ func (m *merger) windowed(table *changelog.Table) *snapshotTable {
 }
 
 func isTable(t *snapshotTable, table *changelog.Table) bool {
-	return t.scan.Name == table.Name && t.scan.Schema == schemaOf(table)
-}
-
-// schemaOf is what a ScanTable has as its schema.
-func schemaOf(table *changelog.Table) string {
-	if table.Schema != "" {
-		return table.Schema
-	}
-	return table.Database
+	return t.scan.Name == table.Name && t.scan.Schema == table.Namespace()
 }
 
 // leaving finds a window whose rows may leave. Those of a range leave in their order, for that is the cursor's.

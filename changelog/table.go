@@ -37,13 +37,16 @@ type Table struct {
 	Key      []int // indexes of the key columns in the order of the key's declaration; empty: no usable key
 }
 
-// FullName is "database.table" on MySQL and MariaDB, "schema.table" on PostgreSQL.
-func (t *Table) FullName() string {
+// Namespace is what table patterns and {schema} in a topic's name mean: the schema, or the database where there are no schemas.
+func (t *Table) Namespace() string {
 	if t.Schema != "" {
-		return t.Schema + "." + t.Name
+		return t.Schema
 	}
-	return t.Database + "." + t.Name
+	return t.Database
 }
+
+// FullName is "database.table" on MySQL and MariaDB, "schema.table" on PostgreSQL.
+func (t *Table) FullName() string { return t.Namespace() + "." + t.Name }
 
 // ColumnIndex finds a column by its exact name, or returns -1.
 func (t *Table) ColumnIndex(name string) int {

@@ -65,7 +65,7 @@ func (p *Planner) Plans(ctx context.Context, t *changelog.Table) ([]*Plan, error
 	var plans []*Plan
 	for i := range p.outputs {
 		o := &p.outputs[i]
-		if o.Tables != nil && !o.Tables.Match(schemaOf(t), t.Name) {
+		if o.Tables != nil && !o.Tables.Match(t.Namespace(), t.Name) {
 			continue
 		}
 		plan, err := p.compile(ctx, t, o)
@@ -139,7 +139,7 @@ func (p *Planner) own(topic string, t *changelog.Table, o *Output) error {
 // TopicName fills a topic template and makes the result a legal topic name as Debezium does: every UTF-16 unit outside
 // of [A-Za-z0-9._-] becomes an underscore, and names are cut to 249 characters.
 func TopicName(template, pipeline string, t *changelog.Table) string {
-	name := strings.NewReplacer("{pipeline}", pipeline, "{database}", t.Database, "{schema}", schemaOf(t), "{table}", t.Name).Replace(template)
+	name := strings.NewReplacer("{pipeline}", pipeline, "{database}", t.Database, "{schema}", t.Namespace(), "{table}", t.Name).Replace(template)
 	b := make([]byte, 0, len(name))
 	for _, r := range name {
 		switch {
@@ -162,11 +162,3 @@ func TopicName(template, pipeline string, t *changelog.Table) string {
 }
 
 const maxTopicName = 249
-
-// schemaOf is what {schema} and table patterns mean: the schema, or the database where there are no schemas.
-func schemaOf(t *changelog.Table) string {
-	if t.Schema != "" {
-		return t.Schema
-	}
-	return t.Database
-}

@@ -29,7 +29,7 @@ func taken(outputs []Output, tables []changelog.Table) iter.Seq2[*Output, *chang
 			o := &outputs[i]
 			for k := range tables {
 				t := &tables[k]
-				if (o.Tables == nil || o.Tables.Match(schemaOf(t), t.Name)) && !yield(o, t) {
+				if (o.Tables == nil || o.Tables.Match(t.Namespace(), t.Name)) && !yield(o, t) {
 					return
 				}
 			}
