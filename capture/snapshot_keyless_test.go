@@ -31,22 +31,7 @@ func keylessHistory(t *testing.T, seed uint64) {
 		r.db.addKeyless(n, r.rnd.IntN(40))
 	}
 	r.db.slow = time.Duration(r.rnd.Int64N(int64(60 * time.Millisecond)))
-	fails, dies := []int{0, 0, 5, 20}[r.rnd.IntN(4)], []int{0, 0, 40, 100}[r.rnd.IntN(4)]
-	r.tune = func(s *modelSource) { s.scanFails, s.streamFail = fails, dies }
-	var working sync.WaitGroup
-	working.Go(func() { keylessWriter(r) })
-	if r.rnd.IntN(2) == 0 {
-		working.Go(func() { randomRequests(r) })
-	}
-	r.crashes(r.rnd.IntN(12))
-	if r.rnd.IntN(2) == 0 {
-		working.Wait()
-	}
-	r.finishAfter(&working)
-	for n := range r.db.tables {
-		r.sink.equals(n, true)
-	}
-	checkPlaces(t, r.sink.committed.all)
+	r.live(12, keylessWriter)
 }
 
 // keylessWriter hammers the tables with pauses in between; in the midst of it new tables without key come.

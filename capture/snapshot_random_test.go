@@ -40,14 +40,28 @@ func randomHistory(t *testing.T, seed uint64) {
 	randomTables(r)
 	r.db.slow = time.Duration(r.rnd.Int64N(int64(60 * time.Millisecond)))
 	r.db.partial = []int{0, 10, 2}[r.rnd.IntN(3)]
+	r.live(10, randomWriter)
+	if len(r.sink.requests()) > 0 {
+		t.Error("a request is left")
+	}
+	for n, head := range r.sink.committed.heads {
+		if head == changelog.SnapshotRow {
+			t.Errorf("%s: the first row is not marked", n)
+		}
+	}
+}
+
+// live has others write, and ask for snapshots, while sources fail and the pipeline crashes less than that many times. At the end the
+// topics are the tables.
+func (r *modelRun) live(crashes int, write func(*modelRun)) {
 	fails, dies := []int{0, 0, 5, 20}[r.rnd.IntN(4)], []int{0, 0, 40, 100}[r.rnd.IntN(4)]
 	r.tune = func(s *modelSource) { s.scanFails, s.streamFail = fails, dies }
 	var working sync.WaitGroup
-	working.Go(func() { randomWriter(r) })
+	working.Go(func() { write(r) })
 	if r.rnd.IntN(2) == 0 {
 		working.Go(func() { randomRequests(r) })
 	}
-	r.crashes(r.rnd.IntN(10))
+	r.crashes(r.rnd.IntN(crashes))
 	if r.rnd.IntN(2) == 0 {
 		working.Wait()
 	}
@@ -55,15 +69,7 @@ func randomHistory(t *testing.T, seed uint64) {
 	for n := range r.db.tables {
 		r.sink.equals(n, true)
 	}
-	if len(r.sink.requests()) > 0 {
-		t.Error("a request is left")
-	}
-	checkPlaces(t, r.sink.committed.all)
-	for n, head := range r.sink.committed.heads {
-		if head == changelog.SnapshotRow {
-			t.Errorf("%s: the first row is not marked", n)
-		}
-	}
+	checkPlaces(r.t, r.sink.committed.all)
 }
 
 // randomWriter hammers the tables for a while.
