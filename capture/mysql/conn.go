@@ -24,6 +24,7 @@ type conn struct {
 	raw     *pollConn
 	timeout time.Duration // of each statement
 	version string
+	mariadb bool
 }
 
 // pins is the session: exact values, whole names, UTC, no limits, and a server that waits for us as long as we are blocked
@@ -88,6 +89,9 @@ type greeting struct {
 	tls     bool
 }
 
+// mariadb reports MariaDB, which says so in its version: "11.8.6-MariaDB-log", with "5.5.5-" in front before 11.
+func (g greeting) mariadb() bool { return strings.Contains(g.version, "MariaDB") }
+
 // parseGreeting reads a handshake packet, version 10. Of anything else, an error packet for one, it makes an empty greeting
 // and leaves the rest to go-mysql.
 func parseGreeting(p []byte) greeting {
@@ -113,7 +117,7 @@ func parseGreeting(p []byte) greeting {
 
 // handshake logs in over a connection whose greeting was read.
 func handshake(ctx context.Context, cfg *Config, raw *pollConn, hello greeting) (*conn, error) {
-	if strings.Contains(hello.version, "MariaDB") {
+	if hello.mariadb() {
 		return nil, fault.NewFinal(fault.SourceSettings, "", fmt.Errorf("the server is MariaDB (%s)", hello.version),
 			"This release captures MySQL 8.0 and later only.")
 	}
@@ -133,7 +137,7 @@ func handshake(ctx context.Context, cfg *Config, raw *pollConn, hello greeting) 
 	if err != nil {
 		return nil, err
 	}
-	return &conn{Conn: cc, raw: raw, timeout: cfg.ConnectTimeout, version: hello.version}, nil
+	return &conn{Conn: cc, raw: raw, timeout: cfg.ConnectTimeout, version: hello.version, mariadb: hello.mariadb()}, nil
 }
 
 // wire is the byte stream below go-mysql's packets, decrypted. It may be read directly when no answer is outstanding.

@@ -13,7 +13,8 @@ import (
 // serverFacts is what a server says of itself, read at one moment.
 type serverFacts struct {
 	version  string
-	number   int               // 80031 for 8.0.31
+	mariadb  bool
+	number   int               // 80031 for 8.0.31, 101118 for MariaDB 10.11.18
 	vars     map[string]string // the variables that wantedVars names; those that the release does not have are missing
 	executed gtidSet           // gtid_executed and gtid_owned: all that the log shows
 	purged   gtidSet           // what the log no longer shows
@@ -47,7 +48,7 @@ func (f *serverFacts) logsCascades() bool { return f.vars["innodb_native_foreign
 // readFacts asks the server. A missing grant is a fault with its code; what cannot be asked because the binary log is off is
 // left out.
 func (c *conn) readFacts(ctx context.Context) (*serverFacts, error) {
-	f := &serverFacts{version: c.version, number: versionNumber(c.version), vars: map[string]string{}}
+	f := &serverFacts{version: c.version, mariadb: c.mariadb, number: versionNumber(c.version), vars: map[string]string{}}
 	err := c.during(ctx, func() error {
 		if err := c.readVariables(f); err != nil {
 			return err
@@ -159,7 +160,7 @@ func parseOffset(s string) (uint64, error) {
 
 // versionNumber makes 80031 of "8.0.31-log"; 0 of what it cannot read.
 func versionNumber(v string) int {
-	v, _, _ = strings.Cut(v, "-")
+	v, _, _ = strings.Cut(strings.TrimPrefix(v, "5.5.5-"), "-") // MariaDB's disguise
 	n := 0
 	parts := strings.Split(v, ".")
 	for i := range 3 {
