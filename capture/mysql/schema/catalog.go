@@ -30,7 +30,9 @@ func (c *Catalog) Put(t *Table) { c.tables[c.fold(t.Name)] = t }
 func (c *Catalog) Forget(n Name) { delete(c.tables, c.fold(n)) }
 
 // PutDatabase says what the default collation of a database is.
-func (c *Catalog) PutDatabase(name, collation string) { c.databases[c.fold(Name{Database: name}).Database] = collation }
+func (c *Catalog) PutDatabase(name, collation string) {
+	c.databases[c.fold(Name{Database: name}).Database] = collation
+}
 
 // Names lists what is known, sorted.
 func (c *Catalog) Names() []Name {
