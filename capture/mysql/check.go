@@ -17,13 +17,30 @@ type checker struct {
 	env capture.Env
 }
 
-// Check returns all findings. A server that cannot be reached or refuses the account is a finding too.
+// Check returns all findings, of several hosts each with the host's name. A server that cannot be reached or refuses the account
+// is a finding too.
 func (k *checker) Check(ctx context.Context) ([]capture.Finding, error) {
 	filter, err := capture.NewFilter(k.cfg.Tables, k.cfg.ExcludeTables)
 	if err != nil {
 		return nil, fault.NewFinal(fault.Config, "reading tables", err, "")
 	}
-	c, err := connect(ctx, k.cfg)
+	var all []capture.Finding
+	for _, one := range k.cfg.endpoints() {
+		found, err := k.checkServer(ctx, one, filter)
+		if len(k.cfg.Hosts) > 0 {
+			for i := range found {
+				found[i].Subject += " at " + one.addr()
+			}
+		}
+		if all = append(all, found...); err != nil {
+			return all, err
+		}
+	}
+	return all, nil
+}
+
+func (k *checker) checkServer(ctx context.Context, cfg *Config, filter *capture.Filter) ([]capture.Finding, error) {
+	c, err := connect(ctx, cfg)
 	if err != nil {
 		return foundFault("connection", err)
 	}

@@ -10,7 +10,8 @@ import (
 
 // Config is the source section of a pipeline that reads MySQL.
 type Config struct {
-	Host     string         `mapstructure:"host"`     // name or address; required
+	Host     string         `mapstructure:"host"`     // name or address; required unless there are hosts
+	Hosts    []string       `mapstructure:"hosts"`    // servers of one replication topology, as name or name:port, instead of host: the first that answers and can go on from the checkpoint is read. Default none
 	Port     int            `mapstructure:"port"`     // default 3306
 	User     string         `mapstructure:"user"`     // needs REPLICATION SLAVE, REPLICATION CLIENT and SELECT on the captured tables; required
 	Password capture.Secret `mapstructure:"password"` // never printed
@@ -71,12 +72,7 @@ func NewConfig() capture.Config {
 func (c *Config) Validate() []error {
 	var errs []error
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
-	if c.Host == "" {
-		bad("host: is required")
-	}
-	if c.Port < 1 || c.Port > 65535 {
-		bad("port: %d is not a port number", c.Port)
-	}
+	c.validateHosts(bad)
 	if c.User == "" {
 		bad("user: is required")
 	}

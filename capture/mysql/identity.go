@@ -17,6 +17,7 @@ const (
 
 	wrongServerHint = "The checkpoint has transactions that this server never had: it is another server, or it lost them in a failover or a restore. " +
 		"Point the source at the right server; if the history really was cut, start over as docs/operations.md says."
+	behindHint = "Nothing to do while it catches up. If it does not: look at SHOW REPLICA STATUS, START REPLICA, or, when it takes writes itself by now, run RESET REPLICA ALL and set read_only=OFF."
 	purgedHint = "The server deleted log that was not read yet. Start over as docs/operations.md says, and raise binlog_expire_logs_seconds above the longest standstill."
 	modeHint   = "Bring gtid_mode back to ON, or start over as docs/operations.md says."
 )
@@ -92,13 +93,38 @@ func (f *serverFacts) serves(p *position) error {
 	if !f.gtids() {
 		return fault.NewFinal(fault.SourceSettings, opIdentity, fmt.Errorf("the checkpoint is a GTID set and the server's gtid_mode is %s", f.vars["gtid_mode"]), modeHint)
 	}
-	if unknown := p.gtids.minus(&f.executed); !unknown.empty() {
-		return fault.NewFinal(fault.WrongServer, opIdentity, fmt.Errorf("the server %s never had %s", f.uuid(), abbreviate(unknown.String(), 200)), wrongServerHint)
+	needed, err := p.needed()
+	if err != nil {
+		return err
+	}
+	if unknown := needed.minus(&f.executed); !unknown.empty() {
+		return f.lacks(abbreviate(unknown.String(), 200))
 	}
 	if gone := f.purged.minus(p.gtids); !gone.empty() {
 		return fault.NewFinal(fault.BinlogPurged, opIdentity, fmt.Errorf("the log no longer has %s", abbreviate(gone.String(), 200)), purgedHint)
 	}
 	return nil
+}
+
+// needed is what a server must have had: all that is done, and the transaction of which a part is done.
+func (p *position) needed() (*gtidSet, error) {
+	if p.txn == nil {
+		return p.gtids, nil
+	}
+	begun, err := parseGTIDSet(p.txn.id)
+	if err != nil {
+		return nil, badPosition(fmt.Errorf("the transaction %q: %w", p.txn.id, err))
+	}
+	begun.addSet(p.gtids)
+	return &begun, nil
+}
+
+// lacks is the fault of a server that does not have transactions that were read elsewhere. A replica may still get them.
+func (f *serverFacts) lacks(missing string) error {
+	if f.replica || f.vars["read_only"] == "ON" {
+		return fault.New(fault.ReplicaBehind, opIdentity, fmt.Errorf("the server %s has not applied %s yet", f.uuid(), missing), behindHint)
+	}
+	return fault.NewFinal(fault.WrongServer, opIdentity, forked{fmt.Errorf("the server %s never had %s", f.uuid(), missing)}, wrongServerHint)
 }
 
 func (f *serverFacts) servesFile(p *position) error {

@@ -33,7 +33,7 @@ type logFile struct {
 var wantedVars = []string{
 	"server_uuid", "log_bin", "binlog_format", "binlog_row_image", "binlog_row_metadata", "binlog_row_value_options", "gtid_mode",
 	"log_replica_updates", "log_slave_updates", "sync_binlog", "binlog_checksum", "binlog_expire_logs_seconds",
-	"innodb_native_foreign_keys", "lower_case_table_names", "replica_parallel_workers",
+	"innodb_native_foreign_keys", "lower_case_table_names", "replica_parallel_workers", "read_only",
 }
 
 func (f *serverFacts) uuid() string { return f.vars["server_uuid"] }

@@ -58,7 +58,29 @@ func (s *source) Open(ctx context.Context, cp changelog.Checkpoint) (_ changelog
 	if s.filter, err = capture.NewFilter(s.cfg.Tables, s.cfg.ExcludeTables); err != nil {
 		return cp, fault.NewFinal(fault.Config, "reading tables", err, "")
 	}
-	if s.conn, err = connect(ctx, s.cfg); err != nil {
+	var tried refusals
+	for _, one := range s.cfg.endpoints() {
+		opened, err := s.open(ctx, one, cp)
+		if err == nil {
+			for _, r := range tried {
+				s.env.Log.Warn("host passed over", "host", r.addr, "taken", one.addr(), "error", r.err)
+			}
+			return opened, nil
+		}
+		if ctx.Err() != nil {
+			return cp, err
+		}
+		_ = s.Close()
+		tried = append(tried, refusal{one.addr(), err})
+	}
+	return cp, tried.fault()
+}
+
+// open is Open at one server, where all other connections of the source then lead.
+func (s *source) open(ctx context.Context, cfg *Config, cp changelog.Checkpoint) (changelog.Checkpoint, error) {
+	var err error
+	s.cfg = cfg
+	if s.conn, err = connect(ctx, cfg); err != nil {
 		return cp, err
 	}
 	if s.facts, err = s.conn.readFacts(ctx); err != nil {
@@ -86,7 +108,7 @@ func (s *source) Open(ctx context.Context, cp changelog.Checkpoint) (_ changelog
 		cp.Pos = s.from.text()
 	}
 	st := *s.stats.Load()
-	st.Connected, st.Position = true, s.from.people()
+	st.Connected, st.Position, st.Server = true, s.from.people(), cfg.addr()
 	s.stats.Store(&st)
 	return cp, nil
 }

@@ -16,7 +16,7 @@ func (k *checker) Tables(ctx context.Context) ([]changelog.Table, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the table patterns: %w", err)
 	}
-	c, err := connect(ctx, k.cfg)
+	c, err := connectFirst(ctx, k.cfg)
 	if err != nil {
 		return nil, err
 	}

@@ -73,7 +73,7 @@ func (r *retries) judge(pipeline string, err error, progressed bool) verdict {
 // heals reports failures that somebody else is likely to cure while we wait: for these there is no last attempt.
 func heals(code fault.Code) bool {
 	switch code {
-	case fault.Unreachable, fault.Source, fault.KafkaStorage, fault.TransactionsDown:
+	case fault.Unreachable, fault.ReplicaBehind, fault.Source, fault.KafkaStorage, fault.TransactionsDown:
 		return true
 	}
 	return false

@@ -32,8 +32,9 @@ type PipelineStatus struct {
 	Attempts uint64            `json:"attempts"` // begun since the daemon's start
 	Restarts map[string]uint64 `json:"restarts"` // attempts that were followed by another one, by the code of their failure
 
-	Position     string     `json:"position"`      // committed; the source's own text
-	ReadPosition string     `json:"read_position"` // where the source reads
+	Position     string     `json:"position"`         // committed; the source's own text
+	ReadPosition string     `json:"read_position"`    // where the source reads
+	Server       string     `json:"server,omitempty"` // host:port that the source reads
 	CommitTime   *time.Time `json:"commit_time,omitempty"`
 	LastCommit   *time.Time `json:"last_commit,omitempty"`
 	LagSeconds   *float64   `json:"lag_seconds"` // age of what is not yet readable; 0 when all is; null when unknown
@@ -127,7 +128,7 @@ func (r *runner) status(now time.Time) PipelineStatus {
 	s := r.attempt.Stats()
 	r.note(s, now)
 	p.snapshots(r.snapshots)
-	p.Position, p.ReadPosition = r.position, s.Source.Position
+	p.Position, p.ReadPosition, p.Server = r.position, s.Source.Position, s.Source.Server
 	p.CommitTime, p.LastCommit = timeOf(r.commitTime), timeOf(s.LastCommit)
 	p.LagSeconds, p.CaughtUp = lag(s, r.commitTime, now), s.Source.CaughtUp
 	p.Protocol = s.Sink.Protocol

@@ -25,6 +25,7 @@ const (
 	SlotLost           Code = "slot_lost"                // the replication slot no longer has the log that we must resume from
 	SlotInUse          Code = "slot_in_use"              // another connection streams from the replication slot
 	WrongServer        Code = "wrong_server"             // the checkpoint belongs to another server
+	ReplicaBehind      Code = "replica_behind"           // the server is a replica that has not got as far as the checkpoint
 	FKCascade          Code = "fk_cascade"               // cascades into a captured table are not logged
 	StatementDML       Code = "statement_dml"            // rows were changed by a statement that was logged as text
 	Diverged           Code = "diverged"                 // a table changed without row events
