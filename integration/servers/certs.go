@@ -1,9 +1,11 @@
 package servers
 
 import (
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -22,7 +24,9 @@ type CA struct {
 
 	dir  string
 	cert *x509.Certificate
-	key  *ecdsa.PrivateKey
+	key  crypto.Signer
+
+	newKey func() (crypto.Signer, error) // of the kind that all its certificates have
 }
 
 // Pair names the files of one issued certificate, PEM; the key is PKCS#8.
@@ -32,8 +36,14 @@ type Pair struct {
 }
 
 // NewCA makes an authority whose files, and those of all that it issues, lie in dir. Two authorities need two directories.
-func NewCA(dir string) (*CA, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+func NewCA(dir string) (*CA, error) { return newCA(dir, ecdsaKey) }
+
+func ecdsaKey() (crypto.Signer, error) { return ecdsa.GenerateKey(elliptic.P256(), rand.Reader) }
+
+func rsaKey() (crypto.Signer, error) { return rsa.GenerateKey(rand.Reader, 2048) }
+
+func newCA(dir string, newKey func() (crypto.Signer, error)) (*CA, error) {
+	key, err := newKey()
 	if err != nil {
 		return nil, fmt.Errorf("making the key of a test CA: %w", err)
 	}
@@ -50,13 +60,13 @@ func NewCA(dir string) (*CA, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading a new CA certificate: %w", err)
 	}
-	ca := &CA{File: filepath.Join(dir, "ca.pem"), dir: dir, cert: cert, key: key}
+	ca := &CA{File: filepath.Join(dir, "ca.pem"), dir: dir, cert: cert, key: key, newKey: newKey}
 	return ca, writePEM(ca.File, &pem.Block{Type: "CERTIFICATE", Bytes: der})
 }
 
 // Issue makes a certificate with that common name, for a server on localhost as well as for a client.
 func (ca *CA) Issue(name string) (Pair, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	key, err := ca.newKey()
 	if err != nil {
 		return Pair{}, fmt.Errorf("making the key of %s: %w", name, err)
 	}
@@ -75,11 +85,11 @@ func (ca *CA) Issue(name string) (Pair, error) {
 	if err != nil {
 		return Pair{}, fmt.Errorf("signing the certificate of %s: %w", name, err)
 	}
-	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
+	keyBlock, err := privateKey(key)
 	if err != nil {
 		return Pair{}, fmt.Errorf("encoding the key of %s: %w", name, err)
 	}
-	certBlock, keyBlock := &pem.Block{Type: "CERTIFICATE", Bytes: der}, &pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}
+	certBlock := &pem.Block{Type: "CERTIFICATE", Bytes: der}
 	caBlock := &pem.Block{Type: "CERTIFICATE", Bytes: ca.cert.Raw}
 	p := ca.pair(name)
 	for _, file := range []struct {
@@ -91,6 +101,15 @@ func (ca *CA) Issue(name string) (Pair, error) {
 		}
 	}
 	return p, nil
+}
+
+// privateKey is PKCS#8, but PKCS#1 for the servers that are so old that they have RSA keys.
+func privateKey(key crypto.Signer) (*pem.Block, error) {
+	if key, ok := key.(*rsa.PrivateKey); ok {
+		return &pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}, nil
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	return &pem.Block{Type: "PRIVATE KEY", Bytes: der}, err
 }
 
 func (ca *CA) pair(name string) Pair {

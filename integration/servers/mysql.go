@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -27,18 +28,23 @@ const (
 	Password = "it"
 )
 
+// MySQLVersions are what Version can be, the oldest MySQL first.
+var MySQLVersions = []string{"57", "80", "97", "maria1011", "maria118"}
+
 // MySQLOptions says what server to start. The zero value is a MySQL 9.x as the product wants it: row format, full metadata
 // and image, GTIDs on, an empty binary log.
 type MySQLOptions struct {
-	Version   string   // "97" (default) or "80"
+	Version   string   // one of MySQLVersions, "97" by default
+	Metadata  string   // binlog_row_metadata: FULL (default), MINIMAL, on MariaDB NO_LOG too; MySQL 5.7 has none
+	Image     string   // binlog_row_image: FULL (default), MINIMAL, NOBLOB
 	Port      int      // 0: a free one
 	ServerID  uint32   // 0: random
 	Extra     []string // mysqld flags, which win over ours: "--gtid-mode=OFF"
 	Dir       string   // where to run, kept after Stop and used again as it is; "": a private one, removed by Stop
-	NamedCert bool     // a certificate for localhost and 127.0.0.1; without it the server's own, which names no host
+	NamedCert bool     // a certificate for localhost and 127.0.0.1; without it the server's own, which names no host (MySQL 8.0 and later), or none
 }
 
-// MySQL is a running server.
+// MySQL is a running server, MySQL or MariaDB.
 type MySQL struct {
 	options MySQLOptions
 	home    string // where the version is unpacked
@@ -58,9 +64,12 @@ func StartMySQL(ctx context.Context, o MySQLOptions) (_ *MySQL, err error) {
 	if o.ServerID == 0 {
 		o.ServerID = 1 + rand.Uint32N(1<<31)
 	}
+	if !slices.Contains(MySQLVersions, o.Version) {
+		return nil, fmt.Errorf("starting MySQL: no version %q, choose one of %v", o.Version, MySQLVersions)
+	}
 	item := "mysql" + o.Version
-	if item != MySQL97 && item != MySQL80 {
-		return nil, fmt.Errorf("starting MySQL: no version %q, choose 97 or 80", o.Version)
+	if o.mariadb() {
+		item = o.Version
 	}
 	if err := ensure(ctx, item); err != nil {
 		return nil, err
@@ -86,7 +95,7 @@ func StartMySQL(ctx context.Context, o MySQLOptions) (_ *MySQL, err error) {
 // prepare copies the version's template unless the directory holds data already.
 func (m *MySQL) prepare(ctx context.Context) error {
 	if m.options.NamedCert {
-		ca, err := NewCA(m.dir.path)
+		ca, err := m.newCA()
 		if err != nil {
 			return err
 		}
@@ -101,7 +110,7 @@ func (m *MySQL) prepare(ctx context.Context) error {
 	// cp and not os.CopyFS: it keeps owner and mode, and leaves out the half that is zeros.
 	out, err := exec.CommandContext(ctx, "cp", "-a", "--sparse=always", filepath.Join(m.home, "template"), m.dataDir()).CombinedOutput()
 	if err != nil {
-		return fmt.Errorf("copying the data directory of MySQL %s: %w: %s", m.options.Version, err, out)
+		return fmt.Errorf("copying the data directory of %s: %w: %s", m.name(), err, out)
 	}
 	return nil
 }
@@ -110,7 +119,7 @@ func (m *MySQL) start(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	proc, err := startProcess(spawn{
-		name: "MySQL " + m.options.Version, argv: append([]string{filepath.Join(m.home, "mysqld-run")}, m.flags()...),
+		name: m.name(), argv: append([]string{filepath.Join(m.home, "mysqld-run")}, m.flags()...),
 		dir: m.dir.path, log: m.Log(),
 	})
 	if err != nil {
@@ -125,23 +134,6 @@ func (m *MySQL) start(ctx context.Context) error {
 	}
 	defer db.Close()
 	return proc.until(ctx, db.PingContext)
-}
-
-func (m *MySQL) flags() []string {
-	flags := []string{
-		"--datadir=" + m.dataDir(), "--port=" + strconv.Itoa(m.port), "--bind-address=127.0.0.1",
-		"--socket=" + filepath.Join(m.dir.path, "sock"), "--pid-file=" + filepath.Join(m.dir.path, "pid"), "--mysqlx=OFF",
-		"--server-id=" + strconv.FormatUint(uint64(m.options.ServerID), 10), "--log-bin=binlog", "--binlog-format=ROW",
-		"--binlog-row-metadata=FULL", "--binlog-row-image=FULL", "--gtid-mode=ON", "--enforce-gtid-consistency=ON", "--secure-file-priv=",
-		// Small, and as fast as a server that loses nothing when only its process is killed can be.
-		"--innodb-buffer-pool-size=32M", "--innodb-redo-log-capacity=64M", "--innodb-flush-log-at-trx-commit=2", "--sync-binlog=0",
-		"--performance-schema=OFF",
-	}
-	if m.ca != nil {
-		pair := m.ca.pair("server")
-		flags = append(flags, "--ssl-ca="+m.ca.File, "--ssl-cert="+pair.Cert, "--ssl-key="+pair.Key)
-	}
-	return append(flags, m.options.Extra...)
 }
 
 func (m *MySQL) dataDir() string { return filepath.Join(m.dir.path, "data") }
@@ -168,10 +160,13 @@ func (m *MySQL) Log() string { return filepath.Join(m.dir.path, "log") }
 func (m *MySQL) DataDir() string { return m.dataDir() }
 
 // CAFile is the certificate (PEM) of the CA that signed the server's certificate. Without NamedCert that certificate names
-// no host, so a client can verify the chain but not the name.
+// no host, so a client can verify the chain but not the name; MySQL 5.7 and MariaDB have no such CA then, which is "".
 func (m *MySQL) CAFile() string {
 	if m.ca != nil {
 		return m.ca.File
+	}
+	if m.MariaDB() || m.options.Version == "57" {
+		return ""
 	}
 	return filepath.Join(m.dataDir(), "ca.pem")
 }

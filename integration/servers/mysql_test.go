@@ -16,20 +16,31 @@ import (
 )
 
 func TestMySQLIsSetUpForCapture(t *testing.T) {
-	for version, want := range map[string]string{"97": "9.", "80": "8.0."} {
+	prefixes := map[string]string{"57": "5.7.", "80": "8.0.", "97": "9.", "maria1011": "10.11.", "maria118": "11.8."}
+	for _, version := range MySQLVersions {
 		t.Run(version, func(t *testing.T) {
-			m := MySQLFor(t, MySQLOptions{Version: version, ServerID: 77, Extra: []string{"--binlog-row-image=MINIMAL"}})
+			m := MySQLFor(t, MySQLOptions{Version: version, ServerID: 77, Image: "MINIMAL", Metadata: "MINIMAL", Extra: []string{"--loose-binlog-row-metadata=FULL"}})
 			db := open(t, m, "")
 			settings := map[string]string{
-				"version": want, "log_bin": "1", "binlog_format": "ROW", "binlog_row_metadata": "FULL", "gtid_mode": "ON",
-				"server_id": "77", "gtid_executed": "",
-				"binlog_row_image": "MINIMAL", // ours is FULL, the caller's flag wins
+				"log_bin": "1", "binlog_format": "ROW", "server_id": "77", "binlog_row_image": "MINIMAL", "log_slave_updates": "1", "character_set_server": "utf8mb4",
 			}
+			if version != "57" {
+				settings["binlog_row_metadata"] = "FULL" // the caller's flag wins
+			}
+			executed := "gtid_executed"
+			if m.MariaDB() {
+				executed, settings["gtid_strict_mode"] = "gtid_binlog_pos", "1"
+			} else {
+				settings["gtid_mode"] = "ON"
+			}
+			settings[executed] = ""
 			for name, want := range settings {
-				got := one(t, db, "SELECT @@"+name)
-				if ok := got == want || name == "version" && strings.HasPrefix(got, want); !ok {
+				if got := one(t, db, "SELECT @@GLOBAL."+name); got != want {
 					t.Errorf("%s is %q, want %q", name, got, want)
 				}
+			}
+			if got := one(t, db, "SELECT VERSION()"); !strings.HasPrefix(got, prefixes[version]) || strings.Contains(got, "MariaDB") != m.MariaDB() {
+				t.Errorf("the server calls itself %s", got)
 			}
 			shop := open(t, m, "shop")
 			if _, err := shop.Exec("CREATE TABLE t (id INT PRIMARY KEY); INSERT INTO t VALUES (1), (2)"); err != nil {
@@ -38,10 +49,22 @@ func TestMySQLIsSetUpForCapture(t *testing.T) {
 			if got := one(t, shop, "SELECT COUNT(*) FROM t"); got != "2" {
 				t.Errorf("the table has %s rows, want 2", got)
 			}
-			before := one(t, db, "SELECT @@gtid_executed")
+			before := one(t, db, "SELECT @@GLOBAL."+executed)
+			if before == "" {
+				t.Error("nothing is in the binary log")
+			}
 			open(t, m, "shop")
-			if after := one(t, db, "SELECT @@gtid_executed"); after != before {
+			if after := one(t, db, "SELECT @@GLOBAL."+executed); after != before {
 				t.Errorf("opening a database that exists wrote to the binary log: %s, then %s", before, after)
+			}
+			if err := m.Kill(); err != nil {
+				t.Fatal(err)
+			}
+			if err := m.Restart(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if after := one(t, db, "SELECT @@GLOBAL."+executed); after != before {
+				t.Errorf("after a kill the position is %s, before it was %s", after, before)
 			}
 		})
 	}
@@ -103,6 +126,7 @@ func TestMySQLPauses(t *testing.T) {
 func TestMySQLCertificates(t *testing.T) {
 	// The server's own certificate names no host: the chain can be verified, the name cannot.
 	own, named := MySQLFor(t, MySQLOptions{}), MySQLFor(t, MySQLOptions{NamedCert: true})
+	maria, old := MySQLFor(t, MySQLOptions{Version: "maria1011", NamedCert: true}), MySQLFor(t, MySQLOptions{Version: "57", NamedCert: true})
 	for _, c := range []struct {
 		name    string
 		server  *MySQL
@@ -112,6 +136,8 @@ func TestMySQLCertificates(t *testing.T) {
 		{"own certificate", own, own.CAFile(), "certificate"},
 		{"named certificate", named, named.CAFile(), ""},
 		{"another server's CA", named, own.CAFile(), "unknown authority"},
+		{"MariaDB", maria, maria.CAFile(), ""},
+		{"MySQL 5.7", old, old.CAFile(), ""},
 	} {
 		pem, err := os.ReadFile(c.ca)
 		if err != nil {
@@ -121,7 +147,11 @@ func TestMySQLCertificates(t *testing.T) {
 		if !pool.AppendCertsFromPEM(pem) {
 			t.Fatalf("%s: no certificate in %s", c.name, c.ca)
 		}
-		err = tlsPing(t, c.server, &tls.Config{RootCAs: pool, ServerName: "localhost"})
+		config := &tls.Config{RootCAs: pool, ServerName: "localhost"}
+		if c.server == old { // see newCA
+			config.MinVersion, config.CipherSuites = tls.VersionTLS10, []uint16{tls.TLS_RSA_WITH_AES_128_CBC_SHA}
+		}
+		err = tlsPing(t, c.server, config)
 		if c.refused == "" && err != nil || c.refused != "" && (err == nil || !strings.Contains(err.Error(), c.refused)) {
 			t.Errorf("%s: got %v, want an error with %q", c.name, err, c.refused)
 		}
@@ -255,4 +285,38 @@ func one(t *testing.T, db *sql.DB, query string) string {
 	}
 	t.Fatalf("%s: no connection", query)
 	return ""
+}
+
+// TestMySQLReplicates has a replica follow its primary over both servers' restarts and go on alone.
+func TestMySQLReplicates(t *testing.T) {
+	for _, version := range MySQLVersions {
+		t.Run(version, func(t *testing.T) {
+			primary, replica := MySQLFor(t, MySQLOptions{Version: version}), MySQLFor(t, MySQLOptions{Version: version})
+			db := open(t, primary, "shop")
+			if _, err := db.Exec("CREATE TABLE t (id INT PRIMARY KEY); INSERT INTO t VALUES (1)"); err != nil {
+				t.Fatal(err)
+			}
+			check := func(err error) {
+				t.Helper()
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			check(replica.Replicate(t.Context(), primary))
+			check(replica.CatchUp(t.Context(), primary))
+			check(replica.Kill())
+			_, err := db.Exec("INSERT INTO t VALUES (2)")
+			check(err)
+			check(replica.Restart(t.Context()))
+			check(replica.CatchUp(t.Context(), primary))
+			check(replica.StopReplicating(t.Context()))
+			check(primary.Kill())
+			copied := open(t, replica, "shop")
+			_, err = copied.Exec("INSERT INTO t VALUES (3)")
+			check(err)
+			if got := one(t, copied, "SELECT COUNT(*) FROM t"); got != "3" {
+				t.Errorf("the replica has %s rows, want 3", got)
+			}
+		})
+	}
 }

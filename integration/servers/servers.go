@@ -1,7 +1,7 @@
-// Package servers runs real MySQL, PostgreSQL and Kafka servers for the integration tests, the benchmark and the demo, on a bare Debian
+// Package servers runs real MySQL, MariaDB, PostgreSQL and Kafka servers for the integration tests, the benchmark and the demo, on a bare Debian
 // machine with no Docker engine.
 //
-//	provision.sh ── unpacks each version once ──▶ cache/mysql97, cache/pg18, cache/kafka44, …
+//	provision.sh ── unpacks each version once ──▶ cache/mysql97, cache/maria118, cache/pg18, cache/kafka44, …
 //	StartMySQL, StartPostgres, StartKafka ── a private data directory and a free port each ──▶ cache/run/…
 //	Proxy ── cuts, delays or stops the bytes between a client and a server
 //
@@ -25,6 +25,11 @@ import (
 const (
 	MySQL97 = "mysql97" // MySQL 9.7 or a later 9.x
 	MySQL80 = "mysql80" // MySQL 8.0.31
+	MySQL57 = "mysql57" // MySQL 5.7.22
+
+	MariaDB118  = "maria118"  // MariaDB 11.8.x
+	MariaDB1011 = "maria1011" // MariaDB 10.11.x
+
 	Kafka44 = "kafka44" // Apache Kafka 4.4.0
 	Kafka39 = "kafka39" // Apache Kafka 3.9.2, the last line without transaction version 2
 
@@ -93,7 +98,7 @@ func scriptPath() (string, error) {
 var installed = map[string]*struct {
 	sync.Mutex // held while provision.sh works on the item, so that two items go on side by side
 	done       bool
-}{MySQL97: {}, MySQL80: {}, Kafka44: {}, Kafka39: {}, Postgres18: {}, Postgres17: {}, Postgres16: {}, Postgres15: {}}
+}{MySQL97: {}, MySQL80: {}, MySQL57: {}, MariaDB118: {}, MariaDB1011: {}, Kafka44: {}, Kafka39: {}, Postgres18: {}, Postgres17: {}, Postgres16: {}, Postgres15: {}}
 
 // ensure is Provision of one item, once a process.
 func ensure(ctx context.Context, item string) error {

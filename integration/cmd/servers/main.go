@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -43,7 +44,7 @@ func main() {
 
 func run(ctx context.Context, what []string) (err error) {
 	if len(what) == 0 {
-		return errors.New("say which: mysql97 mysql80 pg18 pg17 pg16 pg15 kafka44 kafka44x3 kafka39, each with :PORT if it matters")
+		return errors.New("say which: mysql97 mysql80 mysql57 maria118 maria1011 pg18 pg17 pg16 pg15 kafka44 kafka44x3 kafka39, each with :PORT if it matters")
 	}
 	var (
 		wg    sync.WaitGroup
@@ -91,7 +92,7 @@ func start(ctx context.Context, arg string) (address, func() error, error) {
 			return address{}, nil, fmt.Errorf("reading the port of %s: %w", arg, err)
 		}
 	}
-	if version, ok := strings.CutPrefix(kind, "mysql"); ok {
+	if version := strings.TrimPrefix(kind, "mysql"); slices.Contains(servers.MySQLVersions, version) {
 		m, err := servers.StartMySQL(ctx, servers.MySQLOptions{Version: version, Port: port})
 		if err != nil {
 			return address{}, nil, err
