@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"cdcbridge/capture"
+	"cdcbridge/capture/mysql/schema"
 	"cdcbridge/internal/fault"
 )
 
@@ -15,7 +16,7 @@ import (
 //	where in the log everything is that it can show    scan_visible.go: SHOW BINARY LOG STATUS after the last row
 //	the stream says when it has passed that place      watch.go
 //	rows in the order of the key, a range at a time    scan_key.go, scan_cursor.go
-//	the same values and tables as from the log         scan_layout.go, scan_table.go, scan_rows.go, scan_value_*.go
+//	the same values and tables as from the log         describe.go, layout.go, scan_table.go, scan_rows.go, scan_value_*.go
 
 var _ capture.Scanner = (*source)(nil)
 var _ capture.Reader = (*reader)(nil)
@@ -86,10 +87,11 @@ func (s *source) scanTables(c *conn) ([]capture.ScanTable, error) {
 	if err != nil {
 		return nil, err
 	}
-	keys := map[tableName][]describedPart{}
+	keys, columns := map[tableName][]uniquePart{}, map[tableName][]schema.Column{}
 	for _, p := range parts {
 		name := tableName{p[0], p[1]}
-		keys[name] = append(keys[name], describedPart{p[2], p[3], p[4], p[5], p[6], p[7]})
+		keys[name] = append(keys[name], uniquePart{index: p[2], column: p[4], direction: p[5], prefix: p[6]})
+		columns[name] = append(columns[name], schema.Column{Name: p[4], Nullable: p[7] == "YES"})
 	}
 	var out []capture.ScanTable
 	for _, f := range tables {
@@ -97,15 +99,15 @@ func (s *source) scanTables(c *conn) ([]capture.ScanTable, error) {
 		if !s.filter.Match(name.database, name.name) {
 			continue
 		}
-		d := &description{keys: keys[name]}
-		if d.ambiguous() {
-			if d.order, err = c.indexOrder(name); errorCode(err) == 1146 {
+		t := &schema.Table{Unique: uniqueIndexes(keys[name]), Columns: columns[name]}
+		if ambiguous(t) {
+			if err = c.order(name, t.Unique); errorCode(err) == 1146 {
 				continue // gone since
 			} else if err != nil {
 				return nil, err
 			}
 		}
-		out = append(out, capture.ScanTable{Schema: name.database, Name: name.name, Key: d.readableKey(), Rows: estimate(f[2]), Bytes: estimate(f[3])})
+		out = append(out, capture.ScanTable{Schema: name.database, Name: name.name, Key: readableKey(t), Rows: estimate(f[2]), Bytes: estimate(f[3])})
 	}
 	return out, nil
 }

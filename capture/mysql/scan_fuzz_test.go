@@ -9,15 +9,13 @@ import (
 	"testing"
 
 	"cdcbridge/capture"
+	"cdcbridge/capture/mysql/schema"
 	"cdcbridge/changelog"
 )
 
 func FuzzCursor(f *testing.F) {
 	d := ordersTable()
-	d.keys = nil
-	for _, c := range []string{"id", "status", "total", "rate", "day", "at", "span", "kind", "flags", "bits", "raw", "code"} {
-		d.keys = append(d.keys, describedPart{index: "PRIMARY", seq: "1", column: c, direction: "A"})
-	}
+	d.Unique = []schema.Index{unique("PRIMARY", "id", "status", "total", "rate", "day", "at", "span", "kind", "flags", "bits", "raw", "code")}
 	table := scanTableOf(f, d)
 	f.Add(string(table.key.cursor([][]byte{[]byte("1"), []byte("é'"), []byte("-1.5"), []byte("1e5"), []byte("2024-05-06"), []byte("2024-05-06 07:08:09"), []byte("-00:00:01"), []byte("1"), []byte("3"), []byte("7"), {0, 255}, []byte("x'")})))
 	f.Add(`{"by":[],"at":[]}`)

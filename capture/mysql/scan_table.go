@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"cdcbridge/capture/mysql/schema"
 	"cdcbridge/changelog"
 )
 
@@ -38,8 +39,8 @@ func (r *reader) newScanTable(name tableName, create string) (*scanTable, error)
 }
 
 // prepare prepares a table. Its changelog.Table comes from shapes, so that it is the log's when nothing has changed.
-func (r *reader) prepare(name tableName, create string, d *description) (*scanTable, error) {
-	l, facts, err := d.layout(r.collations)
+func (r *reader) prepare(name tableName, create string, d *schema.Table) (*scanTable, error) {
+	l, facts, err := layoutOf(d, r.collations)
 	if err != nil {
 		return nil, fmt.Errorf("table %s: %w", name, err)
 	}
@@ -47,22 +48,22 @@ func (r *reader) prepare(name tableName, create string, d *description) (*scanTa
 	if err != nil {
 		return nil, err
 	}
-	t := &scanTable{name: name, create: create, engine: d.engine, table: r.src.shapes.Intern(sh.table), columns: make([]scanColumn, len(sh.columns))}
+	t := &scanTable{name: name, create: create, engine: d.Engine, table: r.src.shapes.Intern(sh.table), columns: make([]scanColumn, len(sh.columns))}
 	list := make([]string, len(sh.columns))
 	for i := range sh.columns {
 		c := &t.columns[i]
 		c.column, c.part = sh.columns[i], -1
-		list[i] = c.fromText(l.columns[i], d.columns[i])
+		list[i] = c.fromText(l.columns[i], d.Columns[i])
 	}
 	t.list = strings.Join(list, ",")
-	if parts := d.key(); readable(parts) {
-		t.key.index = parts[0].index
+	if key := keyOf(d); readable(key) {
+		t.key.index = key.Name
 		var keyList []string
-		for j, p := range parts {
-			i := slices.IndexFunc(d.columns, func(c describedColumn) bool { return c.name == p.column })
+		for j, p := range key.Parts {
+			i := slices.IndexFunc(d.Columns, func(c schema.Column) bool { return c.Name == p.Column })
 			t.columns[i].part = j
 			keyList = append(keyList, list[i])
-			t.key.parts = append(t.key.parts, newKeyPart(&t.table.Columns[i], d.columns[i], p.direction == "D"))
+			t.key.parts = append(t.key.parts, newKeyPart(&t.table.Columns[i], d.Columns[i], p.Descending))
 		}
 		t.keyList = strings.Join(keyList, ",")
 	}
@@ -71,12 +72,12 @@ func (r *reader) prepare(name tableName, create string, d *description) (*scanTa
 
 // fromText makes a decoder of the log's form one of the text protocol's and gives the expression to select: the column
 // itself, or something whose text says more.
-func (c *scanColumn) fromText(l columnLayout, d describedColumn) string {
-	name := quoteName(d.name)
+func (c *scanColumn) fromText(l columnLayout, d schema.Column) string {
+	name := quoteName(d.Name)
 	switch l.typ {
 	case typeTiny, typeShort, typeInt24, typeLong, typeLongLong, typeYear:
 		c.decode = scanInt
-		if l.typ != typeYear && strings.Contains(afterParentheses(d.columnType), "unsigned") {
+		if l.typ != typeYear && strings.Contains(afterParentheses(d.ColumnType), "unsigned") {
 			c.decode = scanUint
 		}
 	case typeFloat: // whose own text has six digits
@@ -139,7 +140,7 @@ func (c *scanColumn) labelsFromText(typ columnType, name string) string {
 }
 
 // newKeyPart describes a column of the key.
-func newKeyPart(c *changelog.Column, d describedColumn, descending bool) keyPart {
+func newKeyPart(c *changelog.Column, d schema.Column, descending bool) keyPart {
 	p := keyPart{name: c.Name, descending: descending, form: formNumber, order: "int"}
 	switch c.Type.Kind {
 	case changelog.KindBits:
@@ -153,13 +154,13 @@ func newKeyPart(c *changelog.Column, d describedColumn, descending bool) keyPart
 	case changelog.KindTime:
 		p.form, p.order = formTime, "time"
 	case changelog.KindDateTime, changelog.KindTimestamp:
-		p.form, p.order = formTimestamp, d.dataType
+		p.form, p.order = formTimestamp, d.DataType
 	case changelog.KindString:
-		p.form, p.charset, p.order = formText, c.Type.Charset, "text "+d.collation
+		p.form, p.charset, p.order = formText, c.Type.Charset, "text "+d.Collation
 	case changelog.KindBytes:
 		p.form, p.order = formBytes, "binary"
 	case changelog.KindEnum, changelog.KindSet:
-		p.form, p.order = formLabels, fmt.Sprintf("%s %08x", d.dataType, crc32.ChecksumIEEE([]byte(d.columnType)))
+		p.form, p.order = formLabels, fmt.Sprintf("%s %08x", d.DataType, crc32.ChecksumIEEE([]byte(d.ColumnType)))
 		p.values = valuesOf(c.Type)
 	}
 	if c.Type.Year {

@@ -12,32 +12,47 @@ import (
 	"time"
 
 	"cdcbridge/capture"
+	"cdcbridge/capture/mysql/schema"
 	"cdcbridge/changelog"
 	"cdcbridge/internal/fault"
 )
 
 // ordersTable is what the catalogue says of a table with a column of each common type.
-func ordersTable() *description {
-	col := func(name, typ, columnType string, more ...string) describedColumn {
-		c := describedColumn{name: name, dataType: typ, columnType: columnType, nullable: "YES"}
-		for i, into := range []*string{&c.octets, &c.collation, &c.precision, &c.scale, &c.fsp} {
+func ordersTable() *schema.Table {
+	col := func(name, typ, columnType string, more ...string) schema.Column {
+		f := []string{"c", "1", name, typ, columnType, "YES", "", "", "", "", "", "", ""}
+		for i, into := range []int{6, 10, 7, 8, 9} {
 			if i < len(more) {
-				*into = more[i]
+				f[into] = more[i]
 			}
+		}
+		c, err := describeColumn(f)
+		if err != nil {
+			panic(err)
 		}
 		return c
 	}
 	const utf8mb4 = "utf8mb4_0900_ai_ci"
-	d := &description{engine: "InnoDB", columns: []describedColumn{
+	d := &schema.Table{Engine: "InnoDB", Columns: []schema.Column{
 		col("id", "bigint", "bigint"), col("n", "int", "int unsigned"), col("status", "varchar", "varchar(16)", "64", utf8mb4), col("code", "char", "char(4)", "4", "latin1_swedish_ci"),
 		col("total", "decimal", "decimal(10,2)", "", "", "10", "2"), col("rate", "double", "double"), col("small", "float", "float"), col("day", "date", "date"),
 		col("at", "datetime", "datetime(3)", "", "", "", "", "3"), col("stamp", "timestamp", "timestamp(6)", "", "", "", "", "6"), col("span", "time", "time", "", "", "", "", "0"),
 		col("kind", "enum", "enum('a','b')", "", utf8mb4), col("flags", "set", "set('x','y')", "", utf8mb4), col("bits", "bit", "bit(10)", "", "", "10"), col("raw", "varbinary", "varbinary(20)", "20"),
 		col("doc", "json", "json"), col("shape", "point", "point"),
 	}}
-	d.columns[0].nullable = "NO"
-	d.keys = []describedPart{{index: "PRIMARY", seq: "1", column: "id", direction: "A"}}
+	d.Columns[0].Nullable = false
+	d.Unique = []schema.Index{unique("PRIMARY", "id")}
 	return d
+}
+
+// unique makes an index over whole columns; one after "-" is descending.
+func unique(name string, columns ...string) schema.Index {
+	x := schema.Index{Name: name}
+	for _, c := range columns {
+		c, descending := strings.CutPrefix(c, "-")
+		x.Parts = append(x.Parts, schema.Part{Column: c, Descending: descending})
+	}
+	return x
 }
 
 func testReader() *reader {
@@ -45,7 +60,7 @@ func testReader() *reader {
 	return &reader{src: src, collations: map[string]uint32{"utf8mb4_0900_ai_ci": 255, "latin1_swedish_ci": 8, "utf8mb4_bin": 46, "utf16_general_ci": 54}, tables: map[tableName]*scanTable{}, paces: map[tableName]*pace{}}
 }
 
-func scanTableOf(t testing.TB, d *description) *scanTable {
+func scanTableOf(t testing.TB, d *schema.Table) *scanTable {
 	t.Helper()
 	table, err := testReader().prepare(tableName{"shop", "t"}, "", d)
 	if err != nil {
@@ -186,8 +201,8 @@ func TestReadingAllocatesNothingPerRow(t *testing.T) {
 
 func TestCursors(t *testing.T) {
 	d := ordersTable()
-	d.columns = append(d.columns, describedColumn{name: "k16", dataType: "varchar", columnType: "varchar(10)", octets: "40", collation: "utf16_general_ci"})
-	d.keys = []describedPart{{"PRIMARY", "1", "status", "A", "", ""}, {"PRIMARY", "2", "id", "D", "", ""}, {"PRIMARY", "3", "k16", "A", "", ""}, {"PRIMARY", "4", "raw", "A", "", ""}}
+	d.Columns = append(d.Columns, schema.Column{Name: "k16", DataType: "varchar", ColumnType: "varchar(10)", Octets: 40, Collation: "utf16_general_ci"})
+	d.Unique = []schema.Index{unique("PRIMARY", "status", "-id", "k16", "raw")}
 	k := scanTableOf(t, d).key
 	for _, values := range [][]string{{"paid", "42", "\x00a", "plain"}, {"", "-1", "", ""}, {"x'41'", "0", "x'", "\xff\x00'\""}, {"é\n", "7"}, {"it's"}} {
 		raw := make([][]byte, len(values))
@@ -321,7 +336,7 @@ func TestLabels(t *testing.T) {
 			continue
 		}
 		for i := range got {
-			if string(got[i]) != want[i] {
+			if got[i] != want[i] {
 				t.Errorf("%s: %q", text, got)
 			}
 		}
@@ -335,22 +350,30 @@ func TestLabels(t *testing.T) {
 
 func TestDescriptions(t *testing.T) {
 	d := ordersTable()
-	d.keys = []describedPart{{"b", "1", "n", "A", "", ""}, {"a", "1", "id", "A", "", ""}, {"a", "2", "n", "A", "", ""}, {"c", "1", "status", "A", "5", ""}, {"d", "1", "code", "A", "", "YES"}}
-	if d.order = []string{"d", "c", "b", "a"}; !d.ambiguous() || !slices.Equal(d.readableKey(), []string{"n"}) {
-		t.Errorf("%v", d.readableKey())
+	prefixed := unique("c", "status")
+	prefixed.Parts[0].Prefix = 5
+	d.Columns[1].Nullable, d.Columns[2].Nullable = false, false
+	d.Unique = []schema.Index{unique("d", "code"), prefixed, unique("b", "n"), unique("a", "id", "n")}
+	if !ambiguous(d) || !slices.Equal(readableKey(d), []string{"n"}) {
+		t.Errorf("%v", readableKey(d))
 	}
-	d.keys = append(d.keys, describedPart{"PRIMARY", "1", "status", "A", "5", ""})
-	if d.ambiguous() || d.readableKey() != nil || d.key()[0].column != "status" {
-		t.Errorf("%v %v", d.readableKey(), d.key())
+	prefixed.Name = "PRIMARY"
+	d.Unique = append([]schema.Index{prefixed}, d.Unique...)
+	if ambiguous(d) || readableKey(d) != nil || keyOf(d).Parts[0].Column != "status" {
+		t.Errorf("%v %v", readableKey(d), keyOf(d))
+	}
+	parts := []uniquePart{{"a", "x", "A", ""}, {"a", "y", "D", "7"}, {"PRIMARY", "z", "A", ""}, {"b", "", "A", ""}}
+	if got := uniqueIndexes(parts); len(got) != 3 || got[0].Name != "PRIMARY" || got[1].Parts[1] != (schema.Part{Column: "y", Prefix: 7, Descending: true}) || readable(got[2]) {
+		t.Errorf("%+v", got)
 	}
 	if table := scanTableOf(t, d); len(table.key.parts) != 0 || !slices.Equal(table.table.Key, []int{2}) {
 		t.Errorf("%+v", table.table)
 	}
-	d.columns[3].collation = "klingon_ci"
+	d.Columns[3].Collation = "klingon_ci"
 	if _, err := testReader().prepare(tableName{"shop", "t"}, "", d); err == nil {
 		t.Error("an unknown collation")
 	}
-	d.columns[3].dataType = "hologram"
+	d.Columns[3].DataType = "hologram"
 	if _, err := testReader().prepare(tableName{"shop", "t"}, "", d); !fault.Is(err, fault.UnsupportedType) {
 		t.Error(err)
 	}
