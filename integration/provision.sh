@@ -83,9 +83,11 @@ C
 }
 
 # apt SUITE ARGUMENT... runs apt-get for that suite, and once more with a new index when that fails: one that was fetched while
-# the mirror changed names files that are gone. The index is not kept, for it would be stale the next time.
+# the mirror changed names files that are gone. The index is not kept, for it would be stale the next time; so it is used by
+# one at a time.
 apt() {
-  local suite=$1 conf attempt; shift
+  local suite=$1 conf attempt lock; shift
+  exec {lock}>"$S/.lock-apt-$suite"; flock "$lock"
   for attempt in 1 2; do
     conf=$(apt_of "$suite")
     if APT_CONFIG=$conf apt-get -qq "$@" >&2; then rm -rf "$S/apt-$suite"; exec {lock}>&-; return; fi
