@@ -57,7 +57,7 @@ func dumpCommand(serverID uint32, p *position) []byte {
 	b = le.AppendUint32(b, serverID)
 	b = le.AppendUint32(b, 0) // no file name
 	b = le.AppendUint64(b, 4)
-	set := p.gtids.appendWire(nil)
+	set := p.gtids.(*gtidSet).appendWire(nil)
 	b = le.AppendUint32(b, uint32(len(set)))
 	return append(b, set...)
 }
@@ -65,7 +65,7 @@ func dumpCommand(serverID uint32, p *position) []byte {
 // begin is where a position without GTIDs makes reading begin.
 func (p *position) begin() logPlace {
 	if p.resume != nil {
-		return *p.resume
+		return p.resume.logPlace
 	}
 	return logPlace{p.file, p.pos}
 }

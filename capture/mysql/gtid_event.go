@@ -7,6 +7,7 @@ type gtidBody struct {
 	UUID            [16]byte // zero when anonymous
 	Tag             []byte   // empty without a tag
 	GNO             int64    // 0 when anonymous
+	Maria           domainGTID
 	LastCommitted   int64
 	Sequence        int64
 	ImmediateCommit uint64 // when this server committed, microseconds since the Unix epoch; 0 when the server is too old to say
@@ -14,6 +15,17 @@ type gtidBody struct {
 	Length          uint64 // bytes of the whole transaction in the log, this event included; 0 when unknown
 	ServerVersion   uint32 // of this server, for example 90704
 	OriginalVersion uint32 // of the first server
+}
+
+// gtid names the transaction. It takes the tag from the transaction before when that has the same.
+func (g *gtidBody) gtid(tag string) gtid {
+	if g.Maria.seq > 0 {
+		return gtid{maria: g.Maria}
+	}
+	if tag != string(g.Tag) {
+		tag = string(g.Tag)
+	}
+	return gtid{gtidSource: gtidSource{g.UUID, tag}, gno: g.GNO}
 }
 
 const opGTID = "reading a GTID event"

@@ -90,6 +90,9 @@ func (f *serverFacts) serves(p *position) error {
 	if p.gtids == nil {
 		return f.servesFile(p)
 	}
+	if state, ok := p.gtids.(*domainState); ok || f.mariadb {
+		return f.servesDomains(p, state)
+	}
 	if !f.gtids() {
 		return fault.NewFinal(fault.SourceSettings, opIdentity, fmt.Errorf("the checkpoint is a GTID set and the server's gtid_mode is %s", f.vars["gtid_mode"]), modeHint)
 	}
@@ -100,7 +103,7 @@ func (f *serverFacts) serves(p *position) error {
 	if unknown := needed.minus(&f.executed); !unknown.empty() {
 		return f.lacks(abbreviate(unknown.String(), 200))
 	}
-	if gone := f.purged.minus(p.gtids); !gone.empty() {
+	if gone := f.purged.minus(p.gtids.(*gtidSet)); !gone.empty() {
 		return fault.NewFinal(fault.BinlogPurged, opIdentity, fmt.Errorf("the log no longer has %s", abbreviate(gone.String(), 200)), purgedHint)
 	}
 	return nil
@@ -108,14 +111,15 @@ func (f *serverFacts) serves(p *position) error {
 
 // needed is what a server must have had: all that is done, and the transaction of which a part is done.
 func (p *position) needed() (*gtidSet, error) {
+	set := p.gtids.(*gtidSet)
 	if p.txn == nil {
-		return p.gtids, nil
+		return set, nil
 	}
 	begun, err := parseGTIDSet(p.txn.id)
 	if err != nil {
 		return nil, badPosition(fmt.Errorf("the transaction %q: %w", p.txn.id, err))
 	}
-	begun.addSet(p.gtids)
+	begun.addSet(set)
 	return &begun, nil
 }
 

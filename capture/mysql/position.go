@@ -14,19 +14,28 @@ import (
 // positionVersion is the newest form of a position that this release reads and the one that it writes.
 const positionVersion = 1
 
+// productMariaDB marks a position of MariaDB.
+const productMariaDB = "mariadb"
+
 // position is a place in a server's log from which the stream goes on. As text it is JSON:
 //
 //	{"v":1,"server":"<uuid>","file":"binlog.000002","pos":1234,"gtids":"<uuid>:1-77",
 //	 "txn":{"id":"<uuid>:78","tables":[{"name":"shop.orders","rows":5000,"sum":"9e3779b97f4a7c15"}]}}
 //
-// With GTIDs the set alone decides and file and pos are for people; without them file:pos decides, bound to the server.
-// Inside of a transaction, file:pos is where it begins, the set lacks it, and txn says how many rows of each table are done.
+// A position of MariaDB says so, and its GTIDs are the last one of each domain in log order:
+//
+//	{"v":1,"product":"mariadb","server":"…","file":"binlog.000002","pos":1234,"gtids":"0-1-77,1-2-3"}
+//
+// With GTIDs they alone decide and file and pos are for people; without them file:pos decides, bound to the server.
+// Inside of a transaction, file:pos is where it begins, the GTIDs lack it, and txn says how many rows of each table are done.
+// Where a transaction that is prepared and not yet committed cannot be left out of what is done (file:pos and MariaDB), resume
+// is the place before it from which reading goes on: {"file":"binlog.000002","pos":4,"gtids":"0-1-70"}.
 type position struct {
-	server string // server_uuid of the server that the position was read from
+	server string // serverFacts.identity of the server that the position was read from
 	file   string
 	pos    uint64
-	gtids  *gtidSet  // nil: positions of this pipeline are file:pos
-	resume *logPlace // file:pos only: where reading must begin, when a prepared XA transaction begins before file:pos
+	gtids  gtidState    // nil: positions of this pipeline are file:pos
+	resume *resumePoint // where reading must begin, when it is before this position
 	txn    *txnProgress
 }
 
@@ -34,6 +43,12 @@ type position struct {
 type logPlace struct {
 	file string
 	pos  uint64
+}
+
+// resumePoint is where reading begins for a position that lies behind it.
+type resumePoint struct {
+	logPlace
+	gtids *domainState // MariaDB; nil: file:pos
 }
 
 // txnProgress is how much of a transaction left in batches already.
@@ -45,6 +60,7 @@ type txnProgress struct {
 // positionText and the types below are the JSON form.
 type positionText struct {
 	Version int        `json:"v"`
+	Product string     `json:"product"` // "" is MySQL
 	Server  string     `json:"server"`
 	File    string     `json:"file"`
 	Pos     uint64     `json:"pos"`
@@ -54,8 +70,9 @@ type positionText struct {
 }
 
 type placeText struct {
-	File string `json:"file"`
-	Pos  uint64 `json:"pos"`
+	File  string  `json:"file"`
+	Pos   uint64  `json:"pos"`
+	GTIDs *string `json:"gtids"`
 }
 
 type txnText struct {
@@ -66,13 +83,20 @@ type txnText struct {
 // appendText appends the JSON form. It is called once a batch.
 func (p *position) appendText(dst []byte) []byte {
 	dst = strconv.AppendInt(append(dst, `{"v":`...), positionVersion, 10)
+	if _, ok := p.gtids.(*domainState); ok {
+		dst = append(append(append(dst, `,"product":"`...), productMariaDB...), '"')
+	}
 	dst = capture.AppendJSONString(append(dst, `,"server":`...), p.server)
 	dst = logPlace{p.file, p.pos}.appendFields(append(dst, ','))
 	if p.gtids != nil {
 		dst = append(p.gtids.appendText(append(dst, `,"gtids":"`...)), '"')
 	}
 	if p.resume != nil {
-		dst = append(p.resume.appendFields(append(dst, `,"resume":{`...)), '}')
+		dst = p.resume.appendFields(append(dst, `,"resume":{`...))
+		if p.resume.gtids != nil {
+			dst = append(p.resume.gtids.appendText(append(dst, `,"gtids":"`...)), '"')
+		}
+		dst = append(dst, '}')
 	}
 	if p.txn != nil {
 		dst = capture.AppendJSONString(append(dst, `,"txn":{"id":`...), p.txn.id)
@@ -102,15 +126,8 @@ func parsePosition(text changelog.Position) (*position, error) {
 		return nil, badPosition(errors.New("it lacks v, server or file"))
 	}
 	p := &position{server: t.Server, file: t.File, pos: t.Pos}
-	if t.GTIDs != nil {
-		set, err := parseGTIDSet(*t.GTIDs)
-		if err != nil {
-			return nil, badPosition(err)
-		}
-		p.gtids = &set
-	}
-	if t.Resume != nil {
-		p.resume = &logPlace{t.Resume.File, t.Resume.Pos}
+	if err := p.parseGTIDs(&t); err != nil {
+		return nil, badPosition(err)
 	}
 	if t.Txn != nil {
 		p.txn = &txnProgress{id: t.Txn.ID}
@@ -120,6 +137,30 @@ func parsePosition(text changelog.Position) (*position, error) {
 		}
 	}
 	return p, nil
+}
+
+// parseGTIDs reads what a position says of GTIDs.
+func (p *position) parseGTIDs(t *positionText) error {
+	if t.Product != "" && t.Product != productMariaDB {
+		return fmt.Errorf("the product %q is unknown", t.Product)
+	}
+	if t.GTIDs != nil {
+		state, err := parseGTIDState(t.Product == productMariaDB, *t.GTIDs)
+		if err != nil {
+			return err
+		}
+		p.gtids = state
+	}
+	if t.Resume == nil {
+		return nil
+	}
+	p.resume = &resumePoint{logPlace: logPlace{t.Resume.File, t.Resume.Pos}}
+	if t.Resume.GTIDs == nil {
+		return nil
+	}
+	var err error
+	p.resume.gtids, err = parseDomainState(*t.Resume.GTIDs)
+	return err
 }
 
 func badPosition(err error) error {

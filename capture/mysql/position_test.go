@@ -19,7 +19,7 @@ func TestPositionText(t *testing.T) {
 		{position{server: uuidA, file: "binlog.000002", pos: 1 << 33, gtids: &set},
 			`{"v":1,"server":"` + uuidA + `","file":"binlog.000002","pos":8589934592,"gtids":"` + uuidA + `:1-77:blue:3"}`},
 		{position{server: uuidA, file: "b.1", pos: 4, gtids: &gtidSet{}}, `{"v":1,"server":"` + uuidA + `","file":"b.1","pos":4,"gtids":""}`},
-		{position{server: uuidA, file: "b.2", pos: 9, resume: &logPlace{"b.1", 7}, txn: &txnProgress{"file=b.2,pos=9", capture.Progress{{Name: `a.b"ü`, Rows: 3, Sum: 255}, {Name: "x.y", Rows: 1, Sum: 0}}}},
+		{position{server: uuidA, file: "b.2", pos: 9, resume: &resumePoint{logPlace: logPlace{"b.1", 7}}, txn: &txnProgress{"file=b.2,pos=9", capture.Progress{{Name: `a.b"ü`, Rows: 3, Sum: 255}, {Name: "x.y", Rows: 1, Sum: 0}}}},
 			`{"v":1,"server":"` + uuidA + `","file":"b.2","pos":9,"resume":{"file":"b.1","pos":7},"txn":{"id":"file=b.2,pos=9","tables":[{"name":"a.b\"ü","rows":3,"sum":"00000000000000ff"},{"name":"x.y","rows":1,"sum":"0000000000000000"}]}}`},
 	} {
 		if got := string(c.p.text()); got != c.want {
@@ -86,7 +86,7 @@ func TestServes(t *testing.T) {
 			t.Errorf("%+v: %q, want %q", p, got, code)
 		}
 	}
-	p := position{server: uuidB, file: "b.2", pos: 4, resume: &logPlace{"b.1", 4}}
+	p := position{server: uuidB, file: "b.2", pos: 4, resume: &resumePoint{logPlace: logPlace{"b.1", 4}}}
 	if got := fault.CodeOf(f.serves(&p)); got != fault.BinlogPurged {
 		t.Errorf("a prepared transaction in a purged file: %q", got)
 	}

@@ -18,6 +18,7 @@ type serverFacts struct {
 	vars     map[string]string // the variables that wantedVars names; those that the release does not have are missing
 	executed gtidSet           // gtid_executed and gtid_owned: all that the log shows
 	purged   gtidSet           // what the log no longer shows
+	maria    mariaFacts        // instead of both, on MariaDB
 	status   logPlace          // where the next event will be written
 	doDB     string            // binlog_do_db
 	ignoreDB string            // binlog_ignore_db

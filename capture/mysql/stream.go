@@ -31,7 +31,7 @@ type stream struct {
 	pos   position
 	moved bool      // pos changed since the last batch
 	sent  time.Time // when the last batch went out
-	until *logPlace // positions without GTIDs: transactions that begin before it are done
+	past  past      // transactions that come again and are done
 
 	batch  *changelog.Batch
 	txn    txn
@@ -52,11 +52,9 @@ func newStream(src *source, r *eventReader, out chan<- *changelog.Batch) *stream
 	r.watches = &src.watches
 	s.txn.resume = src.from.txn
 	if s.pos.gtids != nil {
-		set := s.pos.gtids.clone()
-		s.pos.gtids = &set
-	} else {
-		s.until = &logPlace{s.pos.file, s.pos.pos}
+		s.pos.gtids = s.pos.gtids.fork()
 	}
+	s.past = pastOf(&s.pos)
 	s.pos.server = src.facts.uuid()
 	return s
 }
@@ -272,13 +270,11 @@ func (s *stream) rotate() error {
 		return badEvent("reading the binlog stream", "the file ends within the transaction %s", s.txn.name())
 	}
 	if s.file != string(r.File) {
-		if s.until != nil && s.file == s.until.file {
-			s.until = nil // nothing was left in the file of the position
-		}
+		s.past.leave(s.file)
 		s.file = string(r.File)
 	}
 	s.off = r.Pos
-	if s.until == nil {
+	if s.past.over() {
 		s.moveTo(s.file, s.off)
 	}
 	return nil

@@ -25,8 +25,7 @@ type txn struct {
 	xa     string // id of the XA transaction that its rows belong to
 	serial uint64 // counts transactions, so that tables know whether their entry in tables is of this one
 
-	gtid   gtidSource
-	gno    int64 // 0 without GTID
+	gtid   gtid
 	at     logPlace
 	commit int64 // microseconds
 	server uint32
@@ -77,12 +76,8 @@ func (m batchMark) rewind(b *changelog.Batch) {
 func (t *txn) name() string { return string(t.appendName(nil)) }
 
 func (t *txn) appendName(dst []byte) []byte {
-	if t.gno > 0 {
-		dst = append(appendUUID(dst, t.gtid.uuid), ':')
-		if t.gtid.tag != "" {
-			dst = append(append(dst, t.gtid.tag...), ':')
-		}
-		return strconv.AppendInt(dst, t.gno, 10)
+	if !t.gtid.none() {
+		return t.gtid.appendText(dst)
 	}
 	dst = append(append(dst, "file="...), t.at.file...)
 	return strconv.AppendUint(append(dst, ",pos="...), t.at.pos, 10)
@@ -94,27 +89,19 @@ func (s *stream) begin(ctx context.Context, h eventHeader, g gtidBody) error {
 	if t.active {
 		return badEvent("reading the binlog stream", "a transaction begins within %s", t.name())
 	}
-	if g.GNO == 0 && s.pos.gtids != nil {
+	id := g.gtid(t.gtid.tag)
+	if id.none() && s.pos.gtids != nil {
 		return anonymousFault(fmt.Errorf("a transaction without GTID came at %s:%d", s.file, s.off))
 	}
 	commit := int64(g.OriginalCommit)
 	if commit == 0 {
 		commit = int64(h.Timestamp) * 1e6
 	}
-	src := gtidSource{g.UUID, t.gtid.tag}
-	if src.tag != string(g.Tag) {
-		src.tag = string(g.Tag)
-	}
 	*t = txn{
-		active: true, serial: t.serial + 1, gtid: src, gno: g.GNO, at: logPlace{s.file, s.off}, commit: commit, server: h.ServerID,
+		active: true, serial: t.serial + 1, gtid: id, at: logPlace{s.file, s.off}, commit: commit, server: h.ServerID,
 		tables: t.tables[:0], events: clipped(t.events), saves: t.saves[:0], resume: t.resume, inBatch: -1, mark: markOf(s.batch),
 	}
-	if s.until != nil {
-		t.quiet = s.file != s.until.file || s.off < s.until.pos
-		if !t.quiet {
-			s.until = nil
-		}
-	}
+	t.quiet = s.past.covers(id, t.at)
 	if t.resume != nil && !t.quiet && t.resume.id == t.name() {
 		t.skipping, t.hashing, t.split = true, true, true
 		// What is left of it is a part, and a part has a batch of its own.
@@ -226,7 +213,7 @@ func (s *stream) entry() int {
 	var buf [96]byte
 	id := s.batch.String(t.appendName(buf[:0]))
 	o := changelog.Origin{File: t.at.file, Pos: t.at.pos, ServerID: t.server, Thread: uint64(t.thread)}
-	if t.gno > 0 {
+	if !t.gtid.none() {
 		o.GTID = id
 	}
 	s.batch.Txns = append(s.batch.Txns, changelog.Txn{ID: id, Commit: t.commit, Origin: o, First: !t.split})
@@ -322,13 +309,14 @@ func (s *stream) endTransaction(ctx context.Context) error {
 	s.stats.EventTime = t.commit
 	t.events = clipped(t.events)
 	s.xa.settle(t, s.pos.gtids)
-	if s.pos.gtids != nil && !t.prepared {
-		s.pos.gtids.add(t.gtid, t.gno)
+	if s.pos.gtids != nil && !t.quiet && !(t.prepared && s.pos.gtids.holes()) {
+		s.pos.gtids.put(t.gtid)
 		s.moved = true
 	}
-	if s.until == nil {
+	s.past.end(t.gtid)
+	if s.past.over() {
 		s.moveTo(s.file, s.off)
-		s.pos.resume = s.xa.resume(s.pos.gtids != nil)
+		s.pos.resume = s.xa.resume(s.pos.gtids)
 	}
 	if s.batch.Size() >= s.cfg.BatchBytes && len(s.batch.Txns) > 0 || t.split {
 		return s.emit(ctx, false)

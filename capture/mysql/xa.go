@@ -19,9 +19,8 @@ const heldXA = 64 << 20
 // preparedXA is one prepared transaction.
 type preparedXA struct {
 	id     string
-	gtid   gtidSource
-	gno    int64
-	at     logPlace
+	gtid   gtid
+	from   resumePoint // where reading must begin for it to come again
 	events []rowsInTxn
 	size   int
 }
@@ -52,7 +51,7 @@ func (s *stream) xaPrepare(ctx context.Context, onePhase bool) error {
 	if t.xa == "" {
 		return badEvent("reading the binlog stream", "an XA_PREPARE event stands outside of an XA transaction")
 	}
-	p := &preparedXA{id: t.xa, gtid: t.gtid, gno: t.gno, at: t.at, events: append([]rowsInTxn(nil), t.events...), size: s.xa.current}
+	p := &preparedXA{id: t.xa, gtid: t.gtid, from: s.beforeTxn(), events: append([]rowsInTxn(nil), t.events...), size: s.xa.current}
 	t.xa, t.events, s.xa.current = "", clipped(t.events), 0
 	if !onePhase {
 		t.prepared = true
@@ -102,7 +101,7 @@ func (s *stream) release(ctx context.Context, p *preparedXA) error {
 }
 
 // settle forgets the transaction that t settled, now that the position passes t.
-func (x *xaStore) settle(t *txn, gtids *gtidSet) {
+func (x *xaStore) settle(t *txn, gtids gtidState) {
 	p := t.settles
 	if p == nil {
 		return
@@ -114,15 +113,15 @@ func (x *xaStore) settle(t *txn, gtids *gtidSet) {
 		}
 	}
 	x.size -= p.size
-	if gtids != nil {
-		gtids.add(p.gtid, p.gno)
+	if gtids != nil && gtids.holes() {
+		gtids.put(p.gtid)
 	}
 }
 
 // resume is where reading must begin for the prepared transactions to come again, nil when the position itself will do.
-func (x *xaStore) resume(gtids bool) *logPlace {
-	if gtids || len(x.prepared) == 0 {
+func (x *xaStore) resume(gtids gtidState) *resumePoint {
+	if len(x.prepared) == 0 || gtids != nil && gtids.holes() {
 		return nil
 	}
-	return &x.prepared[0].at
+	return &x.prepared[0].from
 }
