@@ -14,6 +14,11 @@ type queryBody struct {
 	ErrorCode uint16
 	Client    uint16 // collation of character_set_client, 0 when not said
 	Micros    uint32 // microseconds to add to the header's time, 0 when not said
+
+	SQLMode    uint64
+	Connection uint16 // collation_connection, 0 when not said
+	Database   uint16 // collation_database, 0 when not said
+	UTF8MB4    uint16 // default_collation_for_utf8mb4, 0 when not said
 }
 
 // Codes of the status variables in a QUERY event.
@@ -88,16 +93,22 @@ func (q *queryBody) readStatus(b []byte) bool {
 		switch c.u8() {
 		case statusFlags2, statusMasterWritten, statusAutoIncrement:
 			c.bytes(4)
-		case statusSQLMode, statusTableMapUpdate, statusDDLXID:
+		case statusSQLMode:
+			q.SQLMode = c.uint(8)
+		case statusTableMapUpdate, statusDDLXID:
 			c.bytes(8)
 		case statusCatalogOld:
 			c.bytes(int(c.u8()) + 1)
 		case statusTimeZone, statusCatalog:
 			c.bytes(int(c.u8()))
 		case statusCharset:
-			q.Client = c.u16()
-			c.bytes(4)
-		case statusTimeNames, statusCharsetDatabase, statusDefaultCollation:
+			q.Client, q.Connection = c.u16(), c.u16()
+			c.bytes(2)
+		case statusCharsetDatabase:
+			q.Database = c.u16()
+		case statusDefaultCollation:
+			q.UTF8MB4 = c.u16()
+		case statusTimeNames:
 			c.bytes(2)
 		case statusInvoker:
 			c.bytes(int(c.u8()))
