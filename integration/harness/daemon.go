@@ -182,6 +182,9 @@ type PipelineStatus struct {
 	Hint  string `json:"hint"`
 	Error string `json:"error"`
 
+	Position string `json:"position"` // committed
+	Server   string `json:"server"`   // that is read
+
 	CaughtUp   bool     `json:"caught_up"`   // the source has nothing more
 	LagSeconds *float64 `json:"lag_seconds"` // age of what is not readable yet
 
