@@ -21,7 +21,7 @@ var version = "dev"
 
 func registry() config.Registry {
 	return config.Registry{
-		Sources: []capture.Kind{mysql.Kind(), postgres.Kind()},
+		Sources: []capture.Kind{mysql.Kind(), mysql.KindMariaDB(), postgres.Kind()},
 		Formats: []formats.Kind{debezium.Kind(), canal.Kind()},
 	}
 }

@@ -45,7 +45,7 @@ func (k *checker) checkServer(ctx context.Context, cfg *Config, filter *capture.
 		return foundFault("connection", err)
 	}
 	defer c.raw.Close()
-	out := findings{{Area: area, Subject: "connection", Detail: "MySQL " + c.version, Severity: capture.OK}}
+	out := findings{{Area: area, Subject: "connection", Detail: (&serverFacts{version: c.version, mariadb: c.mariadb}).product(), Severity: capture.OK}}
 	facts, err := c.readFacts(ctx)
 	if err != nil {
 		more, err := foundFault("grants", err)
@@ -104,11 +104,14 @@ func (fs *findings) add(ok bool, bad capture.Severity, subject, detail, remedy s
 func settings(f *serverFacts) findings {
 	var out findings
 	v := f.vars
-	out.add(f.number >= 80000, capture.Problem, "version", f.version, "This release captures MySQL 8.0 and later only.")
+	out.add(f.supported(), capture.Problem, "version", f.product(), "This release captures MySQL 5.7 and later and MariaDB 10.5 and later.")
 	out.add(v["log_bin"] == "ON", capture.Problem, "log_bin", v["log_bin"], "Remove skip-log-bin and disable-log-bin from the server's configuration, set log_bin=binlog, and restart it.")
-	for _, want := range []struct{ name, value string }{{"binlog_format", "ROW"}, {"binlog_row_image", "FULL"}, {"binlog_row_metadata", "FULL"}} {
+	for _, want := range []struct{ name, value string }{{"binlog_format", "ROW"}, {"binlog_row_image", "FULL"}} {
 		out.add(v[want.name] == want.value, capture.Problem, want.name, v[want.name],
 			fmt.Sprintf("Run SET PERSIST %s = %s and let sessions reconnect. Rows that were logged before stay as they were.", want.name, want.value))
+	}
+	if metadata, ok := v["binlog_row_metadata"]; ok {
+		out.add(metadata == "FULL", capture.Warning, "binlog_row_metadata", metadata, "Run SET GLOBAL binlog_row_metadata = FULL, so that the log describes the tables.")
 	}
 	out.add(!strings.Contains(v["binlog_row_value_options"], "PARTIAL_JSON"), capture.Problem, "binlog_row_value_options", v["binlog_row_value_options"],
 		"Run SET PERSIST binlog_row_value_options = '' and let sessions reconnect.")
@@ -120,8 +123,8 @@ func settings(f *serverFacts) findings {
 	out.add(v["sync_binlog"] == "1", capture.Warning, "sync_binlog", v["sync_binlog"],
 		"Run SET PERSIST sync_binlog = 1: else a crash of the server's host can lose transactions that were captured already, and give their GTIDs to others.")
 	out.add(v["binlog_checksum"] != "NONE", capture.Warning, "binlog_checksum", v["binlog_checksum"], "Run SET PERSIST binlog_checksum = CRC32, so that damage is found.")
-	expire := v["binlog_expire_logs_seconds"]
-	out.add(expire == "0" || len(expire) > 4, capture.Warning, "binlog_expire_logs_seconds", expire,
+	expire, ok := v["binlog_expire_logs_seconds"]
+	out.add(!ok || expire == "0" || len(expire) > 4, capture.Warning, "binlog_expire_logs_seconds", expire,
 		"The server deletes its log after less than three hours; a longer standstill of the daemon cannot be caught up. Run SET PERSIST binlog_expire_logs_seconds = 604800.")
 	return out
 }

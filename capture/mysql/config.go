@@ -109,6 +109,9 @@ func validateStart(start string) error {
 	if start == "" || start == startEarliest || start == startLatest {
 		return nil
 	}
+	if state, err := parseDomainState(start); err == nil && !state.empty() {
+		return nil // of MariaDB
+	}
 	set, err := parseGTIDSet(start)
 	if err == nil && set.empty() {
 		err = errors.New("it is empty")

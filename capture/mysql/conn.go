@@ -28,15 +28,20 @@ type conn struct {
 }
 
 // pins is the session: exact values, whole names, UTC, no limits, and a server that waits for us as long as we are blocked
-// downstream.
-const pins = "SET SESSION autocommit=1, time_zone='+00:00', sql_mode='', sql_select_limit=18446744073709551615, max_execution_time=0, sql_big_selects=1, " +
-	"character_set_client=utf8mb4, character_set_connection=utf8mb4, character_set_results=utf8mb4, " +
-	"transaction_isolation='READ-COMMITTED', group_concat_max_len=65536, wait_timeout=28800, net_read_timeout=28800, net_write_timeout=28800"
+// downstream. Every release of both products knows all of it; the limit of time has a name of its own in each.
+const (
+	pins = "SET SESSION autocommit=1, time_zone='+00:00', sql_mode='', sql_select_limit=18446744073709551615, sql_big_selects=1, " +
+		"character_set_client=utf8mb4, character_set_connection=utf8mb4, character_set_results=utf8mb4, " +
+		"group_concat_max_len=65536, wait_timeout=28800, net_read_timeout=28800, net_write_timeout=28800, "
+	pinsMySQL    = pins + "max_execution_time=0"
+	pinsMariaDB  = pins + "max_statement_time=0"
+	pinIsolation = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED" // the variable was renamed
+)
 
 // connect opens a connection. It ends early when ctx does.
 func connect(ctx context.Context, cfg *Config) (*conn, error) {
 	addr := net.JoinHostPort(cfg.Host, strconv.Itoa(cfg.Port))
-	op := "connecting to MySQL at " + addr
+	op := "connecting to " + addr
 	ctx, cancel := context.WithTimeout(ctx, cfg.ConnectTimeout)
 	defer cancel()
 	raw, hello, err := dial(ctx, addr)
@@ -50,11 +55,25 @@ func connect(ctx context.Context, cfg *Config) (*conn, error) {
 		_ = raw.Close()
 		return nil, serverFault(op, cause(ctx, err))
 	}
-	if _, err := c.query(pins); err != nil {
+	if err := c.pin(); err != nil {
 		_ = raw.Close()
 		return nil, cause(ctx, err)
 	}
 	return c, nil
+}
+
+// pin sets the session up.
+func (c *conn) pin() error {
+	session := pinsMySQL
+	if c.mariadb {
+		session = pinsMariaDB
+	}
+	for _, sql := range []string{session, pinIsolation} {
+		if _, err := c.query(sql); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // dial connects and reads the server's greeting, which tells whether TLS is offered and which product this is. The greeting
@@ -117,10 +136,6 @@ func parseGreeting(p []byte) greeting {
 
 // handshake logs in over a connection whose greeting was read.
 func handshake(ctx context.Context, cfg *Config, raw *pollConn, hello greeting) (*conn, error) {
-	if hello.mariadb() {
-		return nil, fault.NewFinal(fault.SourceSettings, "", fmt.Errorf("the server is MariaDB (%s)", hello.version),
-			"This release captures MySQL 8.0 and later only.")
-	}
 	tlsConfig, err := cfg.TLS.Client(cfg.Host, hello.tls || hello.version == "")
 	if err != nil {
 		return nil, err
@@ -219,7 +234,7 @@ func serverFault(op string, err error) error {
 	case 1040, 1053, 1129, 1130, 1203, 1226, 1077, 1079:
 		return fault.New(fault.Unreachable, op, err, "The server is up and accepts no connection from here now: check max_connections, host rules and whether it is shutting down.")
 	default:
-		return fault.New(fault.Source, op, err, "Look the error number up in the MySQL reference manual.")
+		return fault.New(fault.Source, op, err, "Look the error number up in the server's reference manual.")
 	}
 	if tlsErr := capture.TLSFault(op, err); tlsErr != nil {
 		return tlsErr
@@ -231,4 +246,4 @@ func serverFault(op string, err error) error {
 	return fault.New(fault.Source, op, err, "")
 }
 
-const grantHint = "Run GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO the user, and GRANT SELECT on the captured tables."
+const grantHint = "Run GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO the user (on MariaDB SLAVE MONITOR too), and GRANT SELECT on the captured tables."

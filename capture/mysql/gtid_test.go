@@ -195,3 +195,34 @@ func FuzzGTIDSet(f *testing.F) {
 		}
 	})
 }
+
+func TestDomainStateText(t *testing.T) {
+	for in, want := range map[string]string{
+		"": "", "0-1-5": "0-1-5", " 1-2-7,\n0-1-5 ": "0-1-5,1-2-7", "4294967295-4294967295-18446744073709551615": "4294967295-4294967295-18446744073709551615",
+	} {
+		if s, err := parseDomainState(in); err != nil || s.String() != want {
+			t.Errorf("%q: %v %v, want %q", in, s, err, want)
+		}
+	}
+	for _, bad := range []string{"x", "0-1", "0-1-0", "0-1-5-6", "0-1-5,0-2-6", "4294967296-1-1", "-1-1-1", uuidA + ":1-5", "0-1-5:7"} {
+		if s, err := parseDomainState(bad); err == nil {
+			t.Errorf("%q was read as %q", bad, s)
+		}
+	}
+}
+
+// The last of a domain is the last in the log, whatever the numbers say.
+func TestDomainStateInLogOrder(t *testing.T) {
+	s := &domainState{}
+	for _, g := range []domainGTID{{7, 1, 5}, {0, 1, 100}, {0, 2, 50}, {7, 1, 6}} {
+		s.put(gtid{maria: g})
+	}
+	if s.String() != "0-2-50,7-1-6" {
+		t.Errorf("%s", s)
+	}
+	fork := s.fork()
+	fork.put(gtid{maria: domainGTID{3, 1, 1}})
+	if s.String() != "0-2-50,7-1-6" || fork.String() != "0-2-50,3-1-1,7-1-6" {
+		t.Errorf("%s and its fork %s", s, fork)
+	}
+}

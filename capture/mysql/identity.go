@@ -44,6 +44,10 @@ func (s *source) start() (*position, error) {
 		if !f.gtids() {
 			return p, nil
 		}
+		if f.mariadb {
+			p.gtids = f.maria.at(begin)
+			break
+		}
 		set := f.executed.clone()
 		if begin == startEarliest {
 			set = f.purged.clone()
@@ -56,11 +60,11 @@ func (s *source) start() (*position, error) {
 		return nil, fault.NewFinal(fault.Config, "resolving start", fmt.Errorf("start is a GTID set and the server's gtid_mode is %s", f.vars["gtid_mode"]),
 			"Set start to earliest or latest, or the server to gtid_mode=ON.")
 	default:
-		set, err := parseGTIDSet(begin)
+		state, err := parseGTIDState(f.mariadb, begin)
 		if err != nil {
 			return nil, fault.NewFinal(fault.Config, "resolving start", err, "")
 		}
-		p.gtids = &set
+		p.gtids = state
 	}
 	return p, nil
 }

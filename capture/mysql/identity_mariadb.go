@@ -1,9 +1,14 @@
 package mysql
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"strings"
+	"time"
+
+	gomysql "github.com/go-mysql-org/go-mysql/mysql"
 
 	"cdcbridge/internal/fault"
 )
@@ -20,6 +25,69 @@ type mariaFacts struct {
 }
 
 type domainServer struct{ domain, server uint32 }
+
+// at is a start that was given as a word.
+func (m *mariaFacts) at(word string) *domainState {
+	if word == startEarliest {
+		return m.begin.clone()
+	}
+	return m.end.clone()
+}
+
+// identityVars are what tells servers of MariaDB apart.
+const identityVars = "'server_uid','server_id','hostname','port'"
+
+// identityOf names a server of MariaDB, which has no server_uuid: server_uid (from 10.11 on, made of the host's address and the
+// port), server_id, and where it listens. It tells whether two connections lead to one server. It proves no history, and none is
+// bound to it: positions of MariaDB are GTIDs.
+func identityOf(vars map[string]string) string {
+	return vars["server_uid"] + "/" + vars["server_id"] + "@" + vars["hostname"] + ":" + vars["port"]
+}
+
+// identity asks for the serverFacts.uuid of the server at the other end.
+func (c *conn) identity() (string, error) {
+	if !c.mariadb {
+		rows, err := c.query("SELECT @@GLOBAL.server_uuid")
+		if err != nil {
+			return "", err
+		}
+		return rows[0][0], nil
+	}
+	rows, err := c.query("SHOW GLOBAL VARIABLES WHERE Variable_name IN (" + identityVars + ")")
+	if err != nil {
+		return "", err
+	}
+	vars := map[string]string{}
+	for _, r := range rows {
+		vars[r[0]] = r[1]
+	}
+	return identityOf(vars), nil
+}
+
+// readMariaReplica asks whether the server is a replica, over any connection. Registering as one ourselves needs REPLICATION SLAVE,
+// which is what a dump needs; the server forgets it with the connection.
+func (c *conn) readMariaReplica(f *serverFacts) error {
+	rows, err := c.query("SHOW ALL SLAVES STATUS")
+	if err != nil {
+		return err
+	}
+	f.replica = len(rows) > 0
+	le := binary.LittleEndian
+	command := le.AppendUint32(append(make([]byte, 4), gomysql.COM_REGISTER_SLAVE), rand.Uint32()|1<<16)
+	command = append(command, 0, 0, 0)                // no host, user, password
+	command = append(command, make([]byte, 2+4+4)...) // no port, rank, master
+	if err := c.raw.SetDeadline(time.Now().Add(c.timeout)); err != nil {
+		return serverFault("preparing a command", err)
+	}
+	c.ResetSequence()
+	if err := c.WritePacket(command); err != nil {
+		return serverFault("registering as a replica", err)
+	}
+	if _, err := c.ReadOKPacket(); err != nil {
+		return serverFault("registering as a replica", err)
+	}
+	return nil
+}
 
 // readDomains reads the GTIDs of MariaDB's log. It needs the names of the files.
 func (c *conn) readDomains(f *serverFacts) error {

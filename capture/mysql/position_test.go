@@ -105,3 +105,52 @@ func TestDumpCommand(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
+
+func TestPositionOfMariaDB(t *testing.T) {
+	const text = `{"v":1,"product":"mariadb","server":"u/1@h:3306","file":"b.2","pos":9,"gtids":"0-1-77,1-2-3","resume":{"file":"b.1","pos":7,"gtids":"0-1-70"}}`
+	p, err := parsePosition(text)
+	if err != nil || p.text() != text {
+		t.Fatalf("%v %s", err, p.text())
+	}
+	for _, bad := range []string{strings.Replace(text, "mariadb", "oracle", 1), strings.Replace(text, `"product":"mariadb",`, "", 1), strings.Replace(text, "0-1-70", "0-1-70,0-2-70", 1)} {
+		if _, err := parsePosition(changelog.Position(bad)); !fault.Is(err, fault.WrongServer) {
+			t.Errorf("%s: %v", bad, err)
+		}
+	}
+}
+
+// A server of MariaDB must know each GTID of the position and still have the log behind it; a domain that it does not know
+// was never its own.
+func TestServesDomains(t *testing.T) {
+	state := func(text string) *domainState {
+		s, err := parseDomainState(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	f := &serverFacts{mariadb: true, vars: map[string]string{}, maria: mariaFacts{
+		begin: state("0-1-10,1-2-7"), end: state("0-2-60,1-2-9,5-1-2"), state: map[domainServer]uint64{{0, 1}: 50, {0, 2}: 60, {1, 2}: 9, {5, 1}: 2},
+	}}
+	for text, code := range map[string]fault.Code{
+		"0-1-10,1-2-7": "", "0-2-60,1-2-9,5-1-2": "", "0-1-50,1-2-8": "",
+		"0-1-9,1-2-7": fault.BinlogPurged, "0-1-10": fault.BinlogPurged, "": fault.BinlogPurged,
+		"0-1-51,1-2-7": fault.WrongServer, "0-3-20,1-2-7": fault.WrongServer, "0-1-10,1-2-7,9-1-1": fault.WrongServer,
+	} {
+		err := f.serves(&position{server: "x", file: "b.1", gtids: state(text)})
+		if code == "" && err != nil || code != "" && !fault.Is(err, code) {
+			t.Errorf("%q: %v, want %q", text, err, code)
+		}
+	}
+	resumed := &position{server: "x", gtids: state("0-1-50,1-2-8"), resume: &resumePoint{gtids: state("0-1-5,1-2-8")}}
+	if err := f.serves(resumed); !fault.Is(err, fault.BinlogPurged) {
+		t.Errorf("reading would begin before the oldest file: %v", err)
+	}
+	if err := f.serves(&position{server: "x", gtids: &gtidSet{}}); !fault.Is(err, fault.WrongServer) {
+		t.Errorf("a position of MySQL: %v", err)
+	}
+	mysql := &serverFacts{vars: map[string]string{"gtid_mode": "ON"}}
+	if err := mysql.serves(&position{server: "x", gtids: state("0-1-5")}); !fault.Is(err, fault.WrongServer) {
+		t.Errorf("a position of MariaDB at MySQL: %v", err)
+	}
+}

@@ -20,6 +20,7 @@ type registry struct {
 type tableEntry struct {
 	name   string // database.table
 	id     int
+	origin string            // of its tables
 	shapes map[string]*shape // by tableMap.Shape
 	facts  *tableFacts       // nil: the catalogue has no such table
 	last   *changelog.Table  // newest version, nil before the first TABLE_MAP
@@ -55,6 +56,7 @@ func (s *stream) tableMap(body []byte) error {
 	if err != nil {
 		return err
 	}
+	m.MariaDB = s.src.facts.mariadb
 	r := &s.tables
 	if old := r.byID[m.ID]; old != nil && bytes.Equal(old.body, m.Shape) {
 		return nil
@@ -78,7 +80,7 @@ func (s *stream) tableMap(body []byte) error {
 func (r *registry) entry(name tableName) *tableEntry {
 	e := r.byName[name]
 	if e == nil {
-		e = &tableEntry{name: name.String(), id: r.src.shapes.ID(name.String()), shapes: map[string]*shape{}, facts: r.src.tables[name]}
+		e = &tableEntry{name: name.String(), id: r.src.shapes.ID(name.String()), origin: r.src.facts.origin(), shapes: map[string]*shape{}, facts: r.src.tables[name]}
 		r.byName[name] = e
 	}
 	return e
@@ -105,7 +107,7 @@ func (r *registry) shape(e *tableEntry, m tableMap) (*shape, error) {
 // table is the newest version, or, before rows of it came, one that has a name only.
 func (e *tableEntry) table(name tableName) *changelog.Table {
 	if e.last == nil {
-		e.last = &changelog.Table{ID: e.id, Origin: "mysql", Database: name.database, Name: name.name}
+		e.last = &changelog.Table{ID: e.id, Origin: e.origin, Database: name.database, Name: name.name}
 	}
 	return e.last
 }
@@ -143,8 +145,8 @@ func (r *registry) connection(ctx context.Context) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	rows, err := c.query("SELECT @@GLOBAL.server_uuid")
-	if err == nil && rows[0][0] != r.src.facts.uuid() {
+	id, err := c.identity()
+	if err == nil && id != r.src.facts.uuid() {
 		err = fault.New(fault.WrongServer, "reading the catalogue", nil, "The address leads to several servers: connect to one of them.")
 	}
 	if err != nil {

@@ -46,11 +46,11 @@ func (s *source) scanConn(ctx context.Context) (*conn, error) {
 }
 
 func (s *source) sameServer(c *conn) error {
-	rows, err := c.query("SELECT @@GLOBAL.server_uuid")
+	id, err := c.identity()
 	if err != nil {
 		return err
 	}
-	return s.isServer(rows[0][0])
+	return s.isServer(id)
 }
 
 // isServer compares a server_uuid with that of the stream's server.

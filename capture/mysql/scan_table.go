@@ -44,6 +44,7 @@ func (r *reader) prepare(name tableName, create string, d *schema.Table) (*scanT
 	if err != nil {
 		return nil, fmt.Errorf("table %s: %w", name, err)
 	}
+	l.mariadb = r.src.facts.mariadb
 	sh, err := l.shape(name, facts)
 	if err != nil {
 		return nil, err

@@ -57,6 +57,7 @@ func unique(name string, columns ...string) schema.Index {
 
 func testReader() *reader {
 	src := newSource(NewConfig().(*Config), capture.Env{})
+	src.facts = &serverFacts{}
 	return &reader{src: src, collations: map[string]uint32{"utf8mb4_0900_ai_ci": 255, "latin1_swedish_ci": 8, "utf8mb4_bin": 46, "utf16_general_ci": 54}, tables: map[tableName]*scanTable{}, paces: map[tableName]*pace{}}
 }
 

@@ -35,12 +35,47 @@ var wantedVars = []string{
 	"server_uuid", "log_bin", "binlog_format", "binlog_row_image", "binlog_row_metadata", "binlog_row_value_options", "gtid_mode",
 	"log_replica_updates", "log_slave_updates", "sync_binlog", "binlog_checksum", "binlog_expire_logs_seconds",
 	"innodb_native_foreign_keys", "lower_case_table_names", "replica_parallel_workers", "read_only",
+	"server_uid", "server_id", "hostname", "port", "expire_logs_days", "log_bin_compress", "encrypt_binlog", "gtid_strict_mode",
 }
 
+// Releases before these have other logs, or other statements to ask about them.
+const (
+	oldestMySQL   = 50700
+	oldestMariaDB = 100500
+)
+
+// supported reports a release that this package can read.
+func (f *serverFacts) supported() bool {
+	if f.mariadb {
+		return f.number >= oldestMariaDB
+	}
+	return f.number >= oldestMySQL
+}
+
+// disguise stands before the version of MariaDB 10, for old clients.
+const disguise = "5.5.5-"
+
+// product is the server's name and version for people.
+func (f *serverFacts) product() string {
+	if f.mariadb {
+		return "MariaDB " + strings.TrimPrefix(f.version, disguise)
+	}
+	return "MySQL " + f.version
+}
+
+// uuid names the server: its server_uuid, or on MariaDB, which has none, what identityOf makes of its variables.
 func (f *serverFacts) uuid() string { return f.vars["server_uuid"] }
 
-// gtids reports that every transaction has a GTID and keeps having one.
-func (f *serverFacts) gtids() bool { return f.vars["gtid_mode"] == "ON" }
+// origin is the product as tables name it.
+func (f *serverFacts) origin() string {
+	if f.mariadb {
+		return productMariaDB
+	}
+	return "mysql"
+}
+
+// gtids reports that every transaction has a GTID and keeps having one. On MariaDB that cannot be switched off.
+func (f *serverFacts) gtids() bool { return f.mariadb || f.vars["gtid_mode"] == "ON" }
 
 // logsCascades reports a server that logs the rows which its foreign keys change. Releases without the variable leave
 // cascades to InnoDB, where the log does not see them.
@@ -54,10 +89,10 @@ func (c *conn) readFacts(ctx context.Context) (*serverFacts, error) {
 		if err := c.readVariables(f); err != nil {
 			return err
 		}
-		if f.vars["log_bin"] != "ON" || f.number < 80000 {
+		if f.vars["log_bin"] != "ON" || !f.supported() {
 			return nil
 		}
-		for _, read := range []func(*serverFacts) error{c.readSets, c.readStatus, c.readLogs, c.readReplica} {
+		for _, read := range []func(*serverFacts) error{c.readSets, c.readStatus, c.readLogs, c.readDomains, c.readReplica} {
 			if err := read(f); err != nil {
 				return err
 			}
@@ -75,6 +110,9 @@ func (c *conn) readVariables(f *serverFacts) error {
 	for _, r := range rows {
 		f.vars[r[0]] = r[1]
 	}
+	if f.mariadb {
+		f.vars["server_uuid"] = identityOf(f.vars)
+	}
 	if f.uuid() == "" {
 		return fault.New(fault.Source, "reading the server's variables", fmt.Errorf("there is no server_uuid in %d of them", len(rows)), "")
 	}
@@ -85,6 +123,9 @@ var owner = regexp.MustCompile(`#\d+`)
 
 // readSets reads the owned set first: a transaction that moves from there to gtid_executed meanwhile is seen in both.
 func (c *conn) readSets(f *serverFacts) error {
+	if c.mariadb {
+		return nil // readDomains
+	}
 	for _, v := range []struct {
 		name string
 		into *gtidSet
@@ -104,7 +145,7 @@ func (c *conn) readSets(f *serverFacts) error {
 
 func (c *conn) readStatus(f *serverFacts) error {
 	sql := "SHOW BINARY LOG STATUS"
-	if f.number < 80200 {
+	if c.mariadb || f.number < 80200 {
 		sql = "SHOW MASTER STATUS"
 	}
 	rows, err := c.query(sql)
@@ -133,6 +174,9 @@ func (c *conn) readLogs(f *serverFacts) error {
 }
 
 func (c *conn) readReplica(f *serverFacts) error {
+	if c.mariadb {
+		return c.readMariaReplica(f)
+	}
 	sql := "SHOW REPLICA STATUS"
 	if f.number < 80022 {
 		sql = "SHOW SLAVE STATUS"
@@ -161,7 +205,7 @@ func parseOffset(s string) (uint64, error) {
 
 // versionNumber makes 80031 of "8.0.31-log"; 0 of what it cannot read.
 func versionNumber(v string) int {
-	v, _, _ = strings.Cut(strings.TrimPrefix(v, "5.5.5-"), "-") // MariaDB's disguise
+	v, _, _ = strings.Cut(strings.TrimPrefix(v, disguise), "-")
 	n := 0
 	parts := strings.Split(v, ".")
 	for i := range 3 {

@@ -39,7 +39,7 @@ func newShape(m tableMap, facts []columnFacts) (*shape, error) {
 // gives it these, or gives another Table that is equal.
 func (l tableLayout) shape(name tableName, facts []columnFacts) (*shape, error) {
 	n := len(l.columns)
-	t := &changelog.Table{Origin: "mysql", Database: name.database, Name: name.name, Columns: make([]changelog.Column, n), Key: l.meta.key}
+	t := &changelog.Table{Origin: (&serverFacts{mariadb: l.mariadb}).origin(), Database: name.database, Name: name.name, Columns: make([]changelog.Column, n), Key: l.meta.key}
 	s := &shape{table: t, columns: make([]column, n), nullBytes: (n + 7) / 8}
 	for i := range n {
 		if err := s.prepare(i, l); err != nil {

@@ -10,6 +10,8 @@ type tableMap struct {
 	// shape is cached by it. columns is the part after the names.
 	Shape   []byte
 	columns []byte
+
+	MariaDB bool // what the log is of, which the event does not say
 }
 
 // parseTableMap reads the head of a TABLE_MAP event's body (no header, no checksum). It looks at no column.
@@ -30,6 +32,7 @@ func parseTableMap(body []byte) (tableMap, error) {
 type tableLayout struct {
 	columns []columnLayout
 	meta    tableMetadata
+	mariadb bool
 }
 
 // columnLayout is how a column is stored in a row image.
@@ -48,7 +51,7 @@ func (m tableMap) parseLayout() (tableLayout, error) {
 	if c.short || n == 0 {
 		return tableLayout{}, badEvent(op, "%s.%s: it says %d columns in %d bytes", m.Schema, m.Name, n, len(m.columns))
 	}
-	l := tableLayout{columns: make([]columnLayout, n)}
+	l := tableLayout{columns: make([]columnLayout, n), mariadb: m.MariaDB}
 	meta := cursor{b: c.packedBytes()}
 	for i := range l.columns {
 		if err := l.columns[i].read(columnType(types[i]), &meta); err != nil {

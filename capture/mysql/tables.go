@@ -27,7 +27,7 @@ func (k *checker) Tables(ctx context.Context) ([]changelog.Table, error) {
 	}
 	var tables []changelog.Table
 	for _, name := range sortedNames(found) {
-		t := changelog.Table{Origin: "mysql", Database: name.database, Name: name.name}
+		t := changelog.Table{Origin: (&serverFacts{mariadb: c.mariadb}).origin(), Database: name.database, Name: name.name}
 		for _, c := range found[name].columns {
 			t.Columns = append(t.Columns, changelog.Column{Name: c.Name})
 		}
