@@ -45,7 +45,7 @@ func (k *checker) checkServer(ctx context.Context, cfg *Config, filter *capture.
 		return foundFault("connection", err)
 	}
 	defer c.raw.Close()
-	out := findings{{Area: area, Subject: "connection", Detail: (&serverFacts{version: c.version, mariadb: c.mariadb}).product(), Severity: capture.OK}}
+	out := findings{{Area: area, Subject: "connection", Detail: (&serverFacts{version: c.version, mariadb: c.mariadb}).title(), Severity: capture.OK}}
 	facts, err := c.readFacts(ctx)
 	if err != nil {
 		more, err := foundFault("grants", err)
@@ -104,7 +104,7 @@ func (fs *findings) add(ok bool, bad capture.Severity, subject, detail, remedy s
 func settings(f *serverFacts) findings {
 	var out findings
 	v := f.vars
-	out.add(f.supported(), capture.Problem, "version", f.product(), "This release captures MySQL 5.7 and later and MariaDB 10.5 and later.")
+	out.add(f.supported(), capture.Problem, "version", f.title(), "This release captures MySQL 5.7 and later and MariaDB 10.5 and later.")
 	out.add(v["log_bin"] == "ON", capture.Problem, "log_bin", v["log_bin"], "Remove skip-log-bin and disable-log-bin from the server's configuration, set log_bin=binlog, and restart it.")
 	for _, want := range []struct{ name, value string }{{"binlog_format", "ROW"}, {"binlog_row_image", "FULL"}} {
 		out.add(v[want.name] == want.value, capture.Problem, want.name, v[want.name],

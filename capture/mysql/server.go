@@ -38,25 +38,19 @@ var wantedVars = []string{
 	"server_uid", "server_id", "hostname", "port", "expire_logs_days", "log_bin_compress", "encrypt_binlog", "gtid_strict_mode",
 }
 
-// Releases before these have other logs, or other statements to ask about them.
-const (
-	oldestMySQL   = 50700
-	oldestMariaDB = 100500
-)
-
-// supported reports a release that this package can read.
+// supported reports a release that this package can read: older ones have other logs, or other statements to ask about them.
 func (f *serverFacts) supported() bool {
 	if f.mariadb {
-		return f.number >= oldestMariaDB
+		return f.number >= 100500
 	}
-	return f.number >= oldestMySQL
+	return f.number >= 50700
 }
 
 // disguise stands before the version of MariaDB 10, for old clients.
 const disguise = "5.5.5-"
 
-// product is the server's name and version for people.
-func (f *serverFacts) product() string {
+// title is the product and its version for people.
+func (f *serverFacts) title() string {
 	if f.mariadb {
 		return "MariaDB " + strings.TrimPrefix(f.version, disguise)
 	}
