@@ -4,17 +4,28 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"cdcbridge/capture"
 	"cdcbridge/internal/fault"
 )
 
-// checker is the preflight of a server.
+// checker is the preflight of the servers that a configuration names.
 type checker struct {
 	cfg *Config
 	env capture.Env
+}
+
+// look is the preflight of one server under way.
+type look struct {
+	cfg     *Config
+	env     capture.Env
+	filter  *capture.Filter
+	c       *conn
+	facts   *serverFacts
+	product product
+	account string // as GRANT spells it
+	found   findings
 }
 
 // Check returns all findings, of several hosts each with the host's name. A server that cannot be reached or refuses the account
@@ -26,66 +37,99 @@ func (k *checker) Check(ctx context.Context) ([]capture.Finding, error) {
 	}
 	var all []capture.Finding
 	for _, one := range k.cfg.endpoints() {
-		found, err := k.checkServer(ctx, one, filter)
+		l := &look{cfg: one, env: k.env, filter: filter}
+		err := l.run(ctx)
 		if len(k.cfg.Hosts) > 0 {
-			for i := range found {
-				found[i].Subject += " at " + one.addr()
+			for i := range l.found {
+				l.found[i].Subject += " at " + one.addr()
 			}
 		}
-		if all = append(all, found...); err != nil {
+		if all = append(all, l.found...); err != nil {
 			return all, err
 		}
 	}
 	return all, nil
 }
 
-func (k *checker) checkServer(ctx context.Context, cfg *Config, filter *capture.Filter) ([]capture.Finding, error) {
-	c, err := connect(ctx, cfg)
-	if err != nil {
-		return foundFault("connection", err)
+func (l *look) run(ctx context.Context) (err error) {
+	if l.c, err = connect(ctx, l.cfg); err != nil {
+		return l.found.fault("connection", err)
 	}
-	defer c.raw.Close()
-	out := findings{{Area: area, Subject: "connection", Detail: (&serverFacts{version: c.version, mariadb: c.mariadb}).title(), Severity: capture.OK}}
-	facts, err := c.readFacts(ctx)
-	if err != nil {
-		more, err := foundFault("grants", err)
-		return append(out, more...), err
+	defer l.c.raw.Close()
+	if l.account, err = l.c.currentAccount(ctx); err != nil {
+		return l.found.fault("connection", err)
 	}
-	out = append(out, settings(facts)...)
-	cat := catalog{c, filter}
+	facts, missing := l.c.readFacts(ctx)
+	l.facts, l.product = facts, facts.product()
+	l.found.add(true, capture.OK, "connection", l.product.String()+" "+l.c.version, "")
+	how, err := l.c.login(ctx)
+	if err != nil {
+		return l.found.fault("account", err)
+	}
+	l.found.add(true, capture.OK, "account", l.account+", "+how, "")
+	if missing != nil {
+		if err := l.found.fault("grants", l.c.withGrants(missing, l.account)); err != nil || len(facts.vars) == 0 {
+			return err
+		}
+	} else if err := l.grants(ctx); err != nil {
+		return err
+	}
+	l.found = append(l.found, settings(facts)...)
+	l.found.images(facts, l.cfg.SnapshotLock)
+	if l.product.hosting == rds || l.product.hosting == aurora {
+		l.managedRetention(ctx)
+	}
+	return l.tables(ctx)
+}
+
+// tables looks at the captured tables.
+func (l *look) tables(ctx context.Context) error {
+	cat := catalog{l.c, l.filter}
 	tables, err := cat.tables(ctx, nil)
 	if err != nil {
-		more, err := foundFault("tables", err)
-		return append(out, more...), err
+		return l.found.fault("tables", err)
 	}
-	out.tables(facts, tables)
-	if k.env.Snapshot && !k.cfg.SnapshotLock {
-		out.snapshots(facts, tables)
+	l.found.tables(l.facts, tables)
+	special, err := cat.special(ctx)
+	if err != nil {
+		return l.found.fault("tables", err)
 	}
-	if facts.logsCascades() {
-		return out, nil
+	l.found.special(special)
+	if l.env.Snapshot && !l.cfg.SnapshotLock {
+		l.found.snapshots(l.facts, tables)
+	}
+	if err := l.rights(ctx, tables); err != nil {
+		return l.found.fault("SELECT", err)
+	}
+	if l.facts.logsCascades() {
+		return nil
 	}
 	cascades, err := cat.cascades(ctx)
 	if err != nil {
-		return out, err
+		return l.found.fault("foreign keys", err)
 	}
-	return out, out.cascades(cascades, k.cfg.AcceptFKCascade)
+	return l.found.cascades(cascades, l.cfg.AcceptFKCascade, l.product)
+}
+
+// managedRetention looks at how long RDS and Aurora keep the log, which no variable tells.
+func (l *look) managedRetention(ctx context.Context) {
+	var hours string
+	err := l.c.during(ctx, func() error {
+		rows, err := l.c.query("SELECT value FROM mysql.rds_configuration WHERE name = 'binlog retention hours'")
+		if len(rows) > 0 {
+			hours = rows[0][0]
+		}
+		return err
+	})
+	const subject = "binlog retention hours"
+	if err != nil {
+		l.found.add(false, capture.Warning, subject, "this account cannot see it", "Look at CALL mysql.rds_show_configuration: unless it is set, the log is deleted as soon as the service does not need it. "+l.product.keep())
+		return
+	}
+	l.found.add(hours != "", capture.Warning, subject, hours, "It is not set: the log is deleted as soon as the service does not need it. "+l.product.keep())
 }
 
 const area = "mysql"
-
-// foundFault makes a finding of a fault and leaves other errors as they are.
-func foundFault(subject string, err error) ([]capture.Finding, error) {
-	f := fault.As(err)
-	if f == nil {
-		return nil, err
-	}
-	detail := f.Op
-	if f.Err != nil {
-		detail += ": " + f.Err.Error()
-	}
-	return []capture.Finding{{Area: area, Subject: subject, Detail: detail, Severity: capture.Problem, Remedy: f.Hint, Code: string(f.Code)}}, nil
-}
 
 type findings []capture.Finding
 
@@ -100,100 +144,17 @@ func (fs *findings) add(ok bool, bad capture.Severity, subject, detail, remedy s
 	*fs = append(*fs, f)
 }
 
-// settings judges the server's variables. Open stops at what is a problem here.
-func settings(f *serverFacts) findings {
-	var out findings
-	v := f.vars
-	out.add(f.supported(), capture.Problem, "version", f.title(), "This release captures MySQL 5.7 and later and MariaDB 10.5 and later.")
-	out.add(v["log_bin"] == "ON", capture.Problem, "log_bin", v["log_bin"], "Remove skip-log-bin and disable-log-bin from the server's configuration, set log_bin=binlog, and restart it.")
-	for _, want := range []struct{ name, value string }{{"binlog_format", "ROW"}, {"binlog_row_image", "FULL"}} {
-		out.add(v[want.name] == want.value, capture.Problem, want.name, v[want.name],
-			fmt.Sprintf("Run SET PERSIST %s = %s and let sessions reconnect. Rows that were logged before stay as they were.", want.name, want.value))
-	}
-	if metadata, ok := v["binlog_row_metadata"]; ok {
-		out.add(metadata == "FULL", capture.Warning, "binlog_row_metadata", metadata, "Run SET GLOBAL binlog_row_metadata = FULL, so that the log describes the tables.")
-	}
-	out.add(!strings.Contains(v["binlog_row_value_options"], "PARTIAL_JSON"), capture.Problem, "binlog_row_value_options", v["binlog_row_value_options"],
-		"Run SET PERSIST binlog_row_value_options = '' and let sessions reconnect.")
-	updates := v["log_replica_updates"] + v["log_slave_updates"] // an older release has both
-	out.add(!f.replica || strings.HasPrefix(updates, "ON"), capture.Problem, "log_replica_updates", updates,
-		"The server is a replica and does not log what it applies: set log_replica_updates=ON in its configuration and restart it.")
-	out.add(f.gtids(), capture.Warning, "gtid_mode", v["gtid_mode"],
-		"Positions are file and offset, good on this server only. Run the steps to gtid_mode=ON, so that a replica can take its place.")
-	out.add(v["sync_binlog"] == "1", capture.Warning, "sync_binlog", v["sync_binlog"],
-		"Run SET PERSIST sync_binlog = 1: else a crash of the server's host can lose transactions that were captured already, and give their GTIDs to others.")
-	out.add(v["binlog_checksum"] != "NONE", capture.Warning, "binlog_checksum", v["binlog_checksum"], "Run SET PERSIST binlog_checksum = CRC32, so that damage is found.")
-	expire, ok := v["binlog_expire_logs_seconds"]
-	out.add(!ok || expire == "0" || len(expire) > 4, capture.Warning, "binlog_expire_logs_seconds", expire,
-		"The server deletes its log after less than three hours; a longer standstill of the daemon cannot be caught up. Run SET PERSIST binlog_expire_logs_seconds = 604800.")
-	return out
-}
-
-// tables judges what the catalogue shows of the captured tables.
-func (fs *findings) tables(f *serverFacts, tables map[tableName]*tableFacts) {
-	fs.add(len(tables) > 0, capture.Warning, "tables", fmt.Sprintf("%d tables are captured", len(tables)),
-		"No table that this account can see matches tables: check the patterns, and GRANT SELECT on the tables.")
-	for _, name := range sortedNames(tables) {
-		t := tables[name]
-		if len(t.key) == 0 {
-			fs.add(false, capture.Warning, "table "+name.String(), "it has no primary key and no unique key without nullable columns", "Add a primary key, or leave the table out of upsert outputs.")
-		}
-		if !t.transactional() {
-			fs.add(false, capture.Warning, "table "+name.String(), "its engine is "+t.engine, "Rows of this engine are visible before they are logged, and a crash can leave them unlogged. Run ALTER TABLE … ENGINE=InnoDB.")
-		}
-		if filteredOut(f, name.database) {
-			fs.add(false, capture.Problem, "table "+name.String(), "binlog_do_db or binlog_ignore_db keeps its database out of the log",
-				"Remove binlog_do_db and binlog_ignore_db from the server's configuration and restart it.")
-		}
-	}
-	if f.doDB+f.ignoreDB != "" {
-		fs.add(false, capture.Warning, "binlog_do_db, binlog_ignore_db", f.doDB+" / "+f.ignoreDB, "Some databases are not logged: tables made there later cannot be captured.")
-	}
-}
-
-// snapshots judges what reading the tables without locks would stop at.
-func (fs *findings) snapshots(f *serverFacts, tables map[tableName]*tableFacts) {
-	if !f.gtids() {
-		fs.add(false, capture.Problem, "snapshot", "gtid_mode is "+f.vars["gtid_mode"]+", and without GTIDs tables are read under locks only", "Set the server to gtid_mode=ON, set snapshot_lock: true, or set snapshot.mode: never.")
-	}
-	for _, name := range sortedNames(tables) {
-		if t := tables[name]; !strings.EqualFold(t.engine, "InnoDB") {
-			fs.add(false, capture.Problem, "snapshot of "+name.String(), "its engine is "+t.engine+", whose rows are visible before they are logged",
-				"Run ALTER TABLE … ENGINE=InnoDB, set snapshot_lock: true, or leave it out of the snapshot.")
-		}
-	}
-}
-
-func sortedNames(tables map[tableName]*tableFacts) []tableName {
-	var names []tableName
-	for n := range tables {
-		names = append(names, n)
-	}
-	slices.SortFunc(names, func(a, b tableName) int { return strings.Compare(a.String(), b.String()) })
-	return names
-}
-
-// filteredOut reports a database that the server does not log.
-func filteredOut(f *serverFacts, database string) bool {
-	if f.doDB != "" {
-		return !slices.Contains(strings.Split(f.doDB, ","), database)
-	}
-	return slices.Contains(strings.Split(f.ignoreDB, ","), database)
-}
-
-func (fs *findings) cascades(cs []cascade, accept []string) error {
-	bad, err := unaccepted(slices.Clone(cs), accept)
-	if err != nil {
+// fault makes a finding of a fault and gives other errors back.
+func (fs *findings) fault(subject string, err error) error {
+	f := fault.As(err)
+	if f == nil {
 		return err
 	}
-	for _, c := range cs {
-		f := capture.Finding{Area: area, Subject: "table " + c.table.String(), Detail: "foreign key " + c.constraint + " " + c.rules, Severity: capture.Warning,
-			Remedy: "Accepted by accept_fk_cascade: rows that this foreign key changes stay as they were in the topic."}
-		if slices.Contains(bad, c) {
-			f.Severity, f.Remedy, f.Code = capture.Problem, cascadeHint, string(fault.FKCascade)
-		}
-		*fs = append(*fs, f)
+	detail := f.Op
+	if f.Err != nil {
+		detail += ": " + f.Err.Error()
 	}
+	*fs = append(*fs, capture.Finding{Area: area, Subject: subject, Detail: detail, Severity: capture.Problem, Remedy: f.Hint, Code: string(f.Code)})
 	return nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -97,7 +98,7 @@ func (c *conn) readFacts(ctx context.Context) (*serverFacts, error) {
 }
 
 func (c *conn) readVariables(f *serverFacts) error {
-	rows, err := c.query("SHOW GLOBAL VARIABLES WHERE Variable_name IN ('" + strings.Join(wantedVars, "','") + "')")
+	rows, err := c.query("SHOW GLOBAL VARIABLES WHERE Variable_name IN ('" + strings.Join(slices.Concat(wantedVars, checkedVars), "','") + "')")
 	if err != nil {
 		return err
 	}

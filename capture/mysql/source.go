@@ -119,8 +119,13 @@ func (s *source) readCatalog(ctx context.Context) error {
 	if s.tables, err = cat.tables(ctx, nil); err != nil {
 		return err
 	}
+	special, err := cat.special(ctx)
+	if err != nil {
+		return err
+	}
 	var fs findings
 	fs.tables(s.facts, s.tables)
+	fs.special(special)
 	if err := fs.problems(); err != nil {
 		return err
 	}
