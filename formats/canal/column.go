@@ -2,6 +2,7 @@ package canal
 
 import (
 	"fmt"
+	"strings"
 
 	"cdcbridge/changelog"
 	"cdcbridge/formats/internal/jsonx"
@@ -144,6 +145,15 @@ func pick[T any](cond bool, yes, no T) T {
 		return yes
 	}
 	return no
+}
+
+// typeText is the type as the database writes it, without the comment at its end by which MariaDB marks compressed columns
+// and columns that are stored in an old form. Canal's parser passes over comments.
+func typeText(col *changelog.Column) string {
+	if text, _, found := strings.Cut(col.SourceType, " /*"); found && strings.HasSuffix(col.SourceType, "*/") {
+		return text
+	}
+	return col.SourceType
 }
 
 func fieldName(name string) []byte {

@@ -79,7 +79,7 @@ func (e *encoder) constants(t *changelog.Table, o formats.Options) {
 		if i > 0 {
 			e.afterID = append(e.afterID, ',')
 		}
-		e.afterID = append(append(e.afterID, e.cols[i].name...), quote(t.Columns[i].SourceType)...)
+		e.afterID = append(append(e.afterID, e.cols[i].name...), quote(typeText(&t.Columns[i]))...)
 	}
 	e.afterID = append(e.afterID, `},"old":`...)
 

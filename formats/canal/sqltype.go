@@ -117,7 +117,7 @@ func integerSQLType(t *changelog.Type) sqlType {
 }
 
 func textSQLType(col *changelog.Column) int {
-	name, _, _ := strings.Cut(col.SourceType, "(")
+	name, _, _ := strings.Cut(typeText(col), "(")
 	switch {
 	case strings.HasSuffix(name, "text"):
 		return sqlClob

@@ -20,6 +20,7 @@ type database struct {
 func databases() []database {
 	return []database{
 		{"mysql", "", mysqlColumns, Orders},
+		{mariadb, "", mariadbColumns, MariaDBOrders},
 		{postgres, "public", postgresColumns, PostgresOrders},
 	}
 }
@@ -59,10 +60,13 @@ func context(table *changelog.Table) *formats.Context {
 		c.Run = &changelog.Run{Table: table, To: 1, Time: commit}
 		return c
 	}
-	const gtid = "3e11fa47-71ca-11e1-9e33-c80aa9429562:23"
+	gtid, thread := "3e11fa47-71ca-11e1-9e33-c80aa9429562:23", uint64(12)
+	if table.Origin == mariadb {
+		gtid, thread = "0-101-23", 0 // most of its releases do not log who ran a transaction
+	}
 	c.Txn = &changelog.Txn{
 		ID: gtid, Commit: commit, First: true, Last: true,
-		Origin: changelog.Origin{File: "mysql-bin.000003", Pos: 197, GTID: gtid, ServerID: 101, Thread: 12},
+		Origin: changelog.Origin{File: "mysql-bin.000003", Pos: 197, GTID: gtid, ServerID: 101, Thread: thread},
 	}
 	c.Run = &changelog.Run{Table: table, To: 1, Pos: 484, File: "mysql-bin.000003", Time: commit / 1_000_000 * 1_000_000}
 	return c
@@ -88,7 +92,7 @@ func snapshotContext(table *changelog.Table, place changelog.Snapshot) *formats.
 func EveryValue() (*changelog.Table, []changelog.Row) { return databases()[0].everyValue() }
 
 // EveryPostgresValue is the same for PostgreSQL. A format may refuse some of the values.
-func EveryPostgresValue() (*changelog.Table, []changelog.Row) { return databases()[1].everyValue() }
+func EveryPostgresValue() (*changelog.Table, []changelog.Row) { return databases()[2].everyValue() }
 
 func (d *database) everyValue() (*changelog.Table, []changelog.Row) {
 	cols := d.columns()

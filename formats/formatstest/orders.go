@@ -59,7 +59,7 @@ func PostgresOrders() *changelog.Table {
 	return t
 }
 
-// Benchmark measures one inserted row of Orders and of PostgresOrders: key and value.
+// Benchmark measures one inserted row of the orders of each database: key and value.
 func Benchmark(b *testing.B, kind formats.Kind) {
 	for _, db := range databases() {
 		b.Run(db.origin, func(b *testing.B) { benchmark(b, kind, db.orders()) })
