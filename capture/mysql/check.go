@@ -61,14 +61,18 @@ func (l *look) run(ctx context.Context) (err error) {
 	}
 	facts, missing := l.c.readFacts(ctx)
 	l.facts, l.product = facts, facts.product()
-	l.found.add(true, capture.OK, "connection", l.product.String()+" "+l.c.version, "")
+	server := facts.title()
+	if h := hostings[l.product.hosting]; h != "" {
+		server += " on " + h
+	}
+	l.found.add(true, capture.OK, "connection", server, "")
 	how, err := l.c.login(ctx)
 	if err != nil {
 		return l.found.fault("account", err)
 	}
 	l.found.add(true, capture.OK, "account", l.account+", "+how, "")
 	if missing != nil {
-		if err := l.found.fault("grants", l.c.withGrants(missing, l.account)); err != nil || len(facts.vars) == 0 {
+		if err := l.found.fault("grants", missing); err != nil || len(facts.vars) == 0 {
 			return err
 		}
 	} else if err := l.grants(ctx); err != nil {

@@ -33,10 +33,14 @@ func (p product) grants(account string) string {
 	return "Run GRANT " + p.replication() + " ON *.* TO " + account + ", and GRANT SELECT on the captured tables."
 }
 
-// withGrants gives a missing right the statement of this very server.
-func (c *conn) withGrants(err error, account string) error {
+// withGrants gives a missing right on the whole server the statement of this very server and account.
+func (c *conn) withGrants(ctx context.Context, err error) error {
 	f := fault.As(err)
 	if f == nil || f.Code != fault.Permission || f.Hint != grantHint {
+		return err
+	}
+	account, unknown := c.currentAccount(ctx)
+	if unknown != nil {
 		return err
 	}
 	with := *f
@@ -118,7 +122,7 @@ func registration(id uint32) []byte {
 func (l *look) grants(ctx context.Context) error {
 	if l.facts.mariadb {
 		if err := l.c.mayReplicate(ctx); err != nil {
-			return l.found.fault("grants", l.c.withGrants(err, l.account))
+			return l.found.fault("grants", l.c.withGrants(ctx, err))
 		}
 	}
 	l.found.add(true, capture.OK, "grants", l.product.replication(), "")

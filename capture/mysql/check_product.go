@@ -46,18 +46,6 @@ func (f *serverFacts) hosting() hosting {
 	return selfRun
 }
 
-// String names it for people: "MySQL", "MariaDB", "MySQL on Amazon RDS".
-func (p product) String() string {
-	name := "MySQL"
-	if p.mariadb {
-		name = "MariaDB"
-	}
-	if h := hostings[p.hosting]; h != "" {
-		name += " on " + h
-	}
-	return name
-}
-
 // set says how to change a variable that takes effect without a restart.
 func (p product) set(name, value string) string {
 	if value == "" {

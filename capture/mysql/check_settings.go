@@ -28,9 +28,9 @@ func settings(f *serverFacts) findings {
 	var out findings
 	p, v := f.product(), f.vars
 	if p.mariadb {
-		out.add(f.number >= oldestMariaDB, capture.Problem, "version", f.version, "MariaDB is read from 10.5 on: upgrade the server.")
+		out.add(f.number >= oldestMariaDB, capture.Problem, "version", f.title(), "MariaDB is read from 10.5 on: upgrade the server.")
 	} else {
-		out.add(f.number >= oldestMySQL, capture.Problem, "version", f.version, "MySQL is read from 5.7 on: upgrade the server.")
+		out.add(f.number >= oldestMySQL, capture.Problem, "version", f.title(), "MySQL is read from 5.7 on: upgrade the server.")
 	}
 	out.add(v["log_bin"] == "ON", capture.Problem, "log_bin", v["log_bin"], p.switchOn())
 	if format, there := v["binlog_format"]; there || f.number < 90000 {

@@ -59,7 +59,7 @@ func TestRemediesAreThoseOfTheServer(t *testing.T) {
 	servers := badServers()
 	for _, name := range slices.Sorted(maps.Keys(servers)) {
 		f := servers[name]
-		fmt.Fprintf(&out, "# %s: %s\n", name, f.product())
+		fmt.Fprintf(&out, "# %s: %s\n", name, f.title())
 		found := settings(f)
 		found.images(f, false)
 		for _, x := range found {

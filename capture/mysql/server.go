@@ -94,7 +94,7 @@ func (c *conn) readFacts(ctx context.Context) (*serverFacts, error) {
 		}
 		return nil
 	})
-	return f, err
+	return f, c.withGrants(ctx, err)
 }
 
 func (c *conn) readVariables(f *serverFacts) error {
