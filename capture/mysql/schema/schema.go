@@ -25,6 +25,7 @@ type Table struct {
 	Collation string   `json:"collation,omitempty"` // default of new columns, "utf8mb4_0900_ai_ci"
 	Columns   []Column `json:"columns"`
 	Unique    []Index  `json:"unique,omitempty"` // unique indexes in the server's order, the primary key first
+	Other     []Index  `json:"other,omitempty"`  // those that are not unique: the server names a new index in the light of all
 }
 
 // Column is a column as a row of information_schema.COLUMNS describes it.
@@ -78,6 +79,10 @@ type Session struct {
 	Collation  string // collation_database, by name; empty: not said
 	UTF8MB4    string // default_collation_for_utf8mb4, by name; empty: the server's
 	Connection string // collation_connection, by name; empty: not said
+	Server     string // collation_server, by name, the default of databases that it makes; empty: Server.Collation
+
+	// Defaults are default collations of character sets that differ from the server's (MariaDB's character_set_collations).
+	Defaults map[string]string
 }
 
 // Effect is what a statement did to the tables that are followed.

@@ -1,0 +1,302 @@
+package schema
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/pingcap/tidb/pkg/parser/ast"
+)
+
+// changes are the clauses of an ALTER TABLE. The server gathers them all before it makes the new table: names are those of the
+// old table, but for AFTER, which may name what is new.
+type changes struct {
+	drops    []string
+	defines  []define // ADD, MODIFY and CHANGE, in order
+	renames  [][2]string
+	hide     map[string]bool // lower case: ALTER COLUMN … SET INVISIBLE or VISIBLE
+	keyDrops []string
+	keyNames [][2]string
+	keys     []newKey
+	options  []tableOptions
+	renameTo *ast.TableName
+}
+
+// define is a column that a clause defines.
+type define struct {
+	*definition
+	old   string // the column that it takes the place of; "": a new one
+	first bool
+	after string // "": at the end, or where the old one was
+}
+
+// gather sorts the clauses of a statement.
+func (r *rewriting) gather(specs []*ast.AlterTableSpec) (*changes, error) {
+	ch := &changes{hide: map[string]bool{}}
+	for _, s := range specs {
+		if err := ch.take(r, s); err != nil {
+			return nil, err
+		}
+	}
+	return ch, nil
+}
+
+func (ch *changes) take(r *rewriting, s *ast.AlterTableSpec) error {
+	switch s.Tp {
+	case ast.AlterTableAddColumns, ast.AlterTableModifyColumn, ast.AlterTableChangeColumn:
+		return ch.define(r, s)
+	case ast.AlterTableAddConstraint:
+		k, err := r.key(s.Constraint)
+		ch.keys = append(ch.keys, k)
+		return err
+	case ast.AlterTableDropColumn:
+		ch.drops = append(ch.drops, s.OldColumnName.Name.O)
+	case ast.AlterTableRenameColumn:
+		ch.renames = append(ch.renames, [2]string{s.OldColumnName.Name.O, s.NewColumnName.Name.O})
+	case ast.AlterTableAlterColumn:
+		if len(r.visibility) == 0 {
+			return fmt.Errorf("reading a statement: its parts are mixed up")
+		}
+		ch.hide[strings.ToLower(s.NewColumns[0].Name.Name.O)] = r.visibility[0]
+		r.visibility = r.visibility[1:]
+	case ast.AlterTableDropPrimaryKey:
+		ch.keyDrops = append(ch.keyDrops, primary)
+	case ast.AlterTableDropIndex:
+		ch.keyDrops = append(ch.keyDrops, s.Name)
+	case ast.AlterTableRenameIndex:
+		ch.keyNames = append(ch.keyNames, [2]string{s.FromKey.O, s.ToKey.O})
+	case ast.AlterTableRenameTable:
+		ch.renameTo = s.NewTable
+	case ast.AlterTableOption:
+		o, err := r.option(s.Options)
+		ch.options = append(ch.options, o)
+		return err
+	case ast.AlterTableForce:
+	default:
+		return fmt.Errorf("reading a statement: a clause of the kind %d is not expected", s.Tp)
+	}
+	return nil
+}
+
+func (ch *changes) define(r *rewriting, s *ast.AlterTableSpec) error {
+	for _, col := range s.NewColumns {
+		d, err := r.definition(col)
+		if err != nil {
+			return err
+		}
+		def := define{definition: d}
+		switch s.Tp {
+		case ast.AlterTableModifyColumn:
+			def.old = d.name
+		case ast.AlterTableChangeColumn:
+			def.old = s.OldColumnName.Name.O
+		}
+		if s.Position != nil {
+			def.first = s.Position.Tp == ast.ColumnPositionFirst
+			if s.Position.Tp == ast.ColumnPositionAfter {
+				def.after = s.Position.RelativeColumn.Name.O
+			}
+		}
+		ch.defines = append(ch.defines, def)
+	}
+	for _, c := range s.NewConstraints {
+		k, err := r.key(c)
+		if err != nil {
+			return err
+		}
+		ch.keys = append(ch.keys, k)
+	}
+	return nil
+}
+
+// alter makes the table that the clauses make of another. base is the default collation of its database.
+func (c context) alter(t *Table, ch *changes, base string) (*Table, error) {
+	old := c.draftOf(t)
+	d := &draft{context: c, name: t.Name, engine: t.Engine, collation: t.Collation}
+	convert, err := d.alterOptions(ch, base)
+	if err != nil {
+		return nil, err
+	}
+	ch.leaveOut(old)
+	if err := d.alterColumns(old, ch); err != nil {
+		return nil, err
+	}
+	if convert {
+		for i := range d.columns {
+			d.columns[i].Column = c.convert(d.columns[i].Column, d.collation)
+		}
+	}
+	d.alterKeys(old, ch)
+	keys := ch.keys
+	for _, def := range ch.defines {
+		keys = append(keys, inlineKeys(def.definition)...)
+	}
+	if err := d.addKeys(keys); err != nil {
+		return nil, err
+	}
+	return d.table(), nil
+}
+
+// alterOptions gives the table its new default collation and engine, and reports whether columns are converted.
+func (d *draft) alterOptions(ch *changes, base string) (convert bool, err error) {
+	for _, o := range ch.options {
+		if o.engine != "" {
+			d.engine = ""
+		}
+		if o.charset != "" || o.collation != "" {
+			if d.collation, err = d.ofTable(o, d.collation, base); err != nil {
+				return false, err
+			}
+		}
+		convert = convert || o.convert
+	}
+	return convert, nil
+}
+
+// leaveOut removes the clauses that IF EXISTS and IF NOT EXISTS make none.
+func (ch *changes) leaveOut(old *draft) {
+	ch.defines = slices.DeleteFunc(ch.defines, func(d define) bool {
+		return d.ifNotExists && old.find(d.name) >= 0 || d.ifExists && old.find(d.old) < 0
+	})
+	ch.keys = slices.DeleteFunc(ch.keys, func(k newKey) bool { return k.ifNotExists && old.findKey(k.Name) >= 0 })
+}
+
+func (d *draft) alterColumns(old *draft, ch *changes) error {
+	replaced := map[string]bool{}
+	for i := range old.columns {
+		col := old.columns[i]
+		if slices.ContainsFunc(ch.drops, func(n string) bool { return strings.EqualFold(n, col.Name) }) {
+			continue
+		}
+		at := slices.IndexFunc(ch.defines, func(x define) bool { return x.old != "" && strings.EqualFold(x.old, col.Name) })
+		if at < 0 {
+			d.columns = append(d.columns, ch.kept(col))
+			continue
+		}
+		x := &ch.defines[at]
+		replaced[strings.ToLower(x.old)] = true
+		if !x.first && x.after == "" {
+			made, err := d.made(*x, old)
+			if err != nil {
+				return err
+			}
+			d.columns = append(d.columns, made)
+			x.definition.placed = true
+		}
+	}
+	for _, x := range ch.defines {
+		if x.placed {
+			continue
+		}
+		if x.old != "" && !replaced[strings.ToLower(x.old)] {
+			return fmt.Errorf("changing %s: there is no column %s", d.name, x.old)
+		}
+		made, err := d.made(x, old)
+		if err != nil {
+			return err
+		}
+		if err := d.insert(made, x); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// kept gives a column that no clause defines again.
+func (ch *changes) kept(col draftColumn) draftColumn {
+	if hide, ok := ch.hide[strings.ToLower(col.Name)]; ok {
+		col.Invisible = hide
+	}
+	for _, n := range ch.renames {
+		if strings.EqualFold(n[0], col.before.Name) {
+			col.was, col.Name = n[0], n[1]
+		}
+	}
+	return col
+}
+
+// made gives the column that a clause defines.
+func (d *draft) made(x define, old *draft) (draftColumn, error) {
+	col, err := d.column(x.definition, d.collation)
+	out := draftColumn{Column: col, was: x.old}
+	if x.old != "" {
+		out.before, out.changed = old.columns[old.find(x.old)].before, true
+	}
+	return out, err
+}
+
+func (d *draft) insert(col draftColumn, x define) error {
+	at := len(d.columns)
+	switch {
+	case x.first:
+		at = 0
+	case x.after != "":
+		if at = d.find(x.after); at < 0 {
+			return fmt.Errorf("changing %s: there is no column %s", d.name, x.after)
+		}
+		at++
+	}
+	d.columns = slices.Insert(d.columns, at, col)
+	return nil
+}
+
+// alterKeys keeps the indexes that are not dropped, over the columns that they are over now. One that loses all its columns is
+// gone.
+func (d *draft) alterKeys(old *draft, ch *changes) {
+	for _, k := range old.keys {
+		if slices.ContainsFunc(ch.keyDrops, func(n string) bool { return strings.EqualFold(n, k.Name) }) {
+			continue
+		}
+		for _, n := range ch.keyNames {
+			if strings.EqualFold(n[0], k.Name) {
+				k.Name = n[1]
+				break
+			}
+		}
+		var parts []Part
+		for _, p := range k.Parts {
+			if p.Column == "" {
+				parts = append(parts, p)
+			} else if col := d.heir(p.Column); col != nil {
+				parts = append(parts, d.keptPart(p, col))
+			}
+		}
+		if len(parts) > 0 {
+			k.Parts = parts
+			d.keys = append(d.keys, k)
+		}
+	}
+}
+
+// heir gives the column that takes the place of one in indexes: by what it was, or by its name.
+func (d *draft) heir(name string) *draftColumn {
+	for i := range d.columns {
+		c := &d.columns[i]
+		if c.was != "" && strings.EqualFold(c.was, name) || c.was == "" && strings.EqualFold(c.Name, name) {
+			return c
+		}
+	}
+	return nil
+}
+
+// keptPart gives a part of an index over a column that may have another type now.
+func (d *draft) keptPart(p Part, col *draftColumn) Part {
+	p.Column = col.Name
+	if !col.changed {
+		return p
+	}
+	if p.Prefix == 0 && long(col.DataType) && !long(col.before.DataType) {
+		p.Prefix = d.chars(col.before)
+	}
+	if !prefixable(col.DataType) || !prefixable(col.before.DataType) || !long(col.DataType) && d.chars(&col.Column) <= p.Prefix {
+		p.Prefix = 0
+	}
+	return p
+}
+
+// long reports the types of text and bytes without a limited length.
+func long(t string) bool { return strings.HasSuffix(t, "text") || strings.HasSuffix(t, "blob") }
+
+func prefixable(t string) bool {
+	return long(t) || t == "char" || t == "varchar" || t == "binary" || t == "varbinary"
+}
