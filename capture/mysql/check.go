@@ -125,12 +125,16 @@ func (l *look) managedRetention(ctx context.Context) {
 		}
 		return err
 	})
+	l.found.managedRetention(l.product, hours, err == nil)
+}
+
+func (fs *findings) managedRetention(p product, hours string, seen bool) {
 	const subject = "binlog retention hours"
-	if err != nil {
-		l.found.add(false, capture.Warning, subject, "this account cannot see it", "Look at CALL mysql.rds_show_configuration: unless it is set, the log is deleted as soon as the service does not need it. "+l.product.keep())
+	if !seen {
+		fs.add(false, capture.Warning, subject, "this account cannot see it", "Look at CALL mysql.rds_show_configuration: unless it is set, the log is deleted as soon as the service does not need it. "+p.keep())
 		return
 	}
-	l.found.add(hours != "", capture.Warning, subject, hours, "It is not set: the log is deleted as soon as the service does not need it. "+l.product.keep())
+	fs.add(hours != "", capture.Warning, subject, hours, "It is not set: the log is deleted as soon as the service does not need it. "+p.keep())
 }
 
 const area = "mysql"

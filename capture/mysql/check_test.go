@@ -171,3 +171,17 @@ func TestOldFractions(t *testing.T) {
 		}
 	}
 }
+
+func TestRetentionOfRDS(t *testing.T) {
+	for _, c := range []struct {
+		hours string
+		seen  bool
+		want  capture.Severity
+	}{{"168", true, capture.OK}, {"", true, capture.Warning}, {"", false, capture.Warning}} {
+		var found findings
+		found.managedRetention(product{number: 80035, hosting: rds}, c.hours, c.seen)
+		if len(found) != 1 || found[0].Severity != c.want || c.want == capture.Warning && !strings.Contains(found[0].Remedy, "CALL mysql.rds_set_configuration('binlog retention hours', 168)") {
+			t.Errorf("%+v: %+v", c, found)
+		}
+	}
+}
