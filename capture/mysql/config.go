@@ -33,8 +33,14 @@ type Config struct {
 
 	// OnTruncate is what to do at a statement that changes rows of a captured table without logging them: TRUNCATE, DROP
 	// TABLE, partition and tablespace statements, renames, ALTER TABLE that fills or converts columns. "fail" (default)
-	// stops with the code diverged; "note" puts the statement into the changelog and goes on.
+	// stops with the code diverged; "note" puts the statement into the changelog as one that changed rows and goes on; "ignore"
+	// goes on as if it had changed none.
 	OnTruncate string `mapstructure:"on_truncate"`
+
+	// ShadowTables are patterns "database.table" of the tables that tools for online schema changes work with. What happens to
+	// them changes no rows of others, and a RENAME that swaps one with a captured table is an ALTER TABLE of that table. Default
+	// are the names of gh-ost and pt-online-schema-change.
+	ShadowTables []string `mapstructure:"shadow_tables"`
 
 	// AcceptFKCascade names tables ("database.table") whose rows a foreign key may change without the log showing it.
 	AcceptFKCascade []string `mapstructure:"accept_fk_cascade"`
@@ -53,6 +59,8 @@ const (
 	startLatest   = "latest"
 	truncateFail  = "fail"
 	truncateNote  = "note"
+
+	truncateIgnore = "ignore"
 )
 
 const (
@@ -65,6 +73,7 @@ func NewConfig() capture.Config {
 	return &Config{
 		Port: 3306, TLS: capture.TLS{Mode: capture.TLSPreferred}, HeartbeatInterval: time.Second,
 		ConnectTimeout: 10 * time.Second, OnTruncate: truncateFail, BatchBytes: 1 << 20,
+		ShadowTables: []string{"*._*_gho", "*._*_ghc", "*._*_del", "*._*_new", "*._*_old"},
 	}
 }
 
@@ -96,8 +105,11 @@ func (c *Config) Validate() []error {
 	if c.ConnectTimeout < 100*time.Millisecond {
 		bad("connect_timeout: %v is less than 100ms", c.ConnectTimeout)
 	}
-	if c.OnTruncate != truncateFail && c.OnTruncate != truncateNote {
-		bad("on_truncate: %q is neither %q nor %q", c.OnTruncate, truncateFail, truncateNote)
+	if c.OnTruncate != truncateFail && c.OnTruncate != truncateNote && c.OnTruncate != truncateIgnore {
+		bad("on_truncate: %q is neither %q nor %q nor %q", c.OnTruncate, truncateFail, truncateNote, truncateIgnore)
+	}
+	if _, err := capture.NewFilter(nil, c.ShadowTables); err != nil {
+		bad("shadow_tables: %w", err)
 	}
 	if c.BatchBytes < minBatchBytes || c.BatchBytes > maxBatchBytes {
 		bad("batch_bytes: %d is not between %d and %d", c.BatchBytes, minBatchBytes, maxBatchBytes)

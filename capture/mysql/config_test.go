@@ -17,13 +17,13 @@ func TestConfigDefaults(t *testing.T) {
 }
 
 func TestConfigProblems(t *testing.T) {
-	c := &Config{Port: 70000, Tables: []string{"orders"}, ExcludeTables: []string{"."}, Start: "yesterday", HeartbeatInterval: time.Millisecond, OnTruncate: "ignore", BatchBytes: 1,
-		AcceptFKCascade: []string{"x"}, TLS: capture.TLS{Mode: "yes", CAFile: "/nowhere/ca.pem", CertFile: "/nowhere/c.pem"}}
+	c := &Config{Port: 70000, Tables: []string{"orders"}, ExcludeTables: []string{"."}, Start: "yesterday", HeartbeatInterval: time.Millisecond, OnTruncate: "maybe", BatchBytes: 1,
+		AcceptFKCascade: []string{"x"}, ShadowTables: []string{"x"}, TLS: capture.TLS{Mode: "yes", CAFile: "/nowhere/ca.pem", CertFile: "/nowhere/c.pem"}}
 	var got []string
 	for _, err := range c.Validate() {
 		got = append(got, err.Error())
 	}
-	for _, key := range []string{"host:", "port:", "user:", "tables:", "exclude_tables:", "accept_fk_cascade:", "start:", "heartbeat_interval:", "connect_timeout:", "on_truncate:", "batch_bytes:", "tls.mode:", "tls.cert_file:", "tls.ca_file:"} {
+	for _, key := range []string{"host:", "port:", "user:", "tables:", "exclude_tables:", "accept_fk_cascade:", "shadow_tables:", "start:", "heartbeat_interval:", "connect_timeout:", "on_truncate:", "batch_bytes:", "tls.mode:", "tls.cert_file:", "tls.ca_file:"} {
 		found := false
 		for _, g := range got {
 			found = found || strings.HasPrefix(g, key)

@@ -13,10 +13,10 @@ import (
 // This file makes of a table's schema what a TABLE_MAP would say of it, so that one code prepares the table for all: rows that
 // were read, rows that the log describes, and rows that it does not describe, of one shape have one changelog.Table.
 
-// layoutOf describes the table as the log does. collations are the server's, by name.
-func layoutOf(t *schema.Table, collations map[string]uint32) (tableLayout, []columnFacts, error) {
+// layoutOf describes the table as the log of the product does. collations are the server's, by name.
+func layoutOf(t *schema.Table, collations map[string]uint32, mariadb bool) (tableLayout, []columnFacts, error) {
 	n := len(t.Columns)
-	l := tableLayout{columns: make([]columnLayout, n), meta: tableMetadata{
+	l := tableLayout{mariadb: mariadb, columns: make([]columnLayout, n), meta: tableMetadata{
 		unsigned: make([]bool, n), collations: make([]uint32, n), names: make([][]byte, n), labels: make([][][]byte, n), geometry: make([]int, n),
 		dimensions: make([]int, n), invisible: make([]bool, n), labelsUTF8: true,
 	}}

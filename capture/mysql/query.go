@@ -3,6 +3,7 @@ package mysql
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"cdcbridge/capture"
@@ -26,8 +27,12 @@ func (s *stream) query(ctx context.Context, q queryBody) error {
 	case "COMMIT":
 		return s.finish("COMMIT")
 	}
-	sql := string(q.SQL)
-	st := classify(sql, string(q.Schema))
+	text, err := q.text(s.batch)
+	if err != nil {
+		return err
+	}
+	sql := string(text)
+	st := classify(sql, string(q.Schema), q.SQLMode)
 	switch st.kind {
 	case stmtBegin:
 		t.begun = true
@@ -49,8 +54,13 @@ func (s *stream) query(ctx context.Context, q queryBody) error {
 	case stmtXACommit, stmtXARollback:
 		return s.xaFinish(ctx, st.name, st.kind == stmtXACommit)
 	}
-	if !t.quiet {
-		if err := s.statement(ctx, st, sql); err != nil {
+	t.said++
+	switch {
+	case t.quiet:
+	case s.probe != nil:
+		s.probe.see(s, st, sql)
+	default:
+		if err := s.statement(ctx, st, q, sql); err != nil {
 			return err
 		}
 	}
@@ -61,14 +71,17 @@ func (s *stream) query(ctx context.Context, q queryBody) error {
 }
 
 // statement judges what is no boundary.
-func (s *stream) statement(ctx context.Context, st statement, sql string) error {
+func (s *stream) statement(ctx context.Context, st statement, q queryBody, sql string) error {
 	switch st.kind {
 	case stmtNeutral:
+		if st.defines {
+			return s.ddl(ctx, st, q, sql)
+		}
 		return nil
 	case stmtDML:
 		return s.refuseDML(st, sql)
 	case stmtShape, stmtRows:
-		return s.ddl(ctx, st, sql)
+		return s.ddl(ctx, st, q, sql)
 	}
 	return fault.NewFinal(fault.Decode, "reading the binlog stream", fmt.Errorf("the statement %q is unknown", abbreviate(sql, 200)),
 		"Nothing was skipped: it may change rows of captured tables. Upgrade cdcbridge, or report it.")
@@ -84,18 +97,24 @@ func (s *stream) refuseDML(st statement, sql string) error {
 		"Some session has binlog_format other than ROW: find it, and take SYSTEM_VARIABLES_ADMIN from its account. The rows that it changed are unknown: snapshot the tables again.")
 }
 
-// captured gives the statement's tables that are captured.
+// captured gives the statement's tables that are captured, each once.
 func (s *stream) captured(st statement) []tableName {
 	var out []tableName
 	for _, n := range st.tables {
-		if s.src.facts.vars["lower_case_table_names"] != "0" {
-			n.database, n.name = strings.ToLower(n.database), strings.ToLower(n.name)
-		}
-		if n.name != "" && s.src.filter.Match(n.database, n.name) || n.name == "" && s.capturesIn(n.database) {
+		n = s.src.stored(n)
+		if (n.name != "" && s.src.filter.Match(n.database, n.name) || n.name == "" && s.capturesIn(n.database)) && !slices.Contains(out, n) {
 			out = append(out, n)
 		}
 	}
 	return out
+}
+
+// stored is a name as the server keeps it.
+func (s *source) stored(n tableName) tableName {
+	if s.facts.vars["lower_case_table_names"] != "0" {
+		n.database, n.name = strings.ToLower(n.database), strings.ToLower(n.name)
+	}
+	return n
 }
 
 // capturesIn reports whether tables of a database can be captured.
@@ -109,30 +128,51 @@ func (s *stream) capturesIn(database string) bool {
 	return false
 }
 
-// ddl handles a statement about tables.
-func (s *stream) ddl(ctx context.Context, st statement, sql string) error {
-	names := s.captured(st)
-	if len(names) == 0 {
+// ddl handles a statement about tables: what it does to rows, to what is known of shapes, and what is told of it.
+func (s *stream) ddl(ctx context.Context, st statement, q queryBody, sql string) error {
+	if s.txn.skipping {
+		return nil // a part of the transaction has left, and this with it
+	}
+	h, names := s.src.history, s.captured(st)
+	if len(names) == 0 && len(h.named(st)) == 0 && (st.database == "" || !s.capturesIn(st.database)) {
 		return nil
 	}
-	if st.kind == stmtRows && s.diverges(names) && s.cfg.OnTruncate == truncateFail {
-		return fault.NewFinal(fault.Diverged, "reading the binlog stream", fmt.Errorf("a statement changes rows of %s without logging them: %s", joinNames(names), abbreviate(sql, 200)),
-			"The target still has the rows as they were. Snapshot the table again into an empty topic; or set on_truncate to note, which passes the statement on and leaves the old rows.")
+	if st.sequence {
+		names = nil
+	}
+	if lost := s.loses(st, names); len(lost) > 0 && s.diverges(lost) && s.cfg.OnTruncate == truncateFail {
+		return fault.NewFinal(fault.Diverged, "reading the binlog stream", fmt.Errorf("a statement changes rows of %s without logging them: %s", joinNames(lost), abbreviate(sql, 200)),
+			"The target still has the rows as they were. Snapshot the table again into an empty topic; or set on_truncate to note or ignore, which go on and leave the old rows.")
+	}
+	kind := changelog.DDL
+	if st.kind == stmtRows && s.cfg.OnTruncate != truncateIgnore {
+		kind = changelog.Truncate
 	}
 	for _, n := range names {
-		kind := changelog.DDL
-		if st.kind == stmtRows {
-			kind = changelog.Truncate
-		}
 		if n.name == "" {
 			s.note(kind, nil, sql)
+		} else {
+			s.note(kind, s.tables.entry(n).table(n), sql)
+		}
+	}
+	if st.truncate {
+		return nil
+	}
+	changed, err := h.apply(st, sql, h.session(q))
+	if err != nil {
+		return err
+	}
+	for _, n := range changed {
+		if t := (tableName{n.Database, n.Table}); !slices.Contains(names, t) && s.src.filter.Match(t.database, t.name) {
+			names = append(names, t)
+		}
+	}
+	for _, n := range names {
+		if n.name == "" {
 			continue
 		}
-		s.note(kind, s.tables.entry(n).table(n), sql)
-		if !st.truncate {
-			if err := s.tables.refresh(ctx, n); err != nil {
-				return err
-			}
+		if err := s.tables.refresh(ctx, n); err != nil {
+			return err
 		}
 	}
 	s.tables.close()
@@ -191,5 +231,5 @@ func (s *stream) loadQuery(body []byte) error {
 	if s.txn.quiet {
 		return nil
 	}
-	return s.refuseDML(classify(string(q.SQL), string(q.Schema)), string(q.SQL))
+	return s.refuseDML(classify(string(q.SQL), string(q.Schema), q.SQLMode), string(q.SQL))
 }

@@ -51,7 +51,7 @@ func (r *registry) mapped(id uint64) (*mappedTable, error) {
 }
 
 // tableMap takes a TABLE_MAP in. On a live stream nearly all of them repeat what is known already.
-func (s *stream) tableMap(body []byte) error {
+func (s *stream) tableMap(ctx context.Context, body []byte) error {
 	m, err := parseTableMap(body)
 	if err != nil {
 		return err
@@ -61,12 +61,19 @@ func (s *stream) tableMap(body []byte) error {
 	if old := r.byID[m.ID]; old != nil && bytes.Equal(old.body, m.Shape) {
 		return nil
 	}
+	if s.txn.quiet && s.txn.xa == "" {
+		r.byID[m.ID] = &mappedTable{} // rows that are done; what they look like may not be known any more
+		return nil
+	}
 	mt := &mappedTable{body: bytes.Clone(m.Shape)}
 	name := tableName{string(m.Schema), string(m.Name)}
 	if s.src.filter.Match(name.database, name.name) {
-		mt.entry = r.entry(name)
-		if mt.shape, err = r.shape(mt.entry, m); err != nil {
+		e := r.entry(name)
+		if mt.shape, err = s.shape(ctx, e, name, m); err != nil {
 			return err
+		}
+		if mt.shape != nil {
+			mt.entry = e
 		}
 	}
 	if len(r.byID) >= tooManyMaps {
@@ -81,27 +88,63 @@ func (r *registry) entry(name tableName) *tableEntry {
 	e := r.byName[name]
 	if e == nil {
 		e = &tableEntry{name: name.String(), id: r.src.shapes.ID(name.String()), origin: r.src.facts.origin(), shapes: map[string]*shape{}, facts: r.src.tables[name]}
+		if t := r.src.history.table(name); t != nil {
+			e.facts = factsOf(t)
+		}
 		r.byName[name] = e
 	}
 	return e
 }
 
-// shape finds or prepares the decoder of a TABLE_MAP.
-func (r *registry) shape(e *tableEntry, m tableMap) (*shape, error) {
+// shape finds or prepares the decoder of a TABLE_MAP. There is none for what is not a table of rows.
+func (s *stream) shape(ctx context.Context, e *tableEntry, name tableName, m tableMap) (*shape, error) {
 	if sh := e.shapes[string(m.Shape)]; sh != nil {
 		return sh, nil
 	}
-	var columns []columnFacts
-	if e.facts != nil {
-		columns = e.facts.columns
-	}
-	sh, err := newShape(m, columns)
+	l, err := m.parseLayout()
 	if err != nil {
 		return nil, err
 	}
-	sh.table = r.src.shapes.Intern(sh.table)
+	var sh *shape
+	switch {
+	case l.meta.names == nil:
+		sh, err = s.undescribed(ctx, e, name, l)
+	case e.facts == nil && l.isSequence():
+		return nil, nil
+	case e.facts == nil:
+		sh, err = l.shape(name, nil)
+	default:
+		sh, err = l.shape(name, e.facts.columns)
+	}
+	if sh == nil || err != nil {
+		return nil, err
+	}
+	sh.table = s.src.shapes.Intern(sh.table)
 	e.shapes[string(m.Shape)], e.last = sh, sh.table
 	return sh, nil
+}
+
+// undescribed prepares the decoder of a TABLE_MAP without column names by what is known of the table here.
+func (s *stream) undescribed(ctx context.Context, e *tableEntry, name tableName, l tableLayout) (*shape, error) {
+	h := s.src.history
+	if h.sequences[name.schema()] {
+		return nil, nil
+	}
+	sh, why, err := h.shape(name, l)
+	if sh != nil || err != nil {
+		return sh, err
+	}
+	if err := h.forget(name.schema()); err != nil {
+		return nil, err
+	}
+	if err := s.probeAt(ctx, name, why); err != nil || h.sequences[name.schema()] {
+		return nil, err
+	}
+	e.facts = factsOf(h.table(name))
+	if sh, why, err = h.shape(name, l); sh == nil && err == nil {
+		err = schemaFault(name, s.txn.at, "the catalogue shows another table: "+why)
+	}
+	return sh, err
 }
 
 // table is the newest version, or, before rows of it came, one that has a name only.
@@ -112,26 +155,31 @@ func (e *tableEntry) table(name tableName) *changelog.Table {
 	return e.last
 }
 
-// refresh reads the facts of a table again, after a statement that changed it, and looks for new cascades.
+// refresh says that a statement changed a table. Its facts are what the history knows; where that knows nothing, those of now
+// must do. New cascades are looked for too.
 func (r *registry) refresh(ctx context.Context, name tableName) error {
-	c, err := r.connection(ctx)
-	if err != nil {
-		return err
-	}
-	cat := catalog{c, r.src.filter}
-	now, err := cat.tables(ctx, &name)
-	if err != nil {
-		return err
-	}
 	e := r.entry(name)
-	if f := now[name]; f != nil {
-		e.facts = f // a dropped table keeps its last ones: its rows may still be on the way
-	}
 	clear(e.shapes)
 	for id, m := range r.byID {
 		if m.entry == e {
 			delete(r.byID, id)
 		}
+	}
+	c, err := r.connection(ctx)
+	if err != nil {
+		return err
+	}
+	cat := catalog{c, r.src.filter}
+	if t := r.src.history.table(name); t != nil {
+		e.facts = factsOf(t)
+		return r.src.refuseCascades(ctx, cat)
+	}
+	now, err := cat.tables(ctx, &name)
+	if err != nil {
+		return err
+	}
+	if f := now[name]; f != nil {
+		e.facts = f // a dropped table keeps its last ones: its rows may still be on the way
 	}
 	return r.src.refuseCascades(ctx, cat)
 }

@@ -40,11 +40,10 @@ func (r *reader) newScanTable(name tableName, create string) (*scanTable, error)
 
 // prepare prepares a table. Its changelog.Table comes from shapes, so that it is the log's when nothing has changed.
 func (r *reader) prepare(name tableName, create string, d *schema.Table) (*scanTable, error) {
-	l, facts, err := layoutOf(d, r.collations)
+	l, facts, err := layoutOf(d, r.collations, r.src.facts.mariadb)
 	if err != nil {
 		return nil, fmt.Errorf("table %s: %w", name, err)
 	}
-	l.mariadb = r.src.facts.mariadb
 	sh, err := l.shape(name, facts)
 	if err != nil {
 		return nil, err

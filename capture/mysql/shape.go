@@ -22,19 +22,6 @@ type columnFacts struct {
 	Generated  bool
 }
 
-// newShape prepares a decoder from a TABLE_MAP. facts may be nil, come in any order and be out of date: those that
-// contradict the log are left out. It keeps nothing of m.
-func newShape(m tableMap, facts []columnFacts) (*shape, error) {
-	l, err := m.parseLayout()
-	if err != nil {
-		return nil, err
-	}
-	if l.meta.names == nil {
-		return nil, metadataFault(m)
-	}
-	return l.shape(tableName{string(m.Schema), string(m.Name)}, facts)
-}
-
 // shape prepares the decoder of a table that is described in full. The Table has no ID and no Version yet: capture.Shapes
 // gives it these, or gives another Table that is equal.
 func (l tableLayout) shape(name tableName, facts []columnFacts) (*shape, error) {
@@ -48,13 +35,6 @@ func (l tableLayout) shape(name tableName, facts []columnFacts) (*shape, error) 
 		decorate(&t.Columns[i], facts)
 	}
 	return s, nil
-}
-
-// metadataFault is for a TABLE_MAP without column names.
-func metadataFault(m tableMap) error {
-	return fault.NewFinal(fault.SchemaUnknown, "preparing a table's decoder",
-		fmt.Errorf("the log describes %s.%s without column names", m.Schema, m.Name),
-		"Run SET PERSIST binlog_row_metadata = FULL on the server. Rows that were logged before cannot be decoded: start after them with a new snapshot.")
 }
 
 // mismatch is for rows that do not fit the table map that came before them.

@@ -32,6 +32,7 @@ type source struct {
 	fresh  bool                      // there was no checkpoint: what the stream has not shown is not in the target
 
 	shapes  capture.Shapes
+	history *history
 	watches watches
 	scanned sync.Map // names of tables of which a reader has given rows away
 
@@ -43,7 +44,7 @@ var _ capture.Source = (*source)(nil)
 var _ capture.Checker = (*checker)(nil)
 
 func newSource(cfg *Config, env capture.Env) *source {
-	s := &source{cfg: cfg, env: env}
+	s := &source{cfg: cfg, env: env, history: emptyHistory()}
 	s.stats.Store(&capture.Stats{})
 	return s
 }
@@ -102,6 +103,9 @@ func (s *source) open(ctx context.Context, cfg *Config, cp changelog.Checkpoint)
 		return cp, err
 	}
 	if err := s.readCatalog(ctx); err != nil {
+		return cp, err
+	}
+	if err := s.openHistory(ctx, cp.State); err != nil {
 		return cp, err
 	}
 	if s.fresh {

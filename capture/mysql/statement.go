@@ -7,7 +7,7 @@ type statementKind uint8
 
 const (
 	stmtUnknown    statementKind = iota // we cannot tell: never to be passed over
-	stmtNeutral                         // changes no row and no table's shape: accounts, views, procedures, indexes, …
+	stmtNeutral                         // changes no row and no table's shape: accounts, views, procedures, …
 	stmtBegin                           //
 	stmtCommit                          //
 	stmtRollback                        //
@@ -32,12 +32,23 @@ type statement struct {
 	tables   []tableName // that it concerns
 	anything bool        // the tables cannot be told
 	truncate bool        // it only empties them
+	defines  bool        // it makes, changes or removes the definition of a table, a sequence or a database
+	sequence bool        // it is about a sequence
+	creates  bool        // it makes tables
+	database string      // that it makes, changes or removes
+	renames  []rename    // in order
 }
 
-// classify reads a statement of the log. database is the session's default. It over-approximates: where the grammar allows
-// a table, every name counts as one.
-func classify(sql, database string) statement {
-	p := statementParser{tokenizer: tokenizer{s: sql}, database: database}
+// rename is one table of a RENAME TABLE or ALTER TABLE … RENAME.
+type rename struct{ from, to tableName }
+
+// Modes of a session that change how its statements are read (sql_mode).
+const modeNoBackslashEscapes = 1 << 20
+
+// classify reads a statement of the log. database is the session's default, mode its sql_mode. It over-approximates: where the
+// grammar allows a table, every name counts as one.
+func classify(sql, database string, mode uint64) statement {
+	p := statementParser{tokenizer: tokenizer{s: sql, plain: mode&modeNoBackslashEscapes != 0}, database: database}
 	first := p.next()
 	if first.kind == tokenEnd {
 		return statement{kind: stmtNeutral} // a comment
@@ -47,6 +58,9 @@ func classify(sql, database string) statement {
 	}
 	switch strings.ToUpper(first.text) {
 	case "BEGIN":
+		if p.accept("NOT") { // ATOMIC: a block of MariaDB, of which the log has the statements
+			return statement{}
+		}
 		return statement{kind: stmtBegin}
 	case "START":
 		if p.accept("TRANSACTION") {
@@ -79,7 +93,12 @@ func classify(sql, database string) statement {
 		return statement{kind: stmtRows, truncate: true, tables: []tableName{p.table()}}
 	case "RENAME":
 		return p.rename()
-	case "RELEASE", "SET", "GRANT", "REVOKE", "FLUSH", "ANALYZE", "OPTIMIZE", "REPAIR", "CHECK", "CHECKSUM", "INSTALL", "UNINSTALL",
+	case "SET":
+		if !p.accept("STATEMENT") {
+			return statement{kind: stmtNeutral}
+		}
+		return p.inner(mode)
+	case "RELEASE", "GRANT", "REVOKE", "FLUSH", "ANALYZE", "OPTIMIZE", "REPAIR", "CHECK", "CHECKSUM", "INSTALL", "UNINSTALL",
 		"LOCK", "UNLOCK", "PURGE", "RESET", "CHANGE", "STOP", "KILL", "CACHE", "USE", "CLONE":
 		return statement{kind: stmtNeutral}
 	}
@@ -175,57 +194,12 @@ func (p *statementParser) dml(verb token) statement {
 	return st
 }
 
-func (p *statementParser) create() statement {
-	if p.accept("OR") {
-		p.accept("REPLACE")
-	}
-	if !p.accept("TABLE") {
-		return statement{kind: stmtNeutral} // CREATE TEMPORARY TABLE too: its rows are never logged
-	}
-	p.skip("IF", "NOT", "EXISTS")
-	st := statement{kind: stmtShape, tables: []tableName{p.table()}}
+// inner reads what MariaDB's SET STATEMENT … FOR is about.
+func (p *statementParser) inner(mode uint64) statement {
 	for t := p.next(); t.kind != tokenEnd; t = p.next() {
-		if t.is("SELECT") || p.depth == 0 && (t.is("TABLE") || t.is("VALUES")) {
-			st.kind = stmtDML // filled by a query that is logged as text
+		if p.depth == 0 && t.is("FOR") {
+			return classify(p.rest(), p.database, mode)
 		}
 	}
-	return st
-}
-
-func (p *statementParser) drop() statement {
-	if p.accept("DATABASE", "SCHEMA") {
-		p.skip("IF", "EXISTS")
-		return statement{kind: stmtRows, tables: []tableName{{p.next().text, ""}}}
-	}
-	if !p.accept("TABLE", "TABLES") {
-		return statement{kind: stmtNeutral}
-	}
-	p.skip("IF", "EXISTS")
-	return statement{kind: stmtRows, tables: p.tableList()}
-}
-
-// tableList reads names between commas.
-func (p *statementParser) tableList() []tableName {
-	out := []tableName{p.table()}
-	for p.peek().punct(',') {
-		p.next()
-		out = append(out, p.table())
-	}
-	return out
-}
-
-func (p *statementParser) rename() statement {
-	if !p.accept("TABLE", "TABLES") {
-		return statement{kind: stmtNeutral}
-	}
-	st := statement{kind: stmtRows}
-	for {
-		st.tables = append(st.tables, p.table())
-		if !p.accept("TO") && !p.peek().punct(',') {
-			return st
-		}
-		if p.peek().punct(',') {
-			p.next()
-		}
-	}
+	return statement{}
 }

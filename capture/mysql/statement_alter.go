@@ -5,10 +5,22 @@ package mysql
 
 func (p *statementParser) alter() statement {
 	p.skip("ONLINE", "OFFLINE", "IGNORE")
-	if !p.accept("TABLE") {
+	switch {
+	case p.accept("DATABASE", "SCHEMA"):
+		st := statement{kind: stmtNeutral, defines: true, database: p.database}
+		if t := p.peek(); !t.is("CHARACTER") && !t.is("CHARSET") && !t.is("DEFAULT") && !t.is("COLLATE") && !t.is("ENCRYPTION") && !t.is("READ") && !t.is("COMMENT") {
+			st.database = t.text
+		}
+		return st
+	case p.accept("SEQUENCE"):
+		p.skip("IF", "EXISTS")
+		return statement{kind: stmtNeutral, defines: true, sequence: true, tables: []tableName{p.table()}}
+	case !p.accept("TABLE"):
 		return statement{kind: stmtNeutral}
 	}
-	st := statement{kind: stmtShape, tables: []tableName{p.table()}}
+	p.skip("IF", "EXISTS")
+	st := statement{kind: stmtShape, defines: true, tables: []tableName{p.table()}}
+	p.patience()
 	for {
 		if p.clause(&st) {
 			st.kind = stmtRows
@@ -31,15 +43,20 @@ func (p *statementParser) clause(st *statement) bool {
 	case p.accept("TRUNCATE", "DISCARD", "IMPORT"):
 		changes = true
 	case p.accept("DROP"):
-		changes = p.accept("PARTITION")
+		changes = p.accept("PARTITION", "SYSTEM") // SYSTEM VERSIONING takes the rows of the past along
+	case p.accept("CONVERT"):
+		changes = true // of MariaDB, between partitions and tables
+		switch {
+		case p.accept("TABLE"):
+			st.tables = append(st.tables, p.table())
+		case p.accept("PARTITION"):
+			p.tableAfter("TO", st)
+		default: // TO CHARACTER SET
+			changes = false
+		}
 	case p.accept("EXCHANGE"):
 		changes = true
-		for t := p.peek(); t.kind != tokenEnd; t = p.peek() {
-			if p.next(); t.is("WITH") && p.accept("TABLE") {
-				st.tables = append(st.tables, p.table())
-				break
-			}
-		}
+		p.tableAfter("WITH", st)
 	case p.accept("RENAME"):
 		if p.accept("COLUMN", "INDEX", "KEY") {
 			break
@@ -49,20 +66,33 @@ func (p *statementParser) clause(st *statement) bool {
 		if p.peek().punct('=') {
 			p.next()
 		}
-		st.tables = append(st.tables, p.table())
+		to := p.table()
+		st.renames = append(st.renames, rename{st.tables[0], to})
+		st.tables = append(st.tables, to)
 	}
 	p.restOfClause(nil)
 	return changes
 }
 
+// tableAfter reads up to the word and TABLE, and the table that follows.
+func (p *statementParser) tableAfter(word string, st *statement) {
+	for t := p.peek(); t.kind != tokenEnd; t = p.peek() {
+		if p.next(); t.is(word) && p.accept("TABLE") {
+			st.tables = append(st.tables, p.table())
+			return
+		}
+	}
+}
+
 // add reads what follows ADD. Keys, constraints and partitions change no value; a column changes those of all rows unless it
 // is NULL in each.
 func (p *statementParser) add() bool {
-	if p.accept("INDEX", "KEY", "UNIQUE", "FULLTEXT", "SPATIAL", "PRIMARY", "CONSTRAINT", "FOREIGN", "CHECK", "PARTITION") {
+	if p.accept("INDEX", "KEY", "UNIQUE", "FULLTEXT", "SPATIAL", "PRIMARY", "CONSTRAINT", "FOREIGN", "CHECK", "PARTITION", "PERIOD", "SYSTEM") {
 		p.restOfClause(nil)
 		return false
 	}
 	p.accept("COLUMN")
+	p.skip("IF", "NOT", "EXISTS")
 	var f filler
 	p.restOfClause(&f)
 	return f.fills

@@ -43,6 +43,7 @@ type stream struct {
 	stats  capture.Stats
 	shown  time.Time // when stats was last published
 	queued bool      // the server had more when last asked
+	probe  *probe    // whom statements are shown to, instead of being judged; nil: nobody
 }
 
 func newStream(src *source, r *eventReader, out chan<- *changelog.Batch) *stream {
@@ -167,6 +168,7 @@ func (s *stream) emit(ctx context.Context, drained bool) error {
 	b := s.batch
 	s.text = s.pos.appendText(s.text[:0])
 	b.Next.Pos, b.Drained = changelog.Position(s.text), drained
+	b.Next.State = append(b.Next.State, s.src.history.take(s.txn.active && s.txn.split)...)
 	s.stats.Transactions += uint64(len(b.Txns))
 	s.stats.Changes += uint64(len(b.Changes))
 	if b.InTxn() {
@@ -335,7 +337,7 @@ func (s *stream) apply(ctx context.Context, h eventHeader, body eventBody) error
 func (s *stream) control(ctx context.Context, h eventHeader, body []byte) error {
 	switch h.Type {
 	case eventTableMap:
-		return s.tableMap(body)
+		return s.tableMap(ctx, body)
 	case eventXID:
 		if _, err := parseXID(body); err != nil {
 			return err

@@ -33,11 +33,14 @@ func (t token) isName() bool {
 type tokenizer struct {
 	s      string
 	peeked *token
-	depth  int // of parentheses, after the last token
+	before string // s before what was peeked
+	depth  int    // of parentheses, after the last token
+	plain  bool   // a backslash is a character like any other (NO_BACKSLASH_ESCAPES)
 }
 
 func (z *tokenizer) peek() token {
 	if z.peeked == nil {
+		z.before = z.s
 		t := z.scan()
 		z.peeked = &t
 	}
@@ -54,6 +57,14 @@ func (z *tokenizer) next() token {
 		z.depth--
 	}
 	return t
+}
+
+// rest is the text after the last token.
+func (z *tokenizer) rest() string {
+	if z.peeked != nil {
+		return z.before
+	}
+	return z.s
 }
 
 // accept takes the next token when it is one of the words.
@@ -108,6 +119,8 @@ func (z *tokenizer) space() {
 		switch {
 		case strings.HasPrefix(z.s, "/*!"):
 			z.s = strings.TrimLeft(z.s[3:], "0123456789")
+		case strings.HasPrefix(z.s, "/*M!"): // MariaDB's own
+			z.s = strings.TrimLeft(z.s[4:], "0123456789")
 		case strings.HasPrefix(z.s, "*/"): // of an executable comment
 			z.s = z.s[2:]
 		case strings.HasPrefix(z.s, "/*"):
@@ -135,7 +148,7 @@ func (z *tokenizer) quoted(q byte) token {
 		case c == q:
 			z.s = z.s[i+1:]
 			return token{kind, b.String()}
-		case c == '\\' && kind == tokenString && i+1 < len(z.s):
+		case c == '\\' && kind == tokenString && !z.plain && i+1 < len(z.s):
 			i++
 			b.WriteByte(z.s[i])
 		default:

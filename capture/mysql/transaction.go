@@ -31,6 +31,7 @@ type txn struct {
 	server uint32
 	thread uint32
 
+	said     int    // statements so far, boundaries left out
 	index    uint64 // captured changes so far
 	tables   []tableRun
 	hashing  bool         // rows are hashed as they come
@@ -309,6 +310,7 @@ func (s *stream) endTransaction(ctx context.Context) error {
 	s.stats.EventTime = t.commit
 	t.events = clipped(t.events)
 	s.xa.settle(t, s.pos.gtids)
+	s.src.history.settle()
 	if s.pos.gtids != nil && !t.quiet && !(t.prepared && s.pos.gtids.holes()) {
 		s.pos.gtids.put(t.gtid)
 		s.moved = true

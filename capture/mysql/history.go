@@ -1,0 +1,313 @@
+package mysql
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"cdcbridge/capture"
+	"cdcbridge/capture/mysql/schema"
+	"cdcbridge/changelog"
+	"cdcbridge/internal/fault"
+)
+
+// This file keeps the shapes of tables as of where the stream stands, for a log that does not describe its rows
+// (binlog_row_metadata=MINIMAL, and every release without that variable).
+//
+//	probe.go: the catalogue, where it is provably as old as the stream ─┐
+//	query.go: each statement about captured tables ─────────────────────┼─▶ history ─▶ registry.go: what a TABLE_MAP means
+//	the checkpoint's state: what was known at its position ─────────────┘      └─▶ the checkpoints of the batches that follow
+//
+// What a transaction changes here goes into the checkpoint that covers the transaction, never into an earlier one: a stream that
+// begins again at a position finds the shapes as of there, and applies the statements after it once.
+
+// history is used by the goroutine of the stream.
+type history struct {
+	cat       *schema.Catalog
+	server    schema.Server
+	ids       map[string]uint32 // collations by name
+	names     map[uint16]string // and by number
+	captures  func(database, table string) bool
+	shadows   *capture.Filter
+	sequences map[schema.Name]bool // objects that look like tables in the log; their rows are counters
+	copies    map[schema.Name]bool // shadows that were made in this log and have the values of their table
+
+	kept    map[string]string // records as of the last change, by key
+	pending []changelog.State // changed by the transaction that the stream is in
+	ready   []changelog.State // changed since the last checkpoint
+}
+
+const (
+	schemaPrefix   = "mysql/schema/"
+	databasePrefix = "mysql/database/"
+
+	// schemaVersion is the form of records that this release writes, and schemaReader the oldest that understands them.
+	schemaVersion = 1
+	schemaReader  = 1
+)
+
+// schemaRecord is one state record: a table, or a database.
+type schemaRecord struct {
+	Version   int           `json:"v"`
+	MinReader int           `json:"min_reader"`
+	Table     *schema.Table `json:"table,omitempty"`
+	Sequence  *schema.Name  `json:"sequence,omitempty"`
+	Copy      bool          `json:"copy,omitempty"`
+	Database  string        `json:"database,omitempty"`
+	Collation string        `json:"collation,omitempty"`
+}
+
+// emptyHistory knows nothing and follows nothing.
+func emptyHistory() *history {
+	return &history{
+		cat: schema.NewCatalog(schema.Server{}), captures: func(string, string) bool { return false }, shadows: &capture.Filter{},
+		ids: map[string]uint32{}, names: map[uint16]string{}, kept: map[string]string{}, sequences: map[schema.Name]bool{}, copies: map[schema.Name]bool{},
+	}
+}
+
+// openHistory asks the server for what decides how statements are read, and takes the checkpoint's records in.
+func (s *source) openHistory(ctx context.Context, state []changelog.State) error {
+	h := emptyHistory()
+	h.captures = s.filter.Match
+	var err error
+	if h.shadows, err = capture.NewFilter(s.cfg.ShadowTables, nil); err != nil {
+		return fault.NewFinal(fault.Config, "reading shadow_tables", err, "")
+	}
+	if err := s.conn.during(ctx, func() error { return h.ask(s.conn, s.facts) }); err != nil {
+		return err
+	}
+	h.cat = schema.NewCatalog(h.server)
+	for _, e := range state {
+		if err := h.load(e); err != nil {
+			return err
+		}
+	}
+	s.history = h
+	return nil
+}
+
+// ask reads the server's defaults and collations.
+func (h *history) ask(c *conn, f *serverFacts) error {
+	rows, err := c.query("SELECT @@GLOBAL.collation_server, @@GLOBAL.explicit_defaults_for_timestamp, @@GLOBAL.lower_case_table_names")
+	if err != nil {
+		return err
+	}
+	h.server = schema.Server{
+		MariaDB: f.mariadb, Version: f.number, LowerCaseNames: rows[0][2] != "0", Collations: map[string]string{}, Defaults: map[string]string{},
+		Collation: rows[0][0], ImplicitTimestamps: rows[0][1] == "0",
+	}
+	sql := "SELECT COLLATION_NAME, CHARACTER_SET_NAME, ID, IS_DEFAULT FROM information_schema.COLLATIONS"
+	if f.mariadb && f.number >= 101000 { // where one name can stand for several character sets
+		sql = "SELECT FULL_COLLATION_NAME, CHARACTER_SET_NAME, ID, IS_DEFAULT FROM information_schema.COLLATION_CHARACTER_SET_APPLICABILITY"
+	}
+	if rows, err = c.query(sql); err != nil {
+		return err
+	}
+	for _, r := range rows {
+		id, err := strconv.ParseUint(r[2], 10, 16)
+		if err != nil {
+			return fault.New(fault.Source, "reading the collations", err, "")
+		}
+		h.ids[r[0]], h.names[uint16(id)], h.server.Collations[r[0]] = uint32(id), r[0], r[1]
+		if r[3] == "Yes" {
+			h.server.Defaults[r[1]] = r[0]
+		}
+	}
+	return nil
+}
+
+// load takes a record of the checkpoint in.
+func (h *history) load(e changelog.State) error {
+	if !strings.HasPrefix(e.Key, schemaPrefix) && !strings.HasPrefix(e.Key, databasePrefix) || len(e.Value) == 0 {
+		return nil
+	}
+	var head struct {
+		MinReader int `json:"min_reader"`
+	}
+	var r schemaRecord
+	err := json.Unmarshal(e.Value, &head) // the rest of a newer one may have another form
+	if err == nil && head.MinReader > schemaVersion {
+		return fault.NewFinal(fault.StateNewer, "reading the checkpoint", fmt.Errorf("entry %s needs a reader of the form %d, this release knows %d", e.Key, head.MinReader, schemaVersion),
+			"Run the release that wrote it, or a newer one.")
+	}
+	if err == nil {
+		err = json.Unmarshal(e.Value, &r)
+	}
+	if err == nil && (head.MinReader < 1 || r.Table == nil && r.Sequence == nil && r.Database == "") {
+		err = errors.New("it describes nothing")
+	}
+	if err != nil {
+		return fault.NewFinal(fault.Decode, "reading the checkpoint", fmt.Errorf("entry %s: %w", e.Key, err),
+			"Nothing but cdcbridge may write to the state topic. Remove the entry by a tombstone with the same key; the table is then looked up again.")
+	}
+	switch {
+	case r.Table != nil:
+		h.cat.Put(r.Table)
+		h.copies[r.Table.Name] = r.Copy
+	case r.Sequence != nil:
+		h.sequences[*r.Sequence] = true
+	default:
+		h.cat.PutDatabase(r.Database, r.Collation)
+	}
+	h.kept[e.Key] = string(e.Value)
+	return nil
+}
+
+// save makes a record of what is known of a table now.
+func (h *history) save(n schema.Name) error {
+	r := schemaRecord{Version: schemaVersion, MinReader: schemaReader, Table: h.cat.Table(n)}
+	switch {
+	case r.Table != nil:
+		n = r.Table.Name
+		r.Copy = h.copies[n]
+	case h.sequences[n]:
+		r.Sequence = &n
+	default:
+		h.record(schemaPrefix+n.String(), nil)
+		return nil
+	}
+	text, err := json.Marshal(r)
+	if err != nil {
+		return fault.NewFinal(fault.Internal, "writing the shape of "+n.String(), err, "Report this as a bug.")
+	}
+	h.record(schemaPrefix+n.String(), text)
+	return nil
+}
+
+// saveDatabase makes a record of the default collation of a database.
+func (h *history) saveDatabase(name, collation string) error {
+	text, err := json.Marshal(schemaRecord{Version: schemaVersion, MinReader: schemaReader, Database: name, Collation: collation})
+	if err != nil {
+		return fault.NewFinal(fault.Internal, "writing the database "+name, err, "Report this as a bug.")
+	}
+	h.record(databasePrefix+name, text)
+	return nil
+}
+
+// record writes a record, nil to remove it, into the checkpoint of the transaction that the stream is in.
+func (h *history) record(key string, value []byte) {
+	if old, had := h.kept[key]; had == (value != nil) && old == string(value) {
+		return
+	}
+	if value == nil {
+		delete(h.kept, key)
+	} else {
+		h.kept[key] = string(value)
+	}
+	h.pending = slices.DeleteFunc(h.pending, func(e changelog.State) bool { return e.Key == key })
+	h.pending = append(h.pending, changelog.State{Key: key, Value: value})
+}
+
+// settle says that the transaction has ended.
+func (h *history) settle() {
+	if len(h.pending) > 0 {
+		h.ready = append(h.ready, h.pending...)
+		h.pending = nil
+	}
+}
+
+// take gives the records for a checkpoint; within a transaction of which a part leaves, those of the transaction too.
+func (h *history) take(part bool) []changelog.State {
+	if part {
+		h.settle()
+	}
+	out := h.ready
+	h.ready = nil
+	return out
+}
+
+// forget says that the shape of a table is not known any more.
+func (h *history) forget(n schema.Name) error {
+	h.cat.Forget(n)
+	delete(h.sequences, n)
+	delete(h.copies, n)
+	return h.save(n)
+}
+
+// put says what a table looks like.
+func (h *history) put(t *schema.Table) error {
+	h.cat.Put(t)
+	return h.save(t.Name)
+}
+
+func (n tableName) schema() schema.Name { return schema.Name{Database: n.database, Table: n.name} }
+
+// table gives the shape of a captured table, nil when it is not known.
+func (h *history) table(n tableName) *schema.Table { return h.cat.Table(n.schema()) }
+
+// follows reports whether the shape of a table is kept.
+func (h *history) follows(n schema.Name) bool {
+	return h.captures(n.Database, n.Table) || h.shadows.Match(n.Database, n.Table)
+}
+
+// session is what a QUERY event says of its session, in names.
+func (h *history) session(q queryBody) schema.Session {
+	return schema.Session{
+		Database: string(q.Schema), SQLMode: q.SQLMode, Collation: h.names[q.Database], UTF8MB4: h.names[q.UTF8MB4], Connection: h.names[q.Connection],
+	}
+}
+
+// apply takes a statement in and gives the tables of which it changed what is known.
+func (h *history) apply(st statement, sql string, in schema.Session) ([]schema.Name, error) {
+	effect, err := h.cat.Apply(sql, in, h.follows)
+	if err != nil {
+		effect = schema.Effect{Unknown: h.named(st)}
+	}
+	for _, n := range effect.Unknown {
+		h.cat.Forget(n)
+	}
+	changed := slices.Concat(effect.Changed, effect.Gone, effect.Unknown)
+	for _, n := range changed {
+		delete(h.sequences, n)
+	}
+	h.follow(st, changed)
+	for _, n := range changed {
+		if err := h.save(n); err != nil {
+			return nil, err
+		}
+	}
+	return changed, nil
+}
+
+// named gives every table that a statement can have changed and that is followed.
+func (h *history) named(st statement) []schema.Name {
+	var out []schema.Name
+	known := h.cat.Names()
+	for _, n := range known {
+		if st.anything || slices.Contains(st.tables, tableName{n.Database, ""}) {
+			out = append(out, n)
+		}
+	}
+	for _, t := range st.tables {
+		n := t.schema()
+		if h.server.LowerCaseNames {
+			n.Database, n.Table = strings.ToLower(n.Database), strings.ToLower(n.Table)
+		}
+		if n.Table != "" && h.follows(n) {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+// shape prepares the decoder of a TABLE_MAP that the log does not describe by what is known of the table. why says why it
+// cannot be; then there is no decoder.
+func (h *history) shape(name tableName, l tableLayout) (sh *shape, why string, err error) {
+	t := h.table(name)
+	if t == nil {
+		return nil, "nothing is known of the table", nil
+	}
+	full, facts, err := layoutOf(t, h.ids, h.server.MariaDB)
+	if err != nil {
+		return nil, "", fmt.Errorf("table %s: %w", name, err)
+	}
+	if why = full.contradicts(l); why != "" {
+		return nil, why, nil
+	}
+	sh, err = tableLayout{columns: l.columns, meta: full.meta, mariadb: full.mariadb}.shape(name, facts)
+	return sh, "", err
+}
