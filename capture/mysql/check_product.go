@@ -40,7 +40,7 @@ func (f *serverFacts) hosting() hosting {
 		return rds
 	case strings.Contains(about, "google") || f.vars["cloudsql_iam_authentication"] != "":
 		return cloudSQL
-	case strings.Contains(about, "azure"):
+	case strings.Contains(about, "azure") || f.vars["azure_server_name"] != "":
 		return azure
 	}
 	return selfRun

@@ -12,7 +12,7 @@ import (
 
 // checkedVars are variables that are looked at here alone.
 var checkedVars = []string{
-	"version_comment", "basedir", "aurora_version", "cloudsql_iam_authentication", "innodb_flush_log_at_trx_commit", "expire_logs_days",
+	"version_comment", "basedir", "aurora_version", "cloudsql_iam_authentication", "azure_server_name", "innodb_flush_log_at_trx_commit", "expire_logs_days",
 	"binlog_expire_logs_auto_purge", "max_binlog_total_size", "binlog_space_limit", "gtid_strict_mode", "mysql56_temporal_format", "wsrep_on",
 }
 
@@ -56,6 +56,8 @@ func (fs *findings) rows(f *serverFacts, p product) {
 	v := f.vars
 	const history = "Columns are told by the log's statements from a first look at the tables on; a table whose statements cannot be followed stops with schema_unknown. "
 	switch metadata, there := v["binlog_row_metadata"]; {
+	case there && metadata != "FULL" && p.hosting == azure:
+		fs.add(true, capture.OK, "binlog_row_metadata", metadata+", which Azure does not let be changed; "+strings.ToLower(history[:1])+strings.TrimSuffix(history[1:], ". "), "")
 	case there:
 		fs.add(metadata == "FULL", capture.Warning, "binlog_row_metadata", metadata, history+"With FULL every row describes itself. "+p.setSession("binlog_row_metadata", "FULL"))
 	default:

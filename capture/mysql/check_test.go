@@ -132,6 +132,7 @@ func TestHostingIsToldByVariables(t *testing.T) {
 		{"8.0.31-google", nil, cloudSQL},
 		{"8.4.4", map[string]string{"cloudsql_iam_authentication": "OFF"}, cloudSQL},
 		{"8.0.40-azure", nil, azure},
+		{"8.0.42", map[string]string{"azure_server_name": "shop"}, azure},
 	} {
 		f := &serverFacts{version: c.version, vars: c.vars}
 		if got := f.hosting(); got != c.want {
