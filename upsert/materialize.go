@@ -19,8 +19,8 @@ import (
 //	                 new one
 //	delete           record and tombstone                                  one record
 //
-// Of an update whose row was gone before its missing values could be read (changelog.Gone) nothing is written in upsert mode
-// but the end of its old key: the end of the new one is on its way.
+// Of an insert or update whose row was gone before its missing values could be read (changelog.Gone) nothing is written in
+// upsert mode but the end of an update's old key: the end of the new one is on its way.
 //
 // It belongs to one worker.
 type Materializer struct {
@@ -100,6 +100,9 @@ func (m *Materializer) encodeChange(plan *Plan, ch *changelog.Change, s stamp) e
 	}
 	switch ch.Op {
 	case changelog.Read, changelog.Insert, changelog.Upsert:
+		if ch.Fill == changelog.Gone {
+			return nil
+		}
 		return m.record(plan, ch, s)
 	case changelog.Update:
 		if keyChanged(plan.Key, ch) {

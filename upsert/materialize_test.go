@@ -161,7 +161,8 @@ func TestRowsThatTheLogDoesNotCarryWhole(t *testing.T) {
 			changelog.Change{Op: changelog.Update, After: row(b, 1, "a"), Fill: changelog.Reread},
 			changelog.Change{Op: changelog.Update, Before: row(b, 1, "a"), After: row(b, 2, "a"), Fill: changelog.Reread},
 			changelog.Change{Op: changelog.Update, After: row(b, 2, "?"), Fill: changelog.Gone},
-			changelog.Change{Op: changelog.Update, Before: row(b, 2, "a"), After: row(b, 3, "?"), Fill: changelog.Gone})
+			changelog.Change{Op: changelog.Update, Before: row(b, 2, "a"), After: row(b, 3, "?"), Fill: changelog.Gone},
+			changelog.Change{Op: changelog.Insert, After: row(b, 4, "?"), Fill: changelog.Gone})
 	})
 	c, err := NewMaterializer(kafkawire.None).Chunk(b, plans, 9_000_000, 1)
 	if err != nil {

@@ -50,6 +50,11 @@ type Config struct {
 	// false: such tables are refused.
 	SnapshotLock bool `mapstructure:"snapshot_lock"`
 
+	// UnchangedValues is what to do about values of a new row that the log does not carry unless binlog_row_image is FULL and
+	// binlog_row_value_options empty: "reread" (default) reads them from the table; "leave" hands the change on without them, for
+	// outputs in changelog mode, where the format writes its placeholder if it has one.
+	UnchangedValues string `mapstructure:"unchanged_values"`
+
 	BatchBytes int `mapstructure:"batch_bytes"` // size at which a batch goes out, bytes in memory. Default 1048576
 }
 
@@ -63,6 +68,12 @@ const (
 	truncateIgnore = "ignore"
 )
 
+// Words of unchanged_values.
+const (
+	unchangedReread = "reread"
+	unchangedLeave  = "leave"
+)
+
 const (
 	minBatchBytes = 4 << 10
 	maxBatchBytes = 64 << 20
@@ -71,6 +82,8 @@ const (
 // NewConfig gives a section with the defaults in it.
 func NewConfig() capture.Config {
 	return &Config{
+		UnchangedValues: unchangedReread,
+
 		Port: 3306, TLS: capture.TLS{Mode: capture.TLSPreferred}, HeartbeatInterval: time.Second,
 		ConnectTimeout: 10 * time.Second, OnTruncate: truncateFail, BatchBytes: 1 << 20,
 		ShadowTables: []string{"*._*_gho", "*._*_ghc", "*._*_del", "*._*_new", "*._*_old"},
@@ -113,6 +126,9 @@ func (c *Config) Validate() []error {
 	}
 	if c.BatchBytes < minBatchBytes || c.BatchBytes > maxBatchBytes {
 		bad("batch_bytes: %d is not between %d and %d", c.BatchBytes, minBatchBytes, maxBatchBytes)
+	}
+	if c.UnchangedValues != unchangedReread && c.UnchangedValues != unchangedLeave {
+		bad("unchanged_values: %q is neither %q nor %q", c.UnchangedValues, unchangedReread, unchangedLeave)
 	}
 	return append(errs, c.TLS.Validate()...)
 }

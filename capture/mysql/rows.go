@@ -1,27 +1,30 @@
 package mysql
 
 import (
-	"errors"
+	"bytes"
 	"fmt"
 
 	"cdcbridge/changelog"
-	"cdcbridge/internal/fault"
 )
 
 // rowsStatementEnd is the flag of the last ROWS event of a statement: its TABLE_MAPs are void after it.
 const rowsStatementEnd uint16 = 1
 
-// rowsEvent is a WRITE_ROWS, UPDATE_ROWS or DELETE_ROWS event of version 1 or 2. It borrows from the event.
+// rowsEvent is a WRITE_ROWS, UPDATE_ROWS or DELETE_ROWS event of version 1 or 2, or a PARTIAL_UPDATE_ROWS event. It borrows
+// from the event.
 type rowsEvent struct {
 	TableID uint64
 	Flags   uint16
 	Op      changelog.Op // Insert, Update or Delete
 	Columns int
 	Rows    []byte // all row images, one after the other: what a digest over source rows covers
+
+	// Of images that may lack columns: partial.go decodes them. Both are nil when the images have all columns, as nearly always.
+	Before, After []byte // a bit for each column, set when the images have it
+	Options       bool   // new images begin with options: columns of JSON may be differences
 }
 
-// parseRows reads the head of a ROWS event's body (no header, no checksum). It refuses partial images: a column that the
-// image lacks could only be guessed.
+// parseRows reads the head of a ROWS event's body (no header, no checksum).
 func parseRows(t eventType, body []byte) (rowsEvent, error) {
 	c := cursor{b: body}
 	e := rowsEvent{TableID: c.uint(6), Flags: c.u16()}
@@ -33,7 +36,7 @@ func parseRows(t eventType, body []byte) (rowsEvent, error) {
 	case eventDeleteRows, eventDeleteRowsV1:
 		e.Op = changelog.Delete
 	case eventPartialUpdateRows:
-		return rowsEvent{}, partialJSONFault()
+		e.Op, e.Options = changelog.Update, true
 	default:
 		return rowsEvent{}, badEvent("reading a ROWS event", "its type is %d", t)
 	}
@@ -42,41 +45,46 @@ func parseRows(t eventType, body []byte) (rowsEvent, error) {
 		c.bytes(int(c.u16()) - 2)
 	}
 	e.Columns = c.packedInt()
-	bitmaps := 1
-	if e.Op == changelog.Update {
-		bitmaps = 2
+	bits := (e.Columns + 7) / 8
+	if e.Op != changelog.Insert {
+		e.Before = c.bytes(bits)
 	}
-	for range bitmaps {
-		present := c.bytes((e.Columns + 7) / 8)
-		if c.short || e.Columns == 0 {
-			return rowsEvent{}, badEvent("reading a ROWS event", "its %d bytes do not hold the bits of %d columns", len(body), e.Columns)
-		}
-		if missing := missingColumn(present, e.Columns); missing >= 0 {
-			return rowsEvent{}, rowImageFault(missing)
-		}
+	if e.Op != changelog.Delete {
+		e.After = c.bytes(bits)
+	}
+	if c.short || e.Columns == 0 {
+		return rowsEvent{}, badEvent("reading a ROWS event", "its %d bytes do not hold the bits of %d columns", len(body), e.Columns)
+	}
+	if !e.Options && hasAll(e.Before, e.Columns) && hasAll(e.After, e.Columns) {
+		e.Before, e.After = nil, nil
 	}
 	e.Rows = c.b
 	return e, nil
 }
 
-// missingColumn gives the first column without a bit, or -1.
-func missingColumn(present []byte, n int) int {
-	for i := range n {
-		if present[i/8]>>(i%8)&1 == 0 {
-			return i
+// hasAll reports bits of which the first n are set, or none at all.
+func hasAll(bits []byte, n int) bool {
+	if bits == nil {
+		return true
+	}
+	for _, b := range bits[:n/8] {
+		if b != 0xff {
+			return false
 		}
 	}
-	return -1
+	rest := byte(1)<<(n%8) - 1
+	return rest == 0 || bits[n/8]&rest == rest
 }
 
-func rowImageFault(column int) error {
-	return fault.NewFinal(fault.SourceSettings, "reading a ROWS event", fmt.Errorf("the row image lacks column %d", column+1),
-		"Run SET PERSIST binlog_row_image = FULL, let sessions reconnect and look for clients that set it for their session. The rows already logged without it need a new snapshot of their table.")
-}
+func hasBit(bits []byte, i int) bool { return bits[i>>3]>>(i&7)&1 == 1 }
 
-func partialJSONFault() error {
-	return fault.NewFinal(fault.SourceSettings, "reading a ROWS event", errors.New("the update is logged as a JSON difference"),
-		"Run SET PERSIST binlog_row_value_options = '' (PARTIAL_JSON cannot be captured) and let sessions reconnect. The rows already logged with it need a new snapshot of their table.")
+// partial reports images that may lack columns.
+func (e *rowsEvent) partial() bool { return e.Before != nil || e.After != nil }
+
+// clone makes the event independent of the memory that it came in.
+func (e rowsEvent) clone() rowsEvent {
+	e.Rows, e.Before, e.After = bytes.Clone(e.Rows), bytes.Clone(e.Before), bytes.Clone(e.After)
+	return e
 }
 
 // ordinals number row changes within their transaction.
@@ -94,10 +102,13 @@ type rowsDone struct {
 
 // decodeRows appends a Change for every row change of the event but the first skip ones, and moves at past all of them.
 // The rows live in the batch and borrow from e.Rows, which must live as long: read the event into memory of Batch.Grab.
-// It appends no Run. On an error the batch may hold changes of this event and must be thrown away.
+// It appends no Run. What After lacks of a partial image is Unchanged. On an error the batch may hold changes of this event and must be thrown away.
 func (s *shape) decodeRows(b *changelog.Batch, e rowsEvent, skip int, at *ordinals) (rowsDone, error) {
 	if e.Columns != len(s.columns) {
 		return rowsDone{}, s.mismatch("the rows have %d columns, the table map has %d", e.Columns, len(s.columns))
+	}
+	if e.partial() {
+		return s.decodePartial(b, e, skip, at)
 	}
 	var done rowsDone
 	p := e.Rows

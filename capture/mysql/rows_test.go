@@ -125,7 +125,9 @@ func TestBothVersionsOfRowsEvents(t *testing.T) {
 			t.Errorf("type %d: %v", typ, err)
 		}
 	}
-	if _, err := parseRows(eventDeleteRowsV1, append(append([]byte(nil), head...), 12, 0xff, 0x0b)); !fault.Is(err, fault.SourceSettings) || !fault.IsFinal(err) {
-		t.Errorf("an image without column 11: %v", err)
+	for typ, bits := range map[eventType][]byte{eventDeleteRowsV1: {0xff, 0x0b}, eventWriteRowsV1: {0xfe, 0x0f}, eventUpdateRowsV1: {0xff, 0x0f, 0x7f, 0x0f}} {
+		if got, err := parseRows(typ, append(append(append([]byte(nil), head...), 12), bits...)); err != nil || !got.partial() {
+			t.Errorf("type %d with the bits %x: %v", typ, bits, err)
+		}
 	}
 }

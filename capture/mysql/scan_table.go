@@ -18,7 +18,8 @@ type scanTable struct {
 	engine  string
 	table   *changelog.Table
 	columns []scanColumn
-	list    string // what is selected: one expression for each column
+	exprs   []string // what is selected: one expression for each column
+	list    string   // all of them
 	key     scanKey
 	keyList string // the same for the key alone
 }
@@ -55,7 +56,7 @@ func (r *reader) prepare(name tableName, create string, d *schema.Table) (*scanT
 		c.column, c.part = sh.columns[i], -1
 		list[i] = c.fromText(l.columns[i], d.Columns[i])
 	}
-	t.list = strings.Join(list, ",")
+	t.exprs, t.list = list, strings.Join(list, ",")
 	if key := keyOf(d); readable(key) {
 		t.key.index = key.Name
 		var keyList []string

@@ -37,6 +37,8 @@ type stream struct {
 	txn    txn
 	tables registry
 	xa     xaStore
+	gaps   gaps // changes of the batch whose After is not whole
+	values completer
 	pay    payloadReader
 	inner  innerBody
 	text   []byte // scratch for positions
@@ -50,6 +52,7 @@ func newStream(src *source, r *eventReader, out chan<- *changelog.Batch) *stream
 	s := &stream{src: src, cfg: src.cfg, r: r, out: out, batch: changelog.NewBatch(), pos: *src.from, sent: time.Now()}
 	s.tables = registry{src: src, byName: map[tableName]*tableEntry{}, byID: map[uint64]*mappedTable{}}
 	s.stats = *src.stats.Load()
+	s.values.src = src
 	r.watches = &src.watches
 	s.txn.resume = src.from.txn
 	if s.pos.gtids != nil {
@@ -63,6 +66,7 @@ func newStream(src *source, r *eventReader, out chan<- *changelog.Batch) *stream
 func (s *stream) close() {
 	s.src.watches.forget()
 	s.pay.close()
+	s.values.close()
 	s.tables.close()
 	if s.batch != nil {
 		s.batch.Release()
@@ -165,6 +169,9 @@ func (s *stream) drained(ctx context.Context) error {
 
 // emit gives the batch away with the position after it and begins a new one.
 func (s *stream) emit(ctx context.Context, drained bool) error {
+	if err := s.fillGaps(ctx); err != nil {
+		return err
+	}
 	b := s.batch
 	s.text = s.pos.appendText(s.text[:0])
 	b.Next.Pos, b.Drained = changelog.Position(s.text), drained

@@ -1,7 +1,6 @@
 package mysql
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"slices"
@@ -72,6 +71,15 @@ func (m batchMark) rewind(b *changelog.Batch) {
 	clear(b.Changes[m.changes:])
 	b.Txns, b.Runs, b.Changes, b.Notes = b.Txns[:m.txns], b.Runs[:m.runs], b.Changes[:m.changes], b.Notes[:m.notes]
 }
+
+// rewind empties the batch down to a mark.
+func (s *stream) rewind(m batchMark) {
+	m.rewind(s.batch)
+	s.gaps.rewind(m.changes)
+}
+
+// size is what the batch takes in memory once its gaps are filled.
+func (s *stream) size() int { return s.batch.Size() + s.gaps.owed }
 
 // name is the transaction's id, as Txn.ID has it.
 func (t *txn) name() string { return string(t.appendName(nil)) }
@@ -161,7 +169,7 @@ func (s *stream) rows(ctx context.Context, h eventHeader, body eventBody) error 
 // cheaper than to move its rows later.
 func (s *stream) makeRoom(ctx context.Context, size int) error {
 	t := &s.txn
-	if t.inBatch >= 0 || t.mark.txns == 0 || s.batch.Size()+size < s.cfg.BatchBytes {
+	if t.inBatch >= 0 || t.mark.txns == 0 || s.size()+size < s.cfg.BatchBytes {
 		return nil
 	}
 	t.mark = batchMark{}
@@ -173,7 +181,7 @@ func (s *stream) append(ctx context.Context, ev rowsInTxn) error {
 	if err := s.decode(ev); err != nil {
 		return err
 	}
-	if s.batch.Size() < s.cfg.BatchBytes {
+	if s.size() < s.cfg.BatchBytes {
 		return nil
 	}
 	return s.overflow(ctx)
@@ -190,6 +198,11 @@ func (s *stream) decode(ev rowsInTxn) error {
 		return err
 	}
 	t.index, run.rows = at.Index, at.TableIndex
+	if ev.rows.partial() && s.cfg.UnchangedValues == unchangedReread {
+		if err := s.gaps.find(s.batch, from, ev, t, done.SkippedBytes); err != nil {
+			return err
+		}
+	}
 	ev.table.seen = true
 	if t.hashing {
 		if err := run.hash(ev, done); err != nil {
@@ -234,14 +247,14 @@ func (s *stream) overflow(ctx context.Context) error {
 		notes := t.ownNotes(s.batch)
 		// Its rows are decoded again from copies, because the old batch takes its memory along.
 		for i := range events {
-			events[i].rows.Rows = bytes.Clone(events[i].rows.Rows)
+			events[i].rows = events[i].rows.clone()
 		}
-		t.mark.rewind(s.batch)
+		s.rewind(t.mark)
 		if err := s.emit(ctx, false); err != nil {
 			return err
 		}
 		t.mark = batchMark{}
-		if err := s.redo(events, notes); err != nil || s.batch.Size() < s.cfg.BatchBytes {
+		if err := s.redo(events, notes); err != nil || s.size() < s.cfg.BatchBytes {
 			return err
 		}
 	}
@@ -258,7 +271,7 @@ func (s *stream) overflow(ctx context.Context) error {
 // redo starts the transaction's changes over with the given events and notes. It must be whole.
 func (s *stream) redo(events []rowsInTxn, notes []changelog.Note) error {
 	t := &s.txn
-	t.mark.rewind(s.batch)
+	s.rewind(t.mark)
 	t.index, t.inBatch, t.tables, t.events = 0, -1, t.tables[:0], t.events[:0]
 	t.serial++ // tables forget their entries
 	for _, n := range notes {
@@ -320,7 +333,7 @@ func (s *stream) endTransaction(ctx context.Context) error {
 		s.moveTo(s.file, s.off)
 		s.pos.resume = s.xa.resume(s.pos.gtids)
 	}
-	if s.batch.Size() >= s.cfg.BatchBytes && len(s.batch.Txns) > 0 || t.split {
+	if s.size() >= s.cfg.BatchBytes && len(s.batch.Txns) > 0 || t.split {
 		return s.emit(ctx, false)
 	}
 	if s.batch.Size() >= s.cfg.BatchBytes {

@@ -1,7 +1,6 @@
 package mysql
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 
@@ -34,7 +33,7 @@ type xaStore struct {
 
 // hold keeps an event of the current XA transaction.
 func (s *stream) hold(ev rowsInTxn) error {
-	ev.rows.Rows = bytes.Clone(ev.rows.Rows)
+	ev.rows = ev.rows.clone()
 	s.txn.events = append(s.txn.events, ev)
 	s.xa.current += len(ev.rows.Rows)
 	s.xa.size += len(ev.rows.Rows)

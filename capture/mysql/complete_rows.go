@@ -1,0 +1,174 @@
+package mysql
+
+import (
+	"encoding/hex"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"cdcbridge/changelog"
+	"cdcbridge/internal/fault"
+)
+
+// This file makes the statements that find rows by their keys, many rows with one statement, and takes the rows in.
+
+const (
+	// mostKeys and mostKeyBytes bound a statement: the server's optimiser gives up on long lists, and its packets have a limit.
+	mostKeys     = 200
+	mostKeyBytes = 256 << 10
+)
+
+// equality describes a column of a key for comparing it with constants. Unlike newKeyPart it knows nothing of an order.
+func equality(c *changelog.Column) (keyPart, error) {
+	p := keyPart{name: c.Name, charset: c.Type.Charset}
+	switch c.Type.Kind {
+	case changelog.KindInt, changelog.KindUint, changelog.KindBits:
+		p.form = formNumber
+	case changelog.KindDecimal:
+		p.form = formDecimal
+	case changelog.KindFloat32, changelog.KindFloat64:
+		p.form = formFloat
+	case changelog.KindDate:
+		p.form = formDate
+	case changelog.KindTime:
+		p.form = formTime
+	case changelog.KindDateTime, changelog.KindTimestamp:
+		p.form = formTimestamp
+	case changelog.KindString:
+		p.form = formText
+	case changelog.KindBytes:
+		p.form = formBytes
+	case changelog.KindEnum, changelog.KindSet:
+		p.form = formLabels
+	default:
+		return p, fault.NewFinal(fault.UnsupportedType, opComplete, fmt.Errorf("rows cannot be read by the key column %q (%s)", c.Name, c.SourceType), "Set binlog_row_image = FULL on the server, for every session.")
+	}
+	return p, nil
+}
+
+// condition is true of the row with the key that a row has. texts are the stored bytes of its text.
+func (r *reread) condition(row changelog.Row, texts [][]byte) (string, error) {
+	var and []string
+	for n, k := range r.shape.table.Key {
+		p := &r.parts[n]
+		var raw []byte
+		if p.form == formText {
+			raw, texts = texts[0], texts[1:]
+		} else {
+			raw = keyText(row[k])
+		}
+		var literal string
+		var err error
+		if p.form == formText && p.charset == "" { // a type of its own that is compared with its text
+			literal = "X'" + hex.EncodeToString(raw) + "'"
+		} else if literal, err = p.literal(raw); err != nil {
+			return "", fault.NewFinal(fault.Decode, opComplete, err, "Nothing was skipped. Report this with the column's definition.")
+		}
+		if len(r.parts) == 1 {
+			return literal, nil
+		}
+		and = append(and, quoteName(p.name)+"="+literal)
+	}
+	return "(" + strings.Join(and, " AND ") + ")", nil
+}
+
+// keyText writes a value as the server shows it, as far as literals need that.
+func keyText(v changelog.Value) []byte {
+	switch v.Kind() {
+	case changelog.KindInt:
+		return strconv.AppendInt(nil, v.Int(), 10)
+	case changelog.KindUint, changelog.KindBits, changelog.KindEnum, changelog.KindSet:
+		return strconv.AppendUint(nil, v.Uint(), 10)
+	case changelog.KindFloat32:
+		return strconv.AppendFloat(nil, float64(v.Float32()), 'e', -1, 64)
+	case changelog.KindFloat64:
+		return strconv.AppendFloat(nil, v.Float64(), 'e', -1, 64)
+	case changelog.KindDate:
+		return changelog.AppendDate(nil, v.Civil())
+	case changelog.KindTime:
+		return changelog.AppendSpan(nil, v.Int(), 6)
+	case changelog.KindDateTime, changelog.KindTimestamp:
+		c := v.Civil()
+		return changelog.AppendClock(append(changelog.AppendDate(nil, c), ' '), c, 6)
+	}
+	return v.Bytes()
+}
+
+// lookUp reads the rows of all keys. The index of the key finds them.
+func (r *reread) lookUp(rd *reader, t *scanTable, columns []int) error {
+	sub := &scanTable{name: t.name, columns: make([]scanColumn, len(columns))}
+	exprs := make([]string, len(columns))
+	for n, j := range columns {
+		sub.columns[n] = scanColumn{column: t.columns[j].column, part: -1}
+		exprs[n] = t.exprs[j]
+	}
+	head := "SELECT " + strings.Join(exprs, ",") + " FROM " + t.name.sql()
+	if t.key.index != "" {
+		head += " FORCE INDEX (" + quoteName(t.key.index) + ")"
+	}
+	clear(r.rows)
+	for from := 0; from < len(r.keys); {
+		to, size := from, 0
+		for to < len(r.keys) && (to == from || to-from < mostKeys && size+len(r.keys[to]) < mostKeyBytes) {
+			size += len(r.keys[to]) + 4
+			to++
+		}
+		sql := head + " WHERE " + strings.Join(r.keys[from:to], " OR ")
+		if len(r.parts) == 1 {
+			sql = head + " WHERE " + quoteName(r.parts[0].name) + " IN (" + strings.Join(r.keys[from:to], ",") + ")"
+		}
+		if err := r.take(rd, sub, sql); err != nil {
+			return err
+		}
+		from = to
+	}
+	return nil
+}
+
+// take runs a statement and puts its rows to their keys.
+func (r *reread) take(rd *reader, sub *scanTable, sql string) error {
+	if err := rd.packets.run(rd.conn, sql); err != nil {
+		return rd.tableFault(sub.name, err)
+	}
+	defer rd.packets.shrink()
+	for {
+		p, err := rd.packets.next()
+		if err != nil {
+			return rd.tableFault(sub.name, err)
+		}
+		if p == nil {
+			return nil
+		}
+		before := r.batch.Size()
+		row, err := sub.row(r.batch, p, nil)
+		if err != nil {
+			return err
+		}
+		r.scratch = r.scratch[:0]
+		for n := range r.parts {
+			r.scratch = row[n].AppendIdentity(r.scratch)
+		}
+		at, found := r.index[string(r.scratch)]
+		if !found && r.exact() {
+			return fault.NewFinal(fault.Internal, opComplete, fmt.Errorf("%.300s gave a row that it does not ask for", sql), "Nothing was skipped. Please report this as a bug.")
+		}
+		if !found {
+			continue // the server takes its key for ours, and it is not: the row has moved there
+		}
+		if r.rows[at] != nil {
+			return fault.NewFinal(fault.Internal, opComplete, fmt.Errorf("%.300s gave two rows of one key", sql), "Nothing was skipped. Please report this as a bug.")
+		}
+		r.rows[at] = row
+		r.all.learn(r.shape.table, r.batch.Size()-before)
+	}
+}
+
+// exact reports a key of which values are equal to the server only if they are the same.
+func (r *reread) exact() bool {
+	for i := range r.parts {
+		if f := r.parts[i].form; f == formText || f == formFloat {
+			return false
+		}
+	}
+	return true
+}
