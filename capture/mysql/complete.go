@@ -233,7 +233,7 @@ func (r *reread) fits(t *scanTable) ([]int, error) {
 	for n, i := range wanted {
 		c := &then.Columns[i]
 		j := t.table.ColumnIndex(c.Name)
-		if j < 0 || !sameValues(&c.Type, &t.table.Columns[j].Type) {
+		if j < 0 || !holdsAll(&c.Type, &t.table.Columns[j].Type) {
 			return nil, changedTable(fmt.Errorf("the column %q was dropped, renamed or retyped since the log left its value out", c.Name))
 		}
 		wanted[n] = j
@@ -241,8 +241,8 @@ func (r *reread) fits(t *scanTable) ([]int, error) {
 	return wanted, nil
 }
 
-// sameValues reports types of which the second has no other values than the first, but for longer ones.
-func sameValues(then, now *changelog.Type) bool {
+// holdsAll reports types of which the second has no other values than the first, but for longer ones.
+func holdsAll(then, now *changelog.Type) bool {
 	return then.Kind == now.Kind && then.Bits == now.Bits && then.Precision == now.Precision && then.Scale == now.Scale && then.FSP == now.FSP && then.Year == now.Year &&
 		then.Fixed == now.Fixed && (then.Length <= now.Length && !then.Fixed || then.Length == now.Length) && slices.Equal(then.Labels, now.Labels)
 }
