@@ -80,6 +80,8 @@ func dumpFault(err *gomysql.MyError) error {
 	switch {
 	case strings.Contains(strings.ToLower(err.Message), "anonymous"):
 		return anonymousFault(err)
+	case strings.Contains(err.Message, "GTID-transaction"):
+		return fault.NewFinal(fault.SourceSettings, op, err, "The server has transactions with GTIDs in its log and does not send them while its gtid_mode is OFF. Set it to OFF_PERMISSIVE until the daemon has read them.")
 	case strings.Contains(err.Message, "same server_uuid/server_id"):
 		return fault.New(fault.Source, op, err, "Another replica has our server_id: set server_id to a number of its own, or leave it out for a random one.")
 	}
@@ -87,6 +89,6 @@ func dumpFault(err *gomysql.MyError) error {
 }
 
 func anonymousFault(err error) error {
-	return fault.NewFinal(fault.SourceSettings, "reading the binlog stream", err,
+	return fault.NewFinal(fault.SourceSettings, "reading the binlog stream", anonymous{err},
 		"With gtid_mode=ON the log still holds transactions without GTID. Start after them: set start to the server's gtid_executed of the switch, or run PURGE BINARY LOGS up to the first file that begins after it.")
 }

@@ -19,7 +19,6 @@ const (
 		"Point the source at the right server; if the history really was cut, start over as docs/operations.md says."
 	behindHint = "Nothing to do while it catches up. If it does not: look at SHOW REPLICA STATUS, START REPLICA, or, when it takes writes itself by now, run RESET REPLICA ALL and set read_only=OFF."
 	purgedHint = "The server deleted log that was not read yet. Start over as docs/operations.md says, and raise binlog_expire_logs_seconds above the longest standstill."
-	modeHint   = "Bring gtid_mode back to ON, or start over as docs/operations.md says."
 )
 
 // start resolves where to begin without a checkpoint.
@@ -89,7 +88,7 @@ func (c *conn) refuseAnonymous(logs []logFile) error {
 	return nil
 }
 
-// serves reports with a fault why the server cannot go on from p.
+// serves reports with a fault why the server cannot go on from p, and makes p one that this server can go on from.
 func (f *serverFacts) serves(p *position) error {
 	if p.gtids == nil {
 		return f.servesFile(p)
@@ -98,7 +97,7 @@ func (f *serverFacts) serves(p *position) error {
 		return f.servesDomains(p, state)
 	}
 	if !f.gtids() {
-		return fault.NewFinal(fault.SourceSettings, opIdentity, fmt.Errorf("the checkpoint is a GTID set and the server's gtid_mode is %s", f.vars["gtid_mode"]), modeHint)
+		return f.lowered(p)
 	}
 	needed, err := p.needed()
 	if err != nil {

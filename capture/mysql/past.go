@@ -5,6 +5,7 @@ package mysql
 // for what they prepare or settle and for nothing else. The zero value says that none is done.
 type past struct {
 	until   *logPlace    // file:pos: transactions that begin before it
+	done    *gtidSet     // and those that it has; nil: none
 	ahead   domainState  // MariaDB: in each of these domains all up to this one
 	reading *domainState // MariaDB: where reading is; nil: where the position is
 }
@@ -14,7 +15,7 @@ func pastOf(p *position) past {
 	done, maria := p.gtids.(*domainState)
 	switch {
 	case p.gtids == nil:
-		return past{until: &logPlace{p.file, p.pos}}
+		return past{until: &logPlace{p.file, p.pos}, done: p.done}
 	case !maria || p.resume == nil || p.resume.gtids == nil:
 		return past{}
 	}
@@ -35,6 +36,9 @@ func (p *past) covers(g gtid, at logPlace) bool {
 			return true
 		}
 		p.until = nil
+	}
+	if p.done != nil && p.done.contains(g.gtidSource, g.gno) {
+		return true
 	}
 	_, done := p.ahead.of(g.maria.domain)
 	return done

@@ -37,6 +37,7 @@ type position struct {
 	gtids  gtidState    // nil: positions of this pipeline are file:pos
 	resume *resumePoint // where reading must begin, when it is before this position
 	txn    *txnProgress
+	done   *gtidSet // beside file:pos and not written: transactions behind it that are done
 }
 
 // logPlace is an offset in a log file.

@@ -102,6 +102,12 @@ func (s *source) open(ctx context.Context, cfg *Config, cp changelog.Checkpoint)
 	if err := s.facts.serves(s.from); err != nil {
 		return cp, err
 	}
+	if !s.fresh {
+		err := s.conn.during(ctx, func() error { return s.conn.refuseGap(s.facts, s.from) })
+		if err != nil {
+			return cp, err
+		}
+	}
 	if err := s.readCatalog(ctx); err != nil {
 		return cp, err
 	}
@@ -123,17 +129,12 @@ func (s *source) readCatalog(ctx context.Context) error {
 	if s.tables, err = cat.tables(ctx, nil); err != nil {
 		return err
 	}
-	special, err := cat.special(ctx)
-	if err != nil {
-		return err
-	}
 	var fs findings
 	fs.tables(s.facts, s.tables)
-	fs.special(special)
 	if err := fs.problems(); err != nil {
 		return err
 	}
-	return s.refuseCascades(ctx, cat)
+	return s.refuseTables(ctx, cat)
 }
 
 // refuseCascades stops at foreign keys that change captured rows behind the log's back.
@@ -171,7 +172,7 @@ func (s *source) Stream(ctx context.Context, out chan<- *changelog.Batch) error 
 	defer stop()
 	st := newStream(s, r, out)
 	defer st.close()
-	return cause(ctx, st.run(ctx))
+	return s.lower(ctx, cause(ctx, st.run(ctx)))
 }
 
 // Ack implements capture.Source. The server keeps no position for us; the log is kept by time.

@@ -328,7 +328,9 @@ func (s *stream) apply(ctx context.Context, h eventHeader, body eventBody) error
 		return s.control(ctx, h, b)
 	case eventWriteRows, eventUpdateRows, eventDeleteRows, eventWriteRowsV1, eventUpdateRowsV1, eventDeleteRowsV1, eventPartialUpdateRows:
 		return s.rows(ctx, h, body)
-	case eventStop, eventPreviousGTIDs, eventIgnorable, eventRowsQuery, eventTransactionContext,
+	case eventPreviousGTIDs:
+		return s.previousGTIDs(body)
+	case eventStop, eventIgnorable, eventRowsQuery, eventTransactionContext,
 		eventViewChange, eventIntvar, eventRand, eventUserVar, eventBeginLoadQuery:
 		// They carry no row and no boundary. The last four only prepare a statement that is judged by its text.
 		return body.discard()
