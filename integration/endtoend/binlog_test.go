@@ -18,15 +18,23 @@ func loggedChanges(my *servers.MySQL, tables []table) (map[string][]change, erro
 		return nil, err
 	}
 	slices.Sort(files)
+	flavor := "mysql"
+	if my.MariaDB() {
+		flavor = "mariadb"
+	}
 	out := map[string][]change{}
 	for _, file := range files {
 		var txn string
 		p := replication.NewBinlogParser()
+		p.SetFlavor(flavor)
 		var onEvent func(e *replication.BinlogEvent) error
 		onEvent = func(e *replication.BinlogEvent) error {
 			switch ev := e.Event.(type) {
 			case *replication.GTIDEvent:
 				txn = transactionID(filepath.Base(file), e.Header, ev)
+			case *replication.MariadbGTIDEvent:
+				ev.GTID.ServerID = e.Header.ServerID
+				txn = ev.GTID.String()
 			case *replication.TransactionPayloadEvent:
 				for _, inner := range ev.Events {
 					if err := onEvent(inner); err != nil {
@@ -38,13 +46,7 @@ func loggedChanges(my *servers.MySQL, tables []table) (map[string][]change, erro
 				if !slices.Contains(tables, t) {
 					return nil
 				}
-				rows := len(ev.Rows)
-				if e.Header.EventType == replication.UPDATE_ROWS_EVENTv2 {
-					rows /= 2
-				}
-				for range rows {
-					out[txn] = append(out[txn], change{table: t})
-				}
+				out[txn] = append(out[txn], loggedRows(t, ev, e.Header.EventType)...)
 			}
 			return nil
 		}
@@ -53,6 +55,25 @@ func loggedChanges(my *servers.MySQL, tables []table) (map[string][]change, erro
 		}
 	}
 	return out, nil
+}
+
+// loggedRows are the changes in one event. With a partial row image the new row has neither the columns that the statement left
+// alone nor, when it has differences of JSON documents, all of those that it changed.
+func loggedRows(t table, ev *replication.RowsEvent, kind replication.EventType) (out []change) {
+	if kind != replication.PARTIAL_UPDATE_ROWS_EVENT && ev.Type() != replication.EnumRowsEventTypeUpdate {
+		for range ev.Rows {
+			out = append(out, change{table: t})
+		}
+		return out
+	}
+	for i := 0; i+1 < len(ev.Rows); i += 2 {
+		partly := kind == replication.PARTIAL_UPDATE_ROWS_EVENT
+		for _, column := range ev.SkippedColumns[i+1] {
+			partly = partly || slices.Contains(ev.SkippedColumns[i], column)
+		}
+		out = append(out, change{t, partly})
+	}
+	return out
 }
 
 // transactionID is how the daemon names the transaction that begins with the event.

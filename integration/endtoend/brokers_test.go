@@ -12,7 +12,7 @@ import (
 func TestThreeBrokersOneDying(t *testing.T) {
 	kafka := servers.KafkaFor(t, servers.KafkaOptions{Brokers: 3})
 	my := servers.MySQLFor(t, servers.MySQLOptions{})
-	b := newBench(t, my, "97", "shop")
+	b := newBench(t, my, "shop")
 	began, seed := time.Now(), freshSeed(t)
 	r := rand.New(rand.NewPCG(seed, 2))
 	d := start(t, setup{name: "three", b: b, brokers: kafka.Brokers()}.yaml())
@@ -45,7 +45,7 @@ func TestThreeBrokersOneDying(t *testing.T) {
 func TestKafkaDown(t *testing.T) {
 	my := servers.MySQLFor(t, servers.MySQLOptions{})
 	kafka := servers.KafkaFor(t, servers.KafkaOptions{})
-	b := newBench(t, my, "97", "shop")
+	b := newBench(t, my, "shop")
 	if err := kafka.StopBroker(t.Context(), 0); err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +82,7 @@ func TestOtherClusters(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			kafka := servers.KafkaFor(t, o)
 			my := servers.MySQLFor(t, servers.MySQLOptions{Version: "80"})
-			killLoop(t, kafka, newBench(t, my, "80", "shop"), setup{name: "kill"}, longer(3, 100))
+			killLoop(t, kafka, newBench(t, my, "shop"), setup{name: "kill"}, longer(3, 100))
 		})
 	}
 }

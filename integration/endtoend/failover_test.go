@@ -41,7 +41,7 @@ func newPair(t *testing.T, version string) (*pair, *bench) {
 		}
 	})
 	p.primary = p.server(t, 0)
-	b := newBench(t, p.primary, version, "shop")
+	b := newBench(t, p.primary, "shop")
 	p.mysqlDatabase = b.database.(*mysqlDatabase)
 	p.replica = p.server(t, 0)
 	p.ports = fmt.Sprintf("[%s, %s]", p.primary.Addr(), p.replica.Addr())

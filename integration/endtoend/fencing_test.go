@@ -56,7 +56,7 @@ func TestFencing(t *testing.T) {
 	const quick = ", transaction_timeout: 3s"
 
 	t.Run("the older of two daemons stops", func(t *testing.T) {
-		b := newBench(t, my, "97", "two")
+		b := newBench(t, my, "two")
 		config := setup{name: "two", b: b, brokers: kafka.Brokers()}.yaml()
 		quiet := b.during(t, freshSeed(t))
 		older := start(t, config)
@@ -69,7 +69,7 @@ func TestFencing(t *testing.T) {
 		b.settle(t, "two", kafka.Brokers(), 60*time.Second)
 	})
 	t.Run("a lone daemon that was frozen goes on", func(t *testing.T) {
-		b := newBench(t, my, "97", "frozen")
+		b := newBench(t, my, "frozen")
 		d := start(t, setup{name: "frozen", b: b, brokers: kafka.Brokers(), kafka: quick}.yaml())
 		waitState(t, d, 20*time.Second, "running")
 		quiet := b.during(t, freshSeed(t))
@@ -85,7 +85,7 @@ func TestFencing(t *testing.T) {
 		}
 	})
 	t.Run("a frozen daemon that was replaced stops", func(t *testing.T) {
-		b := newBench(t, my, "97", "replaced")
+		b := newBench(t, my, "replaced")
 		config := setup{name: "replaced", b: b, brokers: kafka.Brokers(), kafka: quick}.yaml()
 		old := start(t, config)
 		waitState(t, old, 20*time.Second, "running")
@@ -123,7 +123,7 @@ func TestTwoPipelinesShareTheStatePartition(t *testing.T) {
 	kafka := servers.KafkaFor(t, servers.KafkaOptions{})
 	my := servers.MySQLFor(t, servers.MySQLOptions{})
 	first, second := "p0", sameStatePartition("p0")
-	a, b := newBench(t, my, "97", "one"), newBench(t, my, "97", "other")
+	a, b := newBench(t, my, "one"), newBench(t, my, "other")
 	long := ", transaction_timeout: 120s" // so that the hanging transaction outlives the test
 	quietA := a.during(t, freshSeed(t))
 	hanging := start(t, setup{name: first, b: a, brokers: kafka.Brokers(), kafka: long}.yaml())

@@ -49,7 +49,7 @@ func TestLateRequests(t *testing.T) {
 			proxy := servers.KafkaProxyFor(t, kafka, 0)
 			my := servers.MySQLFor(t, servers.MySQLOptions{})
 			for i := range longer(1, 10) {
-				n, m := lateRound(t, kafka, proxy, newBench(t, my, "97", fmt.Sprintf("late%d", i)))
+				n, m := lateRound(t, kafka, proxy, newBench(t, my, fmt.Sprintf("late%d", i)))
 				requests, records = requests+n, records+m
 			}
 			evidence(t, began, map[string]any{"late_requests": requests, "records": records})

@@ -9,29 +9,30 @@ import (
 	"cdcbridge/integration/servers"
 )
 
-// mysqlDatabase is one on a MySQL server, where a database is a schema.
+// mysqlDatabase is one on a MySQL or MariaDB server, where a database is a schema.
 type mysqlDatabase struct {
-	my     *servers.MySQL
-	db     *sql.DB
-	name   string
-	vector bool // the server has the type
+	my   *servers.MySQL
+	db   *sql.DB
+	name string
 }
 
-// newBench makes the test schema on a MySQL server.
-func newBench(t *testing.T, my *servers.MySQL, version, name string) *bench {
+// newBench makes the test schema on a MySQL or MariaDB server.
+func newBench(t *testing.T, my *servers.MySQL, name string) *bench {
+	t.Helper()
+	m := newMySQLDatabase(t, my, name)
+	b := &bench{m, m.db, name, &workload{db: m.db, writer: m}}
+	b.exec(t, m.schema()...)
+	return b
+}
+
+func newMySQLDatabase(t *testing.T, my *servers.MySQL, name string) *mysqlDatabase {
 	t.Helper()
 	conn, err := my.DB("")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = conn.Close() })
-	m := &mysqlDatabase{my, conn, name, version == "97"}
-	for _, s := range m.schema() {
-		if _, err := conn.ExecContext(t.Context(), s); err != nil {
-			t.Fatalf("%s: %v", s, err)
-		}
-	}
-	return &bench{m, conn, name, &workload{db: conn, writer: m}}
+	return &mysqlDatabase{my, conn, name}
 }
 
 func (m *mysqlDatabase) source() string {

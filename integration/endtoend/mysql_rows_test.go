@@ -49,7 +49,7 @@ func (f *mysqlColumn) selectExpr(format string) string {
 		}
 		return "CONCAT(" + c + ",'')"
 	case "float":
-		return "CAST(" + c + " AS DOUBLE)"
+		return c + " + 0e0" // as a double: a float prints six digits
 	case "date", "datetime":
 		if format != "canal-json" { // Debezium has no form for dates with a zero part
 			return "IF(YEAR(" + c + ")=0 OR MONTH(" + c + ")=0 OR DAY(" + c + ")=0, NULL, CAST(" + c + " AS CHAR))"

@@ -30,7 +30,7 @@ const (
 	ascii = "abcXYZ 0189'\"\\\n\t"
 )
 
-// everything has a column of each type; all but the key may be NULL.
+// everything has a column of each type that all servers have; all but the key may be NULL.
 var everything = []recipe{
 	{"ti", "TINYINT", number("-128", "127")}, {"tiu", "TINYINT UNSIGNED", number("0", "255")}, {"flag", "BOOLEAN", oneOf("TRUE", "FALSE")},
 	{"si", "SMALLINT", number("-32768", "32767")}, {"siu", "SMALLINT UNSIGNED", number("0", "65535")},
@@ -56,22 +56,46 @@ var everything = []recipe{
 	{"asci", "VARCHAR(50) CHARACTER SET ascii", text(40, ascii)}, {"u3", "VARCHAR(50) CHARACTER SET utf8mb3", text(40, "abcäé€漢")},
 	{"bin", "BINARY(6)", blob(6)}, {"vb", "VARBINARY(200)", blob(200)}, {"tb", "TINYBLOB", blob(100)}, {"bl", "BLOB", blob(600)}, {"mb", "MEDIUMBLOB", blob(700)}, {"lb", "LONGBLOB", blob(300)},
 	{"en", "ENUM('new','paid','it''s, \"x\"','ä☃')", oneOf("'new'", "'paid'", "3", "'ä☃'")}, {"se", "SET('a','b','c','ü')", oneOf("''", "'a'", "'a,c'", "'b,c,ü'")},
-	{"js", "JSON", oneOf(`'{"a":[1,2.5,null,true],"b":{"ä":"☃\\u0000"}}'`, `'[]'`, `'null'`, `'"text"'`, `CAST(1e20 AS JSON)`, `'{"k":-9223372036854775808,"u":18446744073709551615}'`,
-		`JSON_OBJECT('d',DATE'2024-05-06','t',TIME'-12:34:56.123456','dt',TIMESTAMP'2024-05-06 07:08:09.5','n',CAST(12.30 AS DECIMAL(10,2)))`)},
 	{"ge", "GEOMETRY", oneOf("ST_GeomFromText('LINESTRING(0 0,1 1,2 3)')", "ST_GeomFromText('POINT(10 20)',4326)")}, {"po", "POINT", oneOf("POINT(1.5,-2)", "POINT(0,0)")},
 	{"gen", "INT GENERATED ALWAYS AS (i DIV 2) STORED", nil}, {"gev", "VARCHAR(30) GENERATED ALWAYS AS (CONCAT('v', si)) VIRTUAL", nil},
-	{"inv", "INT INVISIBLE", number("-1", "5")},
 }
 
-// vector exists in MySQL 9 only.
-var vector = recipe{"ve", "VECTOR(3)", oneOf("STRING_TO_VECTOR('[1,2.5,-3]')", "STRING_TO_VECTOR('[0,0,0]')")}
-
-// everything leaves out what the server does not have.
-func (m *mysqlDatabase) everything() []recipe {
-	if !m.vector {
-		return everything
+// Types that some servers have. JSON is a text in MariaDB, which keeps it as it was written.
+var (
+	mysqlJSON = recipe{"js", "JSON", oneOf(`'{"a":[1,2.5,null,true],"b":{"ä":"☃\\u0000"}}'`, `'[]'`, `'null'`, `'"text"'`, `CAST(1e20 AS JSON)`, `'{"k":-9223372036854775808,"u":18446744073709551615}'`,
+		`JSON_OBJECT('d',DATE'2024-05-06','t',TIME'-12:34:56.123456','dt',TIMESTAMP'2024-05-06 07:08:09.5','n',CAST(12.30 AS DECIMAL(10,2)))`)}
+	mariaJSON = recipe{"js", "JSON", oneOf(`'{"a":[1, 2.50,null,true],"b":{"ä":"☃\\u0000"}}'`, `'[]'`, `'null'`, `' "text"'`, `'{"k":1,"k":2}'`)}
+	vector    = recipe{"ve", "VECTOR(3)", oneOf("STRING_TO_VECTOR('[1,2.5,-3]')", "STRING_TO_VECTOR('[0,0,0]')")}
+	invisible = recipe{"inv", "INT INVISIBLE", number("-1", "5")}
+	addresses = []recipe{
+		{"uu", "UUID", oneOf("'123e4567-e89b-12d3-a456-426655440000'", "'00000000-0000-0000-0000-000000000000'", "'018f4e6a-7c3b-7a8e-9f00-0102030405ff'", "UUID()")},
+		{"i6", "INET6", oneOf("'2001:db8::ff00:42:8329'", "'::'", "'::ffff:192.0.2.1'", "'fe80::1'")}, {"i4", "INET4", oneOf("'192.0.2.1'", "'0.0.0.0'", "'255.255.255.255'")},
 	}
-	return slices.Insert(slices.Clone(everything), len(everything)/2, vector)
+)
+
+// everything has a column of each type that the server has.
+func (m *mysqlDatabase) everything() []recipe {
+	out, middle := slices.Clone(everything), len(everything)/2
+	switch m.my.Version() {
+	case "57":
+		return append(out, mysqlJSON)
+	case "80":
+		return append(out, mysqlJSON, invisible)
+	case "97":
+		return append(slices.Insert(out, middle, vector), mysqlJSON, invisible)
+	}
+	return append(slices.Insert(out, middle, addresses...), mariaJSON, invisible)
+}
+
+// caseSensitive is a collation in which two names that are equal are the same bytes.
+func (m *mysqlDatabase) caseSensitive() string {
+	switch m.my.Version() {
+	case "57", "maria1011":
+		return "utf8mb4_bin"
+	case "maria118":
+		return "utf8mb4_uca1400_nopad_as_cs"
+	}
+	return "utf8mb4_0900_as_cs"
 }
 
 // schema returns the statements that create the database.
@@ -89,7 +113,7 @@ func (m *mysqlDatabase) schema() []string {
 		"CREATE TABLE " + db + `.orders (id BIGINT PRIMARY KEY, customer BIGINT NOT NULL, region BIGINT, status VARCHAR(16), note VARCHAR(64), sku VARCHAR(32), city VARCHAR(32),
 			amount DECIMAL(10,2), qty INT, placed DATETIME(3), touched TIMESTAMP(3) NULL, flag TINYINT)`,
 		"CREATE TABLE " + db + ".items (line SMALLINT UNSIGNED, note VARCHAR(40), code CHAR(6), order_id INT, price DECIMAL(12,4) NOT NULL, PRIMARY KEY (order_id, code, line))",
-		"CREATE TABLE " + db + ".names (name VARCHAR(40) COLLATE utf8mb4_0900_as_cs PRIMARY KEY, v INT)",
+		"CREATE TABLE " + db + ".names (name VARCHAR(40) CHARACTER SET utf8mb4 COLLATE " + m.caseSensitive() + " PRIMARY KEY, v INT)",
 		"CREATE TABLE " + db + ".uncaptured (id INT PRIMARY KEY, v INT)",
 	}
 }

@@ -133,7 +133,7 @@ func TestDamagedStream(t *testing.T) {
 	began := time.Now()
 	kafka := servers.KafkaFor(t, servers.KafkaOptions{})
 	my := servers.MySQLFor(t, servers.MySQLOptions{})
-	b := newBench(t, my, "97", "shop")
+	b := newBench(t, my, "shop")
 	seed := freshSeed(t)
 	n := newNoise(t, my.Addr(), seed)
 	config := setup{name: "noise", b: b, brokers: kafka.Brokers(), source: ", tls: {mode: disabled}"}.yaml()

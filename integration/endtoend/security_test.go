@@ -62,7 +62,7 @@ func newSecured(t *testing.T) *secured {
 	if s.other, err = servers.NewCA(t.TempDir()); err != nil {
 		t.Fatal(err)
 	}
-	s.b = newBench(t, s.my, "97", "shop")
+	s.b = newBench(t, s.my, "shop")
 	for name, require := range map[string]string{"clear": "NONE", "secret": "SSL", "certified": "X509"} {
 		if err := s.my.CreateUser(t.Context(), name, mysqlSecret, "REPLICATION SLAVE ON *.*", "REPLICATION CLIENT ON *.*", "SELECT ON shop.*"); err != nil {
 			t.Fatal(err)

@@ -41,7 +41,7 @@ func terminate(t *testing.T, d *harness.Daemon) {
 func TestStop(t *testing.T) {
 	kafka := servers.KafkaFor(t, servers.KafkaOptions{Proxied: true})
 	proxy := servers.KafkaProxyFor(t, kafka, 0)
-	b := newBench(t, servers.MySQLFor(t, servers.MySQLOptions{}), "97", "shop")
+	b := newBench(t, servers.MySQLFor(t, servers.MySQLOptions{}), "shop")
 	config := setup{name: "stop", b: b, brokers: kafka.Listener(servers.Proxied)}.yaml()
 	seed := freshSeed(t)
 	r := rand.New(rand.NewPCG(seed, 3))
@@ -138,7 +138,7 @@ func TestStop(t *testing.T) {
 // TestReadiness follows /readyz and /healthz from a start without Kafka to the end of a pipeline.
 func TestReadiness(t *testing.T) {
 	kafka := servers.KafkaFor(t, servers.KafkaOptions{Proxied: true})
-	b := newBench(t, servers.MySQLFor(t, servers.MySQLOptions{}), "97", "shop")
+	b := newBench(t, servers.MySQLFor(t, servers.MySQLOptions{}), "shop")
 	ready := func(d *harness.Daemon, want bool, state, reason string) {
 		t.Helper()
 		code, body, err := d.Get(t.Context(), "/readyz")

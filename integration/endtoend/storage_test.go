@@ -15,7 +15,7 @@ import (
 func TestBrokerDiskFull(t *testing.T) {
 	kafka := servers.KafkaFor(t, servers.KafkaOptions{Proxied: true})
 	proxy := servers.KafkaProxyFor(t, kafka, 0)
-	b := newBench(t, servers.MySQLFor(t, servers.MySQLOptions{}), "97", "shop")
+	b := newBench(t, servers.MySQLFor(t, servers.MySQLOptions{}), "shop")
 	d := start(t, setup{name: "full", b: b, brokers: kafka.Listener(servers.Proxied), kafka: ", transaction_timeout: 3s"}.yaml())
 	quiet := b.during(t, freshSeed(t))
 	defer quiet()

@@ -107,7 +107,7 @@ func TestTopicsThatChangeUnderUs(t *testing.T) {
 		}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			b := newBench(t, my, "97", tc.name)
+			b := newBench(t, my, tc.name)
 			topic := tc.name + ".dbz.orders"
 			if tc.before != nil {
 				tc.before(t, topic)
@@ -128,7 +128,7 @@ func TestTopicsThatChangeUnderUs(t *testing.T) {
 func TestRenamedPipeline(t *testing.T) {
 	kafka := servers.KafkaFor(t, servers.KafkaOptions{})
 	my := servers.MySQLFor(t, servers.MySQLOptions{})
-	b := newBench(t, my, "97", "shop")
+	b := newBench(t, my, "shop")
 	config := setup{name: "before", b: b, brokers: kafka.Brokers()}.yaml()
 	d := start(t, config)
 	b.write(t.Context(), t, freshSeed(t), 2, 20)

@@ -14,7 +14,7 @@ import (
 func TestValidate(t *testing.T) {
 	kafka := servers.KafkaFor(t, servers.KafkaOptions{})
 	my := servers.MySQLFor(t, servers.MySQLOptions{})
-	b := newBench(t, my, "97", "shop")
+	b := newBench(t, my, "shop")
 	good := setup{name: "good", b: b, brokers: kafka.Brokers()}
 	if exit, problems := validate(t, good.yaml()); exit != 0 {
 		t.Fatalf("on good servers: %+v", problems)

@@ -37,7 +37,7 @@ func TestValuesAndTimes(t *testing.T) {
 // docs adds a table for large values to the bench.
 func (g *rig) docs(t *testing.T, name string) (*bench, setup) {
 	t.Helper()
-	b := newBench(t, g.my, "97", name)
+	b := newBench(t, g.my, name)
 	b.exec(t, "CREATE TABLE "+name+".docs (id INT PRIMARY KEY, body LONGTEXT, scan LONGBLOB)")
 	return b, setup{name: name, b: b, brokers: g.kafka.Brokers(), table: "docs"}
 }
@@ -118,7 +118,7 @@ func (g *rig) testTopicsThatUnpack(t *testing.T) {
 // testClockAhead commits rows by a clock that is a day ahead and by one that is ten years behind. Brokers refuse records from
 // the future, so those get the wall clock; the message says what the source's clock said.
 func (g *rig) testClockAhead(t *testing.T) {
-	b := newBench(t, g.my, "97", "clock")
+	b := newBench(t, g.my, "clock")
 	began := time.Now()
 	for i, shift := range []time.Duration{24 * time.Hour, -10 * 365 * 24 * time.Hour} {
 		conn, err := b.conn.Conn(t.Context())
@@ -172,7 +172,7 @@ func (g *rig) testClockAhead(t *testing.T) {
 // testLatestIsResolvedOnce begins at the end of the log and is killed before any row has come. What is written while it is
 // down belongs to it.
 func (g *rig) testLatestIsResolvedOnce(t *testing.T) {
-	b := newBench(t, g.my, "97", "latest")
+	b := newBench(t, g.my, "latest")
 	b.exec(t, "INSERT INTO latest.names VALUES ('before', 1)")
 	config := setup{name: "latest", b: b, brokers: g.kafka.Brokers(), table: "names", source: ", start: latest"}.yaml()
 	d := start(t, config)
@@ -198,7 +198,7 @@ func (g *rig) testLatestIsResolvedOnce(t *testing.T) {
 // testSlowKafka writes one transaction of the source over a slow network. It would take longer than Kafka lets a transaction
 // take, so it leaves in several, each a third of the timeout long.
 func (g *rig) testSlowKafka(t *testing.T) {
-	b := newBench(t, g.my, "97", "slow")
+	b := newBench(t, g.my, "slow")
 	proxy := g.kafka.Proxy(0)
 	d := start(t, setup{
 		name: "slow", b: b, brokers: g.kafka.Listener(servers.Proxied), table: "orders", kafka: ", transaction_timeout: 3s", source: ", batch_bytes: 8KiB", commit: "{max_bytes: 1GiB}",

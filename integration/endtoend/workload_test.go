@@ -3,6 +3,7 @@ package endtoend
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"fmt"
 	"math/rand/v2"
 	"sync/atomic"
@@ -24,6 +25,7 @@ type workload struct {
 	writer    writer
 	large     bool          // many transactions change every row of a table
 	pause     time.Duration // between two transactions of a connection
+	reconnect int           // a connection is given up after so many transactions on average; 0: never
 	committed atomic.Int64
 }
 
@@ -40,26 +42,32 @@ func (w *workload) run(ctx context.Context, seed uint64, n int) error {
 	defer func() { _ = conn.Close() }()
 	for done := 0; n < 0 || done < n; {
 		err := w.transaction(ctx, conn, r)
+		renew := false
 		switch {
 		case err == nil:
 			done++
 			w.committed.Add(1)
 			time.Sleep(w.pause)
+			renew = w.reconnect > 0 && r.IntN(w.reconnect) == 0
 		case ctx.Err() != nil:
 			return nil
 		case w.writer.interrupted(err):
-			_ = conn.Close() // it is broken
-			next, err := w.connect(ctx)
-			if ctx.Err() != nil {
-				return nil
-			}
-			if err != nil {
-				return err
-			}
-			conn = next
+			renew = true
 		case !w.writer.retryable(err):
 			return err
 		}
+		if !renew {
+			continue
+		}
+		_ = conn.Raw(func(any) error { return driver.ErrBadConn }) // the pool must not keep it
+		next, err := w.connect(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		conn = next
 	}
 	return nil
 }

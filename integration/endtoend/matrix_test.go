@@ -1,0 +1,98 @@
+package endtoend
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"cdcbridge/integration/servers"
+)
+
+// metadatas are the values that binlog_row_metadata can have on a server; MySQL 5.7 describes nothing and has no such variable.
+func metadatas(my *servers.MySQL) []string {
+	switch {
+	case my.MariaDB():
+		return []string{"NO_LOG", "MINIMAL", "FULL"}
+	case my.Version() == "57":
+		return []string{""}
+	}
+	return []string{"MINIMAL", "FULL"}
+}
+
+var images = []string{"FULL", "MINIMAL"}
+
+// logs is what the log has from now on of rows that new sessions change.
+func logs(t *testing.T, m *mysqlDatabase, metadata, image string) {
+	t.Helper()
+	statements := []string{"SET GLOBAL binlog_row_image = " + image}
+	if metadata != "" {
+		statements = append(statements, "SET GLOBAL binlog_row_metadata = "+metadata)
+	}
+	for _, s := range statements {
+		if _, err := m.db.ExecContext(t.Context(), s); err != nil {
+			t.Fatalf("%s: %v", s, err)
+		}
+	}
+}
+
+// TestTopicsFoldToTables writes before and beside a daemon, on every server, with all that its log can have and lack.
+func TestTopicsFoldToTables(t *testing.T) {
+	kafka := servers.KafkaFor(t, servers.KafkaOptions{})
+	for _, version := range servers.MySQLVersions {
+		t.Run(version, func(t *testing.T) {
+			my := servers.MySQLFor(t, servers.MySQLOptions{Version: version})
+			control := newMySQLDatabase(t, my, "")
+			for _, metadata := range metadatas(my) {
+				for _, image := range images {
+					t.Run(metadata+","+image, func(t *testing.T) {
+						logs(t, control, metadata, image)
+						foldToTables(t, kafka, my, strings.ToLower(fmt.Sprintf("fold_%s_%s_%s", version, metadata, image)))
+					})
+				}
+			}
+		})
+	}
+}
+
+func foldToTables(t *testing.T, kafka *servers.Kafka, my *servers.MySQL, name string) {
+	b := newBench(t, my, name)
+	b.write(t.Context(), t, freshSeed(t), 2, 40) // before the start: the backlog
+	d := start(t, setup{name: name, b: b, brokers: kafka.Brokers()}.yaml())
+	b.write(t.Context(), t, freshSeed(t), 3, 60)
+	catchUp(t, d, time.Minute)
+	b.settle(t, name, kafka.Brokers(), 10*time.Second)
+	stop(t, d)
+	b.settle(t, name, kafka.Brokers(), 0)
+	b.complete(t, name, kafka.Brokers())
+}
+
+// TestKilledAnywhere kills the daemon with SIGKILL at random instants under load, on every server, while what the log has
+// changes at random too: each session logs by the settings of when it began.
+func TestKilledAnywhere(t *testing.T) {
+	kafka := servers.KafkaFor(t, servers.KafkaOptions{})
+	for _, version := range servers.MySQLVersions {
+		t.Run(version, func(t *testing.T) {
+			my := servers.MySQLFor(t, servers.MySQLOptions{Version: version})
+			b := newBench(t, my, "shop")
+			b.load.reconnect = 15
+			s := setup{name: "kill" + version, disturb: switchLogs(b.database.(*mysqlDatabase))}
+			killLoop(t, kafka, b, s, longer(10, 100))
+		})
+	}
+}
+
+// switchLogs changes at random what sessions that begin now log of rows, and begins a file now and then.
+func switchLogs(m *mysqlDatabase) func(*testing.T, *rand.Rand) {
+	return func(t *testing.T, r *rand.Rand) {
+		t.Helper()
+		logs(t, m, oneOf(metadatas(m.my)...)(r), oneOf("FULL", "MINIMAL", "NOBLOB")(r))
+		if r.IntN(3) > 0 {
+			return
+		}
+		if _, err := m.db.ExecContext(t.Context(), "FLUSH BINARY LOGS"); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
