@@ -94,11 +94,11 @@ func (l *look) tables(ctx context.Context) error {
 		return l.found.fault("tables", err)
 	}
 	l.found.tables(l.facts, tables)
-	special, err := cat.special(ctx)
+	versioned, err := cat.versioned(ctx)
 	if err != nil {
 		return l.found.fault("tables", err)
 	}
-	l.found.special(special)
+	l.found.versioned(versioned)
 	if l.env.Snapshot && !l.cfg.SnapshotLock {
 		l.found.snapshots(l.facts, tables)
 	}

@@ -46,28 +46,18 @@ func oldFraction(columnType string) bool {
 	return strings.Contains(comment, "mariadb-5.3") && strings.HasSuffix(typ, ")")
 }
 
-// special are tables of MariaDB that are more than rows: a captured one whose rows mean something else than they say.
-type special struct {
-	name tableName
-	kind string // TABLE_TYPE
-}
-
-const (
-	systemVersioned = "SYSTEM VERSIONED"
-	sequence        = "SEQUENCE"
-)
-
-// special lists the captured ones.
-func (c catalog) special(ctx context.Context) ([]special, error) {
+// versioned lists the captured tables of MariaDB that keep their history. In the log each version of a row that has ended is one
+// more row with the same key, and a deleted row one that was changed: what comes of it is not the table.
+func (c catalog) versioned(ctx context.Context) ([]tableName, error) {
 	if !c.conn.mariadb {
 		return nil, nil
 	}
-	var out []special
+	var out []tableName
 	err := c.conn.during(ctx, func() error {
-		rows, err := c.conn.query("SELECT TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE FROM information_schema.TABLES WHERE TABLE_TYPE IN ('" + systemVersioned + "','" + sequence + "') ORDER BY 1, 2")
+		rows, err := c.conn.query("SELECT TABLE_SCHEMA, TABLE_NAME FROM information_schema.TABLES WHERE TABLE_TYPE='SYSTEM VERSIONED' ORDER BY 1, 2")
 		for _, r := range rows {
 			if c.filter.Match(r[0], r[1]) {
-				out = append(out, special{tableName{r[0], r[1]}, r[2]})
+				out = append(out, tableName{r[0], r[1]})
 			}
 		}
 		return err
@@ -75,17 +65,26 @@ func (c catalog) special(ctx context.Context) ([]special, error) {
 	return out, err
 }
 
-// special judges them. Open stops at what is a problem here.
-func (fs *findings) special(tables []special) {
+// versioned refuses them.
+func (fs *findings) versioned(tables []tableName) {
 	for _, t := range tables {
-		switch t.kind {
-		case systemVersioned:
-			fs.add(false, capture.Problem, "table "+t.name.String(), "it is system-versioned: the log has each of its old versions as one more row with the same key, and a delete as an update",
-				"Leave it out by exclude_tables, or run ALTER TABLE "+t.name.sql()+" DROP SYSTEM VERSIONING, which forgets its history.")
-		case sequence:
-			fs.add(false, capture.Warning, "table "+t.name.String(), "it is a sequence, which the log has as a table without key that is only ever inserted into", "Leave it out by exclude_tables.")
-		}
+		fs.add(false, capture.Problem, "table "+t.String(), "it is system-versioned: the log has each of its old versions as one more row with the same key, and a delete as an update",
+			"Leave it out by exclude_tables, or run ALTER TABLE "+t.sql()+" DROP SYSTEM VERSIONING, which forgets its history.")
 	}
+}
+
+// refuseTables stops at tables that have become such that the log does not show what happens to them.
+func (s *source) refuseTables(ctx context.Context, cat catalog) error {
+	tables, err := cat.versioned(ctx)
+	if err != nil {
+		return err
+	}
+	var fs findings
+	fs.versioned(tables)
+	if err := fs.problems(); err != nil {
+		return err
+	}
+	return s.refuseCascades(ctx, cat)
 }
 
 // images judges whether values that the log lacks can be read at a moment that is known to be late enough.
