@@ -172,7 +172,7 @@ func (r *registry) refresh(ctx context.Context, name tableName) error {
 	cat := catalog{c, r.src.filter}
 	if t := r.src.history.table(name); t != nil {
 		e.facts = factsOf(t)
-		return r.src.refuseCascades(ctx, cat)
+		return r.src.refuseTables(ctx, cat)
 	}
 	now, err := cat.tables(ctx, &name)
 	if err != nil {
@@ -181,7 +181,7 @@ func (r *registry) refresh(ctx context.Context, name tableName) error {
 	if f := now[name]; f != nil {
 		e.facts = f // a dropped table keeps its last ones: its rows may still be on the way
 	}
-	return r.src.refuseCascades(ctx, cat)
+	return r.src.refuseTables(ctx, cat)
 }
 
 // connection opens the second connection, to the same server as the stream's.
