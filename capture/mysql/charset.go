@@ -31,14 +31,33 @@ type collationRun struct {
 	charset     string
 }
 
-// charsetOf gives the character set of a collation.
-func charsetOf(collation uint32) (*charset, error) {
-	name := ""
-	for _, r := range collationRuns {
-		if r.first <= collation && collation <= r.last {
-			name = r.charset
+// collationRunsMariaDB are the collations that only MariaDB has: those with numbers from 2048 on are its 1400 ones, of which a
+// character set has 200 and room for 256.
+var collationRunsMariaDB = []collationRun{
+	{576, 607, "utf8mb3"}, {608, 639, "utf8mb4"}, {640, 671, "ucs2"}, {672, 703, "utf16"}, {736, 767, "utf32"},
+	{2048, 2303, "utf8mb3"}, {2304, 2559, "utf8mb4"}, {2560, 2815, "ucs2"}, {2816, 3071, "utf16"}, {3072, 3327, "utf32"},
+}
+
+// charsetName finds the character set of a collation, "" when there is none. No number means two character sets in the two
+// products. MariaDB's collations without padding have the numbers of those with padding and 1024 more.
+func charsetName(collation uint32) string {
+	for _, runs := range [][]collationRun{collationRuns, collationRunsMariaDB} {
+		for _, r := range runs {
+			if r.first <= collation && collation <= r.last {
+				return r.charset
+			}
 		}
 	}
+	const nopad = 1024
+	if nopad < collation && collation < 2*nopad {
+		return charsetName(collation - nopad)
+	}
+	return ""
+}
+
+// charsetOf gives the character set of a collation.
+func charsetOf(collation uint32) (*charset, error) {
+	name := charsetName(collation)
 	if name == "" {
 		return nil, fault.NewFinal(fault.UnsupportedType, "preparing a table's decoder", fmt.Errorf("the collation number %d is unknown", collation),
 			"This release does not know the collation. Convert the column to utf8mb4, leave the table out of tables, or upgrade cdcbridge.")

@@ -18,6 +18,7 @@ type columnDef struct {
 	utf8      bool // labels are
 	geometry  int
 	dimension int
+	native    string // uuid, inet6 or inet4
 }
 
 func (l tableLayout) def(i int) columnDef {
@@ -37,6 +38,9 @@ func (l tableLayout) def(i int) columnDef {
 	}
 	if m.dimensions != nil {
 		d.dimension = m.dimensions[i]
+	}
+	if m.natives != nil {
+		d.native = m.natives[i]
 	}
 	return d
 }
@@ -59,10 +63,15 @@ func (s *shape) prepare(i int, l tableLayout) error {
 	case typeYear, typeDate, typeNewDate, typeTime, typeTime2, typeDateTime, typeDateTime2, typeTimestamp, typeTimestamp2:
 		return d.temporal(col, dec)
 	case typeVarchar, typeVarString, typeString, typeTinyBlob, typeBlob, typeMediumBlob, typeLongBlob:
+		if d.native != "" {
+			return d.address(col, dec)
+		}
 		if d.collation == collationBinary {
 			return d.bytes(col, dec)
 		}
 		return d.text(col, dec)
+	case typeVarcharCompressed, typeBlobCompressed:
+		return d.compressed(col, dec)
 	case typeEnum, typeSet:
 		return d.enumOrSet(col, dec)
 	case typeJSON:
@@ -100,8 +109,11 @@ func decorate(col *changelog.Column, facts []columnFacts) {
 }
 
 // plainType takes away from a column type what TABLE_MAP does not have: the display width of integers and YEAR, the
-// (M,D) of FLOAT and DOUBLE, and ZEROFILL.
+// (M,D) of FLOAT and DOUBLE, ZEROFILL, and what MariaDB puts in comments.
 func plainType(t string) string {
+	if i := strings.Index(t, " /*"); i >= 0 { // MariaDB: COMPRESSED, and temporal types in the format of old releases
+		t = t[:i]
+	}
 	t = strings.TrimSuffix(t, " zerofill")
 	name, rest, ok := strings.Cut(t, "(")
 	if !ok {

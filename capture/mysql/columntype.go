@@ -32,6 +32,10 @@ const (
 	typeDateTime2  columnType = 18
 	typeTime2      columnType = 19
 	typeTypedArray columnType = 20 // hidden columns of multi-valued indexes, which the server leaves out of the log
+
+	typeBlobCompressed    columnType = 140 // of MariaDB
+	typeVarcharCompressed columnType = 141
+
 	typeVector     columnType = 242
 	typeJSON       columnType = 245
 	typeNewDecimal columnType = 246
@@ -58,11 +62,15 @@ func (t columnType) numeric() bool {
 // character reports the types that have an entry in the character set metadata, where BINARY, BLOB and VECTOR have "binary".
 func (t columnType) character() bool {
 	switch t {
-	case typeString, typeVarString, typeVarchar, typeBlob, typeTinyBlob, typeMediumBlob, typeLongBlob, typeVector:
+	case typeString, typeVarString, typeVarchar, typeBlob, typeTinyBlob, typeMediumBlob, typeLongBlob, typeVector,
+		typeVarcharCompressed, typeBlobCompressed:
 		return true
 	}
 	return false
 }
+
+// characterMariaDB is the same for MariaDB, where geometries have one too.
+func (t columnType) characterMariaDB() bool { return t == typeGeometry || t.character() }
 
 func unsupportedType(column string, t columnType) error {
 	return fault.NewFinal(fault.UnsupportedType, "preparing a table's decoder", fmt.Errorf("column %q has the type number %d", column, t),

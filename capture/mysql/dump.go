@@ -21,15 +21,24 @@ const (
 // afterwards.
 func (c *conn) startDump(ctx context.Context, cfg *Config, serverID uint32, p *position) (*eventReader, error) {
 	period := cfg.HeartbeatInterval.Nanoseconds()
+	// Both spellings: releases before 8.0.26 know only the first, and a later one may drop it.
+	sql := fmt.Sprintf("SET @master_binlog_checksum='CRC32', @source_binlog_checksum='CRC32', @master_heartbeat_period=%d, @source_heartbeat_period=%d", period, period)
+	if c.mariadb {
+		sql = mariaSession(period, p)
+	}
 	err := c.during(ctx, func() error {
-		// Both spellings: releases before 8.0.26 know only the first, and a later one may drop it.
-		_, err := c.query(fmt.Sprintf("SET @master_binlog_checksum='CRC32', @source_binlog_checksum='CRC32', @master_heartbeat_period=%d, @source_heartbeat_period=%d", period, period))
+		_, err := c.query(sql)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	command := dumpCommand(serverID, p)
+	var command []byte
+	if c.mariadb {
+		command = mariaDumpCommand(serverID, p)
+	} else {
+		command = dumpCommand(serverID, p)
+	}
 	c.ResetSequence()
 	err = c.during(ctx, func() error { return c.WritePacket(append(make([]byte, 4), command...)) })
 	if err != nil {
@@ -43,15 +52,7 @@ func (c *conn) startDump(ctx context.Context, cfg *Config, serverID uint32, p *p
 func dumpCommand(serverID uint32, p *position) []byte {
 	le := binary.LittleEndian
 	if p.gtids == nil {
-		from := p.begin()
-		pos := uint32(4)
-		if from.pos <= math.MaxUint32 {
-			pos = uint32(from.pos)
-		}
-		b := le.AppendUint32([]byte{gomysql.COM_BINLOG_DUMP}, pos)
-		b = le.AppendUint16(b, 0)
-		b = le.AppendUint32(b, serverID)
-		return append(b, from.file...)
+		return fileDumpCommand(serverID, p.begin(), 0)
 	}
 	b := le.AppendUint16([]byte{gomysql.COM_BINLOG_DUMP_GTID}, flagThroughGTID|flagHeartbeatV2)
 	b = le.AppendUint32(b, serverID)
@@ -60,6 +61,18 @@ func dumpCommand(serverID uint32, p *position) []byte {
 	set := p.gtids.(*gtidSet).appendWire(nil)
 	b = le.AppendUint32(b, uint32(len(set)))
 	return append(b, set...)
+}
+
+func fileDumpCommand(serverID uint32, from logPlace, flags uint16) []byte {
+	le := binary.LittleEndian
+	pos := uint32(4)
+	if from.pos <= math.MaxUint32 {
+		pos = uint32(from.pos)
+	}
+	b := le.AppendUint32([]byte{gomysql.COM_BINLOG_DUMP}, pos)
+	b = le.AppendUint16(b, flags)
+	b = le.AppendUint32(b, serverID)
+	return append(b, from.file...)
 }
 
 // begin is where a position without GTIDs makes reading begin.

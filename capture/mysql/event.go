@@ -11,7 +11,7 @@ import (
 // eventType is the type byte of a binlog event.
 type eventType uint8
 
-// Types of binlog events that MySQL 5.7 to 9.x write. What is not named here is unknown, and an unknown event without
+// Types of binlog events that MySQL 5.7 to 9.x write. What is named neither here nor below is unknown, and an unknown event without
 // flagIgnorable stops the stream.
 const (
 	eventQuery              eventType = 2
@@ -45,6 +45,22 @@ const (
 	eventTransactionPayload eventType = 40
 	eventHeartbeatV2        eventType = 41
 	eventGTIDTagged         eventType = 42
+)
+
+// Types of events of MariaDB's own.
+const (
+	eventAnnotateRows           eventType = 160
+	eventBinlogCheckpoint       eventType = 161
+	eventMariaGTID              eventType = 162
+	eventGTIDList               eventType = 163
+	eventStartEncryption        eventType = 164
+	eventQueryCompressed        eventType = 165
+	eventWriteRowsCompressedV1  eventType = 166
+	eventUpdateRowsCompressedV1 eventType = 167
+	eventDeleteRowsCompressedV1 eventType = 168
+	eventWriteRowsCompressed    eventType = 169
+	eventUpdateRowsCompressed   eventType = 170
+	eventDeleteRowsCompressed   eventType = 171
 )
 
 // Flags of the event header.

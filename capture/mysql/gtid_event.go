@@ -2,12 +2,11 @@ package mysql
 
 import "math/bits"
 
-// gtidBody is the body of a GTID, ANONYMOUS_GTID or GTID_TAGGED event: what begins a transaction. It borrows from the event.
+// gtidBody is the body of a GTID, ANONYMOUS_GTID or GTID_TAGGED event, or of MariaDB's GTID event: what begins a transaction. It borrows from the event.
 type gtidBody struct {
 	UUID            [16]byte // zero when anonymous
 	Tag             []byte   // empty without a tag
 	GNO             int64    // 0 when anonymous
-	Maria           domainGTID
 	LastCommitted   int64
 	Sequence        int64
 	ImmediateCommit uint64 // when this server committed, microseconds since the Unix epoch; 0 when the server is too old to say
@@ -15,6 +14,13 @@ type gtidBody struct {
 	Length          uint64 // bytes of the whole transaction in the log, this event included; 0 when unknown
 	ServerVersion   uint32 // of this server, for example 90704
 	OriginalVersion uint32 // of the first server
+
+	// Of MariaDB, where the event says more.
+	Maria     domainGTID
+	Begun     bool   // a transaction begins, which an event ends; else one statement follows
+	XA        string // id of the XA transaction that it prepares
+	Unapplied bool   // the statement that follows has no effect: an ALTER TABLE that begins, or that failed
+	Thread    uint32 // 0 when not said
 }
 
 // gtid names the transaction. It takes the tag from the transaction before when that has the same.
@@ -29,6 +35,21 @@ func (g *gtidBody) gtid(tag string) gtid {
 }
 
 const opGTID = "reading a GTID event"
+
+// parseAnyGTID reads what begins a transaction.
+func parseAnyGTID(h eventHeader, body []byte) (gtidBody, error) {
+	switch h.Type {
+	case eventGTIDTagged:
+		return parseGTIDTagged(body)
+	case eventMariaGTID:
+		return parseMariaGTID(h.ServerID, body)
+	}
+	g, err := parseGTID(body)
+	if h.Type == eventAnonymousGTID {
+		g.GNO = 0
+	}
+	return g, err
+}
 
 // parseGTID reads the body of a GTID or ANONYMOUS_GTID event. The body has grown over the releases: 5.7 ends it after the
 // logical clock, 8.0 adds commit times, the length and the versions. What a release appends later is left alone.

@@ -15,6 +15,7 @@ type tableMetadata struct {
 	prefixes   []int // beside key: the indexed length in characters, 0: the whole column
 	invisible  []bool
 	dimensions []int
+	natives    []string // not of the log: the types of MariaDB that it shows as BINARY, "" elsewhere
 }
 
 // Fields of the optional metadata.
@@ -36,12 +37,16 @@ const (
 
 // metadataReader spreads the fields over the columns.
 type metadataReader struct {
-	cols []columnLayout
-	out  tableMetadata
+	cols      []columnLayout
+	character func(columnType) bool
+	out       tableMetadata
 }
 
-func parseMetadata(b []byte, cols []columnLayout) (tableMetadata, error) {
-	r := metadataReader{cols: cols}
+func parseMetadata(b []byte, cols []columnLayout, mariadb bool) (tableMetadata, error) {
+	r := metadataReader{cols: cols, character: columnType.character}
+	if mariadb {
+		r.character = columnType.characterMariaDB
+	}
 	for c := (cursor{b: b}); len(c.b) > 0; {
 		field := c.u8()
 		f := cursor{b: c.packedBytes()}
@@ -62,9 +67,9 @@ func (r *metadataReader) field(field uint8, f *cursor) bool {
 	case metaSignedness:
 		r.out.unsigned = r.bits(f, columnType.numeric)
 	case metaDefaultCharset:
-		return r.defaultCharset(f, columnType.character)
+		return r.defaultCharset(f, r.character)
 	case metaColumnCharset:
-		return r.charsets(f, columnType.character)
+		return r.charsets(f, r.character)
 	case metaEnumSetDefault:
 		return r.defaultCharset(f, enumOrSet)
 	case metaEnumSetCharset:

@@ -9,7 +9,7 @@ func TestVectorsCountInTheCharacterSetMetadata(t *testing.T) {
 		"one each":      {metaColumnCharset, 5, 45, 63, 0xfc, 8, 0},
 		"default and 2": {metaDefaultCharset, 5, 45, 1, 63, 2, 8},
 	} {
-		m, err := parseMetadata(field, cols)
+		m, err := parseMetadata(field, cols, false)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue

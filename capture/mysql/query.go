@@ -56,7 +56,7 @@ func (s *stream) query(ctx context.Context, q queryBody) error {
 	}
 	t.said++
 	switch {
-	case t.quiet:
+	case t.quiet || t.unapplied:
 	case s.probe != nil:
 		s.probe.see(s, st, sql)
 	default:

@@ -25,6 +25,9 @@ type columnFacts struct {
 // shape prepares the decoder of a table that is described in full. The Table has no ID and no Version yet: capture.Shapes
 // gives it these, or gives another Table that is equal.
 func (l tableLayout) shape(name tableName, facts []columnFacts) (*shape, error) {
+	if err := l.readNatives(name, facts); err != nil {
+		return nil, err
+	}
 	n := len(l.columns)
 	t := &changelog.Table{Origin: (&serverFacts{mariadb: l.mariadb}).origin(), Database: name.database, Name: name.name, Columns: make([]changelog.Column, n), Key: l.meta.key}
 	s := &shape{table: t, columns: make([]column, n), nullBytes: (n + 7) / 8}

@@ -33,19 +33,20 @@ type stream struct {
 	sent  time.Time // when the last batch went out
 	past  past      // transactions that come again and are done
 
-	batch  *changelog.Batch
-	txn    txn
-	tables registry
-	xa     xaStore
-	gaps   gaps // changes of the batch whose After is not whole
-	values completer
-	pay    payloadReader
-	inner  innerBody
-	text   []byte // scratch for positions
-	stats  capture.Stats
-	shown  time.Time // when stats was last published
-	queued bool      // the server had more when last asked
-	probe  *probe    // whom statements are shown to, instead of being judged; nil: nobody
+	batch   *changelog.Batch
+	txn     txn
+	tables  registry
+	xa      xaStore
+	gaps    gaps // changes of the batch whose After is not whole
+	values  completer
+	pay     payloadReader
+	inner   innerBody
+	inflate inflater
+	text    []byte // scratch for positions
+	stats   capture.Stats
+	shown   time.Time // when stats was last published
+	queued  bool      // the server had more when last asked
+	probe   *probe    // whom statements are shown to, instead of being judged; nil: nobody
 }
 
 func newStream(src *source, r *eventReader, out chan<- *changelog.Batch) *stream {
@@ -231,10 +232,13 @@ func (s *stream) event(ctx context.Context, h eventHeader) error {
 // place finds where the event stands in its file and where the next one begins. Offsets have 64 bits and are summed from
 // sizes; the 32 bits in the header confirm them. With GTIDs the server leaves out what we have, so the sum may jump.
 func (s *stream) place(h eventHeader) (end uint64, err error) {
-	if h.NextPos == 0 || h.Flags&flagArtificial != 0 || h.Type == eventHeartbeat || h.Type == eventHeartbeatV2 {
+	if h.Flags&flagArtificial != 0 || h.Type == eventHeartbeat || h.Type == eventHeartbeatV2 || h.NextPos == 0 && !s.txn.active {
 		return s.off, nil
 	}
 	end = s.off + uint64(h.Size)
+	if h.NextPos == 0 { // MariaDB from 11 on writes the rows of a transaction before it knows where
+		return end, nil
+	}
 	if uint32(end) == h.NextPos {
 		return end, nil
 	}
@@ -319,8 +323,8 @@ func (s *stream) moveTo(file string, off uint64) {
 // apply handles an event that may also stand within a payload. body is where its body comes from.
 func (s *stream) apply(ctx context.Context, h eventHeader, body eventBody) error {
 	switch h.Type {
-	case eventGTID, eventAnonymousGTID, eventGTIDTagged, eventQuery, eventXID, eventXAPrepare, eventTableMap,
-		eventIncident, eventExecuteLoadQuery:
+	case eventGTID, eventAnonymousGTID, eventGTIDTagged, eventMariaGTID, eventQuery, eventQueryCompressed, eventXID, eventXAPrepare,
+		eventTableMap, eventIncident, eventExecuteLoadQuery:
 		b, err := body.body()
 		if err != nil {
 			return err
@@ -328,10 +332,15 @@ func (s *stream) apply(ctx context.Context, h eventHeader, body eventBody) error
 		return s.control(ctx, h, b)
 	case eventWriteRows, eventUpdateRows, eventDeleteRows, eventWriteRowsV1, eventUpdateRowsV1, eventDeleteRowsV1, eventPartialUpdateRows:
 		return s.rows(ctx, h, body)
+	case eventWriteRowsCompressedV1, eventUpdateRowsCompressedV1, eventDeleteRowsCompressedV1,
+		eventWriteRowsCompressed, eventUpdateRowsCompressed, eventDeleteRowsCompressed:
+		h.Type = uncompressedType(h.Type)
+		s.inflate.of(h.Type, body)
+		return s.rows(ctx, h, &s.inflate)
 	case eventPreviousGTIDs:
 		return s.previousGTIDs(body)
-	case eventStop, eventIgnorable, eventRowsQuery, eventTransactionContext,
-		eventViewChange, eventIntvar, eventRand, eventUserVar, eventBeginLoadQuery:
+	case eventStop, eventIgnorable, eventRowsQuery, eventTransactionContext, eventViewChange,
+		eventAnnotateRows, eventBinlogCheckpoint, eventGTIDList, eventIntvar, eventRand, eventUserVar, eventBeginLoadQuery:
 		// They carry no row and no boundary. The last four only prepare a statement that is judged by its text.
 		return body.discard()
 	}
@@ -352,8 +361,11 @@ func (s *stream) control(ctx context.Context, h eventHeader, body []byte) error 
 			return err
 		}
 		return s.finish("an XID event")
-	case eventQuery:
+	case eventQuery, eventQueryCompressed:
 		q, err := parseQuery(body)
+		if err == nil && h.Type == eventQueryCompressed {
+			q.SQL, err = s.inflate.record(q.SQL)
+		}
 		if err != nil {
 			return err
 		}
@@ -374,20 +386,9 @@ func (s *stream) control(ctx context.Context, h eventHeader, body []byte) error 
 	case eventExecuteLoadQuery:
 		return s.loadQuery(body)
 	}
-	g, err := parseAnyGTID(h.Type, body)
+	g, err := parseAnyGTID(h, body)
 	if err != nil {
 		return err
 	}
 	return s.begin(ctx, h, g)
-}
-
-func parseAnyGTID(t eventType, body []byte) (gtidBody, error) {
-	if t == eventGTIDTagged {
-		return parseGTIDTagged(body)
-	}
-	g, err := parseGTID(body)
-	if t == eventAnonymousGTID {
-		g.GNO = 0
-	}
-	return g, err
 }

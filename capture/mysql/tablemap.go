@@ -69,7 +69,7 @@ func (m tableMap) parseLayout() (tableLayout, error) {
 		l.columns[i].nullable = nulls[i/8]>>(i%8)&1 == 1
 	}
 	var err error
-	l.meta, err = parseMetadata(c.b, l.columns)
+	l.meta, err = parseMetadata(c.b, l.columns, l.mariadb)
 	return l, err
 }
 
@@ -80,9 +80,9 @@ func (l *columnLayout) read(typ columnType, meta *cursor) error {
 	case typeTiny, typeShort, typeInt24, typeLong, typeLongLong, typeNull, typeYear, typeDate, typeNewDate,
 		typeTime, typeDateTime, typeTimestamp:
 	case typeFloat, typeDouble, typeTimestamp2, typeDateTime2, typeTime2,
-		typeTinyBlob, typeMediumBlob, typeLongBlob, typeBlob, typeJSON, typeGeometry, typeVector:
+		typeTinyBlob, typeMediumBlob, typeLongBlob, typeBlob, typeBlobCompressed, typeJSON, typeGeometry, typeVector:
 		l.meta = uint16(meta.u8())
-	case typeVarchar, typeBit:
+	case typeVarchar, typeVarcharCompressed, typeBit:
 		l.meta = meta.u16()
 	case typeNewDecimal, typeEnum, typeSet:
 		l.meta = uint16(meta.u8())<<8 | uint16(meta.u8())

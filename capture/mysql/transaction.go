@@ -17,12 +17,13 @@ import (
 // rows and prove that they are the same. Until then the events that are in the batch are remembered: to be hashed at the
 // split, or to be taken back (rollback to a savepoint, XA PREPARE, a move to a batch of its own).
 type txn struct {
-	active bool
-	ended  bool   // its last event has been read
-	begun  bool   // BEGIN or XA START came: only COMMIT, ROLLBACK, XID or XA PREPARE ends it
-	quiet  bool   // it is done already: only XA transactions in it matter
-	xa     string // id of the XA transaction that its rows belong to
-	serial uint64 // counts transactions, so that tables know whether their entry in tables is of this one
+	active    bool
+	ended     bool   // its last event has been read
+	begun     bool   // BEGIN or XA START came, or the GTID event was both: only COMMIT, ROLLBACK, XID or XA PREPARE ends it
+	quiet     bool   // it is done already: only XA transactions in it matter
+	xa        string // id of the XA transaction that its rows belong to
+	unapplied bool   // its statement has no effect
+	serial    uint64 // counts transactions, so that tables know whether their entry in tables is of this one
 
 	gtid   gtid
 	at     logPlace
@@ -107,7 +108,7 @@ func (s *stream) begin(ctx context.Context, h eventHeader, g gtidBody) error {
 		commit = int64(h.Timestamp) * 1e6
 	}
 	*t = txn{
-		active: true, serial: t.serial + 1, gtid: id, at: logPlace{s.file, s.off}, commit: commit, server: h.ServerID,
+		active: true, begun: g.Begun, xa: g.XA, unapplied: g.Unapplied, serial: t.serial + 1, gtid: id, at: logPlace{s.file, s.off}, commit: commit, server: h.ServerID, thread: g.Thread,
 		tables: t.tables[:0], events: clipped(t.events), saves: t.saves[:0], resume: t.resume, inBatch: -1, mark: markOf(s.batch),
 	}
 	t.quiet = s.past.covers(id, t.at)

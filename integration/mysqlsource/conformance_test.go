@@ -23,6 +23,8 @@ func TestConformance(t *testing.T) {
 		"97 without GTIDs, compressed": {Extra: append([]string{compressed}, off...)},
 		"80 compressed":                {Version: "80", Extra: []string{compressed}},
 		"80 without GTIDs":             {Version: "80", Extra: off},
+		"maria118":                     {Version: "maria118"},
+		"maria1011 compressed":         {Version: "maria1011", Extra: []string{"--log-bin-compress=ON", "--log-bin-compress-min-len=10"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t, o)
