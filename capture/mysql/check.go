@@ -79,7 +79,7 @@ func (l *look) run(ctx context.Context) (err error) {
 		return err
 	}
 	l.found = append(l.found, settings(facts)...)
-	l.found.images(facts, l.cfg.SnapshotLock)
+	l.found.images(facts, l.cfg)
 	if l.product.hosting == rds || l.product.hosting == aurora {
 		l.managedRetention(ctx)
 	}

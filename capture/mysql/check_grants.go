@@ -150,7 +150,7 @@ func (l *look) readsTables() string {
 		return "snapshots read them"
 	case v["binlog_row_metadata"] != "FULL":
 		return "the log does not describe them, so that their definitions are read"
-	case !strings.HasPrefix(v["binlog_row_image"], "FULL") || strings.Contains(v["binlog_row_value_options"], "PARTIAL_JSON"):
+	case !l.facts.describes() && l.cfg.UnchangedValues != unchangedLeave:
 		return "values that the log lacks are read from them"
 	}
 	return ""

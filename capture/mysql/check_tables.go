@@ -88,17 +88,17 @@ func (s *source) refuseTables(ctx context.Context, cat catalog) error {
 }
 
 // images judges whether values that the log lacks can be read at a moment that is known to be late enough.
-func (fs *findings) images(f *serverFacts, locks bool) {
-	if f.mariadb || f.gtids() || locks || strings.HasPrefix(f.vars["binlog_row_image"], "FULL") && !strings.Contains(f.vars["binlog_row_value_options"], "PARTIAL_JSON") {
+func (fs *findings) images(f *serverFacts, cfg *Config) {
+	if f.gtids() || cfg.SnapshotLock || cfg.UnchangedValues == unchangedLeave || strings.HasPrefix(f.vars["binlog_row_image"], "FULL") && !strings.Contains(f.vars["binlog_row_value_options"], "PARTIAL_JSON") {
 		return
 	}
 	fs.add(false, capture.Problem, "incomplete rows", "the log has parts of rows, and gtid_mode is "+f.vars["gtid_mode"]+": without GTIDs the other parts can be read under locks only",
-		"Set binlog_row_image to FULL and binlog_row_value_options to '', set the server to gtid_mode=ON, or set snapshot_lock: true.")
+		"Set binlog_row_image to FULL and binlog_row_value_options to '', set the server to gtid_mode=ON, set snapshot_lock: true, or, for outputs in changelog mode, unchanged_values: leave.")
 }
 
 // snapshots judges what reading the tables without locks would stop at.
 func (fs *findings) snapshots(f *serverFacts, tables map[tableName]*tableFacts) {
-	if !f.mariadb && !f.gtids() {
+	if !f.gtids() {
 		fs.add(false, capture.Problem, "snapshot", "gtid_mode is "+f.vars["gtid_mode"]+", and without GTIDs tables are read under locks only", "Set the server to gtid_mode=ON, set snapshot_lock: true, or set snapshot.mode: never.")
 	}
 	for _, name := range sortedNames(tables) {

@@ -61,7 +61,7 @@ func TestRemediesAreThoseOfTheServer(t *testing.T) {
 		f := servers[name]
 		fmt.Fprintf(&out, "# %s: %s\n", name, f.title())
 		found := settings(f)
-		found.images(f, false)
+		found.images(f, NewConfig().(*Config))
 		for _, x := range found {
 			fmt.Fprintf(&out, "%s\t%s\t%q\t%s\n", x.Severity, x.Subject, x.Detail, x.Remedy)
 			if managed := f.product().hosting != selfRun; managed && (strings.Contains(x.Remedy, "SET GLOBAL") || strings.Contains(x.Remedy, "SET PERSIST") || strings.Contains(x.Remedy, "option file")) {
@@ -110,7 +110,7 @@ func TestGoodServersAreFine(t *testing.T) {
 		f := &serverFacts{version: name, mariadb: strings.Contains(name, "MariaDB"), number: versionNumber(name), vars: maps.Clone(good)}
 		maps.Copy(f.vars, more)
 		found := settings(f)
-		found.images(f, false)
+		found.images(f, NewConfig().(*Config))
 		for _, x := range found {
 			if x.Severity != capture.OK {
 				t.Errorf("%s: %+v", name, x)
