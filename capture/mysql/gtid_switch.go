@@ -113,7 +113,7 @@ func parseGTIDWire(b []byte) (*gtidSet, error) {
 			src.tag = string(c.bytes(int(c.u8() >> 1)))
 		}
 		ranges := c.u64()
-		if c.short || ranges > uint64(len(c.b)/16) {
+		if c.short || ranges == 0 || ranges > uint64(len(c.b)/16) {
 			return nil, badEvent("reading a PREVIOUS_GTIDS event", "its %d bytes end within a set", len(b))
 		}
 		into := set.entry(src)
@@ -124,6 +124,9 @@ func parseGTIDWire(b []byte) (*gtidSet, error) {
 			}
 			into.add(r)
 		}
+	}
+	if c.short || len(c.b) > 0 {
+		return nil, badEvent("reading a PREVIOUS_GTIDS event", "its %d bytes are not those of %d sources", len(b), count)
 	}
 	return set, nil
 }
