@@ -2,15 +2,11 @@ package mysql
 
 import (
 	"context"
-	"encoding/binary"
 	"fmt"
 	"maps"
-	"math/rand/v2"
 	"regexp"
 	"slices"
 	"strings"
-
-	gomysql "github.com/go-mysql-org/go-mysql/mysql"
 
 	"cdcbridge/capture"
 	"cdcbridge/internal/fault"
@@ -92,39 +88,8 @@ func (c *conn) login(ctx context.Context) (string, error) {
 	return how, err
 }
 
-// mayReplicate registers the connection as a replica, which takes the same right as the stream does, and is forgotten when the
-// connection ends. MariaDB has no statement that would tell.
-func (c *conn) mayReplicate(ctx context.Context) error {
-	const op = "registering as a replica"
-	return c.during(ctx, func() error {
-		c.ResetSequence()
-		if err := c.WritePacket(append(make([]byte, 4), registration(rand.Uint32())...)); err != nil {
-			return serverFault(op, err)
-		}
-		answer, err := c.ReadPacket()
-		if err != nil {
-			return serverFault(op, err)
-		}
-		if len(answer) > 0 && answer[0] == gomysql.ERR_HEADER {
-			return serverFault(op, c.HandleErrorPacket(answer))
-		}
-		return nil
-	})
-}
-
-// registration makes COM_REGISTER_SLAVE, without a name, an account or a port.
-func registration(id uint32) []byte {
-	b := binary.LittleEndian.AppendUint32([]byte{gomysql.COM_REGISTER_SLAVE}, id)
-	return append(b, make([]byte, 3+2+4+4)...)
-}
-
-// grants looks at what the account may do on the whole server. Of MySQL the facts have shown it already.
+// grants says what the account may do on the whole server, which reading the facts has shown, and looks for the right to lock.
 func (l *look) grants(ctx context.Context) error {
-	if l.facts.mariadb {
-		if err := l.c.mayReplicate(ctx); err != nil {
-			return l.found.fault("grants", l.c.withGrants(ctx, err))
-		}
-	}
 	l.found.add(true, capture.OK, "grants", l.product.replication(), "")
 	if !l.cfg.SnapshotLock {
 		return nil
