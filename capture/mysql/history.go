@@ -33,6 +33,7 @@ type history struct {
 	names     map[uint16]string // and by number
 	captures  func(database, table string) bool
 	shadows   *capture.Filter
+	absent    []schema.Name        // tables that are known to be gone, oldest first
 	sequences map[schema.Name]bool // objects that look like tables in the log; their rows are counters
 	copies    map[schema.Name]bool // shadows that were made in this log and have the values of their table
 
@@ -48,6 +49,8 @@ const (
 	// schemaVersion is the form of records that this release writes, and schemaReader the oldest that understands them.
 	schemaVersion = 1
 	schemaReader  = 1
+
+	keptAbsent = 256
 )
 
 // schemaRecord is one state record: a table, or a database.
@@ -56,6 +59,7 @@ type schemaRecord struct {
 	MinReader int           `json:"min_reader"`
 	Table     *schema.Table `json:"table,omitempty"`
 	Sequence  *schema.Name  `json:"sequence,omitempty"`
+	Absent    *schema.Name  `json:"absent,omitempty"`
 	Copy      bool          `json:"copy,omitempty"`
 	Database  string        `json:"database,omitempty"`
 	Collation string        `json:"collation,omitempty"`
@@ -137,7 +141,7 @@ func (h *history) load(e changelog.State) error {
 	if err == nil {
 		err = json.Unmarshal(e.Value, &r)
 	}
-	if err == nil && (head.MinReader < 1 || r.Table == nil && r.Sequence == nil && r.Database == "") {
+	if err == nil && (head.MinReader < 1 || r.Table == nil && r.Sequence == nil && r.Absent == nil && r.Database == "") {
 		err = errors.New("it describes nothing")
 	}
 	if err != nil {
@@ -150,6 +154,9 @@ func (h *history) load(e changelog.State) error {
 		h.copies[r.Table.Name] = r.Copy
 	case r.Sequence != nil:
 		h.sequences[*r.Sequence] = true
+	case r.Absent != nil:
+		h.cat.PutAbsent(*r.Absent)
+		h.absent = append(h.absent, *r.Absent)
 	default:
 		h.cat.PutDatabase(r.Database, r.Collation)
 	}
@@ -166,6 +173,8 @@ func (h *history) save(n schema.Name) error {
 		r.Copy = h.copies[n]
 	case h.sequences[n]:
 		r.Sequence = &n
+	case h.cat.Absent(n):
+		r.Absent = &n
 	default:
 		h.record(schemaPrefix+n.String(), nil)
 		return nil
@@ -175,11 +184,32 @@ func (h *history) save(n schema.Name) error {
 		return fault.NewFinal(fault.Internal, "writing the shape of "+n.String(), err, "Report this as a bug.")
 	}
 	h.record(schemaPrefix+n.String(), text)
+	if r.Absent != nil {
+		return h.bury(n)
+	}
 	return nil
 }
 
+// bury keeps the list of tables that are gone short. Of one that is not in it a CREATE TABLE IF NOT EXISTS does not tell what it
+// looks like.
+func (h *history) bury(n schema.Name) error {
+	h.absent = append(slices.DeleteFunc(h.absent, func(a schema.Name) bool { return a == n || !h.cat.Absent(a) }), n)
+	if len(h.absent) <= keptAbsent {
+		return nil
+	}
+	oldest := h.absent[0]
+	h.absent = h.absent[1:]
+	h.cat.Forget(oldest)
+	return h.save(oldest)
+}
+
 // saveDatabase makes a record of the default collation of a database.
-func (h *history) saveDatabase(name, collation string) error {
+func (h *history) saveDatabase(name string) error {
+	collation := h.cat.Database(name)
+	if collation == "" {
+		h.record(databasePrefix+name, nil)
+		return nil
+	}
 	text, err := json.Marshal(schemaRecord{Version: schemaVersion, MinReader: schemaReader, Database: name, Collation: collation})
 	if err != nil {
 		return fault.NewFinal(fault.Internal, "writing the database "+name, err, "Report this as a bug.")
@@ -247,7 +277,7 @@ func (h *history) follows(n schema.Name) bool {
 // session is what a QUERY event says of its session, in names.
 func (h *history) session(q queryBody) schema.Session {
 	return schema.Session{
-		Database: string(q.Schema), SQLMode: q.SQLMode, Collation: h.names[q.Database], UTF8MB4: h.names[q.UTF8MB4], Connection: h.names[q.Connection],
+		Database: string(q.Schema), SQLMode: q.SQLMode, Collation: h.names[q.Database], UTF8MB4: h.names[q.UTF8MB4], Connection: h.names[q.Connection], Server: h.names[q.Server],
 	}
 }
 
@@ -270,6 +300,9 @@ func (h *history) apply(st statement, sql string, in schema.Session) ([]schema.N
 			return nil, err
 		}
 	}
+	if st.database != "" {
+		return changed, h.saveDatabase(st.database)
+	}
 	return changed, nil
 }
 
@@ -283,15 +316,25 @@ func (h *history) named(st statement) []schema.Name {
 		}
 	}
 	for _, t := range st.tables {
-		n := t.schema()
-		if h.server.LowerCaseNames {
-			n.Database, n.Table = strings.ToLower(n.Database), strings.ToLower(n.Table)
-		}
-		if n.Table != "" && h.follows(n) {
+		if n := h.stored(t); n.Table != "" && (h.follows(n) || h.cat.Table(n) != nil) {
 			out = append(out, n)
 		}
 	}
 	return out
+}
+
+// stored is a name as the server keeps it.
+func (h *history) stored(t tableName) schema.Name {
+	n := t.schema()
+	if h.server.LowerCaseNames {
+		n.Database, n.Table = strings.ToLower(n.Database), strings.ToLower(n.Table)
+	}
+	return n
+}
+
+// concerns reports whether a statement is about tables that are followed, or makes one like such a table.
+func (h *history) concerns(st statement) bool {
+	return len(h.named(st)) > 0 || st.like.name != "" && h.cat.Table(h.stored(st.like)) != nil
 }
 
 // shape prepares the decoder of a TABLE_MAP that the log does not describe by what is known of the table. why says why it

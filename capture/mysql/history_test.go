@@ -51,8 +51,9 @@ func TestRecords(t *testing.T) {
 		t.Error("the same record is written again")
 	}
 	again := testHistory()
+	again.cat.PutDatabase("shop", "latin1_bin")
 	again.sequences[schema.Name{Database: "shop", Table: "s"}] = true
-	if err := errors.Join(again.save(schema.Name{Database: "shop", Table: "s"}), again.saveDatabase("shop", "latin1_bin")); err != nil {
+	if err := errors.Join(again.save(schema.Name{Database: "shop", Table: "s"}), again.saveDatabase("shop")); err != nil {
 		t.Fatal(err)
 	}
 	for _, e := range append(first, again.take(true)...) {

@@ -292,7 +292,7 @@ func (p *probe) learn() (n int, err error) {
 			continue
 		}
 		p.hist.cat.PutDatabase(name, collation)
-		if err := p.hist.saveDatabase(name, collation); err != nil {
+		if err := p.hist.saveDatabase(name); err != nil {
 			return n, err
 		}
 	}

@@ -134,7 +134,7 @@ func (s *stream) ddl(ctx context.Context, st statement, q queryBody, sql string)
 		return nil // a part of the transaction has left, and this with it
 	}
 	h, names := s.src.history, s.captured(st)
-	if len(names) == 0 && len(h.named(st)) == 0 && (st.database == "" || !s.capturesIn(st.database)) {
+	if len(names) == 0 && !h.concerns(st) && (st.database == "" || !s.capturesIn(st.database)) {
 		return nil
 	}
 	if st.sequence {

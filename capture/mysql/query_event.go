@@ -17,6 +17,7 @@ type queryBody struct {
 
 	SQLMode    uint64
 	Connection uint16 // collation_connection, 0 when not said
+	Server     uint16 // collation_server, 0 when not said
 	Database   uint16 // collation_database, 0 when not said
 	UTF8MB4    uint16 // default_collation_for_utf8mb4, 0 when not said
 }
@@ -102,8 +103,7 @@ func (q *queryBody) readStatus(b []byte) bool {
 		case statusTimeZone, statusCatalog:
 			c.bytes(int(c.u8()))
 		case statusCharset:
-			q.Client, q.Connection = c.u16(), c.u16()
-			c.bytes(2)
+			q.Client, q.Connection, q.Server = c.u16(), c.u16(), c.u16()
 		case statusCharsetDatabase:
 			q.Database = c.u16()
 		case statusDefaultCollation:

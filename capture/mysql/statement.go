@@ -36,6 +36,7 @@ type statement struct {
 	sequence bool        // it is about a sequence
 	creates  bool        // it makes tables
 	database string      // that it makes, changes or removes
+	like     tableName   // what it makes a table like
 	renames  []rename    // in order
 }
 

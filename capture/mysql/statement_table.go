@@ -31,6 +31,9 @@ func (p *statementParser) createTable(replace bool) statement {
 		st.kind = stmtRows // a table of that name goes first
 	}
 	for t := p.next(); t.kind != tokenEnd; t = p.next() {
+		if t.is("LIKE") && p.depth <= 1 && st.like.name == "" {
+			st.like = p.table()
+		}
 		if t.is("SELECT") || p.depth == 0 && (t.is("TABLE") || t.is("VALUES")) {
 			st.kind = stmtDML // filled by a query that is logged as text
 		}

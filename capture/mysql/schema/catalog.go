@@ -39,6 +39,20 @@ func (c *Catalog) Forget(n Name) {
 	delete(c.absent, c.fold(n))
 }
 
+// PutAbsent says that there is no such table.
+func (c *Catalog) PutAbsent(n Name) {
+	c.Forget(n)
+	c.absent[c.fold(n)] = true
+}
+
+// Absent reports whether a table is known not to exist.
+func (c *Catalog) Absent(n Name) bool { return c.absent[c.fold(n)] }
+
+// Database gives the default collation of a database, "" when it is not known.
+func (c *Catalog) Database(name string) string {
+	return c.databases[c.fold(Name{Database: name}).Database]
+}
+
 // PutDatabase says what the default collation of a database is.
 func (c *Catalog) PutDatabase(name, collation string) {
 	c.databases[c.fold(Name{Database: name}).Database] = collation
