@@ -1,0 +1,367 @@
+package mysqlsource
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"cdcbridge/capture"
+	"cdcbridge/capture/mysql"
+	"cdcbridge/changelog"
+	"cdcbridge/integration/servers"
+	"cdcbridge/internal/fault"
+)
+
+const minimalImage = "SET binlog_row_image=MINIMAL"
+
+// live is a stream whose changes are looked at as they come.
+type live struct {
+	t      testing.TB
+	cancel context.CancelFunc
+	failed chan error
+	log    *lockedBuffer
+
+	mu      sync.Mutex
+	changes []string // operation, fill and new row
+}
+
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+func goLive(t testing.TB, cfg *mysql.Config) *live {
+	t.Helper()
+	l := &live{t: t, failed: make(chan error, 1), log: &lockedBuffer{}}
+	src := cfg.New(capture.Env{Pipeline: "test", Log: slog.New(slog.NewTextHandler(l.log, nil))})
+	if _, err := src.Open(t.Context(), changelog.Checkpoint{}); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	l.cancel = cancel
+	out := make(chan *changelog.Batch)
+	go func() {
+		err := src.Stream(ctx, out)
+		_ = src.Close()
+		close(out)
+		l.failed <- err
+	}()
+	go func() {
+		for b := range out {
+			l.mu.Lock()
+			for _, c := range b.Changes {
+				l.changes = append(l.changes, fmt.Sprintf("%s %d %s", c.Op, c.Fill, shown(c.After)))
+			}
+			l.mu.Unlock()
+			b.Release()
+		}
+	}()
+	return l
+}
+
+// shown is render with a mark for what the log did not carry.
+func shown(r changelog.Row) string {
+	parts := make([]string, len(r))
+	for i := range r {
+		if parts[i] = "?"; !r[i].IsUnchanged() {
+			parts[i] = render(r[i : i+1])
+		}
+	}
+	return strings.Join(parts, ",")
+}
+
+func (l *live) all() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return append([]string(nil), l.changes...)
+}
+
+// await waits for the last changes.
+func (l *live) await(want ...string) {
+	l.t.Helper()
+	for began := time.Now(); ; time.Sleep(2 * time.Millisecond) {
+		got := l.all()
+		if len(got) >= len(want) && fmt.Sprint(got[len(got)-len(want):]) == fmt.Sprint(want) {
+			return
+		}
+		select {
+		case err := <-l.failed:
+			l.failed <- err
+			l.t.Fatalf("the stream ended with %v after %q, want %q", err, got, want)
+		default:
+		}
+		if time.Since(began) > patience {
+			l.t.Fatalf("got %q, want %q", got, want)
+		}
+	}
+}
+
+// still makes sure that nothing more comes for a while.
+func (l *live) still(n int, d time.Duration) {
+	l.t.Helper()
+	time.Sleep(d)
+	if got := l.all(); len(got) != n {
+		l.t.Fatalf("%q came, which is not visible yet", got[n:])
+	}
+}
+
+// stop ends the stream, at once.
+func (l *live) stop() {
+	l.t.Helper()
+	began := time.Now()
+	l.cancel()
+	if err := <-l.failed; !errors.Is(err, context.Canceled) {
+		l.t.Errorf("a cancelled stream ended with %v", err)
+	}
+	if took := time.Since(began); took > 2*time.Second {
+		l.t.Errorf("it took %v to stop", took)
+	}
+}
+
+// end waits for the stream to fail.
+func (l *live) end(want fault.Code) *fault.Fault {
+	l.t.Helper()
+	select {
+	case err := <-l.failed:
+		f := fault.As(err)
+		if f == nil || f.Code != want || f.Hint == "" {
+			l.t.Fatalf("the stream ended with %v, want the code %s; it gave %q", err, want, l.all())
+		}
+		return f
+	case <-time.After(patience):
+		l.t.Fatalf("the stream has not ended; it gave %q", l.all())
+	}
+	return nil
+}
+
+// TestImagesHeld completes rows of transactions that are in the log and that nobody sees: a semi-synchronous replica has not
+// answered. A read at once would give the value before, or no row at all.
+func TestImagesHeld(t *testing.T) {
+	b := newBench(t, servers.MySQLOptions{})
+	doc := `{"a": "` + strings.Repeat("x", 100) + `", "b": %d}`
+	b.exec("CREATE TABLE t (id INT PRIMARY KEY, v INT DEFAULT 5, j JSON)", "INSERT INTO t VALUES (1,1,'"+fmt.Sprintf(doc, 1)+"')")
+	l := goLive(t, b.config())
+	l.await("insert 0 1,1," + fmt.Sprintf(doc, 1))
+	release := b.semisync()
+	partial := "SET binlog_row_image=MINIMAL, binlog_row_value_options=PARTIAL_JSON"
+	update := b.background(partial, "UPDATE t SET j=JSON_SET(j,'$.b',2) WHERE id=1")
+	insert := b.background(minimalImage, "INSERT INTO t (id) VALUES (2)")
+	xa := b.background(minimalImage, "XA START 'x'", "INSERT INTO t (id) VALUES (3)", "XA END 'x'", "XA PREPARE 'x'", "XA COMMIT 'x'")
+	for _, c := range []chan error{update, insert, xa} {
+		pending(t, c)
+	}
+	l.still(1, 500*time.Millisecond)
+	release()
+	if err := errors.Join(<-update, <-insert, <-xa); err != nil {
+		t.Fatal(err)
+	}
+	for began := time.Now(); len(l.all()) < 4 && time.Since(began) < patience; time.Sleep(5 * time.Millisecond) {
+	}
+	got := strings.Join(l.all(), "\n")
+	for _, want := range []string{"update 1 1,1," + fmt.Sprintf(doc, 2), "insert 1 2,5,NULL", "insert 1 3,5,NULL"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%q is not in\n%s", want, got)
+		}
+	}
+	l.stop()
+}
+
+// TestImagesHeldForLong: the log says what a stream waits for, and it can be stopped.
+func TestImagesHeldForLong(t *testing.T) {
+	b := newBench(t, servers.MySQLOptions{})
+	b.exec("CREATE TABLE t (id INT PRIMARY KEY, v INT DEFAULT 5)")
+	l := goLive(t, b.config())
+	release := b.semisync()
+	insert := b.background(minimalImage, "INSERT INTO t (id) VALUES (2)")
+	pending(t, insert)
+	until(t, "warning", func() bool {
+		return strings.Contains(l.log.String(), "level=WARN") && strings.Contains(l.log.String(), "table=shop.t") && strings.Contains(l.log.String(), "does not show")
+	})
+	l.still(0, 10*time.Millisecond)
+	l.stop()
+	release()
+	if err := <-insert; err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestImagesHeldBriefly is the same on a server that waits for a while between its log and everybody's eyes.
+func TestImagesHeldBriefly(t *testing.T) {
+	b := newBench(t, servers.MySQLOptions{Version: "80"})
+	b.exec("CREATE TABLE t (id INT PRIMARY KEY, v INT DEFAULT 5)", "SET GLOBAL binlog_group_commit_sync_delay=500000")
+	l := goLive(t, b.config())
+	var want []string
+	for i := range 3 {
+		done := b.background(minimalImage, fmt.Sprintf("INSERT INTO t (id) VALUES (%d)", i))
+		want = append(want, fmt.Sprintf("insert 1 %d,5", i))
+		l.await(want...)
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.session(minimalImage, "XA START 'x'", "INSERT INTO t (id) VALUES (9)", "XA END 'x'", "XA PREPARE 'x'")
+	b.session(minimalImage, "UPDATE t SET v=6 WHERE id=0")
+	l.await("update 0 0,6")
+	b.exec("XA COMMIT 'x'")
+	l.await("update 0 0,6", "insert 1 9,5")
+	l.stop()
+}
+
+// TestImagesWithoutGTIDs: only a lock tells that a read shows a transaction.
+func TestImagesWithoutGTIDs(t *testing.T) {
+	for _, v := range versions {
+		t.Run(v, func(t *testing.T) {
+			b := newBench(t, servers.MySQLOptions{Version: v, Extra: []string{"--gtid-mode=OFF", "--enforce-gtid-consistency=OFF"}})
+			b.exec("CREATE TABLE t (id INT PRIMARY KEY, v INT DEFAULT 5, w INT DEFAULT 6)")
+			b.session(minimalImage, "INSERT INTO t (id) VALUES (1)")
+			cfg := b.config()
+			if f := goLive(t, cfg).end(fault.SourceSettings); !f.Final || !strings.Contains(f.Hint, "snapshot_lock: true") {
+				t.Error(f)
+			}
+			cfg.SnapshotLock = true
+			l := goLive(t, cfg)
+			l.await("insert 1 1,5,6")
+			writer, err := b.db.Conn(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer writer.Close()
+			for _, s := range []string{"BEGIN", "INSERT INTO t VALUES (7,7,7)"} {
+				if _, err := writer.ExecContext(t.Context(), s); err != nil {
+					t.Fatal(err)
+				}
+			}
+			b.session(minimalImage, "UPDATE t SET v=8 WHERE id=1")
+			l.still(1, 300*time.Millisecond)
+			if _, err := writer.ExecContext(t.Context(), "COMMIT"); err != nil {
+				t.Fatal(err)
+			}
+			l.await("update 1 1,8,6", "insert 0 7,7,7")
+			b.session(minimalImage, "DELETE FROM t") // nothing is locked any more
+			l.stop()
+		})
+	}
+}
+
+// TestImagesOfChangedTables changes a table after the log has left values of its rows out, and before they are read.
+func TestImagesOfChangedTables(t *testing.T) {
+	for _, v := range versions {
+		b := newBench(t, servers.MySQLOptions{Version: v})
+		for _, c := range []struct {
+			name, change string
+			want         string // the change, or a code
+		}{
+			{"there is a new column", "ALTER TABLE t ADD COLUMN y INT FIRST", "update 1 1,2,abc,0"},
+			{"text is longer", "ALTER TABLE t MODIFY s VARCHAR(300)", "update 1 1,2,abc,0"},
+			{"columns in another order", "ALTER TABLE t MODIFY s VARCHAR(20) FIRST", "update 1 1,2,abc,0"},
+			{"another column is the key too", "ALTER TABLE t DROP PRIMARY KEY, ADD PRIMARY KEY (id,v)", string(fault.SchemaUnknown)},
+			{"the column is gone", "ALTER TABLE t DROP COLUMN s", string(fault.SchemaUnknown)},
+			{"the column has another name", "ALTER TABLE t RENAME COLUMN s TO z", string(fault.SchemaUnknown)},
+			{"the column has another type", "ALTER TABLE t MODIFY s TEXT CHARACTER SET latin1, MODIFY x DECIMAL(5,1)", string(fault.SchemaUnknown)},
+			{"the table is gone", "DROP TABLE t", string(fault.SchemaUnknown)},
+			{"the table has another name", "RENAME TABLE t TO t2", string(fault.SchemaUnknown)},
+		} {
+			t.Run(v+" "+c.name, func(t *testing.T) {
+				b.exec("DROP TABLE IF EXISTS t, t2", "CREATE TABLE t (id INT PRIMARY KEY, v INT, s VARCHAR(20), x INT DEFAULT 0)", "INSERT INTO t (id,v,s) VALUES (1,1,'abc')")
+				cfg := b.config()
+				cfg.Start, cfg.OnTruncate = b.query("SELECT @@GLOBAL.gtid_executed"), "note"
+				cfg.Tables = []string{"shop.t"}
+				b.session(minimalImage, "UPDATE t SET v=2 WHERE id=1")
+				b.exec(c.change)
+				l := goLive(t, cfg)
+				if c.want == string(fault.SchemaUnknown) {
+					if f := l.end(fault.SchemaUnknown); !f.Final {
+						t.Error(f)
+					}
+					return
+				}
+				l.await(c.want)
+				l.stop()
+			})
+		}
+	}
+}
+
+// TestImagesWithoutKey: rows of a table without key are updated and deleted with their whole old row, and what an insert left to
+// its default cannot be read. So it is with a key that was left to its default.
+func TestImagesWithoutKey(t *testing.T) {
+	for _, v := range versions {
+		t.Run(v, func(t *testing.T) {
+			b := newBench(t, servers.MySQLOptions{Version: v})
+			b.exec("CREATE TABLE t (a INT, v INT DEFAULT 5, s TEXT)")
+			b.session(minimalImage, "INSERT INTO t VALUES (1,1,'x'),(2,2,'y')", "UPDATE t SET v=8", "DELETE FROM t WHERE a=1")
+			l := goLive(t, b.config())
+			l.await("insert 0 1,1,x", "insert 0 2,2,y", "update 0 1,8,x", "update 0 2,8,y", "delete 0 ")
+			b.session(minimalImage, "INSERT INTO t (a) VALUES (3)")
+			if f := l.end(fault.NoKey); !f.Final || !strings.Contains(f.Hint, "primary key") {
+				t.Error(f)
+			}
+			cfg := b.config()
+			cfg.UnchangedValues = "leave"
+			l = goLive(t, cfg)
+			l.await("delete 0 ", "insert 0 3,?,?")
+			b.exec("CREATE TABLE d (id INT DEFAULT 5 PRIMARY KEY, v INT)")
+			b.session(minimalImage, "INSERT INTO d (v) VALUES (1)")
+			l.await("insert 0 ?,1")
+			l.stop()
+			cfg = b.config()
+			cfg.Tables = []string{"shop.d"}
+			if f := goLive(t, cfg).end(fault.NoKey); !f.Final || !strings.Contains(f.Error(), `"id"`) {
+				t.Error(f)
+			}
+			b.exec("CREATE TABLE e (id INT AUTO_INCREMENT PRIMARY KEY, v INT)", "CREATE TABLE n (v INT DEFAULT 1)")
+			b.session(minimalImage, "INSERT INTO e () VALUES ()")
+			cfg.Tables = []string{"shop.e"}
+			l = goLive(t, cfg)
+			l.await("insert 1 1,NULL")
+			l.stop()
+			b.session(minimalImage, "INSERT INTO n () VALUES ()")
+			cfg.Tables = []string{"shop.n"}
+			if f := goLive(t, cfg).end(fault.SourceSettings); !f.Final {
+				t.Error(f)
+			}
+		})
+	}
+}
+
+// TestImagesLoseTheirConnection: the connection that reads missing values is opened again; without a grant there is a remedy.
+func TestImagesLoseTheirConnection(t *testing.T) {
+	b := newBench(t, servers.MySQLOptions{})
+	b.exec("CREATE TABLE t (id INT PRIMARY KEY, v INT DEFAULT 5)")
+	l := goLive(t, b.config())
+	var want []string
+	for i := range 5 {
+		b.session(minimalImage, fmt.Sprintf("INSERT INTO t (id) VALUES (%d)", i))
+		want = append(want, fmt.Sprintf("insert 1 %d,5", i))
+		l.await(want...)
+		kill := b.query("SELECT GROUP_CONCAT('KILL ', id SEPARATOR ';') FROM information_schema.processlist WHERE command='Sleep' AND user='it' AND id<>CONNECTION_ID() AND db IS NULL")
+		b.exec(kill)
+	}
+	l.stop()
+	if err := b.m.CreateUser(t.Context(), "few", "pw", "REPLICATION SLAVE ON *.*", "REPLICATION CLIENT ON *.*"); err != nil {
+		t.Fatal(err)
+	}
+	cfg := b.config()
+	cfg.User, cfg.Password = "few", "pw"
+	if f := goLive(t, cfg).end(fault.Permission); !f.Final || !strings.Contains(f.Hint, "GRANT SELECT ON `shop`.`t`") {
+		t.Error(f)
+	}
+}
