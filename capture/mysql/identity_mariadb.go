@@ -84,6 +84,9 @@ func (c *conn) readMariaReplica(f *serverFacts) error {
 		return serverFault("registering as a replica", err)
 	}
 	if _, err := c.ReadOKPacket(); err != nil {
+		if errorCode(err) == 1045 { // access denied to an account that is logged in: it lacks REPLICATION SLAVE
+			return fault.NewFinal(fault.Permission, "registering as a replica", err, grantHint)
+		}
 		return serverFault("registering as a replica", err)
 	}
 	return nil
