@@ -24,12 +24,7 @@ func (s *source) rowReader(ctx context.Context) (*reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &reader{src: s, conn: c, tables: map[tableName]*scanTable{}}
-	if err := c.during(ctx, r.readCollations); err != nil {
-		_ = c.raw.Close()
-		return nil, err
-	}
-	return r, nil
+	return &reader{src: s, conn: c, collations: s.history.ids, tables: map[tableName]*scanTable{}}, nil
 }
 
 // see makes a read that shows what it must, and takes it in.

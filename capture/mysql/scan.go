@@ -23,8 +23,8 @@ var _ capture.Reader = (*reader)(nil)
 
 // scanPins makes the session of a reader. Strings come as they are stored; dates that no calendar has can be constants; a
 // transaction begins with the first statement that touches a table; who waits for the definition of a table gives up soon.
-const scanPins = "SET SESSION character_set_results=NULL, sql_mode='ALLOW_INVALID_DATES', autocommit=0, lock_wait_timeout=1, completion_type=0, " +
-	"information_schema_stats_expiry=0 /*!80030 , show_gipk_in_create_table_and_information_schema=ON */"
+const scanPins = "SET SESSION character_set_results=NULL, sql_mode='ALLOW_INVALID_DATES', autocommit=0, lock_wait_timeout=1, completion_type=0 " +
+	"/*!80000 , information_schema_stats_expiry=0 */ /*!80030 , show_gipk_in_create_table_and_information_schema=ON */"
 
 // scanConn opens a connection to the stream's server for reading tables.
 func (s *source) scanConn(ctx context.Context) (*conn, error) {
@@ -121,18 +121,19 @@ func estimate(text string) int64 {
 
 // Reader implements capture.Scanner.
 func (s *source) Reader(ctx context.Context) (capture.Reader, error) {
-	if s.from.gtids == nil && !s.cfg.SnapshotLock {
+	if s.from.gtids == nil && !s.facts.mariadb && !s.cfg.SnapshotLock {
 		return nil, noGTIDs()
 	}
 	c, err := s.scanConn(ctx)
 	if err != nil {
 		return nil, err
 	}
-	r := &reader{src: s, conn: c, tables: map[tableName]*scanTable{}, paces: map[tableName]*pace{}}
-	err = c.during(ctx, r.readCollations)
-	if err != nil {
-		_ = c.raw.Close()
-		return nil, err
+	r := &reader{src: s, conn: c, collations: s.history.ids, tables: map[tableName]*scanTable{}, paces: map[tableName]*pace{}}
+	if c.mariadb {
+		if err := c.during(ctx, r.openMaria); err != nil {
+			_ = c.raw.Close()
+			return nil, err
+		}
 	}
 	c.timeout = max(c.timeout, rowPatience) // a statement may look at many rows before it says a word
 	return r, nil

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
 	"cdcbridge/capture"
@@ -48,7 +47,7 @@ func (r *reader) read(t *scanTable, c capture.Chunk, b *changelog.Batch) (chunkR
 		where = append(where, condition(c))
 		tail = t.key.orderBy()
 	}
-	got, err := r.rows(t, "SELECT "+t.list+t.from(where)+tail, c, b)
+	got, err := r.rows(t, "SELECT "+t.list+t.from(where)+tail+r.lockRows(), c, b)
 	if err != nil {
 		return chunkRows{}, conditionFault(c, err)
 	}
@@ -77,11 +76,19 @@ func (r *reader) whole(t *scanTable, c capture.Chunk, b *changelog.Batch) (chunk
 	if c.Where != "" {
 		where = append(where, condition(c))
 	}
-	got, err := r.rows(t, "SELECT "+t.list+t.from(where), c, b)
+	got, err := r.rows(t, "SELECT "+t.list+t.from(where)+r.lockRows(), c, b)
 	if err != nil {
 		return chunkRows{}, conditionFault(c, err)
 	}
 	return chunkRows{table: t, rows: got.taken, done: !got.left}, nil
+}
+
+// lockRows is the clause of a read that fails when a transaction that is not over has changed one of the rows.
+func (r *reader) lockRows() string {
+	if r.share {
+		return sharing
+	}
+	return ""
 }
 
 // rangeOf is the chunk's range of the key as conditions.
@@ -119,31 +126,19 @@ func (t *scanTable) from(where []string) string {
 // nth gives the key of the nth row of a range, nil when it has fewer.
 func (r *reader) nth(t *scanTable, where []string, n int) ([][]byte, error) {
 	rows, err := r.conn.query(t.nthSQL(where, n))
-	if err != nil || len(rows) == 0 || rows[0][0] != strconv.Itoa(n) {
+	if err != nil || len(rows) == 0 {
 		return nil, err
 	}
 	key := make([][]byte, len(t.key.parts))
-	for i, v := range rows[0][1:] {
+	for i, v := range rows[0] {
 		key[i] = t.key.parts[i].text([]byte(v))
 	}
 	return key, nil
 }
 
-// nthSQL selects how many of the first n rows of a range there are, and the key of the last one. The index gives the keys, once;
-// they are turned round in memory to have the last one first.
+// nthSQL selects the key of the nth row of a range. The index gives the keys, and no row of the others leaves the server.
 func (t *scanTable) nthSQL(where []string, n int) string {
-	var texts, values, names, back []string
-	for i, p := range t.key.parts {
-		text, value := "t"+strconv.Itoa(i), "v"+strconv.Itoa(i)
-		texts, values, names = append(texts, text), append(values, value), append(names, quoteName(p.name))
-		if !p.descending {
-			value += " DESC"
-		}
-		back = append(back, value)
-	}
-	shown := strings.Join(texts, ",")
-	return "WITH k (" + shown + "," + strings.Join(values, ",") + ") AS (SELECT " + t.keyList + "," + strings.Join(names, ",") + t.from(where) + t.key.orderBy() + " LIMIT " + strconv.Itoa(n) +
-		") SELECT (SELECT COUNT(*) FROM k)," + shown + " FROM k ORDER BY " + strings.Join(back, ",") + " LIMIT 1"
+	return "SELECT " + t.keyList + t.from(where) + t.key.orderBy() + " LIMIT " + strconv.Itoa(n-1) + ",1"
 }
 
 // resultRows is what became of the rows of a statement.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
@@ -24,6 +23,12 @@ type reader struct {
 
 	locks     int
 	lockedFor time.Duration
+
+	// On MariaDB.
+	floor    logPlace // all that the checkpoint has stands before it
+	ordered  bool     // the server moves its visible place with a whole group of transactions
+	unproven logPlace // a visible place that nothing has proven
+	share    bool     // this chunk is read with locks on its rows
 }
 
 // chunkRows is what a read has put into the batch.
@@ -33,22 +38,6 @@ type chunkRows struct {
 	last  capture.Cursor
 	done  bool
 	clock int64 // of the server, microseconds since the Unix epoch
-}
-
-func (r *reader) readCollations() error {
-	rows, err := r.conn.query("SELECT COLLATION_NAME, ID FROM information_schema.COLLATIONS")
-	if err != nil {
-		return err
-	}
-	r.collations = make(map[string]uint32, len(rows))
-	for _, f := range rows {
-		id, err := strconv.ParseUint(f[1], 10, 32)
-		if err != nil {
-			return fault.New(fault.Source, "reading the collations", err, "")
-		}
-		r.collations[f[0]] = uint32(id)
-	}
-	return nil
 }
 
 // Close implements capture.Reader.
@@ -99,11 +88,12 @@ func (r *reader) scan(ctx context.Context, c capture.Chunk, b *changelog.Batch) 
 	}
 	name := tableName{c.Table.Schema, c.Table.Name}
 	how := r.unlocked
-	if seen.gtids == nil || r.tables[name] != nil && !r.tables[name].snapshots() {
+	r.share = false
+	if seen.gtids == nil && !r.conn.mariadb || r.tables[name] != nil && !r.tables[name].snapshots() {
 		if how, err = r.withLock(ctx); err != nil {
 			return capture.Scanned{}, err
 		}
-	} else if err := r.await(seen); err != nil {
+	} else if err := r.awaitVisible(seen); err != nil {
 		return capture.Scanned{}, err
 	}
 	got, end, err := how(c, b)

@@ -35,20 +35,40 @@ const (
 	commit      = "COMMIT AND NO CHAIN NO RELEASE"
 )
 
-// await waits until a read shows all that was streamed up to a position.
+// awaitVisible waits until a read shows all that was streamed up to a position.
+func (r *reader) awaitVisible(seen *position) (err error) {
+	if r.conn.mariadb {
+		r.share, err = r.awaitMaria(seen)
+		return err
+	}
+	return r.await(seen)
+}
+
+// await waits on MySQL.
 func (r *reader) await(seen *position) error {
 	set := quote(seen.gtids.String())
-	rows, err := r.conn.query(fmt.Sprintf("SELECT @@GLOBAL.server_uuid, WAIT_FOR_EXECUTED_GTID_SET(%s,%.3f)", set, visibleWait.Seconds()))
+	wait := fmt.Sprintf("WAIT_FOR_EXECUTED_GTID_SET(%s,%.3f)", set, visibleWait.Seconds())
+	if r.src.facts.number < 80000 {
+		wait = "NOT GTID_SUBSET(" + set + ",@@GLOBAL.gtid_executed)" // it knows whole seconds only
+	}
+	var rows [][]string
+	for began := time.Now(); ; time.Sleep(10 * time.Millisecond) {
+		var err error
+		if rows, err = r.conn.query("SELECT @@GLOBAL.server_uuid, " + wait); err != nil {
+			return err
+		}
+		if err := r.src.isServer(rows[0][0]); err != nil {
+			return err
+		}
+		if rows[0][1] == "0" {
+			return nil
+		}
+		if time.Since(began) >= visibleWait {
+			break
+		}
+	}
+	rows, err := r.conn.query("SELECT GTID_SUBTRACT(" + set + ",@@GLOBAL.gtid_executed)")
 	if err != nil {
-		return err
-	}
-	if err := r.src.isServer(rows[0][0]); err != nil {
-		return err
-	}
-	if rows[0][1] == "0" {
-		return nil
-	}
-	if rows, err = r.conn.query("SELECT GTID_SUBTRACT(" + set + ",@@GLOBAL.gtid_executed)"); err != nil {
 		return err
 	}
 	missing := strings.Join(strings.Fields(rows[0][0]), "")
@@ -57,14 +77,18 @@ func (r *reader) await(seen *position) error {
 
 // logEnd is where the log ends now.
 func (r *reader) logEnd(c *conn) (logPlace, error) {
-	f := serverFacts{number: versionNumber(c.version)}
+	f := serverFacts{mariadb: c.mariadb, number: versionNumber(c.version)}
 	if err := c.readStatus(&f); err != nil {
 		return logPlace{}, err
 	}
 	if f.status.file == "" {
-		return logPlace{}, fault.New(fault.Source, "reading tables", errors.New("the server shows no binary log"), "")
+		return logPlace{}, noBinlog()
 	}
 	return f.status, nil
+}
+
+func noBinlog() error {
+	return fault.New(fault.Source, "reading tables", errors.New("the server shows no binary log"), "")
 }
 
 // unlocked reads a chunk of a table whose engine has snapshots, after await.
@@ -77,12 +101,19 @@ func (r *reader) unlocked(c capture.Chunk, b *changelog.Batch) (chunkRows, logPl
 		return chunkRows{}, logPlace{}, err
 	}
 	got, err := r.read(t, c, b)
+	if r.share && errorCode(err) == 1205 {
+		return chunkRows{}, logPlace{}, capture.NotYet{Why: "a transaction that is not over has changed rows of " + t.name.String()}
+	}
 	if err != nil {
 		return chunkRows{}, logPlace{}, err
 	}
 	got.clock = clock
 	if _, err := r.conn.query(commit); err != nil {
 		return chunkRows{}, logPlace{}, err
+	}
+	if r.conn.mariadb {
+		end, err := r.conn.visiblePlace()
+		return got, end, err
 	}
 	end, err := r.logEnd(r.conn)
 	return got, end, err

@@ -34,6 +34,7 @@ type source struct {
 	shapes  capture.Shapes
 	history *history
 	watches watches
+	trail   *trail   // on MariaDB, when tables are read; else nil
 	scanned sync.Map // names of tables of which a reader has given rows away
 
 	acked atomic.Pointer[changelog.Position]
@@ -112,6 +113,9 @@ func (s *source) open(ctx context.Context, cfg *Config, cp changelog.Checkpoint)
 		return cp, err
 	}
 	if err := s.openHistory(ctx, cp.State); err != nil {
+		return cp, err
+	}
+	if err := s.openTrail(ctx); err != nil {
 		return cp, err
 	}
 	if s.fresh {

@@ -114,6 +114,7 @@ func (s *stream) next(ctx context.Context) (eventHeader, error) {
 		}
 		return s.await(h, err)
 	}
+	s.leave(func(tr *trail) { tr.passed(logPlace{s.file, s.off}, false) })
 	if err := s.drained(ctx); err != nil {
 		return eventHeader{}, err
 	}
@@ -360,6 +361,7 @@ func (s *stream) control(ctx context.Context, h eventHeader, body []byte) error 
 		if _, err := parseXID(body); err != nil {
 			return err
 		}
+		s.txn.byXID = true
 		return s.finish("an XID event")
 	case eventQuery, eventQueryCompressed:
 		q, err := parseQuery(body)

@@ -19,6 +19,7 @@ import (
 type txn struct {
 	active    bool
 	ended     bool   // its last event has been read
+	byXID     bool   // that was an XID event
 	begun     bool   // BEGIN or XA START came, or the GTID event was both: only COMMIT, ROLLBACK, XID or XA PREPARE ends it
 	quiet     bool   // it is done already: only XA transactions in it matter
 	xa        string // id of the XA transaction that its rows belong to
@@ -321,6 +322,7 @@ func (s *stream) endTransaction(ctx context.Context) error {
 		s.batch.Txns[s.entry()].Last = true
 	}
 	t.active, t.ended = false, false
+	s.leave(func(tr *trail) { tr.passed(logPlace{s.file, s.off}, t.byXID) })
 	s.stats.EventTime = t.commit
 	t.events = clipped(t.events)
 	s.xa.settle(t, s.pos.gtids)

@@ -39,7 +39,7 @@ func (s *stream) hold(ev rowsInTxn) error {
 	s.xa.size += len(ev.rows.Rows)
 	if s.xa.size > heldXA {
 		return fault.NewFinal(fault.Source, "keeping prepared XA transactions", fmt.Errorf("their rows in captured tables have more than %d bytes", heldXA),
-			"Look for forgotten ones with XA RECOVER and settle them, or make XA transactions smaller.")
+			"Nothing was skipped, and this log cannot be read on: settle forgotten ones (XA RECOVER shows them), make XA transactions smaller, and start over as docs/operations.md says.")
 	}
 	return nil
 }
@@ -54,6 +54,7 @@ func (s *stream) xaPrepare(ctx context.Context, onePhase bool) error {
 	t.xa, t.events, s.xa.current = "", clipped(t.events), 0
 	if !onePhase {
 		t.prepared = true
+		s.leave(func(tr *trail) { tr.settled(p.id) })
 		s.xa.prepared = append(s.xa.prepared, p)
 		return s.finish("XA PREPARE")
 	}
@@ -67,6 +68,9 @@ func (s *stream) xaPrepare(ctx context.Context, onePhase bool) error {
 // xaFinish handles XA COMMIT and XA ROLLBACK of a prepared transaction.
 func (s *stream) xaFinish(ctx context.Context, id string, commit bool) error {
 	t := &s.txn
+	if commit {
+		s.leave(func(tr *trail) { tr.settle(id) })
+	}
 	for _, p := range s.xa.prepared {
 		if p.id != id {
 			continue
