@@ -1,8 +1,10 @@
 package mysql
 
 import (
+	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -11,7 +13,10 @@ import (
 	"testing"
 	"time"
 
+	gomysql "github.com/go-mysql-org/go-mysql/mysql"
+
 	"cdcbridge/capture"
+	"cdcbridge/internal/fault"
 )
 
 var updateGolden = flag.Bool("update", false, "rewrite the golden files")
@@ -183,6 +188,21 @@ func TestRetentionOfRDS(t *testing.T) {
 		found.managedRetention(product{number: 80035, hosting: rds}, c.hours, c.seen)
 		if len(found) != 1 || found[0].Severity != c.want || c.want == capture.Warning && !strings.Contains(found[0].Remedy, "CALL mysql.rds_set_configuration('binlog retention hours', 168)") {
 			t.Errorf("%+v: %+v", c, found)
+		}
+	}
+}
+
+// TestUnknownPlugins are final: nothing heals an account that logs in by what we do not know.
+func TestUnknownPlugins(t *testing.T) {
+	err := loginFault("connecting", errors.New("handleAuthResult: auth plugin 'parsec' is not supported"))
+	if f := fault.As(err); f == nil || f.Code != fault.Auth || !f.Final || !strings.Contains(f.Hint, "ed25519") {
+		t.Error(err)
+	}
+	for err, want := range map[error]fault.Code{
+		io.ErrUnexpectedEOF: fault.Unreachable, &gomysql.MyError{Code: 1045}: fault.Auth, &gomysql.MyError{Code: 1040}: fault.Unreachable, &gomysql.MyError{Code: 1105}: fault.Source,
+	} {
+		if got := loginFault("connecting", err); !fault.Is(got, want) || fault.IsFinal(got) != (want == fault.Auth) {
+			t.Errorf("%v: %v", err, got)
 		}
 	}
 }

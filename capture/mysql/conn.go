@@ -53,7 +53,7 @@ func connect(ctx context.Context, cfg *Config) (*conn, error) {
 	c, err := handshake(ctx, cfg, raw, hello)
 	if err != nil {
 		_ = raw.Close()
-		return nil, serverFault(op, cause(ctx, err))
+		return nil, loginFault(op, cause(ctx, err))
 	}
 	if err := c.pin(); err != nil {
 		_ = raw.Close()
@@ -244,6 +244,16 @@ func serverFault(op string, err error) error {
 		return fault.New(fault.Unreachable, op, err, "Check host and port, that the server runs, and the network between.")
 	}
 	return fault.New(fault.Source, op, err, "")
+}
+
+// loginFault gives an error of the handshake its code. What is neither an answer of the server nor of the network is go-mysql's:
+// it does not know the plugin by which the account logs in, and no other attempt will.
+func loginFault(op string, err error) error {
+	err = serverFault(op, err)
+	if f := fault.As(err); f != nil && f.Code == fault.Source && errorCode(err) == 0 {
+		return fault.NewFinal(fault.Auth, op, f.Err, "Let the account log in by mysql_native_password, caching_sha2_password, sha256_password or, on MariaDB, ed25519.")
+	}
+	return err
 }
 
 const grantHint = "Run GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO the user (on MariaDB SLAVE MONITOR too), and GRANT SELECT on the captured tables."
