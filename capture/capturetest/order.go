@@ -114,11 +114,19 @@ func uncapturedNeverShow(b *bench) {
 func shapesOfTheirTime(b *bench) {
 	o, t := b.options(), b.table("a")
 	start := b.start(o)
-	b.exec("INSERT INTO "+t+" VALUES (1,'one')", "ALTER TABLE "+t+" ADD COLUMN n INT", "INSERT INTO "+t+" VALUES (2,'two',22)", "UPDATE "+t+" SET n=11 WHERE id=1",
+	b.exec("INSERT INTO " + t + " VALUES (1,'one')")
+	want := []string{"id,v insert a 1,one", "id,v,n insert a 2,two,22", "id,v,n update a 1,one,11", "id,w,n insert a 3,three,33", "id,n insert a 4,44"}
+	if b.db.Undescribed {
+		seen, err := b.collect(o, start, func(r *recording) bool { return len(r.changes) > 0 })
+		if err != nil {
+			b.Fatal(err)
+		}
+		start, want = seen.last(), want[1:]
+	}
+	b.exec("ALTER TABLE "+t+" ADD COLUMN n INT", "INSERT INTO "+t+" VALUES (2,'two',22)", "UPDATE "+t+" SET n=11 WHERE id=1",
 		"ALTER TABLE "+t+" RENAME COLUMN v TO w", "INSERT INTO "+t+" VALUES (3,'three',33)", "ALTER TABLE "+t+" DROP COLUMN w", "INSERT INTO "+t+" VALUES (4,44)")
 	b.finish()
 	got := b.record(o, start)
-	want := []string{"id,v insert a 1,one", "id,v,n insert a 2,two,22", "id,v,n update a 1,one,11", "id,w,n insert a 3,three,33", "id,n insert a 4,44"}
 	for i, c := range got.changes[:len(got.changes)-1] {
 		names := make([]string, len(c.table.Columns))
 		for j, col := range c.table.Columns {

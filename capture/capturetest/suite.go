@@ -25,6 +25,10 @@ type Database struct {
 	// Tampered gives positions that differ from a real one, which stands within a transaction, in what they say about the
 	// rows that are done: other rows, or more than there are. The log then shows other rows than it did.
 	Tampered func(changelog.Position) []changelog.Position
+
+	// Undescribed says that the log does not tell what its rows look like: shapes are known from where a stream first came across a
+	// table on, and followed from there by the state of checkpoints.
+	Undescribed bool
 }
 
 // Type is a column type of the database.
