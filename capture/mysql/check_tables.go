@@ -54,7 +54,7 @@ func (c catalog) versioned(ctx context.Context) ([]tableName, error) {
 	}
 	var out []tableName
 	err := c.conn.during(ctx, func() error {
-		rows, err := c.conn.query("SELECT TABLE_SCHEMA, TABLE_NAME FROM information_schema.TABLES WHERE TABLE_TYPE='SYSTEM VERSIONED' ORDER BY 1, 2")
+		rows, err := c.conn.query("SELECT TABLE_SCHEMA, TABLE_NAME FROM information_schema.TABLES WHERE TABLE_TYPE='SYSTEM VERSIONED' AND TABLE_SCHEMA NOT IN " + systemSchemas + " ORDER BY 1, 2")
 		for _, r := range rows {
 			if c.filter.Match(r[0], r[1]) {
 				out = append(out, tableName{r[0], r[1]})

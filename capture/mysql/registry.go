@@ -159,12 +159,7 @@ func (e *tableEntry) table(name tableName) *changelog.Table {
 // must do. New cascades are looked for too.
 func (r *registry) refresh(ctx context.Context, name tableName) error {
 	e := r.entry(name)
-	clear(e.shapes)
-	for id, m := range r.byID {
-		if m.entry == e {
-			delete(r.byID, id)
-		}
-	}
+	r.forget(e)
 	c, err := r.connection(ctx)
 	if err != nil {
 		return err
@@ -182,6 +177,16 @@ func (r *registry) refresh(ctx context.Context, name tableName) error {
 		e.facts = f // a dropped table keeps its last ones: its rows may still be on the way
 	}
 	return r.src.refuseTables(ctx, cat)
+}
+
+// forget says that what TABLE_MAPs of a table mean may not be what it was.
+func (r *registry) forget(e *tableEntry) {
+	clear(e.shapes)
+	for id, m := range r.byID {
+		if m.entry == e || m.entry == nil {
+			delete(r.byID, id)
+		}
+	}
 }
 
 // connection opens the second connection, to the same server as the stream's.

@@ -34,7 +34,7 @@ type statement struct {
 	truncate bool        // it only empties them
 	defines  bool        // it makes, changes or removes the definition of a table, a sequence or a database
 	sequence bool        // it is about a sequence
-	creates  bool        // it makes tables
+	creates  bool        // it makes tables; of a sequence: there is one afterwards
 	database string      // that it makes, changes or removes
 	like     tableName   // what it makes a table like
 	renames  []rename    // in order

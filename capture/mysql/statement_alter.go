@@ -14,7 +14,7 @@ func (p *statementParser) alter() statement {
 		return st
 	case p.accept("SEQUENCE"):
 		p.skip("IF", "EXISTS")
-		return statement{kind: stmtNeutral, defines: true, sequence: true, tables: []tableName{p.table()}}
+		return statement{kind: stmtNeutral, defines: true, sequence: true, creates: true, tables: []tableName{p.table()}}
 	case !p.accept("TABLE"):
 		return statement{kind: stmtNeutral}
 	}

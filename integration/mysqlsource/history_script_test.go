@@ -32,7 +32,7 @@ func mixture(v string) []string {
 		"CREATE TEMPORARY TABLE a (other INT)", "INSERT INTO a VALUES (1)", "ALTER TABLE a ADD COLUMN more INT", "DROP TEMPORARY TABLE a", "INSERT INTO a (id,z,pad) VALUES (22,1,'%s')",
 		"CREATE TABLE p (id INT, v INT, pad TEXT, PRIMARY KEY (id)) PARTITION BY RANGE (id) (PARTITION p0 VALUES LESS THAN (10), PARTITION p1 VALUES LESS THAN (20))", "INSERT INTO p VALUES (1,1,'%s'),(11,1,'%s')",
 		"ALTER TABLE p DROP PARTITION p0", "ALTER TABLE p ADD PARTITION (PARTITION p2 VALUES LESS THAN (30))", "INSERT INTO p VALUES (21,1,'%s')", "ALTER TABLE p REMOVE PARTITIONING", "INSERT INTO p VALUES (22,1,'%s')",
-		"CREATE TABLE q (id INT PRIMARY KEY, v INT, pad TEXT)", "INSERT INTO q SELECT id, v, pad FROM p", "CREATE VIEW vw AS SELECT * FROM q", "CREATE TRIGGER tr BEFORE INSERT ON q FOR EACH ROW SET NEW.v=NEW.v+1", "INSERT INTO q VALUES (50,1,'%s')", "DROP TRIGGER tr",
+		"CREATE TABLE q (id INT PRIMARY KEY, v INT, pad TEXT)", "INSERT INTO q SELECT id, v, pad FROM p", "CREATE VIEW vw AS SELECT * FROM q", "DROP VIEW vw", "CREATE TRIGGER tr BEFORE INSERT ON q FOR EACH ROW SET NEW.v=NEW.v+1", "INSERT INTO q VALUES (50,1,'%s')", "DROP TRIGGER tr",
 		// gh-ost and pt-online-schema-change.
 		"CREATE TABLE _q_gho LIKE q", "ALTER TABLE _q_gho ADD COLUMN extra INT NULL, DROP COLUMN v", "INSERT INTO _q_gho (id,pad) SELECT id,pad FROM q", "RENAME TABLE q TO _q_del, _q_gho TO q", "DROP TABLE _q_del", "INSERT INTO q (id,extra) VALUES (60,1)",
 		"CREATE TABLE `shop`.`_q_new` (`id` int NOT NULL, `pad` text, `extra` int DEFAULT NULL, PRIMARY KEY (`id`)) ENGINE=InnoDB", "ALTER TABLE `shop`.`_q_new` CHANGE extra named INT", "INSERT LOW_PRIORITY IGNORE INTO `shop`.`_q_new` (`id`,`pad`) SELECT id,pad FROM q LOCK IN SHARE MODE",
@@ -82,7 +82,7 @@ func TestHistory(t *testing.T) {
 	}
 }
 
-var historyVersions = versions
+var historyVersions = []string{"57", "80", "97", "maria1011", "maria118"}
 
 func at(lines []string, i int) string {
 	if i < len(lines) {

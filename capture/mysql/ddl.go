@@ -1,0 +1,80 @@
+package mysql
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"cdcbridge/changelog"
+	"cdcbridge/internal/fault"
+)
+
+// ddl handles a statement about tables: what it does to rows, to what is known of shapes, and what is told of it.
+func (s *stream) ddl(ctx context.Context, st statement, q queryBody, sql string) error {
+	if s.txn.skipping {
+		return nil // a part of the transaction has left, and this with it
+	}
+	h, names := s.src.history, s.captured(st)
+	if len(names) == 0 && !h.concerns(st) && (st.database == "" || !s.capturesIn(st.database)) {
+		return nil
+	}
+	if st.sequence {
+		return s.sequence(st, names)
+	}
+	if lost := s.loses(st, names); len(lost) > 0 && s.diverges(lost) && s.cfg.OnTruncate == truncateFail {
+		return fault.NewFinal(fault.Diverged, "reading the binlog stream", fmt.Errorf("a statement changes rows of %s without logging them: %s", joinNames(lost), abbreviate(sql, 200)),
+			"The target still has the rows as they were. Snapshot the table again into an empty topic; or set on_truncate to note or ignore, which go on and leave the old rows.")
+	}
+	kind := changelog.DDL
+	if st.kind == stmtRows && s.cfg.OnTruncate != truncateIgnore {
+		kind = changelog.Truncate
+	}
+	for _, n := range names {
+		if n.name == "" {
+			s.note(kind, nil, sql)
+		} else {
+			s.note(kind, s.tables.entry(n).table(n), sql)
+		}
+	}
+	if st.truncate {
+		return nil
+	}
+	changed, err := h.apply(st, sql, h.session(q))
+	if err != nil {
+		return err
+	}
+	for _, n := range changed {
+		if t := (tableName{n.Database, n.Table}); !slices.Contains(names, t) && s.src.filter.Match(t.database, t.name) {
+			names = append(names, t)
+		}
+	}
+	for _, n := range names {
+		if n.name == "" {
+			continue
+		}
+		if err := s.tables.refresh(ctx, n); err != nil {
+			return err
+		}
+	}
+	s.tables.close()
+	return nil
+}
+
+// sequence follows sequences of MariaDB, whose counters are in the log as rows of tables.
+func (s *stream) sequence(st statement, names []tableName) error {
+	h := s.src.history
+	for _, name := range names {
+		n := name.schema()
+		h.cat.Forget(n)
+		if st.creates {
+			h.sequences[n] = true // ALTER SEQUENCE too: there is one
+		} else {
+			delete(h.sequences, n)
+		}
+		if err := h.save(n); err != nil {
+			return err
+		}
+		s.tables.forget(s.tables.entry(name))
+	}
+	return nil
+}
