@@ -106,3 +106,25 @@ func TestServesWhatIsBegun(t *testing.T) {
 		}
 	}
 }
+
+// TestServesWhatIsBegunOnMariaDB is the same where a position is a place in each domain.
+func TestServesWhatIsBegunOnMariaDB(t *testing.T) {
+	for _, c := range []struct {
+		begun   string
+		replica bool
+		code    fault.Code
+	}{
+		{"0-1-10", false, ""}, {"0-2-11", false, fault.WrongServer}, {"0-1-11", true, fault.ReplicaBehind}, {"1-1-1", false, fault.WrongServer}, {"uuid:1", false, fault.WrongServer},
+	} {
+		f := &serverFacts{mariadb: true, replica: c.replica, vars: map[string]string{}}
+		f.maria.begin, f.maria.state = &domainState{}, map[domainServer]uint64{{0, 1}: 10, {0, 2}: 7}
+		done, err := parseDomainState("0-1-9")
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := position{gtids: done, txn: &txnProgress{id: c.begun}}
+		if got := fault.As(f.serves(&p)); (got == nil) != (c.code == "") || got != nil && (got.Code != c.code || got.Final != (c.code == fault.WrongServer)) {
+			t.Errorf("%+v: %v", c, got)
+		}
+	}
+}

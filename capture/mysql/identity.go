@@ -126,6 +126,18 @@ func (p *position) needed() (*gtidSet, error) {
 	return &begun, nil
 }
 
+// neededDomains is the same on MariaDB: the last transactions of all that is done, and the one that is begun.
+func (p *position) neededDomains(state *domainState) ([]domainGTID, error) {
+	if p.txn == nil {
+		return state.last, nil
+	}
+	begun, err := parseDomainGTID(p.txn.id)
+	if err != nil {
+		return nil, badPosition(err)
+	}
+	return append(slices.Clone(state.last), begun), nil
+}
+
 // lacks is the fault of a server that does not have transactions that were read elsewhere. A replica may still get them.
 func (f *serverFacts) lacks(missing string) error {
 	if f.replica || f.vars["read_only"] == "ON" {

@@ -138,8 +138,12 @@ func (f *serverFacts) servesDomains(p *position, state *domainState) error {
 		return fault.NewFinal(fault.WrongServer, opIdentity, fmt.Errorf("the position is of %s and this server is %s", products[0], products[1]),
 			"The two have different GTIDs. Point the source at the right server, or start over as docs/operations.md says.")
 	}
+	needed, err := p.neededDomains(state)
+	if err != nil {
+		return err
+	}
 	var unknown, gone []string
-	for _, g := range state.last {
+	for _, g := range needed {
 		if f.maria.state[domainServer{g.domain, g.server}] < g.seq {
 			unknown = append(unknown, g.String())
 		}
