@@ -86,28 +86,3 @@ func TestHarmlessDrop(t *testing.T) {
 	_, err = collect(t, b.config(), "", func(*seen) bool { return false })
 	wantFault(t, err, fault.Diverged)
 }
-
-// TestRolledBackInTheLog is about rows that the log shows and then takes back, which happens when a table without
-// transactions takes part.
-func TestRolledBackInTheLog(t *testing.T) {
-	for _, v := range versions {
-		t.Run(v, func(t *testing.T) {
-			b := newBench(t, servers.MySQLOptions{Version: v, Extra: []string{"--gtid-mode=OFF", "--enforce-gtid-consistency=OFF"}})
-			b.exec("CREATE TABLE i (id INT PRIMARY KEY)", "CREATE TABLE m (id INT PRIMARY KEY) ENGINE=MyISAM")
-			b.session("BEGIN", "INSERT INTO i VALUES (1)", "INSERT INTO m VALUES (1)", "ROLLBACK")
-			b.session("BEGIN", "INSERT INTO i VALUES (2)", "SAVEPOINT s", "INSERT INTO i VALUES (3)", "INSERT INTO m VALUES (3)", "ROLLBACK TO s", "INSERT INTO i VALUES (4)", "COMMIT")
-			b.session("BEGIN", "INSERT INTO i VALUES (5)", "CREATE TEMPORARY TABLE tmp (a INT)", "INSERT INTO i VALUES (6)", "ROLLBACK")
-			b.session("BEGIN", "INSERT INTO i VALUES (7)", "SAVEPOINT s", "CREATE TEMPORARY TABLE tmp (a INT)", "INSERT INTO i VALUES (8)", "ROLLBACK TO s", "COMMIT")
-			b.session("SET binlog_direct_non_transactional_updates=ON", "BEGIN", "INSERT INTO m VALUES (9)", "INSERT INTO i VALUES (9)", "ROLLBACK")
-			b.session("BEGIN", "INSERT INTO i VALUES (10)", "INSERT INTO m SELECT id+100 FROM i", "ROLLBACK")
-			b.exec("INSERT INTO i VALUES (99)")
-			got, err := collect(t, b.config(), "", func(s *seen) bool { return has(s, "i/", "99") })
-			if err != nil {
-				t.Fatal(err)
-			}
-			checkOrdinals(t, got)
-			sameRows(t, got.fold("i"), b.selectAll("i"))
-			sameRows(t, got.fold("m"), b.selectAll("m"))
-		})
-	}
-}
