@@ -26,7 +26,8 @@ func (l tableLayout) contradicts(log tableLayout) string {
 	return ""
 }
 
-// sameStorage compares how a column is stored. Columns of old tables can have forms that the catalogue does not tell apart.
+// sameStorage compares how a column is stored. Columns of old tables can have forms that the catalogue does not tell apart, in
+// which the log says nothing of a fraction (readNatives).
 func sameStorage(known, log columnLayout) bool {
 	if known.typ == log.typ {
 		return known.meta == log.meta
@@ -35,11 +36,11 @@ func sameStorage(known, log columnLayout) bool {
 	case typeNewDate:
 		return log.typ == typeDate
 	case typeTimestamp2:
-		return log.typ == typeTimestamp && known.meta == 0
+		return log.typ == typeTimestamp
 	case typeDateTime2:
-		return log.typ == typeDateTime && known.meta == 0
+		return log.typ == typeDateTime
 	case typeTime2:
-		return log.typ == typeTime && known.meta == 0
+		return log.typ == typeTime
 	}
 	return false
 }

@@ -46,6 +46,7 @@ var plainTypes = map[string]columnLayout{
 	"tinytext": {typ: typeBlob, meta: 1}, "text": {typ: typeBlob, meta: 2}, "mediumtext": {typ: typeBlob, meta: 3}, "longtext": {typ: typeBlob, meta: 4},
 	"tinyblob": {typ: typeBlob, meta: 1}, "blob": {typ: typeBlob, meta: 2}, "mediumblob": {typ: typeBlob, meta: 3}, "longblob": {typ: typeBlob, meta: 4},
 	"json": {typ: typeJSON, meta: 4}, "vector": {typ: typeVector, meta: 4},
+	"uuid": {typ: typeString, meta: 16}, "inet6": {typ: typeString, meta: 16}, "inet4": {typ: typeString, meta: 4},
 }
 
 func (l *tableLayout) describe(i int, c schema.Column, collations map[string]uint32) error {
@@ -58,6 +59,9 @@ func (l *tableLayout) describe(i int, c schema.Column, collations map[string]uin
 		}
 		*col = columnLayout{typ: typeGeometry, meta: 4}
 	}
+	if l.mariadb && col.typ == typeVector { // where it is bytes to the log
+		return l.vectorBytes(i, c)
+	}
 	col.nullable = c.Nullable
 	m.unsigned[i] = strings.Contains(afterParentheses(c.ColumnType), "unsigned")
 	m.collations[i] = collationBinary
@@ -68,7 +72,9 @@ func (l *tableLayout) describe(i int, c schema.Column, collations map[string]uin
 	}
 	switch col.typ {
 	case typeString, typeVarchar:
-		col.meta = uint16(c.Octets)
+		if natives[c.DataType] == 0 {
+			col.meta = uint16(c.Octets)
+		}
 	case typeNewDecimal:
 		col.meta = uint16(c.Precision<<8 | c.Scale)
 	case typeBit:
@@ -91,7 +97,30 @@ func (l *tableLayout) describe(i int, c schema.Column, collations map[string]uin
 		}
 		col.meta = packedWidth(col.typ, len(c.Labels))
 	}
+	if c.Compressed {
+		col.compress()
+	}
 	return nil
+}
+
+// vectorBytes describes a VECTOR of MariaDB, which the log has as VARBINARY.
+func (l *tableLayout) vectorBytes(i int, c schema.Column) error {
+	var n uint16
+	if _, err := fmt.Sscanf(c.ColumnType, "vector(%d)", &n); err != nil {
+		return fmt.Errorf("the type %q: %w", c.ColumnType, err)
+	}
+	l.columns[i] = columnLayout{typ: typeVarchar, meta: 4 * n, nullable: c.Nullable}
+	l.meta.collations[i] = collationBinary
+	return nil
+}
+
+// compress makes a column one whose values are compressed, with a byte in front of each.
+func (l *columnLayout) compress() {
+	if l.typ == typeVarchar {
+		l.typ, l.meta = typeVarcharCompressed, l.meta+1
+	} else {
+		l.typ = typeBlobCompressed
+	}
 }
 
 // packedWidth is how many bytes an ENUM or SET takes in a row.

@@ -107,7 +107,7 @@ func (s *stream) shape(ctx context.Context, e *tableEntry, name tableName, m tab
 	}
 	var sh *shape
 	switch {
-	case l.meta.names == nil:
+	case l.meta.names == nil || l.ambiguous():
 		sh, err = s.undescribed(ctx, e, name, l)
 	case e.facts == nil && l.isSequence():
 		return nil, nil

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"cdcbridge/changelog"
 	"cdcbridge/internal/fault"
@@ -15,13 +16,32 @@ import (
 // natives are these types with the width of their values.
 var natives = map[string]int{"uuid": 16, "inet6": 16, "inet4": 4}
 
-// readNatives finds out which columns of the log's BINARY(16) and BINARY(4) are of these types.
-func (l *tableLayout) readNatives(name tableName, facts []columnFacts) error {
-	if !l.mariadb {
-		return nil
+// ambiguous reports a table of which the log alone does not say how to read it.
+func (l *tableLayout) ambiguous() bool {
+	for i := range l.columns {
+		if l.mayBeNative(i) || l.mariadb && l.columns[i].oldTemporal() {
+			return true
+		}
 	}
+	return false
+}
+
+func (l *tableLayout) mayBeNative(i int) bool {
+	c := l.columns[i]
+	return l.mariadb && c.typ == typeString && (c.meta == 16 || c.meta == 4) && l.meta.collations != nil && l.meta.collations[i] == collationBinary
+}
+
+// oldTemporal reports a temporal type in the format of MySQL 5.5 and MariaDB 5.3 (mysql56_temporal_format=OFF). Of MariaDB such a
+// column may have a fraction, of which the log says nothing.
+func (c columnLayout) oldTemporal() bool {
+	return c.typ == typeTime || c.typ == typeDateTime || c.typ == typeTimestamp
+}
+
+// readNatives finds out which columns of the log's BINARY(16) and BINARY(4) are of these types, and looks for columns that cannot
+// be read.
+func (l *tableLayout) readNatives(name tableName, facts []columnFacts) error {
 	for i, c := range l.columns {
-		if c.typ != typeString || c.meta != 16 && c.meta != 4 || l.meta.collations == nil || l.meta.collations[i] != collationBinary {
+		if !l.mayBeNative(i) && !(l.mariadb && c.oldTemporal()) {
 			continue
 		}
 		column, has := string(l.meta.names[i]), ""
@@ -29,6 +49,12 @@ func (l *tableLayout) readNatives(name tableName, facts []columnFacts) error {
 			if f.Name == column {
 				has = f.ColumnType
 			}
+		}
+		if c.oldTemporal() {
+			if strings.Contains(has, "(") {
+				return oldTemporalFault(name, column, has)
+			}
+			continue
 		}
 		width, native := natives[has]
 		if native && width == int(c.meta) {
@@ -43,6 +69,11 @@ func (l *tableLayout) readNatives(name tableName, facts []columnFacts) error {
 		}
 	}
 	return nil
+}
+
+func oldTemporalFault(table tableName, column, has string) error {
+	return fault.NewFinal(fault.UnsupportedType, "preparing a table's decoder", fmt.Errorf("column %q of %s has the type %s, and its fraction is logged in the format of MariaDB 5.3", column, table, has),
+		"Run SET GLOBAL mysql56_temporal_format=ON and ALTER TABLE … FORCE, and snapshot the table again.")
 }
 
 func nativeFault(table tableName, column string, width int, has string) error {

@@ -336,3 +336,49 @@ func sameRows(t *testing.T, got, want map[string]string) {
 	}
 	t.Fatalf("%d rows differ", wrong)
 }
+
+// eachBatch streams until f says that it has seen enough.
+func eachBatch(t testing.TB, src capture.Source, f func(*changelog.Batch) bool) error {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	out := make(chan *changelog.Batch)
+	failed := make(chan error, 1)
+	go func() { failed <- src.Stream(ctx, out) }()
+	for {
+		select {
+		case b := <-out:
+			done := f(b)
+			b.Release()
+			if done {
+				cancel()
+				<-failed
+				return nil
+			}
+		case err := <-failed:
+			return err
+		}
+	}
+}
+
+// column gives the first column of a result.
+func (b *bench) column(q string) []string {
+	b.t.Helper()
+	rows, err := b.db.QueryContext(b.t.Context(), q)
+	if err != nil {
+		b.t.Fatalf("%s: %v", q, err)
+	}
+	defer rows.Close()
+	var out []string
+	for rows.Next() {
+		var s string
+		if err := rows.Scan(&s); err != nil {
+			b.t.Fatal(err)
+		}
+		out = append(out, s)
+	}
+	if err := rows.Err(); err != nil {
+		b.t.Fatal(err)
+	}
+	return out
+}
