@@ -31,7 +31,7 @@ type look struct {
 // Check returns all findings, of several hosts each with the host's name. A server that cannot be reached or refuses the account
 // is a finding too.
 func (k *checker) Check(ctx context.Context) ([]capture.Finding, error) {
-	filter, err := capture.NewFilter(k.cfg.Tables, k.cfg.ExcludeTables)
+	filter, err := k.cfg.filter()
 	if err != nil {
 		return nil, fault.NewFinal(fault.Config, "reading tables", err, "")
 	}

@@ -3,6 +3,8 @@ package mysql
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"cdcbridge/capture"
@@ -37,7 +39,8 @@ type Config struct {
 	// goes on as if it had changed none.
 	OnTruncate string `mapstructure:"on_truncate"`
 
-	// ShadowTables are patterns "database.table" of the tables that tools for online schema changes work with. What happens to
+	// ShadowTables are patterns "database.table" of the tables that tools for online schema changes work with. They are not
+	// captured, but for one that Tables names without wildcards. What happens to
 	// them changes no rows of others, and a RENAME that swaps one with a captured table is an ALTER TABLE of that table. Default
 	// are the names of gh-ost and pt-online-schema-change.
 	ShadowTables []string `mapstructure:"shadow_tables"`
@@ -148,6 +151,25 @@ func validateStart(start string) error {
 		return fmt.Errorf("%q is neither %q nor %q nor a GTID set: %w", start, startEarliest, startLatest, err)
 	}
 	return nil
+}
+
+// filter is what decides which tables are captured.
+func (c *Config) filter() (*capture.Filter, error) {
+	exclude := slices.Clone(c.ExcludeTables)
+	for _, p := range c.ShadowTables {
+		f, err := capture.NewFilter([]string{p}, nil)
+		if err != nil {
+			return nil, err
+		}
+		named := slices.ContainsFunc(c.Tables, func(t string) bool {
+			database, table, _ := strings.Cut(t, ".")
+			return !strings.ContainsAny(t, "*?") && f.Match(database, table)
+		})
+		if !named {
+			exclude = append(exclude, p)
+		}
+	}
+	return capture.NewFilter(c.Tables, exclude)
 }
 
 // New makes the source. It does no I/O.

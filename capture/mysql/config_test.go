@@ -34,6 +34,28 @@ func TestConfigProblems(t *testing.T) {
 	}
 }
 
+// TestShadowsAreNotCaptured has tables of tools beside those that they work for; one is named as a table of its own.
+func TestShadowsAreNotCaptured(t *testing.T) {
+	c := NewConfig().(*Config)
+	c.Tables, c.ExcludeTables = []string{"shop.*", "other._mine_new"}, []string{"shop.x*"}
+	f, err := c.filter()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for table, want := range map[[2]string]bool{
+		{"shop", "orders"}: true, {"shop", "xenon"}: false, {"shop", "_orders_gho"}: false, {"shop", "_orders_del"}: false, {"shop", "orders_gho"}: true,
+		{"other", "_mine_new"}: true, {"other", "orders"}: false,
+	} {
+		if f.Match(table[0], table[1]) != want {
+			t.Errorf("%v: captured is %t", table, !want)
+		}
+	}
+	c.ShadowTables = nil
+	if f, err := c.filter(); err != nil || !f.Match("shop", "_orders_gho") {
+		t.Errorf("without shadows: %v", err)
+	}
+}
+
 func TestGreeting(t *testing.T) {
 	p := append([]byte{10}, "9.7.4-2\x00\x01\x00\x00\x00abcdefgh\x00\xff\xff"...)
 	if g := parseGreeting(p); g.version != "9.7.4-2" || !g.tls {

@@ -57,7 +57,7 @@ func (s *source) Open(ctx context.Context, cp changelog.Checkpoint) (_ changelog
 			_ = s.Close()
 		}
 	}()
-	if s.filter, err = capture.NewFilter(s.cfg.Tables, s.cfg.ExcludeTables); err != nil {
+	if s.filter, err = s.cfg.filter(); err != nil {
 		return cp, fault.NewFinal(fault.Config, "reading tables", err, "")
 	}
 	var tried refusals

@@ -12,7 +12,7 @@ var _ capture.TableLister = (*checker)(nil)
 
 // Tables lists the captured tables that exist now.
 func (k *checker) Tables(ctx context.Context) ([]changelog.Table, error) {
-	filter, err := capture.NewFilter(k.cfg.Tables, k.cfg.ExcludeTables)
+	filter, err := k.cfg.filter()
 	if err != nil {
 		return nil, fmt.Errorf("reading the table patterns: %w", err)
 	}
