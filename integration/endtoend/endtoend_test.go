@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"strconv"
@@ -31,8 +32,9 @@ type setup struct {
 	table    string // captured tables, "*" by default
 	snapshot string // the snapshot section, "{mode: never}" by default: the oracles know the log only
 
-	disturb func(t *testing.T, r *rand.Rand) // what killLoop also does to the servers; nil: nothing
-	vary    []string                         // more keys of the source section, one after the other at killLoop's starts
+	disturb func(t *testing.T, r *rand.Rand)  // what killLoop also does to the servers; nil: nothing
+	finish  func(t *testing.T) map[string]any // what it does when the workload has ended, and facts about the run; nil: nothing
+	vary    []string                          // more keys of the source section, one after the other at killLoop's starts
 }
 
 func (s setup) yaml() string {
@@ -220,6 +222,10 @@ func killLoop(t *testing.T, kafka *servers.Kafka, b *bench, s setup, kills int) 
 	d := start(t, config(kills))
 	time.Sleep(time.Second)
 	quiet()
+	facts := map[string]any{}
+	if s.finish != nil {
+		facts = s.finish(t)
+	}
 	catchUp(t, d, longer(2*time.Minute, 10*time.Minute))
 	b.settle(t, s.name, kafka.Brokers(), 10*time.Second)
 	splits += splitsOf(t, d)
@@ -227,7 +233,8 @@ func killLoop(t *testing.T, kafka *servers.Kafka, b *bench, s setup, kills int) 
 	stop(t, d)
 	records := b.settle(t, s.name, kafka.Brokers(), 0)
 	b.complete(t, s.name, kafka.Brokers())
-	evidence(t, began, map[string]any{"seed": seed, "kills": kills, "splits_seen": splits, "transactions": b.load.committed.Load(), "records": records,
+	maps.Copy(facts, map[string]any{"seed": seed, "kills": kills, "splits_seen": splits, "transactions": b.load.committed.Load(), "records": records,
 		"checked": "fold of both formats == SELECT *; every change in the server's log is in the topics; no (transaction, ordinal, op) twice; each key in log order"})
+	evidence(t, began, facts)
 	return splits
 }

@@ -37,7 +37,7 @@ func (m *mysqlDatabase) columns(ctx context.Context, t table) ([]column, error) 
 
 // selectExpr is how the table prints the column in the oracle's own text form.
 func (f *mysqlColumn) selectExpr(format string) string {
-	c := "`" + f.name + "`"
+	c := quoted(f.name)
 	switch f.data {
 	case "bit":
 		return c + "+0"

@@ -15,7 +15,7 @@ func (m *mysqlDatabase) session() string {
 
 func (m *mysqlDatabase) retryable(err error) bool {
 	var e *mysql.MySQLError
-	return errors.As(err, &e) && (e.Number == 1213 || e.Number == 1205 || e.Number == 1062)
+	return errors.As(err, &e) && (e.Number == 1213 || e.Number == 1205 || e.Number == 1062 || e.Number == 1020)
 }
 
 func (m *mysqlDatabase) interrupted(error) bool { return false }

@@ -207,7 +207,7 @@ func compareLog(ctx context.Context, db database, brokers []string, prefix strin
 	}
 	for txn := range got {
 		if want[txn] == nil {
-			return fmt.Errorf("the topics have the transaction %s, which the log has not", txn)
+			return fmt.Errorf("the topics have the transaction %s with %v, which the log has not", txn, got[txn])
 		}
 	}
 	return nil

@@ -27,6 +27,8 @@ type workload struct {
 	pause     time.Duration // between two transactions of a connection
 	reconnect int           // a connection is given up after so many transactions on average; 0: never
 	committed atomic.Int64
+
+	each func(ctx context.Context, conn *sql.Conn, r *rand.Rand) error // a transaction; nil: of statements of the writer
 }
 
 // run writes until ctx ends or n transactions are committed (n < 0: no limit), over one connection.
@@ -90,6 +92,9 @@ func (w *workload) connect(ctx context.Context) (*sql.Conn, error) {
 }
 
 func (w *workload) transaction(ctx context.Context, conn *sql.Conn, r *rand.Rand) error {
+	if w.each != nil {
+		return w.each(ctx, conn, r)
+	}
 	if w.large && r.IntN(8) == 0 {
 		return w.largeTransaction(ctx, conn, r)
 	}
