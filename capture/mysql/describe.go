@@ -22,7 +22,7 @@ func (c *conn) describe(name tableName) (*schema.Table, error) {
 		"FROM information_schema.TABLES" + at + " AND TABLE_TYPE IN ('BASE TABLE','SYSTEM VERSIONED') UNION ALL " +
 		"SELECT 'c', ORDINAL_POSITION, COLUMN_NAME, DATA_TYPE, COLUMN_TYPE, IS_NULLABLE, CHARACTER_OCTET_LENGTH, NUMERIC_PRECISION, NUMERIC_SCALE, DATETIME_PRECISION, COLLATION_NAME, EXTRA, GENERATION_EXPRESSION<>'' " +
 		"FROM information_schema.COLUMNS" + at + " UNION ALL " +
-		"SELECT 'k', INDEX_NAME, SEQ_IN_INDEX, COLUMN_NAME, COLLATION, SUB_PART, '', '', '', '', '', '', '' FROM information_schema.STATISTICS" + at + " AND NON_UNIQUE=0")
+		"SELECT 'k', INDEX_NAME, SEQ_IN_INDEX, COLUMN_NAME, COLLATION, SUB_PART, NON_UNIQUE, INDEX_TYPE, '', '', '', '', '' FROM information_schema.STATISTICS" + at)
 	if err != nil {
 		return nil, err
 	}
@@ -32,9 +32,9 @@ func (c *conn) describe(name tableName) (*schema.Table, error) {
 		if a[0] == "k" && b[0] == "k" {
 			return cmp.Or(cmp.Compare(a[1], b[1]), numeric(a[2], b[2]))
 		}
-		return cmp.Or(cmp.Compare(a[0], b[0]), numeric(a[1], b[1]))
+		return cmp.Or(cmp.Compare(strings.Index("tck", a[0]), strings.Index("tck", b[0])), numeric(a[1], b[1]))
 	})
-	var parts []uniquePart
+	var parts, others []uniquePart
 	for _, f := range rows {
 		switch f[0] {
 		case "t":
@@ -46,13 +46,18 @@ func (c *conn) describe(name tableName) (*schema.Table, error) {
 			}
 			t.Columns = append(t.Columns, column)
 		case "k":
-			parts = append(parts, uniquePart{index: f[1], column: f[3], direction: f[4], prefix: f[5]})
+			p := uniquePart{index: f[1], column: f[3], direction: f[4], prefix: f[5], hash: f[7] == "HASH" && !strings.EqualFold(t.Engine, "MEMORY")}
+			if f[6] == "0" {
+				parts = append(parts, p)
+			} else {
+				others = append(others, p)
+			}
 		}
 	}
 	if t.Engine == "" || len(t.Columns) == 0 {
 		return nil, capture.ErrTableGone // a view has no engine
 	}
-	t.Unique = uniqueIndexes(parts)
+	t.Unique, t.Other = uniqueIndexes(parts), uniqueIndexes(others)
 	if len(t.Unique) > 2 || len(t.Unique) == 2 && t.Unique[0].Name != primary {
 		return t, c.order(name, t.Unique)
 	}
@@ -94,7 +99,10 @@ func describeColumn(f []string) (schema.Column, error) {
 const primary = "PRIMARY"
 
 // uniquePart is a row of information_schema.STATISTICS about a unique index, NULL as "".
-type uniquePart struct{ index, column, direction, prefix string }
+type uniquePart struct {
+	index, column, direction, prefix string
+	hash                             bool
+}
 
 // uniqueIndexes puts parts together that come by index and sequence. The primary key is the first.
 func uniqueIndexes(parts []uniquePart) []schema.Index {

@@ -46,21 +46,14 @@ var plainTypes = map[string]columnLayout{
 	"tinytext": {typ: typeBlob, meta: 1}, "text": {typ: typeBlob, meta: 2}, "mediumtext": {typ: typeBlob, meta: 3}, "longtext": {typ: typeBlob, meta: 4},
 	"tinyblob": {typ: typeBlob, meta: 1}, "blob": {typ: typeBlob, meta: 2}, "mediumblob": {typ: typeBlob, meta: 3}, "longblob": {typ: typeBlob, meta: 4},
 	"json": {typ: typeJSON, meta: 4}, "vector": {typ: typeVector, meta: 4},
-	"uuid": {typ: typeString, meta: 16}, "inet6": {typ: typeString, meta: 16}, "inet4": {typ: typeString, meta: 4},
 }
 
 func (l *tableLayout) describe(i int, c schema.Column, collations map[string]uint32) error {
 	col, m := &l.columns[i], &l.meta
 	m.names[i], m.invisible[i] = []byte(c.Name), c.Invisible
-	var known bool
-	if *col, known = plainTypes[c.DataType]; !known {
-		if m.geometry[i] = slices.Index(geometryNames[:], c.DataType); m.geometry[i] < 0 {
-			return unsupportedName(c)
-		}
-		*col = columnLayout{typ: typeGeometry, meta: 4}
-	}
-	if l.mariadb && col.typ == typeVector { // where it is bytes to the log
-		return l.vectorBytes(i, c)
+	var err error
+	if *col, err = l.plain(i, c); err != nil {
+		return err
 	}
 	col.nullable = c.Nullable
 	m.unsigned[i] = strings.Contains(afterParentheses(c.ColumnType), "unsigned")
@@ -72,9 +65,11 @@ func (l *tableLayout) describe(i int, c schema.Column, collations map[string]uin
 	}
 	switch col.typ {
 	case typeString, typeVarchar:
-		if natives[c.DataType] == 0 {
+		if col.meta == 0 {
 			col.meta = uint16(c.Octets)
 		}
+	case typeVarcharCompressed:
+		col.meta = uint16(c.Octets + 1) // the byte that says how it is compressed
 	case typeNewDecimal:
 		col.meta = uint16(c.Precision<<8 | c.Scale)
 	case typeBit:
@@ -82,11 +77,8 @@ func (l *tableLayout) describe(i int, c schema.Column, collations map[string]uin
 	case typeTime2, typeDateTime2, typeTimestamp2:
 		col.meta = uint16(c.FSP)
 	case typeVector:
-		if _, args, ok := strings.Cut(c.ColumnType, "("); ok {
-			var err error
-			if m.dimensions[i], err = strconv.Atoi(strings.TrimSuffix(args, ")")); err != nil {
-				return err
-			}
+		if m.dimensions[i], err = dimensions(c.ColumnType); err != nil {
+			return err
 		}
 	case typeEnum, typeSet:
 		if len(c.Labels) == 0 {
@@ -97,30 +89,37 @@ func (l *tableLayout) describe(i int, c schema.Column, collations map[string]uin
 		}
 		col.meta = packedWidth(col.typ, len(c.Labels))
 	}
-	if c.Compressed {
-		col.compress()
-	}
 	return nil
 }
 
-// vectorBytes describes a VECTOR of MariaDB, which the log has as VARBINARY.
-func (l *tableLayout) vectorBytes(i int, c schema.Column) error {
-	var n uint16
-	if _, err := fmt.Sscanf(c.ColumnType, "vector(%d)", &n); err != nil {
-		return fmt.Errorf("the type %q: %w", c.ColumnType, err)
+// plain gives the type of a column, and the metadata where that does not depend on the column.
+func (l *tableLayout) plain(i int, c schema.Column) (columnLayout, error) {
+	col, known := plainTypes[c.DataType]
+	switch width, native := natives[c.DataType]; {
+	case l.mariadb && native:
+		return columnLayout{typ: typeString, meta: uint16(width)}, nil
+	case l.mariadb && c.DataType == "vector":
+		n, err := dimensions(c.ColumnType)
+		return columnLayout{typ: typeVarchar, meta: uint16(4 * n)}, err
+	case l.mariadb && c.Compressed && col.typ == typeVarchar:
+		return columnLayout{typ: typeVarcharCompressed}, nil
+	case l.mariadb && c.Compressed && col.typ == typeBlob:
+		return columnLayout{typ: typeBlobCompressed, meta: col.meta}, nil
+	case known:
+		return col, nil
 	}
-	l.columns[i] = columnLayout{typ: typeVarchar, meta: 4 * n, nullable: c.Nullable}
-	l.meta.collations[i] = collationBinary
-	return nil
+	name := strings.Replace(c.DataType, "geometrycollection", "geomcollection", 1) // before MySQL 8.0, and MariaDB
+	if l.meta.geometry[i] = slices.Index(geometryNames[:], name); l.meta.geometry[i] < 0 {
+		return columnLayout{}, unsupportedName(c)
+	}
+	return columnLayout{typ: typeGeometry, meta: 4}, nil
 }
 
-// compress makes a column one whose values are compressed, with a byte in front of each.
-func (l *columnLayout) compress() {
-	if l.typ == typeVarchar {
-		l.typ, l.meta = typeVarcharCompressed, l.meta+1
-	} else {
-		l.typ = typeBlobCompressed
-	}
+// dimensions reads "vector(5)".
+func dimensions(columnType string) (int, error) {
+	_, args, _ := strings.Cut(columnType, "(")
+	args, _, _ = strings.Cut(args, ")")
+	return strconv.Atoi(args)
 }
 
 // packedWidth is how many bytes an ENUM or SET takes in a row.

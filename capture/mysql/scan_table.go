@@ -106,7 +106,9 @@ func (c *scanColumn) fromText(l columnLayout, d schema.Column) string {
 	case typeVector:
 		c.decode = scanVector
 	default: // text and bytes
-		switch {
+		switch _, native := natives[d.DataType]; {
+		case native:
+			c.decode = scanNative
 		case c.charset == nil:
 			c.decode = scanBytes
 		case l.typ == typeString:

@@ -363,7 +363,7 @@ func TestDescriptions(t *testing.T) {
 	if ambiguous(d) || readableKey(d) != nil || keyOf(d).Parts[0].Column != "status" {
 		t.Errorf("%v %v", readableKey(d), keyOf(d))
 	}
-	parts := []uniquePart{{"a", "x", "A", ""}, {"a", "y", "D", "7"}, {"PRIMARY", "z", "A", ""}, {"b", "", "A", ""}}
+	parts := []uniquePart{{index: "a", column: "x", direction: "A"}, {index: "a", column: "y", direction: "D", prefix: "7"}, {index: "PRIMARY", column: "z", direction: "A"}, {index: "b", direction: "A"}}
 	if got := uniqueIndexes(parts); len(got) != 3 || got[0].Name != "PRIMARY" || got[1].Parts[1] != (schema.Part{Column: "y", Prefix: 7, Descending: true}) || readable(got[2]) {
 		t.Errorf("%+v", got)
 	}

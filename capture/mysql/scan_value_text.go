@@ -37,6 +37,12 @@ func scanBytes(_ *column, p []byte, dst *changelog.Value, b *changelog.Batch) er
 	return nil
 }
 
+// scanNative takes the text of a value of MariaDB's UUID and INET types.
+func scanNative(_ *column, p []byte, dst *changelog.Value, b *changelog.Batch) error {
+	*dst = changelog.String(b.Copy(p))
+	return nil
+}
+
 // scanJSON takes what the server prints, which is what decodeJSON makes of the log's binary form.
 func scanJSON(_ *column, p []byte, dst *changelog.Value, b *changelog.Batch) error {
 	if !utf8.Valid(p) {

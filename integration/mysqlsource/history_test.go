@@ -77,6 +77,21 @@ func named(t *changelog.Table, r changelog.Row) string {
 // tell streams from a point up to the row of the table done.
 func tell(t testing.TB, cfg *mysql.Config, from resumable) (*told, error) {
 	t.Helper()
+	got, state := &told{}, maps.Clone(from.state)
+	if state == nil {
+		state = map[string][]byte{}
+	}
+	err := each(t, cfg, from, func(b *changelog.Batch) bool {
+		got.add(b, state)
+		n := len(got.lines)
+		return n > 0 && strings.HasPrefix(got.lines[n-1], "shop.done ")
+	})
+	return got, err
+}
+
+// each streams from a point until f has seen enough.
+func each(t testing.TB, cfg *mysql.Config, from resumable, f func(*changelog.Batch) bool) error {
+	t.Helper()
 	src := cfg.New(capture.Env{Pipeline: "test", Log: slog.New(slog.DiscardHandler)})
 	defer src.Close()
 	cp := changelog.Checkpoint{Pos: from.pos}
@@ -84,33 +99,29 @@ func tell(t testing.TB, cfg *mysql.Config, from resumable) (*told, error) {
 		cp.State = append(cp.State, changelog.State{Key: key, Value: from.state[key]})
 	}
 	if _, err := src.Open(t.Context(), cp); err != nil {
-		return nil, err
+		return err
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	out, failed := make(chan *changelog.Batch), make(chan error, 1)
 	go func() { failed <- src.Stream(ctx, out) }()
-	got, state := &told{}, maps.Clone(from.state)
-	if state == nil {
-		state = map[string][]byte{}
-	}
 	for {
 		select {
 		case b := <-out:
-			got.add(b, state)
+			enough := f(b)
 			b.Release()
-			if n := len(got.lines); n > 0 && strings.HasPrefix(got.lines[n-1], "shop.done ") {
+			if enough {
 				cancel()
 				if err := <-failed; !errors.Is(err, context.Canceled) {
 					t.Fatalf("a cancelled stream ended with %v", err)
 				}
-				return got, nil
+				return nil
 			}
 		case err := <-failed:
 			if ctx.Err() != nil {
-				t.Fatalf("not enough came in %v: %q", patience, tail(got.lines))
+				t.Fatalf("not enough came in %v", patience)
 			}
-			return got, err
+			return err
 		}
 	}
 }
