@@ -22,7 +22,9 @@ import (
 //     sees them, and a read that came too early would have the value before, for good. complete_visible.go says how to wait;
 //   - the row is found by the key that the log gives it, which is the one that its delete would carry. A row that is gone has
 //     its delete, or its move to another key, on the way: see changelog.Gone;
-//   - the table still has the columns of the change. It is held while it is described and read.
+//   - the table still has the columns of the change. It is held while it is described and read;
+//   - no other server takes the place of this one without the transactions that the read has shown and the stream has not: their
+//     values are in the target. The position names them until the stream has passed them, and a server must have them.
 
 const opComplete = "reading values that the log left out"
 
@@ -32,20 +34,26 @@ const quietRetries = 10 * time.Second
 // completer reads missing values over a connection of its own, which is opened when it is needed.
 type completer struct {
 	src    *source
-	reader *reader // nil: not open
-	waited bool    // what the gaps at hand are behind is visible
+	reader *reader     // nil: not open
+	waited bool        // what the gaps at hand are behind is visible
+	last   domainState // MariaDB: where the newest snapshot stands
 }
 
 // fillGaps completes the changes of the batch.
 func (s *stream) fillGaps(ctx context.Context) error {
 	if len(s.gaps.list) == 0 {
+		s.pos.pass()
 		return nil
 	}
-	if err := s.values.fill(ctx, s.batch, &s.gaps); err != nil {
+	err := s.values.fill(ctx, s.batch, &s.gaps)
+	if err != nil {
 		return err
 	}
 	s.gaps.clear()
-	return nil
+	if s.pos.gtids != nil {
+		s.pos.seen, err = s.values.shown(ctx, s.pos.gtids)
+	}
+	return err
 }
 
 // fill completes the changes of a batch.

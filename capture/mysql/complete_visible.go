@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -32,9 +33,11 @@ func (c *completer) see(ctx context.Context, r *reread) error {
 	rd, after := c.reader, &r.all.after
 	switch {
 	case c.src.facts.mariadb:
-		if err := rd.snapshotBehind(after.at); err != nil {
+		at, err := rd.snapshotBehind(after.at)
+		if err != nil {
 			return err
 		}
+		c.last = at
 	case after.unnamed:
 		return c.seeLocked(ctx, r)
 	case !c.waited:
@@ -101,16 +104,80 @@ func (c *completer) seeLocked(ctx context.Context, r *reread) error {
 	return nil
 }
 
-// snapshotBehind begins a transaction whose snapshot stands behind a place in the log of MariaDB.
-func (r *reader) snapshotBehind(at logPlace) error {
+// shown is what reads so far can have shown and a position lacks; nil when there is nothing. MySQL is asked after the reads, and
+// has by then what they saw.
+func (c *completer) shown(ctx context.Context, done gtidState) (gtidState, error) {
+	switch done := done.(type) {
+	case *domainState:
+		if s := c.last.beyond(done); !s.empty() {
+			return &s, nil
+		}
+	case *gtidSet:
+		var text string
+		err := c.reader.conn.during(ctx, func() error {
+			rows, err := c.reader.conn.query("SELECT GTID_SUBTRACT(@@GLOBAL.gtid_executed," + quote(done.String()) + ")")
+			if err == nil {
+				text = rows[0][0]
+			}
+			return err
+		})
+		if err != nil {
+			return nil, serverFault(opComplete, err)
+		}
+		set, err := parseGTIDSet(text)
+		if err != nil {
+			return nil, fault.New(fault.Source, opComplete, err, "")
+		}
+		if !set.empty() {
+			return &set, nil
+		}
+	}
+	return nil, nil
+}
+
+// pass forgets what reads have shown and the stream has given away since.
+func (p *position) pass() {
+	switch seen := p.seen.(type) {
+	case *domainState:
+		if done, ok := p.gtids.(*domainState); ok {
+			if left := seen.beyond(done); left.empty() {
+				p.seen = nil
+			} else {
+				p.seen = &left
+			}
+		}
+	case *gtidSet:
+		if done, ok := p.gtids.(*gtidSet); ok {
+			if left := seen.minus(done); left.empty() {
+				p.seen = nil
+			} else {
+				p.seen = &left
+			}
+		}
+	}
+}
+
+// beyond gives the domains in which s is further than t.
+func (s *domainState) beyond(t *domainState) domainState {
+	var out domainState
+	for _, g := range s.last {
+		if at, ok := t.of(g.domain); !ok || at.seq < g.seq {
+			out.last = append(out.last, g)
+		}
+	}
+	return out
+}
+
+// snapshotBehind begins a transaction whose snapshot stands behind a place in the log of MariaDB, and says where it stands.
+func (r *reader) snapshotBehind(at logPlace) (state domainState, err error) {
 	for _, sql := range []string{"SET TRANSACTION ISOLATION LEVEL REPEATABLE READ", "START TRANSACTION WITH CONSISTENT SNAPSHOT"} {
 		if _, err := r.conn.query(sql); err != nil {
-			return err
+			return state, err
 		}
 	}
 	rows, err := r.conn.query("SHOW STATUS LIKE 'binlog_snapshot_%'")
 	if err != nil {
-		return err
+		return state, err
 	}
 	var stands logPlace
 	for _, f := range rows {
@@ -119,15 +186,22 @@ func (r *reader) snapshotBehind(at logPlace) error {
 			stands.file = f[1]
 		case "binlog_snapshot_position":
 			if stands.pos, err = parseOffset(f[1]); err != nil {
-				return err
+				return state, err
 			}
 		}
 	}
 	if stands.file == "" {
-		return fault.New(fault.Source, opComplete, errors.New("the server does not say where in its log a snapshot stands"), "")
+		return state, fault.New(fault.Source, opComplete, errors.New("the server does not say where in its log a snapshot stands"), "")
 	}
 	if !at.before(stands) {
-		return capture.NotYet{Why: fmt.Sprintf("the server does not show the transaction at %s yet", at.place())}
+		return state, capture.NotYet{Why: fmt.Sprintf("the server does not show the transaction at %s yet", at.place())}
 	}
-	return nil
+	if rows, err = r.conn.query("SELECT BINLOG_GTID_POS(" + quote(stands.file) + "," + strconv.FormatUint(stands.pos, 10) + ")"); err != nil {
+		return state, err
+	}
+	gtids, err := parseDomainState(rows[0][0])
+	if err != nil {
+		return state, fault.New(fault.Source, opComplete, err, "")
+	}
+	return *gtids, nil
 }

@@ -112,9 +112,15 @@ func (f *serverFacts) serves(p *position) error {
 	return nil
 }
 
-// needed is what a server must have had: all that is done, and the transaction of which a part is done.
+// needed is what a server must have had: all that is done, the transaction of which a part is done, and those of which values
+// were read.
 func (p *position) needed() (*gtidSet, error) {
 	set := p.gtids.(*gtidSet)
+	if seen, ok := p.seen.(*gtidSet); ok {
+		all := set.clone()
+		all.addSet(seen)
+		set = &all
+	}
 	if p.txn == nil {
 		return set, nil
 	}
@@ -128,14 +134,18 @@ func (p *position) needed() (*gtidSet, error) {
 
 // neededDomains is the same on MariaDB: the last transactions of all that is done, and the one that is begun.
 func (p *position) neededDomains(state *domainState) ([]domainGTID, error) {
+	needed := state.last
+	if seen, ok := p.seen.(*domainState); ok {
+		needed = append(slices.Clone(needed), seen.last...)
+	}
 	if p.txn == nil {
-		return state.last, nil
+		return needed, nil
 	}
 	begun, err := parseDomainGTID(p.txn.id)
 	if err != nil {
 		return nil, badPosition(err)
 	}
-	return append(slices.Clone(state.last), begun), nil
+	return append(slices.Clone(needed), begun), nil
 }
 
 // lacks is the fault of a server that does not have transactions that were read elsewhere. A replica may still get them.

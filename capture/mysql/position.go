@@ -29,7 +29,9 @@ const productMariaDB = "mariadb"
 // With GTIDs they alone decide and file and pos are for people; without them file:pos decides, bound to the server.
 // Inside of a transaction, file:pos is where it begins, the GTIDs lack it, and txn says how many rows of each table are done.
 // Where a transaction that is prepared and not yet committed cannot be left out of what is done (file:pos and MariaDB), resume
-// is the place before it from which reading goes on: {"file":"binlog.000002","pos":4,"gtids":"0-1-70"}.
+// is the place before it from which reading goes on: {"file":"binlog.000002","pos":4,"gtids":"0-1-70"}. Of the transactions
+// behind it, seen has those whose values can be in the target already, because they were read to complete rows (complete.go):
+// {"seen":"<uuid>:78-80"}.
 type position struct {
 	server string // serverFacts.identity of the server that the position was read from
 	file   string
@@ -37,7 +39,8 @@ type position struct {
 	gtids  gtidState    // nil: positions of this pipeline are file:pos
 	resume *resumePoint // where reading must begin, when it is before this position
 	txn    *txnProgress
-	done   *gtidSet // beside file:pos and not written: transactions behind it that are done
+	seen   gtidState // what reads of missing values can have shown and gtids lack; nil: nothing
+	done   *gtidSet  // beside file:pos and not written: transactions behind it that are done
 }
 
 // logPlace is an offset in a log file.
@@ -66,6 +69,7 @@ type positionText struct {
 	File    string     `json:"file"`
 	Pos     uint64     `json:"pos"`
 	GTIDs   *string    `json:"gtids"`
+	Seen    *string    `json:"seen"`
 	Resume  *placeText `json:"resume"`
 	Txn     *txnText   `json:"txn"`
 }
@@ -91,6 +95,9 @@ func (p *position) appendText(dst []byte) []byte {
 	dst = logPlace{p.file, p.pos}.appendFields(append(dst, ','))
 	if p.gtids != nil {
 		dst = append(p.gtids.appendText(append(dst, `,"gtids":"`...)), '"')
+	}
+	if p.seen != nil {
+		dst = append(p.seen.appendText(append(dst, `,"seen":"`...)), '"')
 	}
 	if p.resume != nil {
 		dst = p.resume.appendFields(append(dst, `,"resume":{`...))
@@ -151,6 +158,13 @@ func (p *position) parseGTIDs(t *positionText) error {
 			return err
 		}
 		p.gtids = state
+	}
+	if t.Seen != nil {
+		state, err := parseGTIDState(t.Product == productMariaDB, *t.Seen)
+		if err != nil {
+			return err
+		}
+		p.seen = state
 	}
 	if t.Resume == nil {
 		return nil

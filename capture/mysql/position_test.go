@@ -18,6 +18,7 @@ func TestPositionText(t *testing.T) {
 	}{
 		{position{server: uuidA, file: "binlog.000002", pos: 1 << 33, gtids: &set},
 			`{"v":1,"server":"` + uuidA + `","file":"binlog.000002","pos":8589934592,"gtids":"` + uuidA + `:1-77:blue:3"}`},
+		{position{server: uuidA, file: "b.1", pos: 4, gtids: &gtidSet{}, seen: &set}, `{"v":1,"server":"` + uuidA + `","file":"b.1","pos":4,"gtids":"","seen":"` + uuidA + `:1-77:blue:3"}`},
 		{position{server: uuidA, file: "b.1", pos: 4, gtids: &gtidSet{}}, `{"v":1,"server":"` + uuidA + `","file":"b.1","pos":4,"gtids":""}`},
 		{position{server: uuidA, file: "b.2", pos: 9, resume: &resumePoint{logPlace: logPlace{"b.1", 7}}, txn: &txnProgress{"file=b.2,pos=9", capture.Progress{{Name: `a.b"ü`, Rows: 3, Sum: 255}, {Name: "x.y", Rows: 1, Sum: 0}}}},
 			`{"v":1,"server":"` + uuidA + `","file":"b.2","pos":9,"resume":{"file":"b.1","pos":7},"txn":{"id":"file=b.2,pos=9","tables":[{"name":"a.b\"ü","rows":3,"sum":"00000000000000ff"},{"name":"x.y","rows":1,"sum":"0000000000000000"}]}}`},
