@@ -34,9 +34,8 @@ const quietRetries = 10 * time.Second
 // completer reads missing values over a connection of its own, which is opened when it is needed.
 type completer struct {
 	src    *source
-	reader *reader     // nil: not open
-	waited bool        // what the gaps at hand are behind is visible
-	last   domainState // MariaDB: where the newest snapshot stands
+	reader *reader // nil: not open
+	waited bool    // what the gaps at hand are behind is visible
 }
 
 // fillGaps completes the changes of the batch.
@@ -152,12 +151,14 @@ type reread struct {
 	all   *gaps
 	batch *changelog.Batch
 
-	missing []int          // columns that some gap lacks
-	parts   []keyPart      // of the key
-	keys    []string       // the condition of each row that is looked for
-	index   map[string]int // of a key by its identity
-	of      []int          // of each gap: which key
-	rows    []changelog.Row
+	missing []int           // columns that some gap lacks
+	parts   []keyPart       // of the key
+	keys    []string        // the condition of each row that is looked for
+	index   map[string]int  // of a key by its identity
+	of      []int           // of each gap: which key
+	rows    []changelog.Row // of each key; nil: it is not there
+	done    int             // keys that were read
+	most    int             // how many keys a statement may have
 	scratch []byte
 }
 
@@ -199,7 +200,7 @@ func (r *reread) prepare() error {
 			r.missing = append(r.missing, i)
 		}
 	}
-	r.rows = make([]changelog.Row, len(r.keys))
+	r.rows, r.most = make([]changelog.Row, len(r.keys)), mostKeys
 	return nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"cdcbridge/capture"
 	"cdcbridge/changelog"
 	"cdcbridge/internal/fault"
 )
@@ -94,7 +95,7 @@ func keyText(v changelog.Value) []byte {
 	return v.Bytes()
 }
 
-// lookUp reads the rows of all keys. The index of the key finds them.
+// lookUp reads the rows of the keys that were not read yet. The index of the key finds them.
 func (r *reread) lookUp(rd *reader, t *scanTable, columns []int) error {
 	sub := &scanTable{name: t.name, columns: make([]scanColumn, len(columns))}
 	exprs := make([]string, len(columns))
@@ -106,35 +107,49 @@ func (r *reread) lookUp(rd *reader, t *scanTable, columns []int) error {
 	if t.key.index != "" {
 		head += " FORCE INDEX (" + quoteName(t.key.index) + ")"
 	}
-	clear(r.rows)
-	for from := 0; from < len(r.keys); {
-		to, size := from, 0
-		for to < len(r.keys) && (to == from || to-from < mostKeys && size+len(r.keys[to]) < mostKeyBytes) {
-			size += len(r.keys[to]) + 4
+	for first := r.done; r.done < len(r.keys); {
+		to, size := r.done, 0
+		for to < len(r.keys) && (to == r.done || to-r.done < r.most && size+len(r.keys[to]) < mostKeyBytes) {
+			size += len(r.keys[to]) + len(" OR ")
 			to++
 		}
-		sql := head + " WHERE " + strings.Join(r.keys[from:to], " OR ")
+		sql := head + " WHERE " + strings.Join(r.keys[r.done:to], " OR ")
 		if len(r.parts) == 1 {
-			sql = head + " WHERE " + quoteName(r.parts[0].name) + " IN (" + strings.Join(r.keys[from:to], ",") + ")"
+			sql = head + " WHERE " + quoteName(r.parts[0].name) + " IN (" + strings.Join(r.keys[r.done:to], ",") + ")"
+		}
+		if rd.src.facts.mariadb {
+			sql += shareLock(to-r.done == 1 && r.done == first)
 		}
 		if err := r.take(rd, sub, sql); err != nil {
+			clear(r.rows[r.done:to])
+			r.most = max(1, (to-r.done)/4)
 			return err
 		}
-		from = to
+		r.done, r.most = to, min(2*r.most, mostKeys)
 	}
 	return nil
+}
+
+// shareLock reads rows under locks, for which MariaDB needs no right but SELECT. A read of one row waits for it, so that a row
+// which others always change is had in turn. Whoever has locks already does not wait: two that wait for each other are a
+// deadlock, and it could hit the other one.
+func shareLock(wait bool) string {
+	if wait {
+		return " LOCK IN SHARE MODE WAIT 1"
+	}
+	return sharing
 }
 
 // take runs a statement and puts its rows to their keys.
 func (r *reread) take(rd *reader, sub *scanTable, sql string) error {
 	if err := rd.packets.run(rd.conn, sql); err != nil {
-		return rd.tableFault(sub.name, err)
+		return busyRows(rd, sub.name, err)
 	}
 	defer rd.packets.shrink()
 	for {
 		p, err := rd.packets.next()
 		if err != nil {
-			return rd.tableFault(sub.name, err)
+			return busyRows(rd, sub.name, err)
 		}
 		if p == nil {
 			return nil
@@ -161,6 +176,15 @@ func (r *reread) take(rd *reader, sub *scanTable, sql string) error {
 		r.rows[at] = row
 		r.all.learn(r.shape.table, r.batch.Size()-before)
 	}
+}
+
+// busyRows gives an error of a read its meaning: rows that others have locked can be had later.
+func busyRows(rd *reader, name tableName, err error) error {
+	switch errorCode(err) {
+	case 1205, 1213: // lock_wait_timeout, deadlock
+		return capture.NotYet{Why: "a transaction that changes its rows is not through"}
+	}
+	return rd.tableFault(name, err)
 }
 
 // exact reports a key of which values are equal to the server only if they are the same.

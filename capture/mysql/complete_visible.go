@@ -3,21 +3,18 @@ package mysql
 import (
 	"context"
 	"errors"
-	"fmt"
-	"strconv"
-	"strings"
 	"time"
 
-	"cdcbridge/capture"
 	"cdcbridge/internal/fault"
 )
 
-// This file waits until a read shows the transactions whose rows it completes; scan_visible.go says why that takes waiting.
+// This file makes reads show the transactions whose rows they complete; scan_visible.go says why that takes something.
 //
 //	MySQL with GTIDs     WAIT_FOR_EXECUTED_GTID_SET of these transactions; the rows of an XA PREPARE are those of the XA COMMIT
-//	MariaDB              a consistent snapshot that stands behind the beginning of the newest of them: it stands between two
-//	                     transactions, so behind its end
 //	MySQL without GTIDs  LOCK TABLES … READ, which is granted when every transaction that changes the table is through
+//	MariaDB              rows are read under shared locks. A transaction that is in the log and not yet visible has its rows
+//	                     locked, also one that was prepared (XA), and a row that it inserts or deletes. So a read that gets its
+//	                     locks shows what was streamed, and no statement of the server's could tell (scan_mariadb.go)
 
 // rowReader opens a reader for looking rows up.
 func (s *source) rowReader(ctx context.Context) (*reader, error) {
@@ -33,11 +30,7 @@ func (c *completer) see(ctx context.Context, r *reread) error {
 	rd, after := c.reader, &r.all.after
 	switch {
 	case c.src.facts.mariadb:
-		at, err := rd.snapshotBehind(after.at)
-		if err != nil {
-			return err
-		}
-		c.last = at
+		// The locks tell.
 	case after.unnamed:
 		return c.seeLocked(ctx, r)
 	case !c.waited:
@@ -104,25 +97,26 @@ func (c *completer) seeLocked(ctx context.Context, r *reread) error {
 	return nil
 }
 
-// shown is what reads so far can have shown and a position lacks; nil when there is nothing. MySQL is asked after the reads, and
-// has by then what they saw.
+// shown is what reads so far can have shown and a position lacks; nil when there is nothing. The server is asked after
+// the reads, and has by then what they saw.
 func (c *completer) shown(ctx context.Context, done gtidState) (gtidState, error) {
 	switch done := done.(type) {
 	case *domainState:
-		if s := c.last.beyond(done); !s.empty() {
-			return &s, nil
+		text, err := c.ask(ctx, "SELECT @@GLOBAL.gtid_binlog_pos")
+		if err != nil {
+			return nil, err
+		}
+		state, err := parseDomainState(text)
+		if err != nil {
+			return nil, fault.New(fault.Source, opComplete, err, "")
+		}
+		if left := state.beyond(done); !left.empty() {
+			return &left, nil
 		}
 	case *gtidSet:
-		var text string
-		err := c.reader.conn.during(ctx, func() error {
-			rows, err := c.reader.conn.query("SELECT GTID_SUBTRACT(@@GLOBAL.gtid_executed," + quote(done.String()) + ")")
-			if err == nil {
-				text = rows[0][0]
-			}
-			return err
-		})
+		text, err := c.ask(ctx, "SELECT GTID_SUBTRACT(@@GLOBAL.gtid_executed,"+quote(done.String())+")")
 		if err != nil {
-			return nil, serverFault(opComplete, err)
+			return nil, err
 		}
 		set, err := parseGTIDSet(text)
 		if err != nil {
@@ -133,6 +127,22 @@ func (c *completer) shown(ctx context.Context, done gtidState) (gtidState, error
 		}
 	}
 	return nil, nil
+}
+
+// ask gives the one value that a statement gives.
+func (c *completer) ask(ctx context.Context, sql string) (text string, err error) {
+	err = c.reader.conn.during(ctx, func() error {
+		rows, err := c.reader.conn.query(sql)
+		if err == nil {
+			text = rows[0][0]
+		}
+		return err
+	})
+	if err != nil {
+		c.close()
+		return "", serverFault(opComplete, err)
+	}
+	return text, nil
 }
 
 // pass forgets what reads have shown and the stream has given away since.
@@ -166,42 +176,4 @@ func (s *domainState) beyond(t *domainState) domainState {
 		}
 	}
 	return out
-}
-
-// snapshotBehind begins a transaction whose snapshot stands behind a place in the log of MariaDB, and says where it stands.
-func (r *reader) snapshotBehind(at logPlace) (state domainState, err error) {
-	for _, sql := range []string{"SET TRANSACTION ISOLATION LEVEL REPEATABLE READ", "START TRANSACTION WITH CONSISTENT SNAPSHOT"} {
-		if _, err := r.conn.query(sql); err != nil {
-			return state, err
-		}
-	}
-	rows, err := r.conn.query("SHOW STATUS LIKE 'binlog_snapshot_%'")
-	if err != nil {
-		return state, err
-	}
-	var stands logPlace
-	for _, f := range rows {
-		switch strings.ToLower(f[0]) {
-		case "binlog_snapshot_file":
-			stands.file = f[1]
-		case "binlog_snapshot_position":
-			if stands.pos, err = parseOffset(f[1]); err != nil {
-				return state, err
-			}
-		}
-	}
-	if stands.file == "" {
-		return state, fault.New(fault.Source, opComplete, errors.New("the server does not say where in its log a snapshot stands"), "")
-	}
-	if !at.before(stands) {
-		return state, capture.NotYet{Why: fmt.Sprintf("the server does not show the transaction at %s yet", at.place())}
-	}
-	if rows, err = r.conn.query("SELECT BINLOG_GTID_POS(" + quote(stands.file) + "," + strconv.FormatUint(stands.pos, 10) + ")"); err != nil {
-		return state, err
-	}
-	gtids, err := parseDomainState(rows[0][0])
-	if err != nil {
-		return state, fault.New(fault.Source, opComplete, err, "")
-	}
-	return *gtids, nil
 }

@@ -17,11 +17,10 @@ type gap struct {
 	size   int // what its missing values are taken to need, in bytes of memory
 }
 
-// behind is what must be visible to a read: the transactions of gaps.
+// behind is what must be visible to a read on MySQL: the transactions of gaps.
 type behind struct {
-	gtids   gtidSet  // MySQL: those with GTIDs
-	unnamed bool     // MySQL: there are some without
-	at      logPlace // where the newest of them begins
+	gtids   gtidSet // those with GTIDs
+	unnamed bool    // there are some without
 }
 
 // gaps are those of a batch, in its order.
@@ -76,7 +75,6 @@ func (g *gaps) find(b *changelog.Batch, from int, ev rowsInTxn, t *txn, skipped 
 	} else {
 		g.after.unnamed = true
 	}
-	g.after.at = t.at
 	return g.keyTexts(first, from, sh, e, skipped)
 }
 
