@@ -19,7 +19,7 @@ const productMariaDB = "mariadb"
 
 // position is a place in a server's log from which the stream goes on. As text it is JSON:
 //
-//	{"v":1,"server":"<uuid>","file":"binlog.000002","pos":1234,"gtids":"<uuid>:1-77",
+//	{"v":1,"server":"<uuid>","file":"binlog.000002","pos":1234,"gtids":"<uuid>:1-77","seen":"<uuid>:79-80",
 //	 "txn":{"id":"<uuid>:78","tables":[{"name":"shop.orders","rows":5000,"sum":"9e3779b97f4a7c15"}]}}
 //
 // A position of MariaDB says so, and its GTIDs are the last one of each domain in log order:
@@ -29,18 +29,16 @@ const productMariaDB = "mariadb"
 // With GTIDs they alone decide and file and pos are for people; without them file:pos decides, bound to the server.
 // Inside of a transaction, file:pos is where it begins, the GTIDs lack it, and txn says how many rows of each table are done.
 // Where a transaction that is prepared and not yet committed cannot be left out of what is done (file:pos and MariaDB), resume
-// is the place before it from which reading goes on: {"file":"binlog.000002","pos":4,"gtids":"0-1-70"}. Of the transactions
-// behind it, seen has those whose values can be in the target already, because they were read to complete rows (complete.go):
-// {"seen":"<uuid>:78-80"}.
+// is the place before it from which reading goes on: {"file":"binlog.000002","pos":4,"gtids":"0-1-70"}.
 type position struct {
 	server string // serverFacts.identity of the server that the position was read from
 	file   string
 	pos    uint64
 	gtids  gtidState    // nil: positions of this pipeline are file:pos
+	seen   gtidState    // transactions behind it whose values can be in the target, read to complete rows (complete.go); nil: none
 	resume *resumePoint // where reading must begin, when it is before this position
 	txn    *txnProgress
-	seen   gtidState // what reads of missing values can have shown and gtids lack; nil: nothing
-	done   *gtidSet  // beside file:pos and not written: transactions behind it that are done
+	done   *gtidSet // beside file:pos and not written: transactions behind it that are done
 }
 
 // logPlace is an offset in a log file.
