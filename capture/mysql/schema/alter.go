@@ -112,7 +112,7 @@ func (ch *changes) define(r *rewriting, s *ast.AlterTableSpec) error {
 // alter makes the table that the clauses make of another. base is the default collation of its database.
 func (c context) alter(t *Table, ch *changes, base string) (*Table, error) {
 	old := c.draftOf(t)
-	d := &draft{context: c, name: t.Name, engine: t.Engine, collation: t.Collation}
+	d := &draft{context: c, name: t.Name, engine: t.Engine, collation: t.Collation, versioned: old.versioned, period: old.period}
 	convert, err := d.alterOptions(ch, base)
 	if err != nil {
 		return nil, err
@@ -129,8 +129,9 @@ func (c context) alter(t *Table, ch *changes, base string) (*Table, error) {
 	d.alterKeys(old, ch)
 	keys := ch.keys
 	for _, def := range ch.defines {
-		keys = append(keys, inlineKeys(def.definition)...)
+		keys = append(keys, c.inlineKeys(def.definition)...)
 	}
+	d.ordered = c.server.MariaDB && len(keys) == 0 && !d.firstChanges(old)
 	if err := d.addKeys(keys); err != nil {
 		return nil, err
 	}
@@ -141,8 +142,12 @@ func (c context) alter(t *Table, ch *changes, base string) (*Table, error) {
 func (d *draft) alterOptions(ch *changes, base string) (convert bool, err error) {
 	for _, o := range ch.options {
 		if o.engine != "" {
-			d.engine = ""
+			if d.engine == "MEMORY" && d.server.MariaDB {
+				return false, errUncertain // USING HASH of an index, which nothing tells, has another meaning elsewhere
+			}
+			d.engine = engineName(o.engine)
 		}
+		d.versioned = (d.versioned || o.versioned && !ch.hasPeriod()) && !o.plain
 		if o.charset != "" || o.collation != "" {
 			if d.collation, err = d.ofTable(o, d.collation, base); err != nil {
 				return false, err
@@ -151,6 +156,23 @@ func (d *draft) alterOptions(ch *changes, base string) (convert bool, err error)
 		convert = convert || o.convert
 	}
 	return convert, nil
+}
+
+// hasPeriod reports that a clause defines a column of the table's period.
+func (ch *changes) hasPeriod() bool {
+	return slices.ContainsFunc(ch.defines, func(x define) bool { return x.period })
+}
+
+// firstChanges reports that the index by which the engine keeps rows loses a column, or becomes one that cannot be the primary
+// key. Without that, and without a new index, MariaDB leaves the order of indexes as it is.
+func (d *draft) firstChanges(old *draft) bool {
+	if len(old.keys) == 0 || old.rank(old.keys[0]) > 1 {
+		return false
+	}
+	return slices.ContainsFunc(old.keys[0].Parts, func(p Part) bool {
+		col := d.heir(p.Column)
+		return col == nil || old.keys[0].Name != primary && col.Nullable
+	})
 }
 
 // leaveOut removes the clauses that IF EXISTS and IF NOT EXISTS make none.
@@ -262,7 +284,7 @@ func (d *draft) alterKeys(old *draft, ch *changes) {
 			}
 		}
 		if len(parts) > 0 {
-			k.Parts = parts
+			k.Parts, k.Hash = parts, false // which is found anew
 			d.keys = append(d.keys, k)
 		}
 	}
@@ -285,7 +307,7 @@ func (d *draft) keptPart(p Part, col *draftColumn) Part {
 	if !col.changed {
 		return p
 	}
-	if p.Prefix == 0 && long(col.DataType) && !long(col.before.DataType) {
+	if p.Prefix == 0 && long(col.DataType) && !long(col.before.DataType) && !d.server.MariaDB {
 		p.Prefix = d.chars(col.before)
 	}
 	if !prefixable(col.DataType) || !prefixable(col.before.DataType) || !long(col.DataType) && d.chars(&col.Column) <= p.Prefix {

@@ -75,8 +75,10 @@ func (a *application) statement(stmt ast.StmtNode) error {
 }
 
 // name gives the full name of a table.
-func (a *application) name(t *ast.TableName) Name {
-	n := Name{Database: t.Schema.O, Table: t.Name.O}
+func (a *application) name(t *ast.TableName) Name { return a.full([2]string{t.Schema.O, t.Name.O}) }
+
+func (a *application) full(name [2]string) Name {
+	n := Name{Database: name[0], Table: name[1]}
 	if n.Database == "" {
 		n.Database = a.session.Database
 	}
@@ -168,6 +170,8 @@ func (a *application) create(s *ast.CreateTableStmt, n Name, o tableOptions, bas
 		return nil, err
 	}
 	var keys []newKey
+	periods := false
+	d.versioned, d.period = o.versioned, a.period
 	for _, col := range s.Cols {
 		def, err := a.definition(col)
 		if err != nil {
@@ -178,8 +182,11 @@ func (a *application) create(s *ast.CreateTableStmt, n Name, o tableOptions, bas
 			return nil, err
 		}
 		d.columns = append(d.columns, draftColumn{Column: made})
-		keys = append(keys, inlineKeys(def)...)
+		keys = append(keys, a.inlineKeys(def)...)
+		periods = periods || def.period
+		d.versioned = d.versioned || def.versioned
 	}
+	d.versioned = d.versioned && !periods
 	for _, c := range s.Constraints {
 		k, err := a.key(c)
 		if err != nil {
@@ -210,19 +217,56 @@ func (a *application) alterTable(s *ast.AlterTableStmt) error {
 		return err
 	}
 	t := a.table(n)
-	if t != nil {
-		changed, err := a.alter(t, ch, a.database(n.Database))
+	switch {
+	case t != nil:
+		changed, err := a.changed(t, ch)
 		if err != nil {
 			return err
 		}
-		a.set(n, changed)
-	} else if a.follow(n) {
+		if changed == nil {
+			a.lose(n)
+		} else {
+			a.set(n, changed)
+		}
+	case a.follow(n) && (len(s.Specs) > 1 || a.rewriting.period != nil || a.noPeriod): // the first is ours
 		a.lose(n)
 	}
+	a.partition(t)
 	if ch.renameTo != nil {
 		return a.rename(n, a.name(ch.renameTo))
 	}
 	return nil
+}
+
+// changed makes the table that a statement makes of another; nil: what is known does not tell.
+func (a *application) changed(t *Table, ch *changes) (*Table, error) {
+	if a.noPeriod || a.rewriting.period != nil {
+		copied := *t
+		copied.Period = a.rewriting.period
+		t = &copied
+	}
+	changed, err := a.alter(t, ch, a.database(t.Database))
+	if errors.Is(err, errUncertain) {
+		return nil, nil
+	}
+	return changed, err
+}
+
+// partition makes a table of a partition of another, or the other way round.
+func (a *application) partition(t *Table) {
+	if a.parted != nil {
+		switch n := a.full(*a.parted); {
+		case t != nil && a.follow(n):
+			made := *t
+			made.Name = n
+			a.set(n, &made)
+		case a.follow(n):
+			a.lose(n)
+		}
+	}
+	if a.joined != nil {
+		a.set(a.full(*a.joined), nil)
+	}
 }
 
 // rename moves a table.

@@ -225,7 +225,7 @@ func TestTableAsJSON(t *testing.T) {
 		`{"name":"b","type":"enum","column_type":"enum('x','y')","collation":"utf8mb4_0900_ai_ci","labels":["x","y"]},` +
 		`{"name":"c","type":"decimal","column_type":"decimal(5,2)","precision":5,"scale":2,"nullable":true,"invisible":true}],` +
 		`"unique":[{"name":"PRIMARY","parts":[{"column":"a"}]},{"name":"u","parts":[{"column":"b"},{"column":"c","descending":true}]}],` +
-		`"other":[{"name":"c","parts":[{"column":"c"}]}]}`
+		`"other":[{"name":"c","parts":[{"column":"c"}],"made":true}]}`
 	table := cat.Table(Name{"d", "t"})
 	got, err := json.Marshal(table)
 	if err != nil || string(got) != want {

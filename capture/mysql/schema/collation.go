@@ -113,7 +113,9 @@ func (c context) ofTable(o tableOptions, inherited, base string) (string, error)
 		choice.collation = ""
 	}
 	if choice.charset == "default" {
-		choice.charset, inherited = "", base
+		if choice.charset, inherited = "", base; c.server.MariaDB {
+			inherited = c.server.Defaults[c.charsetOf(base)]
+		}
 	}
 	return c.choose(choice, inherited)
 }

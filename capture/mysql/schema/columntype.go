@@ -78,7 +78,9 @@ func (c context) shape(col *Column, t dataType) {
 	case "enum", "set":
 		col.Labels = t.labels
 		col.ColumnType = t.name + "(" + labelList(t.labels) + ")"
-		c.unCollate(col)
+		if !c.server.MariaDB && c.server.Version >= 80000 {
+			c.unCollate(col)
+		}
 	case "char", "varchar", "binary", "varbinary", "tinytext", "text", "mediumtext", "longtext", "tinyblob", "blob", "mediumblob", "longblob":
 		c.stringShape(col, t)
 	}
@@ -122,7 +124,7 @@ func (c context) stringShape(col *Column, t dataType) {
 			length = 1
 		}
 	case "text", "blob":
-		if length > 0 {
+		if length > 0 || length == 0 && !c.server.MariaDB && c.server.Version >= 80000 {
 			name = blobOf(name, length*w)
 		}
 		length = -1

@@ -13,21 +13,26 @@ import (
 //	ALTER TABLE t ADD IF NOT EXISTS u UUID INVISIBLE AFTER a, PAGE_COMPRESSED=1
 //	ALTER TABLE `t` ADD COLUMN `u` INT COMMENT '0' AFTER `a`, COMMENT '0'
 type rewriting struct {
-	sql               string
-	definitions       []definition
-	keys              []keyDetail
-	options           []tableOptions
-	visibility        []bool // of ALTER COLUMN … SET INVISIBLE, one after the other
-	ifExists          bool
-	ifNotExists       bool
-	orReplace         bool
-	convertsPartition bool // ALTER TABLE … CONVERT PARTITION p TO TABLE t
-	selects           bool // CREATE … SELECT: the columns come from elsewhere
+	sql         string
+	definitions []definition
+	keys        []keyDetail
+	options     []tableOptions
+	visibility  []bool // of ALTER COLUMN … SET INVISIBLE, one after the other
+	ifExists    bool
+	ifNotExists bool
+	orReplace   bool
+	period      *Period
+	noPeriod    bool       // DROP PERIOD
+	parted      *[2]string // the table that CONVERT PARTITION makes
+	joined      *[2]string // the table that CONVERT TABLE removes
+	selects     bool       // CREATE … SELECT: the columns come from elsewhere
 }
 
 // keyDetail is what an index's definition says beyond the parser.
 type keyDetail struct {
-	place       int // among all columns and indexes of the statement
+	place       int  // among all columns and indexes of the statement
+	hash        bool // USING HASH
+	overlaps    bool // WITHOUT OVERLAPS: the last part is a period
 	ifNotExists bool
 	foreign     bool   // the index that a foreign key needs
 	symbol      string // CONSTRAINT symbol
@@ -180,12 +185,20 @@ func mark(n int) string { return " COMMENT '" + strconv.Itoa(n) + "'" }
 
 // table takes the name of a table and writes it.
 func (r *reader) table() {
-	name := r.identifier()
-	if r.acceptPunct('.') {
-		r.emit(quoteName(name), ".")
-		name = r.identifier()
+	n := r.tableName()
+	if n[0] != "" {
+		r.emit(quoteName(n[0]), ".")
 	}
-	r.emit(quoteName(name))
+	r.emit(quoteName(n[1]))
+}
+
+// tableName takes the name of a table, with its database or "".
+func (r *reader) tableName() (n [2]string) {
+	n[1] = r.identifier()
+	if r.acceptPunct('.') {
+		n[0], n[1] = n[1], r.identifier()
+	}
+	return n
 }
 
 // wait skips MariaDB's lock timeout.
@@ -364,38 +377,6 @@ func (r *reader) rename() bool {
 		}
 		r.emit(", ")
 	}
-}
-
-// database takes the name of a database and its options. ALTER DATABASE of the current one has no name.
-func (r *reader) database() {
-	r.out.ifNotExists = r.accept("IF", "NOT", "EXISTS")
-	if t := r.peek(); t.kind == quoted || t.kind == word && !r.databaseOption() {
-		r.emit(quoteName(r.identifier()))
-	}
-	if r.accept("UPGRADE", "DATA", "DIRECTORY", "NAME") {
-		r.fail("an option")
-	}
-	var o tableOptions
-	for !r.done() && r.err == nil {
-		r.accept("DEFAULT")
-		switch {
-		case r.charsetOption(&o):
-		case r.acceptOne("ENCRYPTION", "COMMENT"), r.accept("READ", "ONLY"):
-			r.acceptPunct('=')
-			r.next()
-		default:
-			r.fail("an option of a database")
-		}
-	}
-	r.out.options = append(r.out.options, o)
-	r.emit(" CHARACTER SET utf8mb4")
-}
-
-// databaseOption tells an option from a name that is not quoted.
-func (r *reader) databaseOption() bool {
-	return r.peek().is("DEFAULT") || r.peek().is("CHARACTER") && r.at(1).is("SET") || r.peek().is("COLLATE") ||
-		r.peek().is("READ") && r.at(1).is("ONLY") ||
-		(r.peek().is("CHARSET") || r.peek().is("ENCRYPTION") || r.peek().is("COMMENT")) && !r.at(1).is("CHARACTER") && !r.at(1).is("COLLATE") && !r.at(1).is("DEFAULT") && r.at(1).kind != end
 }
 
 // place numbers columns and indexes as they come.

@@ -71,10 +71,7 @@ func (r *reader) addClause() bool {
 	case r.accept("SYSTEM", "VERSIONING"):
 		r.optionMark(tableOptions{versioned: true})
 		return true
-	case r.accept("PERIOD"):
-		r.accept("IF", "NOT", "EXISTS")
-		r.pos--
-		r.tokens[r.pos] = token{kind: word, text: "PERIOD"}
+	case r.peek().is("PERIOD") && (r.at(1).is("FOR") || r.at(1).is("IF")):
 		r.period()
 		return false
 	case r.startsKey():
@@ -123,8 +120,15 @@ func (r *reader) dropClause() bool {
 	case r.accept("CONSTRAINT"): // may be a unique index, and then goes with it; whatever else it is does not matter
 		exists()
 		r.emit("DROP INDEX IF EXISTS ", quoteName(r.identifier()))
-	case r.accept("FOREIGN", "KEY"), r.accept("CHECK"), r.accept("PERIOD", "FOR"):
+	case r.accept("FOREIGN", "KEY"), r.accept("CHECK"):
 		exists()
+		r.identifier()
+		return false
+	case r.peek().is("PERIOD") && (r.at(1).is("FOR") || r.at(1).is("IF")):
+		r.pos++
+		exists()
+		r.expect("FOR")
+		r.out.noPeriod = !r.peek().is("SYSTEM_TIME")
 		r.identifier()
 		return false
 	case r.peek().is("PARTITION"):
@@ -244,13 +248,20 @@ func (r *reader) order() {
 	}
 }
 
-// partitionClause skips a clause about partitions, which is the last of its statement. Those that make a table of a partition
-// or move rows between tables change the shape of no table, but one of them makes a table.
+// partitionClause skips a clause about partitions, which is the last of its statement. Of those that move rows between tables
+// one makes a table of a partition, and one makes a partition of a table.
 func (r *reader) partitionClause() bool {
+	switch {
+	case r.accept("CONVERT", "PARTITION"):
+		r.identifier()
+		r.expect("TO", "TABLE")
+		n := r.tableName()
+		r.out.parted = &n
+	case r.accept("CONVERT", "TABLE"):
+		n := r.tableName()
+		r.out.joined = &n
+	}
 	for r.err == nil && !r.done() {
-		if r.peek().is("CONVERT") && r.at(1).is("PARTITION") {
-			r.out.convertsPartition = true
-		}
 		if r.peek().punct('(') {
 			r.group()
 			continue

@@ -15,6 +15,8 @@ type definition struct {
 	virtual     bool
 	invisible   bool
 	compressed  bool
+	references  bool
+	versioned   bool // WITH SYSTEM VERSIONING
 	period      bool // begin or end of the period of a system-versioned table
 	increments  bool // AUTO_INCREMENT
 	ifExists    bool // of MODIFY and CHANGE
@@ -69,6 +71,11 @@ func (r *reader) attribute(d *definition) bool {
 		d.unique = true
 	case r.accept("SERIAL", "DEFAULT", "VALUE"):
 		d.null, d.increments, d.unique = notNull, true, true
+	case r.accept("REFERENCES"):
+		r.references()
+		d.references = true
+	case r.accept("WITH", "SYSTEM", "VERSIONING"):
+		d.versioned = true
 	case r.accept("INVISIBLE"):
 		d.invisible = true
 	case r.accept("VISIBLE"):
@@ -153,11 +160,9 @@ func (r *reader) minorAttribute() bool {
 	case r.acceptOne("SRID", "REF_SYSTEM_ID"):
 		r.acceptPunct('=')
 		r.number()
-	case r.accept("NOT", "SECONDARY"), r.accept("WITH", "SYSTEM", "VERSIONING"), r.accept("WITHOUT", "SYSTEM", "VERSIONING"):
+	case r.accept("NOT", "SECONDARY"), r.accept("WITHOUT", "SYSTEM", "VERSIONING"):
 	case r.peek().is("CONSTRAINT") || r.peek().is("CHECK"):
 		return r.check()
-	case r.accept("REFERENCES"):
-		r.references()
 	case r.peek().name() && r.at(1).punct('='): // an attribute of the engine
 		r.pos += 2
 		if t := r.next(); t.kind == punct || t.kind == end {

@@ -1,6 +1,9 @@
 package schema
 
-import "strconv"
+import (
+	"strconv"
+	"strings"
+)
 
 var keyWords = set("index", "key", "unique", "primary", "fulltext", "spatial", "vector", "foreign", "constraint", "check")
 
@@ -57,31 +60,30 @@ func (r *reader) key() bool {
 	} else if d.symbol != "" {
 		r.emit(quoteName(d.symbol))
 	}
-	r.indexType()
-	r.keyParts()
+	d.hash = r.indexType()
+	d.overlaps = r.keyParts()
 	if d.foreign {
 		r.expect("REFERENCES")
 		r.references()
 	} else {
-		r.indexOptions()
+		d.hash = r.indexOptions() || d.hash
 	}
 	r.emit(mark(len(r.out.keys)))
 	r.out.keys = append(r.out.keys, d)
 	return true
 }
 
-func (r *reader) indexType() {
-	if r.acceptOne("USING", "TYPE") {
-		r.identifier()
-	}
+// indexType takes USING, and reports HASH.
+func (r *reader) indexType() bool {
+	return r.acceptOne("USING", "TYPE") && strings.EqualFold(r.identifier(), "HASH")
 }
 
-// keyParts takes the columns of an index.
-func (r *reader) keyParts() {
+// keyParts takes the columns of an index, and reports that the last is a period.
+func (r *reader) keyParts() (overlaps bool) {
 	r.expectPunct('(')
 	r.emit(" (")
 	for r.err == nil {
-		r.keyPart()
+		overlaps = r.keyPart()
 		if !r.acceptPunct(',') {
 			break
 		}
@@ -89,9 +91,11 @@ func (r *reader) keyParts() {
 	}
 	r.expectPunct(')')
 	r.emit(")")
+	return overlaps
 }
 
-func (r *reader) keyPart() {
+// keyPart takes a part of an index, and reports a period.
+func (r *reader) keyPart() (overlaps bool) {
 	if r.peek().punct('(') {
 		r.group()
 		r.emit("((1))")
@@ -101,24 +105,25 @@ func (r *reader) keyPart() {
 			r.emit("(", strconv.Itoa(r.number()), ")")
 			r.expectPunct(')')
 		}
-		r.accept("WITHOUT", "OVERLAPS") // MariaDB: a period's name, which stands for its end
+		overlaps = r.accept("WITHOUT", "OVERLAPS")
 	}
 	if r.accept("DESC") {
 		r.emit(" DESC")
 	} else {
 		r.accept("ASC")
 	}
+	return overlaps
 }
 
-// indexOptions skips what may follow the columns of an index.
-func (r *reader) indexOptions() {
+// indexOptions skips what may follow the columns of an index, and reports USING HASH.
+func (r *reader) indexOptions() (hash bool) {
 	for r.err == nil {
 		switch {
 		case r.acceptOne("KEY_BLOCK_SIZE", "COMMENT", "ENGINE_ATTRIBUTE", "SECONDARY_ENGINE_ATTRIBUTE", "CLUSTERING"):
 			r.acceptPunct('=')
 			r.value()
-		case r.acceptOne("USING", "TYPE"):
-			r.identifier()
+		case r.peek().is("USING"), r.peek().is("TYPE"):
+			hash = r.indexType()
 		case r.accept("WITH", "PARSER"):
 			r.identifier()
 		case r.acceptOne("VISIBLE", "INVISIBLE", "IGNORED"), r.accept("NOT", "IGNORED"):
@@ -126,9 +131,10 @@ func (r *reader) indexOptions() {
 			r.pos += 2
 			r.value()
 		default:
-			return
+			return hash
 		}
 	}
+	return hash
 }
 
 // value takes a name, a number or a text.
@@ -153,7 +159,7 @@ func (r *reader) createIndex() {
 	d := keyDetail{ifNotExists: r.accept("IF", "NOT", "EXISTS")}
 	replace := r.out.orReplace
 	name := r.identifier()
-	r.indexType()
+	d.hash = r.indexType()
 	r.expect("ON")
 	r.emit("ALTER TABLE ")
 	r.table()
@@ -166,8 +172,8 @@ func (r *reader) createIndex() {
 	} else {
 		r.emit(" ADD INDEX ", quoteName(name))
 	}
-	r.keyParts()
-	r.indexOptions()
+	d.overlaps = r.keyParts()
+	d.hash = r.indexOptions() || d.hash
 	r.emit(mark(0))
 	r.out.keys = append(r.out.keys, d)
 	r.indexLocks()

@@ -99,11 +99,21 @@ func (r *reader) element(first *bool) {
 	r.emit(before)
 }
 
-// period skips PERIOD FOR name (begin, end).
+// period takes PERIOD FOR name (begin, end). That of SYSTEM_TIME is known by its columns.
 func (r *reader) period() {
-	r.expect("PERIOD", "FOR")
-	r.identifier()
-	r.group()
+	r.expect("PERIOD")
+	r.accept("IF", "NOT", "EXISTS")
+	r.expect("FOR")
+	r.accept("IF", "NOT", "EXISTS")
+	p := &Period{Name: r.identifier()}
+	r.expectPunct('(')
+	p.Begin = r.identifier()
+	r.expectPunct(',')
+	p.End = r.identifier()
+	r.expectPunct(')')
+	if !strings.EqualFold(p.Name, "SYSTEM_TIME") {
+		r.out.period = p
+	}
 }
 
 // createOptions takes the options of a new table, with its partitions, and writes their place.
@@ -115,10 +125,10 @@ func (r *reader) createOptions() {
 			r.partitions()
 			continue
 		}
-		if r.query(0) || r.accept("START", "TRANSACTION") {
+		if r.query(0) {
 			break
 		}
-		if !r.option(&o) {
+		if !r.accept("START", "TRANSACTION") && !r.option(&o) { // of a CREATE … SELECT, as it is logged
 			r.fail("an option of a table")
 		}
 	}
@@ -167,6 +177,9 @@ func (r *reader) charsetOption(o *tableOptions) bool {
 	case r.accept("CHARACTER", "SET"), r.accept("CHARSET"), r.accept("CHAR", "SET"):
 		r.acceptPunct('=')
 		o.charset = r.charsetName()
+		if !r.server.MariaDB && r.server.Version < 80000 {
+			o.collation = "" // the last of the two decides
+		}
 	case r.accept("COLLATE"):
 		r.acceptPunct('=')
 		o.collation = r.charsetName()

@@ -2,6 +2,7 @@ package schema
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -18,6 +19,9 @@ type draft struct {
 	collation string
 	columns   []draftColumn
 	keys      []draftKey // in the server's order, later ones after
+	period    *Period
+	versioned bool // has the hidden columns of a system-versioned table
+	ordered   bool // keys stay as they are
 }
 
 type draftColumn struct {
@@ -29,8 +33,7 @@ type draftColumn struct {
 
 type draftKey struct {
 	Index
-	unique  bool
-	foreign bool // made for a foreign key: gone when another index can do its work
+	unique bool
 }
 
 func (d *draft) find(name string) int {
@@ -48,56 +51,115 @@ func (d *draft) addKeys(keys []newKey) error {
 		if k.ifNotExists && d.findKey(k.Name) >= 0 {
 			continue
 		}
-		for i, p := range k.Parts {
-			if p.Column == "" {
-				continue
-			}
-			at := d.find(p.Column)
-			if at < 0 {
-				return fmt.Errorf("adding an index: there is no column %s", p.Column)
-			}
-			k.Parts[i].Column = d.columns[at].Name
+		if err := d.resolve(&k); err != nil {
+			return err
 		}
-		if k.foreign && d.covered(k, keys) {
+		if k.foreign && d.covered(k.Index, keys) {
 			continue
 		}
-		if k.Name == "" {
-			k.Name = d.keyName(k.Index)
+		if !k.foreign {
+			d.keys = slices.DeleteFunc(d.keys, func(x draftKey) bool { return x.Foreign && k.begins(x.Index) })
 		}
-		d.keys = append(d.keys, draftKey{Index: k.Index, unique: k.unique, foreign: k.foreign})
+		if k.Name == "" {
+			var err error
+			if k.Name, err = d.keyName(k.Index); err != nil {
+				return err
+			}
+		}
+		if !k.unique {
+			k.Made, k.Foreign = true, k.foreign
+		}
+		k.Hash = k.unique && k.hash && d.hashes()
+		d.keys = append(d.keys, draftKey{Index: k.Index, unique: k.unique})
 	}
 	return nil
 }
 
-// covered reports that another index begins with the columns of a foreign key, which then needs none.
-func (d *draft) covered(k newKey, others []newKey) bool {
-	begins := func(x Index) bool {
-		return len(x.Parts) >= len(k.Parts) && slices.EqualFunc(x.Parts[:len(k.Parts)], k.Parts, func(a, b Part) bool {
-			return a.Prefix == 0 && strings.EqualFold(a.Column, b.Column)
-		})
+// resolve finds the columns of an index.
+func (d *draft) resolve(k *newKey) error {
+	if k.overlaps {
+		last := len(k.Parts) - 1
+		if d.period == nil || !strings.EqualFold(d.period.Name, k.Parts[last].Column) {
+			return fmt.Errorf("adding an index: there is no period %s", k.Parts[last].Column)
+		}
+		k.Parts = append(k.Parts[:last:last], Part{Column: d.period.End}, Part{Column: d.period.Begin})
 	}
-	return slices.ContainsFunc(d.keys, func(x draftKey) bool { return begins(x.Index) }) ||
-		slices.ContainsFunc(others, func(x newKey) bool { return !x.foreign && begins(x.Index) })
+	for i, p := range k.Parts {
+		k.Parts[i].Descending = p.Descending && d.descends()
+		if p.Column == "" {
+			continue
+		}
+		at := d.find(p.Column)
+		if at < 0 {
+			return fmt.Errorf("adding an index: there is no column %s", p.Column)
+		}
+		k.Parts[i].Column = d.columns[at].Name
+	}
+	return nil
 }
 
-// keyName gives the name that the server gives to an index: of its first column, with a number when that is taken.
-func (d *draft) keyName(k Index) string {
+// descends reports a server that does not just read DESC.
+func (c context) descends() bool {
+	if c.server.MariaDB {
+		return c.server.Version >= 100800
+	}
+	return c.server.Version >= 80000
+}
+
+// begins reports that an index begins with all columns of another, whole.
+func (k Index) begins(other Index) bool {
+	return len(k.Parts) >= len(other.Parts) && slices.EqualFunc(k.Parts[:len(other.Parts)], other.Parts, func(a, b Part) bool {
+		return a.Prefix == 0 && a.Column != "" && strings.EqualFold(a.Column, b.Column)
+	})
+}
+
+// covered reports that another index begins with the columns of a foreign key, which then needs none.
+func (d *draft) covered(k Index, others []newKey) bool {
+	return slices.ContainsFunc(d.keys, func(x draftKey) bool { return x.begins(k) }) ||
+		slices.ContainsFunc(others, func(x newKey) bool { return !x.foreign && x.begins(k) })
+}
+
+// errUncertain says that what is known of a table does not tell what a statement does to it.
+var errUncertain = errors.New("what the statement does depends on what is not known")
+
+// keyName gives the name that the server gives to an index: of its first column, with a number when that is taken. An index of
+// which nobody knows whether it was made for a foreign key alone may be gone, with its name.
+func (d *draft) keyName(k Index) (string, error) {
 	base := k.Parts[0].Column
 	if base == "" {
 		base = "functional_index"
 	}
-	if d.findKey(base) < 0 && !strings.EqualFold(base, primary) {
-		return base
-	}
-	for n := 2; ; n++ {
-		if name := fmt.Sprintf("%s_%d", base, n); d.findKey(name) < 0 {
-			return name
+	for n := 1; ; n++ {
+		name := base
+		if n > 1 {
+			name = fmt.Sprintf("%s_%d", base, n)
+		}
+		at := d.findKey(name)
+		if at < 0 && !strings.EqualFold(name, primary) {
+			return name, nil
+		}
+		if at < 0 {
+			continue
+		}
+		taken := d.keys[at]
+		if !taken.unique && !taken.Made && (k.begins(taken.Index) || d.begun(at)) {
+			return "", errUncertain
 		}
 	}
 }
 
+// begun reports that another index begins with the columns of one.
+func (d *draft) begun(at int) bool {
+	for i, k := range d.keys {
+		if i != at && k.begins(d.keys[at].Index) {
+			return true
+		}
+	}
+	return false
+}
+
 // inlineKeys gives the indexes that the definition of a column has.
-func inlineKeys(d *definition) []newKey {
+func (c context) inlineKeys(d *definition) []newKey {
 	var out []newKey
 	k := newKey{keyDetail: keyDetail{place: d.place}, unique: true, Index: Index{Parts: []Part{{Column: d.name}}}}
 	if d.primary {
@@ -108,7 +170,16 @@ func inlineKeys(d *definition) []newKey {
 		k.Name, k.Parts = "", slices.Clone(k.Parts)
 		out = append(out, k)
 	}
+	if d.references && c.references() {
+		k.Name, k.Parts, k.unique, k.foreign = "", slices.Clone(k.Parts), false, true
+		out = append(out, k)
+	}
 	return out
+}
+
+// references reports a server for which REFERENCES in the definition of a column makes a foreign key.
+func (c context) references() bool {
+	return c.server.MariaDB && c.server.Version >= 100500 || !c.server.MariaDB && c.server.Version >= 90000
 }
 
 // chars gives how many characters, or bytes, a column of a limited length holds.
@@ -121,7 +192,14 @@ func (d *draft) chars(c *Column) int {
 
 // table ends the draft: keys make their columns NOT NULL and stand in the server's order.
 func (d *draft) table() *Table {
-	t := &Table{Name: d.name, Engine: d.engine, Collation: d.collation}
+	t := &Table{Name: d.name, Engine: d.engine, Collation: d.collation, Period: d.period}
+	if d.period != nil {
+		for _, n := range []string{d.period.Begin, d.period.End} {
+			if at := d.find(n); at >= 0 {
+				d.columns[at].Nullable = false
+			}
+		}
+	}
 	for _, k := range d.keys {
 		if k.Name == primary {
 			for _, p := range k.Parts {
@@ -143,7 +221,10 @@ func (d *draft) table() *Table {
 		}
 		d.keys[i].Parts = parts
 	}
-	slices.SortStableFunc(d.keys, func(a, b draftKey) int { return cmp.Compare(d.rank(a), d.rank(b)) })
+	hashes := d.hash()
+	if !d.ordered {
+		slices.SortStableFunc(d.keys, func(a, b draftKey) int { return cmp.Compare(d.rank(a), d.rank(b)) })
+	}
 	for _, k := range d.keys {
 		if k.unique {
 			t.Unique = append(t.Unique, k.Index)
@@ -151,6 +232,7 @@ func (d *draft) table() *Table {
 			t.Other = append(t.Other, k.Index)
 		}
 	}
+	t.Columns = append(t.Columns, Hidden(d.versioned, hashes)...)
 	return t
 }
 
@@ -178,8 +260,12 @@ func (d *draft) rank(k draftKey) int {
 
 // draftOf begins a draft with a table as it is.
 func (c context) draftOf(t *Table) *draft {
-	d := &draft{context: c, name: t.Name, engine: t.Engine, collation: t.Collation}
+	d := &draft{context: c, name: t.Name, engine: t.Engine, collation: t.Collation, period: t.Period}
 	for i := range t.Columns {
+		if t.Columns[i].Hidden {
+			d.versioned = d.versioned || t.Columns[i].Name == rowStart
+			continue
+		}
 		d.columns = append(d.columns, draftColumn{Column: t.Columns[i], before: &t.Columns[i]})
 	}
 	for _, k := range t.Unique {

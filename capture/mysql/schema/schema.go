@@ -26,6 +26,7 @@ type Table struct {
 	Columns   []Column `json:"columns"`
 	Unique    []Index  `json:"unique,omitempty"` // unique indexes in the server's order, the primary key first
 	Other     []Index  `json:"other,omitempty"`  // those that are not unique: the server names a new index in the light of all
+	Period    *Period  `json:"period,omitempty"` // MariaDB's application-time period
 }
 
 // Column is a column as a row of information_schema.COLUMNS describes it.
@@ -47,10 +48,23 @@ type Column struct {
 	Hidden     bool     `json:"hidden,omitempty"`     // in row images and not in the catalogue, such as the period of a system-versioned table
 }
 
-// Index is a unique index.
+// Index is an index.
 type Index struct {
 	Name  string `json:"name"` // "PRIMARY" is the primary key
 	Parts []Part `json:"parts"`
+	Hash  bool   `json:"hash,omitempty"` // MariaDB keeps a unique index as a hash in a hidden column: INDEX_TYPE is HASH, and the engine not MEMORY
+
+	// Of those that are not unique: Made says that a statement that was applied has made it. Then Foreign says that it was made
+	// for a foreign key alone, and goes when another can do its work. Without Made that is not known.
+	Made    bool `json:"made,omitempty"`
+	Foreign bool `json:"foreign,omitempty"`
+}
+
+// Period is the application-time period of a table, a name that stands for two columns.
+type Period struct {
+	Name  string `json:"name"`
+	Begin string `json:"begin"`
+	End   string `json:"end"`
 }
 
 // Part is a part of an index.
@@ -66,7 +80,7 @@ type Server struct {
 	Version        int               // 80031 for 8.0.31, 50722, 101118
 	LowerCaseNames bool              // lower_case_table_names is not 0: names of databases and tables are compared and kept in lower case
 	Collations     map[string]string // each collation's character set, by name
-	Defaults       map[string]string // each character set's default collation, by name
+	Defaults       map[string]string // each character set's default collation, by name; MariaDB's as after SET SESSION character_set_collations=''
 	Collation      string            // collation_server, the default of new databases
 
 	ImplicitTimestamps bool // explicit_defaults_for_timestamp is OFF: a TIMESTAMP without NULL is NOT NULL
