@@ -92,7 +92,7 @@ func (d columnDef) bad(format string, args ...any) error {
 // undescribed is for a column of which binlog_row_metadata=FULL would have said more.
 func (d columnDef) undescribed(what string) error {
 	return fault.NewFinal(fault.SchemaUnknown, "preparing a table's decoder", fmt.Errorf("the log has no %s of column %q", what, d.name),
-		"Run SET PERSIST binlog_row_metadata = FULL on the server. Rows that were logged before cannot be decoded: start after them with a new snapshot.")
+		"Run SET GLOBAL binlog_row_metadata = FULL (cdcbridge validate says how it stays on this server). Rows that were logged before cannot be decoded: start after them with a new snapshot.")
 }
 
 // decorate takes what the catalogue knows beyond the log. The catalogue shows the present, and the log may be older: a

@@ -74,7 +74,7 @@ func (r *reread) read(rd *reader) error {
 func (c *completer) seeLocked(ctx context.Context, r *reread) error {
 	if !c.src.cfg.SnapshotLock {
 		return fault.NewFinal(fault.SourceSettings, opComplete, errors.New("the transaction has no GTID, without which nothing tells whether a read shows it"),
-			"Run SET PERSIST binlog_row_image = FULL, binlog_row_value_options = '' and let sessions reconnect; or set the server to gtid_mode=ON; or set snapshot_lock: true, which locks the table against writing for some milliseconds.")
+			"Have the log carry whole rows (cdcbridge validate says how on this server) and let sessions reconnect; or set the server to gtid_mode=ON; or set snapshot_lock: true, which locks the table against writing for some milliseconds.")
 	}
 	rd, name := c.reader, tableName{r.shape.table.Database, r.shape.table.Name}
 	if _, err := rd.withLock(ctx); err != nil {

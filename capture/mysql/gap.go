@@ -129,12 +129,12 @@ func (s *shape) hasKey(row changelog.Row) error {
 	const op = "completing a row that the log does not carry whole"
 	if len(s.table.Key) == 0 {
 		return fault.NewFinal(fault.NoKey, op, fmt.Errorf("the table %s has no key to read the row by", s.table.FullName()),
-			"Add a primary key, or run SET PERSIST binlog_row_image = FULL, binlog_row_value_options = '' and let sessions reconnect. Rows that were logged before need a new snapshot of the table.")
+			"Add a primary key, or have the log carry whole rows (cdcbridge validate says how on this server) and let sessions reconnect. Rows that were logged before need a new snapshot of the table.")
 	}
 	for _, k := range s.table.Key {
 		if row[k].IsUnchanged() {
 			return fault.NewFinal(fault.NoKey, op, fmt.Errorf("the log does not say what the key column %q of a row of %s is", s.table.Columns[k].Name, s.table.FullName()),
-				"Statements that leave the key to its DEFAULT need binlog_row_image = FULL: run SET PERSIST binlog_row_image = FULL and let sessions reconnect. The row needs a new snapshot of its table.")
+				"Statements that leave the key to its DEFAULT need binlog_row_image = FULL: run SET GLOBAL binlog_row_image = FULL (cdcbridge validate says how it stays on this server) and let sessions reconnect. The row needs a new snapshot of its table.")
 		}
 		if row[k].IsNull() {
 			return fault.NewFinal(fault.Decode, op, errors.New("a key of "+s.table.FullName()+" is NULL"), "The log contradicts itself: check the binlog file with mysqlbinlog -vv at this position.")

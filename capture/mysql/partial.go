@@ -137,7 +137,7 @@ func (s *shape) decodePartial(b *changelog.Batch, e rowsEvent, skip int, at *ord
 // take no bytes, so that nobody knows how many there are.
 func (s *shape) nothingLogged() error {
 	return fault.NewFinal(fault.SourceSettings, "decoding rows of "+s.table.FullName(), errors.New("the log says of an inserted row that all its columns have their defaults, and nothing else"),
-		"Run SET PERSIST binlog_row_image = FULL and let sessions reconnect, or name a column in such INSERT statements. The row needs a new snapshot of its table.")
+		"Run SET GLOBAL binlog_row_image = FULL (cdcbridge validate says how it stays on this server) and let sessions reconnect, or name a column in such INSERT statements. The row needs a new snapshot of its table.")
 }
 
 // partialChange decodes one row change from the front of p and returns what follows it. What the new row lacks comes from the

@@ -318,5 +318,5 @@ func schemaFault(name tableName, at logPlace, reason string) error {
 	return fault.NewFinal(fault.SchemaUnknown, "preparing a table's decoder",
 		fmt.Errorf("the log does not describe %s in full, and what it looked like at %s is not known: %s", name, at.place(), reason),
 		"Nothing was skipped and nothing was guessed. Start after these rows: read the table again (a new snapshot), or leave it out of tables. "+
-			"SET PERSIST binlog_row_metadata = FULL, where the server has it, keeps it from happening again, because then rows carry their description.")
+			"binlog_row_metadata = FULL, where the server has it, keeps it from happening again, because then rows carry their description.")
 }
