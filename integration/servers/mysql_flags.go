@@ -27,6 +27,7 @@ func (m *MySQL) flags() []string {
 	flags := []string{
 		"--datadir=" + m.dataDir(), "--port=" + strconv.Itoa(m.port), "--bind-address=127.0.0.1",
 		"--socket=" + filepath.Join(m.dir.path, "sock"), "--pid-file=" + filepath.Join(m.dir.path, "pid"), "--relay-log=relay",
+		"--tmpdir=" + m.dir.path, // a MariaDB that starts in a common one deletes the temporary tables of those that run
 		"--server-id=" + strconv.FormatUint(uint64(o.ServerID), 10), "--log-bin=binlog", "--binlog-format=ROW", "--secure-file-priv=",
 		"--binlog-row-image=" + orFull(o.Image),
 		// Small, and as fast as a server that loses nothing when only its process is killed can be.
