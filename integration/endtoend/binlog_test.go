@@ -13,7 +13,7 @@ import (
 // loggedChanges lists the row changes of the tables by transaction. The log is read by go-mysql's own parser from the server's
 // files, so that an error in our decoder cannot hide.
 func loggedChanges(my *servers.MySQL, tables []table) (map[string][]change, error) {
-	files, err := filepath.Glob(filepath.Join(my.DataDir(), "binlog.[0-9]*"))
+	files, err := filepath.Glob(filepath.Join(my.DataDir(), "binlog.[0-9][0-9][0-9][0-9][0-9][0-9]"))
 	if err != nil {
 		return nil, err
 	}
