@@ -147,6 +147,10 @@ func TestServesDomains(t *testing.T) {
 	if err := f.serves(resumed); !fault.Is(err, fault.BinlogPurged) {
 		t.Errorf("reading would begin before the oldest file: %v", err)
 	}
+	begun := &position{server: "x", gtids: state("0-1-50,1-2-8"), txn: &txnProgress{id: "0-1-51"}}
+	if err := f.serves(begun); !fault.Is(err, fault.WrongServer) {
+		t.Errorf("a part of a transaction that the server never had: %v", err)
+	}
 	if err := f.serves(&position{server: "x", gtids: &gtidSet{}}); !fault.Is(err, fault.WrongServer) {
 		t.Errorf("a position of MySQL: %v", err)
 	}

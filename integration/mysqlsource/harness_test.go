@@ -382,3 +382,12 @@ func (b *bench) column(q string) []string {
 	}
 	return out
 }
+
+func position(text string) changelog.Position { return changelog.Position(text) }
+
+// withConfig is another bench's configuration at this server.
+func (b *bench) withConfig(of *mysql.Config) *mysql.Config {
+	c := *of
+	c.Host, c.Port = b.m.Host(), b.m.Port()
+	return &c
+}
