@@ -58,11 +58,11 @@ func loggedChanges(my *servers.MySQL, tables []table) (map[string][]change, erro
 }
 
 // loggedRows are the changes in one event. With a partial row image the new row has neither the columns that the statement left
-// alone nor, when it has differences of JSON documents, all of those that it changed.
+// alone or to their defaults, nor, when it has differences of JSON documents, all of those that it changed.
 func loggedRows(t table, ev *replication.RowsEvent, kind replication.EventType) (out []change) {
 	if kind != replication.PARTIAL_UPDATE_ROWS_EVENT && ev.Type() != replication.EnumRowsEventTypeUpdate {
-		for range ev.Rows {
-			out = append(out, change{table: t})
+		for i := range ev.Rows {
+			out = append(out, change{t, ev.Type() == replication.EnumRowsEventTypeInsert && len(ev.SkippedColumns[i]) > 0})
 		}
 		return out
 	}
