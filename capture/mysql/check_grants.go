@@ -152,7 +152,7 @@ func (l *look) rights(ctx context.Context, tables map[tableName]*tableFacts) err
 		return nil
 	})
 	if err != nil || len(refused) == 0 {
-		l.found.add(true, capture.OK, "SELECT", fmt.Sprintf("on all of the %d tables: %s", len(tables), why), "")
+		l.found.add(true, capture.OK, "SELECT", fmt.Sprintf("granted on %d tables: %s", len(tables), why), "")
 		return err
 	}
 	var run []string

@@ -267,6 +267,37 @@ func readProblem(t *testing.T, cfg *mysql.Config) capture.Finding {
 	return found[i]
 }
 
+// TestLogins logs in by every plugin that the test servers have, encrypted and not.
+func TestLogins(t *testing.T) {
+	for v, plugins := range map[string][]string{
+		"57": {"mysql_native_password"}, "80": {"mysql_native_password", "sha256_password", "caching_sha2_password"}, "97": {"sha256_password", "caching_sha2_password"},
+		"maria118": {"mysql_native_password"},
+	} {
+		b := newBench(t, servers.MySQLOptions{Version: v})
+		b.exec("CREATE TABLE t (id INT PRIMARY KEY)")
+		for _, plugin := range plugins {
+			user := "by_" + plugin[:5]
+			if isMariaDB(v) {
+				b.exec("CREATE USER " + user + "@'%' IDENTIFIED VIA " + plugin + " USING PASSWORD('pw')")
+			} else {
+				b.exec("CREATE USER " + user + "@'%' IDENTIFIED WITH " + plugin + " BY 'pw'")
+			}
+			b.exec("GRANT ALL ON *.* TO " + user + "@'%'")
+			for _, mode := range []string{capture.TLSDisabled, capture.TLSPreferred} {
+				cfg := b.config()
+				cfg.User, cfg.Password, cfg.TLS.Mode = user, "pw", mode
+				f := finding(t, cfg, "account")
+				encrypted := mode == capture.TLSPreferred && v != "57" // whose library is too old
+				if !strings.Contains(f.Detail, "'"+user+"'@'%', "+plugin) || strings.Contains(f.Detail, " over TLSv1.") != encrypted {
+					t.Errorf("%s, tls %s: %+v", v, mode, f)
+				}
+				cfg.Password = "wrong"
+				problem(t, check(t, cfg), "connection", fault.Auth)
+			}
+		}
+	}
+}
+
 // TestLockTables wants the right of snapshot_lock.
 func TestLockTables(t *testing.T) {
 	for _, v := range []string{"57", "97", "maria118"} {
