@@ -84,7 +84,7 @@ func (p *position) begin() logPlace {
 }
 
 // dumpFault gives the error with which the server ends a dump its code. The server has one number for nearly all of them, so
-// the text must tell two cases apart that a person has to cure; the next attempt's checks find the others by themselves.
+// the text must tell cases apart that a person has to cure; the next attempt's checks find the others by themselves.
 func dumpFault(err *gomysql.MyError) error {
 	const op = "reading the binlog stream"
 	if err.Code != gomysql.ER_MASTER_FATAL_ERROR_READING_BINLOG {
@@ -93,6 +93,12 @@ func dumpFault(err *gomysql.MyError) error {
 	switch {
 	case strings.Contains(strings.ToLower(err.Message), "anonymous"):
 		return anonymousFault(err)
+	case strings.Contains(err.Message, "ecrypt"):
+		return fault.NewFinal(fault.SourceSettings, op, err, "The server cannot read its own encrypted log: give it the key that the log was written with (its error log names the plugin), or start over as docs/operations.md says.")
+	case strings.Contains(err.Message, "Could not find GTID state"): // MariaDB, where numbers that go back hide it from our own check
+		return fault.NewFinal(fault.BinlogPurged, op, err, purgedHint)
+	case strings.Contains(err.Message, "is not in the master's binlog"): // MariaDB
+		return fault.NewFinal(fault.WrongServer, op, err, wrongServerHint)
 	case strings.Contains(err.Message, "GTID-transaction"):
 		return fault.NewFinal(fault.SourceSettings, op, err, "The server has transactions with GTIDs in its log and does not send them while its gtid_mode is OFF. Set it to OFF_PERMISSIVE until the daemon has read them.")
 	case strings.Contains(err.Message, "same server_uuid/server_id"):

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	gomysql "github.com/go-mysql-org/go-mysql/mysql"
+
 	"cdcbridge/changelog"
 	"cdcbridge/internal/fault"
 )
@@ -202,6 +204,20 @@ func TestCollationsOfMariaDB(t *testing.T) {
 	} {
 		if got := charsetName(id); got != want {
 			t.Errorf("%d is of %q, want %q", id, got, want)
+		}
+	}
+}
+
+// What the server says when it cannot go on is the only thing that tells these apart.
+func TestDumpFaultsOfMariaDB(t *testing.T) {
+	for message, want := range map[string]fault.Code{
+		"Could not decrypt binlog: encryption key error; the first event '.' at 4, the last event read from 'binlog.000001' at 256":                                                                        fault.SourceSettings,
+		"Could not find GTID state requested by slave in any binlog files. Probably the slave state is too old and required binlog files have been purged.":                                                fault.BinlogPurged,
+		"Error: connecting slave requested to start from GTID 0-1-5, which is not in the master's binlog. Since the master's binlog contains GTIDs with higher sequence numbers, it probably means that …": fault.WrongServer,
+	} {
+		err := dumpFault(&gomysql.MyError{Code: 1236, Message: message, State: "HY000"})
+		if !fault.Is(err, want) || !fault.IsFinal(err) {
+			t.Errorf("%s: %v", message, err)
 		}
 	}
 }

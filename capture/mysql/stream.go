@@ -340,9 +340,10 @@ func (s *stream) apply(ctx context.Context, h eventHeader, body eventBody) error
 		return s.rows(ctx, h, &s.inflate)
 	case eventPreviousGTIDs:
 		return s.previousGTIDs(body)
-	case eventStop, eventIgnorable, eventRowsQuery, eventTransactionContext, eventViewChange,
-		eventAnnotateRows, eventBinlogCheckpoint, eventGTIDList, eventIntvar, eventRand, eventUserVar, eventBeginLoadQuery:
-		// They carry no row and no boundary. The last four only prepare a statement that is judged by its text.
+	case eventStop, eventIgnorable, eventRowsQuery, eventTransactionContext, eventViewChange, eventAnnotateRows,
+		eventBinlogCheckpoint, eventGTIDList, eventStartEncryption, eventIntvar, eventRand, eventUserVar, eventBeginLoadQuery:
+		// They carry no row and no boundary. The last four only prepare a statement that is judged by its text. An encrypted log is
+		// sent decrypted.
 		return body.discard()
 	}
 	if h.Flags&flagIgnorable != 0 {
