@@ -45,8 +45,8 @@ func settings(f *serverFacts) findings {
 	out.durability(v, p)
 	out.retention(f, p)
 	if p.mariadb {
-		out.add(v["mysql56_temporal_format"] != "OFF", capture.Problem, "mysql56_temporal_format", v["mysql56_temporal_format"],
-			"The log does not tell how long values with fractions of a second are that a table stores in MariaDB's older format. "+p.set("mysql56_temporal_format", "ON"))
+		out.add(v["mysql56_temporal_format"] != "OFF", capture.Warning, "mysql56_temporal_format", v["mysql56_temporal_format"],
+			"Tables that are made now store times in MariaDB's older format; the log does not tell how long values with fractions of a second are there, and the stream stops at them. "+p.set("mysql56_temporal_format", "ON"))
 	}
 	return out
 }

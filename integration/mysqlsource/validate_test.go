@@ -128,7 +128,7 @@ func badSettings(version string) []badSetting {
 	case isMariaDB(version):
 		all = append(all, badSetting{"binlog_row_metadata=NO_LOG", "binlog_row_metadata", capture.Warning},
 			badSetting{"gtid_strict_mode=OFF", "gtid_strict_mode", capture.Warning},
-			badSetting{"mysql56_temporal_format=OFF", "mysql56_temporal_format", capture.Problem})
+			badSetting{"mysql56_temporal_format=OFF", "mysql56_temporal_format", capture.Warning})
 	default:
 		all = append(all, badSetting{"gtid_mode=ON_PERMISSIVE", "gtid_mode", capture.Warning})
 	}
