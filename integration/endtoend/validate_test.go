@@ -36,8 +36,8 @@ func TestValidate(t *testing.T) {
 		{name: "password", code: "auth", subject: "connection", config: strings.Replace(good.yaml(), "password: it", "password: "+wrongSecret, 1)},
 		{name: "MySQL down", code: "unreachable", subject: "connection", config: strings.Replace(good.yaml(), fmt.Sprintf("port: %d", my.Port()), "port: 1", 1), state: "retrying"},
 		{name: "Kafka down", code: "unreachable", subject: "check", config: setup{name: "good", b: b, brokers: []string{"127.0.0.1:1"}}.yaml(), state: "retrying"},
-		{name: "image", code: "source_settings", subject: "binlog_row_image", config: good.yaml(),
-			before: func(t *testing.T) { b.exec(t, "SET GLOBAL binlog_row_image=MINIMAL") }, after: []string{"SET GLOBAL binlog_row_image=FULL"}},
+		{name: "log format", code: "source_settings", subject: "binlog_format", config: good.yaml(),
+			before: func(t *testing.T) { b.exec(t, "SET GLOBAL binlog_format=MIXED") }, after: []string{"SET GLOBAL binlog_format=ROW"}},
 		{name: "topic", code: "topic_not_compacted", subject: "cleanup.policy", config: good.yaml(), before: func(t *testing.T) {
 			createTopic(t, admin(t, kafka.Brokers()), "good.can.names", 3, map[string]string{"cleanup.policy": "delete"})
 			b.exec(t, "REPLACE INTO shop.names VALUES ('a', 1)")
