@@ -19,11 +19,12 @@ type columnDef struct {
 	geometry  int
 	dimension int
 	native    string // uuid, inet6 or inet4
+	bare      bool   // serverFacts.bareJSON
 }
 
 func (l tableLayout) def(i int) columnDef {
 	m := l.meta
-	d := columnDef{name: string(m.names[i]), layout: l.columns[i]}
+	d := columnDef{name: string(m.names[i]), layout: l.columns[i], bare: l.bare}
 	if m.unsigned != nil {
 		d.unsigned = m.unsigned[i]
 	}

@@ -50,7 +50,7 @@ var plainTypes = map[string]columnLayout{
 
 func (l *tableLayout) describe(i int, c schema.Column, collations map[string]uint32) error {
 	col, m := &l.columns[i], &l.meta
-	m.names[i], m.invisible[i] = []byte(c.Name), c.Invisible
+	m.names[i], m.invisible[i] = []byte(c.Name), c.Invisible && !l.mariadb // whose log does not say it
 	var err error
 	if *col, err = l.plain(i, c); err != nil {
 		return err

@@ -81,6 +81,9 @@ func (c *scanColumn) fromText(l columnLayout, d schema.Column) string {
 		if l.typ != typeYear && strings.Contains(afterParentheses(d.ColumnType), "unsigned") {
 			c.decode = scanUint
 		}
+		if l.typ == typeYear && d.ColumnType == "year(2)" { // of MariaDB, which prints two digits
+			name = "YEAR(MAKEDATE(" + name + ",1))"
+		}
 	case typeFloat: // whose own text has six digits
 		c.decode, name = scanFloat, name+"*1e0"
 	case typeDouble: // with (M,D) its own text has D digits after the point

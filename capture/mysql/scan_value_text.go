@@ -43,10 +43,14 @@ func scanNative(_ *column, p []byte, dst *changelog.Value, b *changelog.Batch) e
 	return nil
 }
 
-// scanJSON takes what the server prints, which is what decodeJSON makes of the log's binary form.
+// scanJSON takes what the server prints, which is what decodeJSON makes of the log's binary form. MySQL 5.7 does not escape the line
+// breaks of base64.
 func scanJSON(_ *column, p []byte, dst *changelog.Value, b *changelog.Batch) error {
 	if !utf8.Valid(p) {
 		return errJSONText
+	}
+	if bytes.IndexByte(p, '\n') >= 0 {
+		p = bytes.ReplaceAll(p, []byte("\n"), []byte(`\n`))
 	}
 	*dst = changelog.JSON(b.Copy(p))
 	return nil

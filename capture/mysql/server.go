@@ -69,6 +69,9 @@ func (f *serverFacts) origin() string {
 	return "mysql"
 }
 
+// bareJSON reports a server that prints the double 1.0 of a JSON document as 1.
+func (f *serverFacts) bareJSON() bool { return !f.mariadb && f.number < 80000 }
+
 // gtids reports that every transaction has a GTID and keeps having one. On MariaDB that cannot be switched off.
 func (f *serverFacts) gtids() bool { return f.mariadb || f.vars["gtid_mode"] == "ON" }
 

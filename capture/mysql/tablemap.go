@@ -12,6 +12,7 @@ type tableMap struct {
 	columns []byte
 
 	MariaDB bool // what the log is of, which the event does not say
+	Bare    bool // the same: serverFacts.bareJSON
 }
 
 // parseTableMap reads the head of a TABLE_MAP event's body (no header, no checksum). It looks at no column.
@@ -33,6 +34,7 @@ type tableLayout struct {
 	columns []columnLayout
 	meta    tableMetadata
 	mariadb bool
+	bare    bool // serverFacts.bareJSON
 }
 
 // columnLayout is how a column is stored in a row image.
@@ -51,7 +53,7 @@ func (m tableMap) parseLayout() (tableLayout, error) {
 	if c.short || n == 0 {
 		return tableLayout{}, badEvent(op, "%s.%s: it says %d columns in %d bytes", m.Schema, m.Name, n, len(m.columns))
 	}
-	l := tableLayout{columns: make([]columnLayout, n), mariadb: m.MariaDB}
+	l := tableLayout{columns: make([]columnLayout, n), mariadb: m.MariaDB, bare: m.Bare}
 	meta := cursor{b: c.packedBytes()}
 	for i := range l.columns {
 		if err := l.columns[i].read(columnType(types[i]), &meta); err != nil {

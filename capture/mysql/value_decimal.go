@@ -11,7 +11,7 @@ import (
 // Limits of DECIMAL in every version of the server.
 const (
 	maxPrecision    = 65
-	maxScale        = 30
+	maxScale        = 38                       // 30 on MySQL
 	maxDecimalText  = 1 + 1 + 1 + maxPrecision // sign, a zero before the point, the point, digits
 	maxDecimalBytes = 4 * 9
 )

@@ -35,18 +35,30 @@ func (d columnDef) json(col *changelog.Column, dec *column) error {
 	}
 	col.Type.Kind, col.SourceType = changelog.KindJSON, "json"
 	dec.decode = decodeJSON
+	if d.bare {
+		dec.decode = decodeBareJSON
+	}
 	return nil
 }
 
 // decodeJSON renders a document exactly as SELECT prints it.
 func decodeJSON(_ *column, p []byte, dst *changelog.Value, b *changelog.Batch) error {
+	return renderJSON(p, dst, b, false)
+}
+
+// decodeBareJSON is decodeJSON for a server that prints 1.0 as 1.
+func decodeBareJSON(_ *column, p []byte, dst *changelog.Value, b *changelog.Batch) error {
+	return renderJSON(p, dst, b, true)
+}
+
+func renderJSON(p []byte, dst *changelog.Value, b *changelog.Batch, bare bool) error {
 	if len(p) == 0 { // what the server stores when IGNORE let a missing value in; it reads it as null
 		*dst = changelog.JSON(b.Copy([]byte("null")))
 		return nil
 	}
 	scratch := jsonScratch.Get().(*[]byte)
 	defer jsonScratch.Put(scratch)
-	w := jsonWriter{dst: (*scratch)[:0], budget: len(p)}
+	w := jsonWriter{dst: (*scratch)[:0], budget: len(p), bare: bare}
 	err := w.value(p[0], p[1:], 0)
 	if cap(w.dst) <= maxJSONScratch {
 		*scratch = w.dst
@@ -71,6 +83,7 @@ var (
 type jsonWriter struct {
 	dst    []byte
 	budget int
+	bare   bool // whole doubles have no point
 }
 
 func (w *jsonWriter) spend(n int) error {

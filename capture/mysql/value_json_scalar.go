@@ -92,7 +92,8 @@ func (w *jsonWriter) digits(d []byte, point int) {
 	const most = 15
 	switch {
 	case d[0] == '0':
-		w.dst = append(w.dst, "0.0"...)
+		w.dst = append(w.dst, '0')
+		w.point()
 	case point > most && len(d) <= point || point < 1-most:
 		w.dst = append(w.dst, d[0])
 		if len(d) > 1 {
@@ -110,9 +111,16 @@ func (w *jsonWriter) digits(d []byte, point int) {
 		for range point - len(d) {
 			w.dst = append(w.dst, '0')
 		}
-		w.dst = append(w.dst, ".0"...)
+		w.point()
 	default:
 		w.dst = append(append(append(w.dst, d[:point]...), '.'), d[point:]...)
+	}
+}
+
+// point ends a whole number that is a double.
+func (w *jsonWriter) point() {
+	if !w.bare {
+		w.dst = append(w.dst, ".0"...)
 	}
 }
 

@@ -185,6 +185,12 @@ func (s *scanning) read(r capture.Reader, c capture.Chunk) *pages {
 		got, err := r.Scan(s.t.Context(), c, b)
 		if errors.As(err, new(capture.NotYet)) {
 			b.Release()
+			s.mu.Lock()
+			failed := s.failed
+			s.mu.Unlock()
+			if failed != nil {
+				s.t.Fatalf("%v while %s was read: the stream ended with %v", err, c.Table.FullName(), failed)
+			}
 			c.Seen = s.position()
 			continue
 		}

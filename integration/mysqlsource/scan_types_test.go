@@ -16,7 +16,7 @@ import (
 func itoa(n uint64) string { return strconv.FormatUint(n, 10) }
 
 // typeScript is the type matrix that the decoder of the log was recorded with, for a version of the server.
-func typeScript(t *testing.T, name, version string) string {
+func typeScript(t testing.TB, name, version string) string {
 	t.Helper()
 	text, err := os.ReadFile("../mysqltypes/generate/sql/" + name + ".sql")
 	if err != nil {
@@ -54,13 +54,13 @@ func TestScanTypes(t *testing.T) {
 	zone := time.Local
 	defer func() { time.Local = zone }()
 	time.Local = time.FixedZone("far", 5*3600+1800)
-	for _, v := range versions {
+	for _, v := range servers.MySQLVersions {
 		t.Run(v, func(t *testing.T) {
 			b := newBench(t, servers.MySQLOptions{Version: v, Extra: []string{"--default-time-zone=-07:00", "--max-allowed-packet=64M"}})
 			cfg := b.config()
 			cfg.OnTruncate, cfg.ExcludeTables = "note", nil
 			version := b.query("SELECT VERSION()")
-			b.session("SET NAMES utf8mb4, time_zone='+03:00', sql_mode=''", typeScript(t, "types", version), typeScript(t, "tables", version), moreTypes, charsetTables(t, b))
+			least := b.typeTables(v, version)
 			cfg.Start = "earliest"
 			s := scan(t, cfg, true)
 			r := s.reader()
@@ -70,7 +70,7 @@ func TestScanTypes(t *testing.T) {
 			}
 			read := map[string]*pages{}
 			for _, table := range tables {
-				if len(table.Key) == 0 && !slices.Contains([]string{"prefixed", "nullable_unique", "keyless"}, table.Name) {
+				if len(table.Key) == 0 && !slices.Contains([]string{"prefixed", "nullable_unique", "keyless", "gipk"}, table.Name) {
 					t.Errorf("%s has no key", table.Name)
 				}
 				if table.Name == "keyless" {
@@ -86,16 +86,50 @@ func TestScanTypes(t *testing.T) {
 			for name, p := range read {
 				columns += compareScanned(t, name, s.kept, p)
 			}
-			if len(read) < 65 || columns < 470 {
-				t.Errorf("only %d tables with %d columns were compared", len(read), columns)
+			t.Logf("%d tables with %d columns were compared", len(read), columns)
+			if len(read) < least[0] || columns < least[1] {
+				t.Errorf("only %d tables with %d columns were compared, not %v", len(read), columns, least)
 			}
 		})
 	}
 }
 
+// typeTables makes tables of all types that the server has, and says how many of them with how many columns there are at least.
+// Much of the matrix is for later releases of MySQL: what a server does not know is left out.
+func (b *bench) typeTables(server, version string) [2]int {
+	b.t.Helper()
+	pins, scripts := "SET NAMES utf8mb4, time_zone='+03:00', sql_mode=''", []string{typeScript(b.t, "types", version), typeScript(b.t, "tables", version), moreTypes, charsetTables(b.t, b)}
+	switch {
+	case server == "97" || server == "80":
+		b.session(append([]string{pins}, scripts...)...)
+		return [2]int{65, 470}
+	case b.m.MariaDB():
+		scripts = append(scripts, mariadbTypes)
+	default:
+		for i, script := range scripts { // MySQL 5.7 shows a label up to a zero byte only
+			scripts[i] = strings.NewReplacer("'nul\\0'", "'nul'").Replace(script)
+		}
+	}
+	c, err := b.db.Conn(b.t.Context())
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	defer c.Close()
+	unknown := 0
+	for _, statement := range append([]string{pins}, strings.Split(strings.Join(scripts, "\n"), ";\n")...) {
+		if _, err := c.ExecContext(b.t.Context(), statement); err != nil {
+			if unknown++; unknown > 40 {
+				b.t.Fatalf("%.200s: %v", statement, err)
+			}
+			b.t.Logf("left out: %.100q: %v", statement, err)
+		}
+	}
+	return [2]int{50, 350}
+}
+
 // charsetTables makes a table for each character set, with text of all its letters that Unicode's first plane has in common
 // with it.
-func charsetTables(t *testing.T, b *bench) string {
+func charsetTables(t testing.TB, b *bench) string {
 	t.Helper()
 	rows, err := b.db.QueryContext(t.Context(), "SELECT CHARACTER_SET_NAME FROM information_schema.CHARACTER_SETS WHERE CHARACTER_SET_NAME <> 'binary'")
 	if err != nil {
@@ -149,6 +183,9 @@ func compareScanned(t *testing.T, name string, log []*changelog.Batch, p *pages)
 			}
 		}
 	}
+	if len(rows) == 0 && len(p.rows) == 0 && slices.Contains([]string{"orders", "shapes", "documents"}, name) {
+		return 0 // their rows were left out
+	}
 	if last == nil || len(rows) == 0 || len(rows) != len(p.rows) {
 		t.Errorf("%s: %d rows were read, the log leaves %d", name, len(p.rows), len(rows))
 		return 0
@@ -168,9 +205,20 @@ func compareScanned(t *testing.T, name string, log []*changelog.Batch, p *pages)
 		}
 		for j := range want {
 			if !row[j].Equal(want[j]) {
-				t.Errorf("%s row %s column %s: read %v %.200q, logged %v %.200q", name, keyOf(last, row), last.Columns[j].Name, row[j], row[j].Bytes(), want[j], want[j].Bytes())
+				got, want := differing(row[j], want[j])
+				t.Errorf("%s row %s column %s: read %s, logged %s", name, keyOf(last, row), last.Columns[j].Name, got, want)
 			}
 		}
 	}
 	return len(last.Columns)
+}
+
+// differing shows two values from where they differ.
+func differing(a, b changelog.Value) (string, string) {
+	p, q, i := a.Bytes(), b.Bytes(), 0
+	for i < min(len(p), len(q)) && p[i] == q[i] {
+		i++
+	}
+	i = max(i-20, 0)
+	return fmt.Sprintf("kind %v %d bytes …%.100q (%d)", a.Kind(), len(p), p[min(i, len(p)):], a.Int()), fmt.Sprintf("kind %v %d bytes …%.100q (%d)", b.Kind(), len(q), q[min(i, len(q)):], b.Int())
 }
