@@ -86,6 +86,13 @@ func (s *source) openHistory(ctx context.Context, state []changelog.State) error
 	}
 	h.cat = schema.NewCatalog(h.server)
 	for _, e := range state {
+		if !h.owns(e) {
+			continue
+		}
+		if !s.from.shapes { // statements have gone by that were not applied
+			h.ready = append(h.ready, changelog.State{Key: e.Key})
+			continue
+		}
 		if err := h.load(e); err != nil {
 			return err
 		}
@@ -124,11 +131,13 @@ func (h *history) ask(c *conn, f *serverFacts) error {
 	return nil
 }
 
+// owns reports a record of the history.
+func (h *history) owns(e changelog.State) bool {
+	return (strings.HasPrefix(e.Key, schemaPrefix) || strings.HasPrefix(e.Key, databasePrefix)) && len(e.Value) > 0
+}
+
 // load takes a record of the checkpoint in.
 func (h *history) load(e changelog.State) error {
-	if !strings.HasPrefix(e.Key, schemaPrefix) && !strings.HasPrefix(e.Key, databasePrefix) || len(e.Value) == 0 {
-		return nil
-	}
 	var head struct {
 		MinReader int `json:"min_reader"`
 	}
@@ -351,6 +360,24 @@ func (h *history) shape(name tableName, l tableLayout) (sh *shape, why string, e
 	if why = full.contradicts(l); why != "" {
 		return nil, why, nil
 	}
-	sh, err = tableLayout{columns: l.columns, meta: full.meta, mariadb: full.mariadb}.shape(name, facts)
+	sh, err = tableLayout{columns: l.columns, meta: full.meta, mariadb: full.mariadb, bare: l.bare}.shape(name, facts)
 	return sh, "", err
+}
+
+// misled reports whether a TABLE_MAP that describes a table contradicts what is known of it.
+func (h *history) misled(name tableName, l tableLayout) bool {
+	t := h.table(name)
+	if t == nil {
+		return false
+	}
+	known, _, err := layoutOf(t, h.ids, h.server.MariaDB)
+	if err != nil || known.contradicts(l) != "" {
+		return true
+	}
+	for i := range known.meta.names {
+		if string(known.meta.names[i]) != string(l.meta.names[i]) {
+			return true
+		}
+	}
+	return false
 }

@@ -29,7 +29,8 @@ const productMariaDB = "mariadb"
 // With GTIDs they alone decide and file and pos are for people; without them file:pos decides, bound to the server.
 // Inside of a transaction, file:pos is where it begins, the GTIDs lack it, and txn says how many rows of each table are done.
 // Where a transaction that is prepared and not yet committed cannot be left out of what is done (file:pos and MariaDB), resume
-// is the place before it from which reading goes on: {"file":"binlog.000002","pos":4,"gtids":"0-1-70"}.
+// is the place before it from which reading goes on: {"file":"binlog.000002","pos":4,"gtids":"0-1-70"}. "shapes":true says that the
+// shapes of tables in the checkpoint are as of the position; a release that does not know them moves positions without it.
 type position struct {
 	server string // serverFacts.identity of the server that the position was read from
 	file   string
@@ -38,6 +39,7 @@ type position struct {
 	seen   gtidState    // transactions behind it whose values can be in the target, read to complete rows (complete.go); nil: none
 	resume *resumePoint // where reading must begin, when it is before this position
 	txn    *txnProgress
+	shapes bool
 	done   *gtidSet // beside file:pos and not written: transactions behind it that are done
 }
 
@@ -70,6 +72,7 @@ type positionText struct {
 	Seen    *string    `json:"seen"`
 	Resume  *placeText `json:"resume"`
 	Txn     *txnText   `json:"txn"`
+	Shapes  bool       `json:"shapes"`
 }
 
 type placeText struct {
@@ -108,6 +111,9 @@ func (p *position) appendText(dst []byte) []byte {
 		dst = capture.AppendJSONString(append(dst, `,"txn":{"id":`...), p.txn.id)
 		dst = append(p.txn.tables.AppendText(append(dst, `,"tables":`...)), '}')
 	}
+	if p.shapes {
+		dst = append(dst, `,"shapes":true`...)
+	}
 	return append(dst, '}')
 }
 
@@ -131,7 +137,7 @@ func parsePosition(text changelog.Position) (*position, error) {
 	if t.Version < 1 || t.Server == "" || t.GTIDs == nil && t.File == "" {
 		return nil, badPosition(errors.New("it lacks v, server or file"))
 	}
-	p := &position{server: t.Server, file: t.File, pos: t.Pos}
+	p := &position{server: t.Server, file: t.File, pos: t.Pos, shapes: t.Shapes}
 	if err := p.parseGTIDs(&t); err != nil {
 		return nil, badPosition(err)
 	}

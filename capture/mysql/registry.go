@@ -56,7 +56,7 @@ func (s *stream) tableMap(ctx context.Context, body []byte) error {
 	if err != nil {
 		return err
 	}
-	m.MariaDB = s.src.facts.mariadb
+	m.MariaDB, m.Bare = s.src.facts.mariadb, s.src.facts.bareJSON()
 	r := &s.tables
 	if old := r.byID[m.ID]; old != nil && bytes.Equal(old.body, m.Shape) {
 		return nil
@@ -111,6 +111,12 @@ func (s *stream) shape(ctx context.Context, e *tableEntry, name tableName, m tab
 		sh, err = s.undescribed(ctx, e, name, l)
 	case e.facts == nil && l.isSequence():
 		return nil, nil
+	case s.src.history.misled(name, l):
+		// A statement passed that is not in the log, or that was not understood as it was meant.
+		if err := s.src.history.forget(name.schema()); err != nil {
+			return nil, err
+		}
+		fallthrough
 	case e.facts == nil:
 		sh, err = l.shape(name, nil)
 	default:

@@ -60,7 +60,7 @@ func newStream(src *source, r *eventReader, out chan<- *changelog.Batch) *stream
 		s.pos.gtids = s.pos.gtids.fork()
 	}
 	s.past = pastOf(&s.pos)
-	s.pos.server = src.facts.uuid()
+	s.pos.server, s.pos.shapes = src.facts.uuid(), true
 	return s
 }
 

@@ -5,8 +5,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"cdcbridge/integration/servers"
 )
 
 // mixture is statements that change tables and rows of the same tables, in turn. %s in an INSERT stands for a text that fills a
@@ -72,10 +70,12 @@ func TestHistory(t *testing.T) {
 			if v == "57" {
 				return
 			}
-			full := mixed(t, v, "FULL", false)
-			for i := range max(len(full), len(whole)) {
-				if i >= len(full) || i >= len(whole) || full[i] != whole[i] {
-					t.Fatalf("line %d\nlogged  %s\nknown   %s", i, at(full, i), at(whole, i))
+			for _, how := range []string{"FULL", "SWITCHED", "COMPRESSED"} {
+				full := mixed(t, v, how, false)
+				for i := range max(len(full), len(whole)) {
+					if i >= len(full) || i >= len(whole) || full[i] != whole[i] {
+						t.Fatalf("line %d\n%s  %s\nknown   %s", i, how, at(full, i), at(whole, i))
+					}
 				}
 			}
 		})
@@ -91,17 +91,35 @@ func at(lines []string, i int) string {
 	return "nothing"
 }
 
+// switched lets the server describe tables now and then.
+func switched(script []string) []string {
+	var out []string
+	for i, sql := range script {
+		if i%5 == 0 && !slices.Contains(script[max(0, i-5):i+1], "BEGIN") {
+			out = append(out, "SET GLOBAL binlog_row_metadata="+[]string{"FULL", "MINIMAL"}[i/5%2])
+		}
+		out = append(out, sql)
+	}
+	return out
+}
+
 // mixed runs the mixture on a fresh server and gives what came out.
 func mixed(t *testing.T, v, how string, resume bool) []string {
-	o := servers.MySQLOptions{Version: v, Metadata: how}
-	if v == "57" {
-		o.Metadata = ""
+	o := undescribing(v)
+	script := mixture(v)
+	switch how {
+	case "FULL":
+		o.Metadata = how
+	case "COMPRESSED":
+		o.Extra = compressing(v)
+	case "SWITCHED":
+		script = switched(script)
 	}
 	b := newBench(t, o)
 	cfg := b.config()
 	cfg.Tables, cfg.OnTruncate, cfg.BatchBytes = []string{"shop.*", "other.*"}, "note", 4096
 	cfg.Start = "earliest"
-	b.session(append([]string{"SET sql_mode='', NAMES utf8mb4"}, mixture(v)...)...)
+	b.session(append([]string{"SET sql_mode='', NAMES utf8mb4"}, script...)...)
 	whole, err := tell(t, cfg, resumable{})
 	if err != nil {
 		t.Fatalf("%s: %v\nafter %s", how, err, tail(whole.lines))

@@ -11,8 +11,8 @@ import (
 	"cdcbridge/integration/servers"
 )
 
-// mariaTypes are what MariaDB has beyond the matrix.
-const mariaTypes = "CREATE TABLE own (id INT PRIMARY KEY, u UUID, v6 INET6, v4 INET4, vc VARCHAR(100) COMPRESSED, vb VARBINARY(300) COMPRESSED, bc BLOB COMPRESSED, tc TINYTEXT COMPRESSED, lc LONGTEXT COMPRESSED, b16 BINARY(16), j JSON);\n" +
+// ownTypes are what MariaDB has beyond the matrix.
+const ownTypes = "CREATE TABLE own (id INT PRIMARY KEY, u UUID, v6 INET6, v4 INET4, vc VARCHAR(100) COMPRESSED, vb VARBINARY(300) COMPRESSED, bc BLOB COMPRESSED, tc TINYTEXT COMPRESSED, lc LONGTEXT COMPRESSED, b16 BINARY(16), j JSON);\n" +
 	"INSERT INTO own VALUES (1,'123e4567-e89b-12d3-a456-426655440000','2001:db8::ff00:42:8329','10.0.0.1',REPEAT('a',90),REPEAT('b',300),REPEAT('c',60000),'short',REPEAT('ü',1000),'x','{\"a\": 1}'),(2,NULL,NULL,NULL,'','','','','','',NULL);\n" +
 	"CREATE TABLE vectors (id INT PRIMARY KEY, v VECTOR(3) NOT NULL);\nINSERT INTO vectors VALUES (1,x'0000803f0000004000004040');\n"
 
@@ -42,7 +42,7 @@ func TestHistoryTypes(t *testing.T) {
 			}
 			b := newBench(t, o)
 			version := b.query("SELECT VERSION()")
-			b.run(typeScript(t, "types", version)+";\n"+typeScript(t, "tables", version)+";\n"+moreTypes+charsetTables(t, b)+mariaTypes, true)
+			b.run(typeScript(t, "types", version)+";\n"+typeScript(t, "tables", version)+";\n"+moreTypes+charsetTables(t, b)+ownTypes, true)
 			cfg := b.config()
 			cfg.Tables, cfg.ExcludeTables, cfg.OnTruncate = []string{"*.*"}, []string{"shop.never", "mysql.*"}, "ignore"
 			latest := *cfg
