@@ -76,7 +76,7 @@ func TestKilledAnywhere(t *testing.T) {
 		t.Run(version, func(t *testing.T) {
 			my := servers.MySQLFor(t, servers.MySQLOptions{Version: version})
 			b := newBench(t, my, "shop")
-			b.load.reconnect = 15
+			b.load.reconnect, b.load.pause = 15, longer(5*time.Millisecond, 0)
 			s := setup{name: "kill" + version, disturb: switchLogs(b.database.(*mysqlDatabase))}
 			killLoop(t, kafka, b, s, longer(10, 100))
 		})
