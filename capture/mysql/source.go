@@ -1,4 +1,4 @@
-// Package mysql captures row changes from the binary log of MySQL 8.0 and later.
+// Package mysql captures row changes from the binary log of MySQL 5.7 and later and MariaDB 10.5 and later.
 //
 //	Source ─ Open ─▶ conn (session, facts, identity) ─ Stream ─▶ eventReader ─▶ stream ─▶ transaction ─▶ batches
 //	                                                                              │
