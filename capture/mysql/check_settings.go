@@ -3,6 +3,7 @@ package mysql
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -23,14 +24,26 @@ const (
 	oldestMariaDB = 100500
 )
 
+// untested says so of a release of whose line none is among the tests, "" of others.
+func (p product) untested() string {
+	lines, names := []int{507, 800, 907}, "5.7, 8.0 and 9.7"
+	if p.mariadb {
+		lines, names = []int{1011, 1108}, "10.11 and 11.8"
+	}
+	if slices.Contains(lines, p.number/100) {
+		return ""
+	}
+	return ", not one of those that tests run on, which are " + names
+}
+
 // settings judges the server's variables. Open stops at what is a problem here.
 func settings(f *serverFacts) findings {
 	var out findings
 	p, v := f.product(), f.vars
 	if p.mariadb {
-		out.add(f.number >= oldestMariaDB, capture.Problem, "version", f.title(), "MariaDB is read from 10.5 on: upgrade the server.")
+		out.add(f.supported(), capture.Problem, "version", f.title()+p.untested(), "MariaDB is read from 10.5 on: upgrade the server.")
 	} else {
-		out.add(f.number >= oldestMySQL, capture.Problem, "version", f.title(), "MySQL is read from 5.7 on: upgrade the server.")
+		out.add(f.supported(), capture.Problem, "version", f.title()+p.untested(), "MySQL is read from 5.7 on: upgrade the server.")
 	}
 	out.add(v["log_bin"] == "ON", capture.Problem, "log_bin", v["log_bin"], p.switchOn())
 	if format, there := v["binlog_format"]; there || f.number < 90000 {
