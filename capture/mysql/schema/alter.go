@@ -195,33 +195,41 @@ func (d *draft) alterColumns(old *draft, ch *changes) error {
 			d.columns = append(d.columns, ch.kept(col))
 			continue
 		}
-		x := &ch.defines[at]
+		x := ch.defines[at]
 		replaced[strings.ToLower(x.old)] = true
-		if !x.first && x.after == "" {
-			made, err := d.made(*x, old)
-			if err != nil {
-				return err
-			}
-			d.columns = append(d.columns, made)
-			x.definition.placed = true
-		}
-	}
-	for _, x := range ch.defines {
-		if x.placed {
-			continue
-		}
-		if x.old != "" && !replaced[strings.ToLower(x.old)] {
-			return fmt.Errorf("changing %s: there is no column %s", d.name, x.old)
-		}
 		made, err := d.made(x, old)
 		if err != nil {
 			return err
 		}
-		if err := d.insert(made, x); err != nil {
+		d.columns = append(d.columns, made)
+	}
+	for _, x := range ch.defines {
+		if x.old != "" && !replaced[strings.ToLower(x.old)] {
+			return fmt.Errorf("changing %s: there is no column %s", d.name, x.old)
+		}
+		if err := d.place(x, old); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// place puts a column where its clause says: a new one, or one that stands where the old one was and is taken from there.
+func (d *draft) place(x define, old *draft) error {
+	if x.old == "" {
+		made, err := d.made(x, old)
+		if err != nil {
+			return err
+		}
+		return d.insert(made, x)
+	}
+	if !x.first && x.after == "" {
+		return nil
+	}
+	at := slices.IndexFunc(d.columns, func(c draftColumn) bool { return c.changed && strings.EqualFold(c.was, x.old) })
+	made := d.columns[at]
+	d.columns = slices.Delete(d.columns, at, at+1)
+	return d.insert(made, x)
 }
 
 // kept gives a column that no clause defines again.
@@ -284,7 +292,7 @@ func (d *draft) alterKeys(old *draft, ch *changes) {
 			}
 		}
 		if len(parts) > 0 {
-			k.Parts, k.Hash = parts, false // which is found anew
+			k.Parts = parts
 			d.keys = append(d.keys, k)
 		}
 	}

@@ -140,9 +140,9 @@ func (a *application) createTable(s *ast.CreateTableStmt) error {
 		return nil
 	}
 	if source != nil {
-		t := *source
-		t.Name, a.like = n, n
-		a.set(n, &t)
+		d := a.draftOf(source)
+		d.name, a.like = n, n
+		a.set(n, d.table())
 		return nil
 	}
 	o, err := a.option(s.Options)

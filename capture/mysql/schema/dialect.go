@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -44,7 +45,7 @@ type reader struct {
 	mode   uint64
 	tokens []token
 	pos    int
-	b      strings.Builder
+	b      []byte // the statement for the parser
 	out    rewriting
 	err    error
 }
@@ -138,11 +139,11 @@ func (r *reader) text() string {
 		r.fail("a text")
 		return ""
 	}
-	s := r.next().text
+	var b strings.Builder
 	for r.peek().kind == text {
-		s += r.next().text
+		b.WriteString(r.next().text)
 	}
-	return s
+	return b.String()
 }
 
 // number takes a whole number.
@@ -174,7 +175,7 @@ func (r *reader) group() {
 // emit writes to the statement for the parser.
 func (r *reader) emit(parts ...string) {
 	for _, p := range parts {
-		r.b.WriteString(p)
+		r.b = append(r.b, p...)
 	}
 }
 
@@ -238,7 +239,7 @@ func rewrite(sql string, s Session, server *Server) (*rewriting, error) {
 	if r.err != nil {
 		return nil, r.err
 	}
-	r.out.sql = r.b.String()
+	r.out.sql = string(r.b)
 	return &r.out, nil
 }
 
@@ -379,5 +380,16 @@ func (r *reader) rename() bool {
 	}
 }
 
+// What no server has more of in a table. A statement with more is none that was run.
+const (
+	mostColumns = 4096
+	mostKeys    = 256
+)
+
 // place numbers columns and indexes as they come.
-func (r *reader) place() int { return len(r.out.definitions) + len(r.out.keys) }
+func (r *reader) place() int {
+	if r.err == nil && (len(r.out.definitions) > mostColumns || len(r.out.keys) > mostKeys) {
+		r.err = errors.New("reading a statement: it has more columns or indexes than a table can have")
+	}
+	return len(r.out.definitions) + len(r.out.keys)
+}

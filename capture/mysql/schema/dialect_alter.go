@@ -9,12 +9,10 @@ func (r *reader) alterTable() {
 	r.emit(" FORCE") // so that there always is a clause
 	for r.err == nil && !r.done() {
 		r.acceptPunct(',')
-		before := r.b.Len()
+		before := len(r.b)
 		r.emit(", ")
 		if !r.clause() {
-			s := r.b.String()[:before]
-			r.b.Reset()
-			r.emit(s)
+			r.b = r.b[:before]
 		}
 	}
 }

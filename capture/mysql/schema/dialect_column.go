@@ -21,7 +21,6 @@ type definition struct {
 	increments  bool // AUTO_INCREMENT
 	ifExists    bool // of MODIFY and CHANGE
 	ifNotExists bool // of ADD
-	placed      bool // in the new table already
 }
 
 // nullness is whether a definition says NULL, NOT NULL or neither.

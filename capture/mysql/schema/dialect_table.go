@@ -1,6 +1,9 @@
 package schema
 
-import "strings"
+import (
+	"bytes"
+	"strings"
+)
 
 // tableOptions is what matters of the options of a table or a database.
 type tableOptions struct {
@@ -56,7 +59,7 @@ func (r *reader) query(n int) bool {
 func (r *reader) selects() {
 	r.out.selects = true
 	r.pos = len(r.tokens)
-	if !strings.Contains(r.b.String(), "(") {
+	if !bytes.Contains(r.b, []byte{'('}) {
 		r.emit(" (x INT)")
 	}
 }
@@ -78,7 +81,7 @@ func (r *reader) elements() {
 
 // element takes a column or an index. What leaves nothing to write leaves no comma either.
 func (r *reader) element(first *bool) {
-	before := r.b.String()
+	before := len(r.b)
 	if !*first {
 		r.emit(", ")
 	}
@@ -95,8 +98,7 @@ func (r *reader) element(first *bool) {
 		*first = false
 		return
 	}
-	r.b.Reset()
-	r.emit(before)
+	r.b = r.b[:before]
 }
 
 // period takes PERIOD FOR name (begin, end). That of SYSTEM_TIME is known by its columns.

@@ -237,10 +237,13 @@ func (d *draft) table() *Table {
 }
 
 // rank is where the server puts an index: the primary key, unique ones without NULL, then those with it, among both first the
-// ones over whole columns, and then the rest (sort_keys in sql/sql_table.cc).
+// ones over whole columns, then those that MariaDB keeps as hashes, and then the rest (sort_keys in sql/sql_table.cc).
 func (d *draft) rank(k draftKey) int {
 	if !k.unique {
 		return 10
+	}
+	if k.Hash {
+		return 9
 	}
 	if k.Name == primary {
 		return 0
@@ -269,6 +272,7 @@ func (c context) draftOf(t *Table) *draft {
 		d.columns = append(d.columns, draftColumn{Column: t.Columns[i], before: &t.Columns[i]})
 	}
 	for _, k := range t.Unique {
+		k.Hash = false // which is found anew
 		d.keys = append(d.keys, draftKey{Index: k, unique: true})
 	}
 	for _, k := range t.Other {
