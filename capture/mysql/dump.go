@@ -99,6 +99,8 @@ func dumpFault(err *gomysql.MyError) error {
 		return fault.NewFinal(fault.BinlogPurged, op, err, purgedHint)
 	case strings.Contains(err.Message, "is not in the master's binlog"): // MariaDB
 		return fault.NewFinal(fault.WrongServer, op, err, wrongServerHint)
+	case strings.Contains(err.Message, "truncated in the middle of event"):
+		return unfinishedFault(err)
 	case strings.Contains(err.Message, "GTID-transaction"):
 		return fault.NewFinal(fault.SourceSettings, op, err, "The server has transactions with GTIDs in its log and does not send them while its gtid_mode is OFF. Set it to OFF_PERMISSIVE until the daemon has read them.")
 	case strings.Contains(err.Message, "same server_uuid/server_id"):

@@ -118,14 +118,21 @@ func (c *conn) readDomains(f *serverFacts) error {
 	if len(f.logs) == 0 {
 		return nil
 	}
-	rows, err = c.query("SELECT BINLOG_GTID_POS(" + quote(f.logs[0].name) + ",4)")
+	f.maria.begin, err = c.beginOf(f.logs[0].name)
+	return err
+}
+
+// beginOf is where a log file begins. It is the log's beginning for a file that the server cannot read.
+func (c *conn) beginOf(file string) (*domainState, error) {
+	rows, err := c.query("SELECT BINLOG_GTID_POS(" + quote(file) + ",4)")
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if f.maria.begin, err = parseDomainState(rows[0][0]); err != nil {
-		return fault.New(fault.Source, op, err, "")
+	begin, err := parseDomainState(rows[0][0])
+	if err != nil {
+		return nil, fault.New(fault.Source, "reading where the file "+file+" begins", err, "")
 	}
-	return nil
+	return begin, nil
 }
 
 // servesDomains reports with a fault why the server cannot go on from p. state is nil when p is not a position of MariaDB.

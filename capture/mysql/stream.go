@@ -76,6 +76,10 @@ func (s *stream) close() {
 
 func (s *stream) run(ctx context.Context) error {
 	s.done = ctx.Done()
+	return s.leaveBehind(ctx, s.loop(ctx))
+}
+
+func (s *stream) loop(ctx context.Context) error {
 	for {
 		h, err := s.next(ctx)
 		if err != nil {
@@ -281,7 +285,7 @@ func (s *stream) rotate() error {
 		return err
 	}
 	if s.txn.active {
-		return badEvent("reading the binlog stream", "the file ends within the transaction %s", s.txn.name())
+		return s.cutOff()
 	}
 	if s.file != string(r.File) {
 		s.past.leave(s.file)
@@ -342,8 +346,7 @@ func (s *stream) apply(ctx context.Context, h eventHeader, body eventBody) error
 		return s.previousGTIDs(body)
 	case eventStop, eventIgnorable, eventRowsQuery, eventTransactionContext, eventViewChange, eventAnnotateRows,
 		eventBinlogCheckpoint, eventGTIDList, eventStartEncryption, eventIntvar, eventRand, eventUserVar, eventBeginLoadQuery:
-		// They carry no row and no boundary. The last four only prepare a statement that is judged by its text. An encrypted log is
-		// sent decrypted.
+		// No row and no boundary. The last four prepare a statement that is judged by its text; an encrypted log is sent decrypted.
 		return body.discard()
 	}
 	if h.Flags&flagIgnorable != 0 {

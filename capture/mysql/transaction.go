@@ -266,6 +266,11 @@ func (s *stream) overflow(ctx context.Context) error {
 		s.batch, t.inBatch = changelog.NewBatch(), -1
 		return nil
 	}
+	if !t.split {
+		if err := s.finished(ctx); err != nil {
+			return err
+		}
+	}
 	s.splitHere()
 	return s.emit(ctx, false)
 }

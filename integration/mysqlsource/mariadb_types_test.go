@@ -24,8 +24,8 @@ const (
 	asWKB   = "CONCAT(ST_SRID(c),' ',HEX(ST_AsWKB(c)))"
 )
 
-// mariaTypes are all types of MariaDB, and the values that stand at their edges.
-func mariaTypes(version string) []mariaType {
+// mariaTypeValues are all types of MariaDB, and the values that stand at their edges.
+func mariaTypeValues(version string) []mariaType {
 	long := func(n int) string { return fmt.Sprintf("REPEAT('äb🙂x',%d)", n) }
 	texts := []string{"''", "'a'", "' a '", "'ä🙂'", long(3)}
 	many := []string{"''", "'a'", "'short'", long(50), long(4000), long(15000), "REPEAT('0',60000)"}
@@ -79,7 +79,7 @@ func TestMariaDBTypes(t *testing.T) {
 		o.Extra = append(o.Extra, "--max-allowed-packet=64M")
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t, o)
-			types := mariaTypes(o.Version)
+			types := mariaTypeValues(o.Version)
 			want := map[string][]string{}
 			for i, typ := range types {
 				table := fmt.Sprintf("t%d", i)
