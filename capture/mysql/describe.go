@@ -109,7 +109,7 @@ func uniqueIndexes(parts []uniquePart) []schema.Index {
 	var out []schema.Index
 	for _, p := range parts {
 		if n := len(out); n == 0 || out[n-1].Name != p.index {
-			out = append(out, schema.Index{Name: p.index})
+			out = append(out, schema.Index{Name: p.index, Hash: p.hash})
 		}
 		prefix, _ := strconv.Atoi(p.prefix) // a number, or nothing
 		last := &out[len(out)-1]

@@ -32,6 +32,7 @@ type history struct {
 	ids       map[string]uint32 // collations by name
 	names     map[uint16]string // and by number
 	captures  func(database, table string) bool
+	inside    func(database string) bool // reports databases with captured tables, of which shadows matter
 	shadows   *capture.Filter
 	absent    []schema.Name        // tables that are known to be gone, oldest first
 	sequences map[schema.Name]bool // objects that look like tables in the log; their rows are counters
@@ -68,7 +69,7 @@ type schemaRecord struct {
 // emptyHistory knows nothing and follows nothing.
 func emptyHistory() *history {
 	return &history{
-		cat: schema.NewCatalog(schema.Server{}), captures: func(string, string) bool { return false }, shadows: &capture.Filter{},
+		cat: schema.NewCatalog(schema.Server{}), captures: func(string, string) bool { return false }, inside: func(string) bool { return false }, shadows: &capture.Filter{},
 		ids: map[string]uint32{}, names: map[uint16]string{}, kept: map[string]string{}, sequences: map[schema.Name]bool{}, copies: map[schema.Name]bool{},
 	}
 }
@@ -76,7 +77,7 @@ func emptyHistory() *history {
 // openHistory asks the server for what decides how statements are read, and takes the checkpoint's records in.
 func (s *source) openHistory(ctx context.Context, state []changelog.State) error {
 	h := emptyHistory()
-	h.captures = s.filter.Match
+	h.captures, h.inside = s.filter.Match, s.capturesIn
 	var err error
 	if h.shadows, err = capture.NewFilter(s.cfg.ShadowTables, nil); err != nil {
 		return fault.NewFinal(fault.Config, "reading shadow_tables", err, "")
@@ -280,7 +281,7 @@ func (h *history) table(n tableName) *schema.Table { return h.cat.Table(n.schema
 
 // follows reports whether the shape of a table is kept.
 func (h *history) follows(n schema.Name) bool {
-	return h.captures(n.Database, n.Table) || h.shadows.Match(n.Database, n.Table)
+	return h.captures(n.Database, n.Table) || h.shadows.Match(n.Database, n.Table) && h.inside(n.Database)
 }
 
 // session is what a QUERY event says of its session, in names.

@@ -27,6 +27,7 @@ func newShape(m tableMap, facts []columnFacts) (*shape, error) {
 func testHistory() *history {
 	h := emptyHistory()
 	h.captures = func(database, _ string) bool { return database == "shop" }
+	h.inside = func(database string) bool { return database == "shop" }
 	h.ids = testReader().collations
 	return h
 }
@@ -82,6 +83,27 @@ func TestRecords(t *testing.T) {
 	}
 	if h.owns(changelog.State{Key: "snapshot/shop.x", Value: []byte("x")}) || !h.owns(changelog.State{Key: "mysql/database/x", Value: []byte("x")}) {
 		t.Error("the history's records are mistaken")
+	}
+}
+
+// TestStatementsThatCannotBeRead: of a table that such a statement names nothing is known any more, and the checkpoint says so.
+func TestStatementsThatCannotBeRead(t *testing.T) {
+	h := testHistory()
+	for _, name := range []string{"t", "u"} {
+		table := ordersTable()
+		table.Name = schema.Name{Database: "shop", Table: name}
+		if err := h.put(table); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h.take(true)
+	const sql = "ALTER TABLE t FROBNICATE COLUMN a"
+	changed, err := h.apply(classify(sql, "shop", 0), sql, schema.Session{Database: "shop"})
+	if err != nil || len(changed) != 1 || changed[0].Table != "t" || h.table(tableName{"shop", "t"}) != nil || h.table(tableName{"shop", "u"}) == nil {
+		t.Fatalf("%v %v", changed, err)
+	}
+	if got := h.take(true); len(got) != 1 || got[0].Key != "mysql/schema/shop.t" || got[0].Value != nil {
+		t.Errorf("%v", got)
 	}
 }
 

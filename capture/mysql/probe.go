@@ -112,7 +112,12 @@ func (p *probe) tables(ctx context.Context, c *conn) error {
 		return err
 	}
 	p.missing = "the server has no such table now"
-	for _, r := range rows {
+	told := time.Now()
+	for i, r := range rows {
+		if time.Since(told) >= toldEvery {
+			told = time.Now()
+			p.src.env.Log.Info("reading the shapes of tables", "done", i, "of", len(rows))
+		}
 		name := tableName{r[0], r[1]}
 		if !p.hist.follows(name.schema()) || p.hist.table(name) != nil {
 			continue
@@ -238,7 +243,7 @@ func (p *probe) heartbeat(s *stream, h eventHeader) (bool, error) {
 
 // see takes a statement between the two places.
 func (p *probe) see(s *stream, st statement, sql string) {
-	if s.txn.at == p.from && s.txn.said <= p.passed || !st.defines && st.kind != stmtUnknown {
+	if s.txn.at == p.from && s.txn.said <= p.passed || !st.defines && st.kind != stmtUnknown || st.keeps {
 		return
 	}
 	where := fmt.Sprintf("%s at %s", abbreviate(sql, 120), logPlace{s.file, s.off}.place())

@@ -118,7 +118,9 @@ func (s *source) stored(n tableName) tableName {
 }
 
 // capturesIn reports whether tables of a database can be captured.
-func (s *stream) capturesIn(database string) bool {
+func (s *stream) capturesIn(database string) bool { return s.src.capturesIn(database) }
+
+func (s *source) capturesIn(database string) bool {
 	for _, p := range s.cfg.Tables {
 		schema, _, _ := strings.Cut(p, ".")
 		if f, err := capture.NewFilter([]string{schema + ".*"}, nil); err == nil && f.Match(database, "t") {

@@ -38,6 +38,7 @@ type statement struct {
 	database string      // that it makes, changes or removes
 	like     tableName   // what it makes a table like
 	renames  []rename    // in order
+	keeps    bool        // it leaves the shape of its tables as it is, if they exist before it
 }
 
 // rename is one table of a RENAME TABLE or ALTER TABLE … RENAME.

@@ -21,7 +21,9 @@ func (p *statementParser) alter() statement {
 	p.skip("IF", "EXISTS")
 	st := statement{kind: stmtShape, defines: true, tables: []tableName{p.table()}}
 	p.patience()
+	st.keeps = true
 	for {
+		st.keeps = st.keeps && p.keepsShape()
 		if p.clause(&st) {
 			st.kind = stmtRows
 		}
@@ -30,6 +32,22 @@ func (p *statementParser) alter() statement {
 		}
 		p.next() // the comma
 	}
+}
+
+// keepsShape looks at the first word of a clause: is it one that no column, no index and not the engine depends on?
+func (p *statementParser) keepsShape() bool {
+	for _, w := range []string{"FORCE", "AUTO_INCREMENT", "COMMENT", "ROW_FORMAT", "KEY_BLOCK_SIZE", "STATS_PERSISTENT", "STATS_AUTO_RECALC", "STATS_SAMPLE_PAGES", "ALGORITHM",
+		"LOCK", "ENABLE", "DISABLE", "REORGANIZE", "COALESCE", "REBUILD", "OPTIMIZE", "ANALYZE", "CHECK", "REPAIR", "REMOVE", "EXCHANGE", "TRUNCATE"} {
+		if p.peek().is(w) {
+			return true
+		}
+	}
+	if !p.peek().is("ADD") && !p.peek().is("DROP") {
+		return false
+	}
+	ahead := *p
+	ahead.next()
+	return ahead.peek().is("PARTITION")
 }
 
 // clause reads one clause, up to a comma outside of parentheses, and reports whether it changes values.

@@ -27,6 +27,7 @@ func (p *statementParser) create() statement {
 func (p *statementParser) createTable(replace bool) statement {
 	p.skip("IF", "NOT", "EXISTS")
 	st := statement{kind: stmtShape, defines: true, creates: true, tables: []tableName{p.table()}}
+	st.keeps = !replace // where there is one, the statement has done nothing
 	if replace {
 		st.kind = stmtRows // a table of that name goes first
 	}

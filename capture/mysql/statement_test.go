@@ -19,6 +19,9 @@ func (st statement) text() string {
 	if st.truncate {
 		s += " truncate"
 	}
+	if st.keeps && !st.creates {
+		s += " keeps"
+	}
 	if st.sequence {
 		s += " sequence"
 	}
@@ -60,13 +63,13 @@ func TestClassify(t *testing.T) {
 		"ALTER TABLE t ADD a INT DEFAULT 1": "rows d.t", "ALTER TABLE t ADD a INT NOT NULL": "rows d.t", "ALTER TABLE t ADD (a INT, b INT DEFAULT (1+1))": "rows d.t",
 		"ALTER TABLE t ADD a INT GENERATED ALWAYS AS (b+1) VIRTUAL": "rows d.t", "ALTER TABLE t ADD a SERIAL": "rows d.t", "ALTER TABLE t ADD CONSTRAINT c CHECK (a IS NOT NULL)": "shape d.t",
 		"ALTER TABLE t ADD UNIQUE KEY k (a), MODIFY b BIGINT": "rows d.t", "ALTER TABLE t CHANGE a b INT": "rows d.t", "ALTER TABLE t DROP PRIMARY KEY, ADD PRIMARY KEY (a,b)": "shape d.t",
-		"ALTER TABLE t DROP COLUMN a, DROP b": "shape d.t", "ALTER TABLE t DROP PARTITION p0, p1": "rows d.t", "ALTER TABLE t TRUNCATE PARTITION ALL": "rows d.t",
-		"ALTER TABLE t EXCHANGE PARTITION p WITH TABLE x.u WITHOUT VALIDATION": "rows d.t x.u", "ALTER TABLE t DISCARD TABLESPACE": "rows d.t", "ALTER TABLE t IMPORT PARTITION p TABLESPACE": "rows d.t",
+		"ALTER TABLE t DROP COLUMN a, DROP b": "shape d.t", "ALTER TABLE t DROP PARTITION p0, p1": "rows d.t", "ALTER TABLE t TRUNCATE PARTITION ALL": "rows d.t keeps",
+		"ALTER TABLE t EXCHANGE PARTITION p WITH TABLE x.u WITHOUT VALIDATION": "rows d.t x.u keeps", "ALTER TABLE t DISCARD TABLESPACE": "rows d.t", "ALTER TABLE t IMPORT PARTITION p TABLESPACE": "rows d.t",
 		"ALTER TABLE t RENAME COLUMN a TO b, RENAME INDEX i TO j": "shape d.t", "ALTER TABLE t RENAME TO x.u": "rows d.t x.u", "ALTER TABLE t RENAME u": "rows d.t d.u", "ALTER TABLE t ENGINE=InnoDB, ALGORITHM=COPY": "shape d.t",
-		"ALTER TABLE t ADD PARTITION (PARTITION p VALUES IN (1,2))": "shape d.t", "ALTER TABLE t ALTER COLUMN a SET DEFAULT 5": "shape d.t", "ALTER TABLE t COMMENT='x, MODIFY a INT'": "shape d.t",
+		"ALTER TABLE t ADD PARTITION (PARTITION p VALUES IN (1,2))": "shape d.t keeps", "ALTER TABLE t ALTER COLUMN a SET DEFAULT 5": "shape d.t", "ALTER TABLE t COMMENT='x, MODIFY a INT'": "shape d.t keeps",
 		"ALTER DATABASE x CHARACTER SET utf8mb4": "neutral of x", "ALTER SCHEMA COLLATE latin1_bin": "neutral of d", "ALTER USER u IDENTIFIED BY 'x'": "neutral",
 		"CREATE OR REPLACE TABLE t (a INT)": "rows d.t", "CREATE OR REPLACE UNIQUE INDEX IF NOT EXISTS i ON t (a)": "shape d.t", "CREATE SEQUENCE IF NOT EXISTS s START WITH 5": "neutral d.s sequence", "DROP SEQUENCE a, x.b": "neutral d.a x.b sequence",
-		"ALTER SEQUENCE s RESTART 3": "neutral d.s sequence", "SET STATEMENT max_statement_time=60, sort_buffer_size=(1) FOR ALTER TABLE x.t DROP PARTITION p": "rows x.t", "SET STATEMENT a=1": "unknown", "BEGIN NOT ATOMIC DROP TABLE t; END": "unknown",
+		"ALTER SEQUENCE s RESTART 3": "neutral d.s sequence", "SET STATEMENT max_statement_time=60, sort_buffer_size=(1) FOR ALTER TABLE x.t DROP PARTITION p": "rows x.t keeps", "SET STATEMENT a=1": "unknown", "BEGIN NOT ATOMIC DROP TABLE t; END": "unknown",
 		"ALTER ONLINE IGNORE TABLE IF EXISTS t WAIT 5 ADD COLUMN IF NOT EXISTS a INT NULL": "shape d.t", "ALTER TABLE t NOWAIT ADD COLUMN IF NOT EXISTS a INT NOT NULL": "rows d.t", "ALTER TABLE t DROP SYSTEM VERSIONING": "rows d.t",
 		"ALTER TABLE t ADD SYSTEM VERSIONING": "shape d.t", "ALTER TABLE t CONVERT TABLE u TO PARTITION p VALUES LESS THAN (1)": "rows d.t d.u", "ALTER TABLE t CONVERT PARTITION p TO TABLE x.u": "rows d.t x.u", "ALTER TABLE t CONVERT TO CHARACTER SET utf8mb4": "shape d.t",
 		"RENAME TABLES IF EXISTS a NOWAIT TO b, c WAIT 3 TO d": "rows d.a d.b d.c d.d", "RENAME TABLE a": "unknown", "DROP TABLE IF EXISTS a WAIT 10": "rows d.a", "/*M!100301 DROP */ /*!50001 TABLE */ `a`": "rows d.a",
