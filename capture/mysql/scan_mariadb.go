@@ -40,6 +40,9 @@ func (s *source) openTrail(ctx context.Context) error {
 		return nil
 	}
 	s.trail = &trail{}
+	if s.from.gtids != nil && s.from.gtids.String() == s.facts.maria.end.String() {
+		s.trail.at = s.facts.status // nothing will come that is not new, and of this the next heartbeat would tell
+	}
 	return s.conn.during(ctx, func() error {
 		prepared, err := s.conn.preparedXA()
 		for _, id := range prepared {

@@ -27,7 +27,9 @@ const (
 func (t *trail) passed(at logPlace, end bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.at = at
+	if t.at.before(at) {
+		t.at = at
+	}
 	if end {
 		t.ends[t.next%trailEnds] = at
 		t.next++

@@ -18,7 +18,7 @@ import (
 // TestScanKeyless reads tables without key: every row, equal ones among them, with the values and the Table that the log has; those that
 // meet a condition; or not all, and says so.
 func TestScanKeyless(t *testing.T) {
-	for _, v := range versions {
+	for _, v := range servers.MySQLVersions {
 		t.Run(v, func(t *testing.T) {
 			b := newBench(t, servers.MySQLOptions{Version: v})
 			names := []string{"bare", "indexed", "nullable", "prefixed", "parted", "myisam"}

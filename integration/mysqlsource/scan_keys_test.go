@@ -145,7 +145,7 @@ func (c keyCase) fill(b *bench, r *rand.Rand) {
 // TestScanKeys reads tables with keys of every type in small chunks: each row comes once, in the order of the index, and every
 // statement goes by a range of the index and sorts nothing.
 func TestScanKeys(t *testing.T) {
-	for _, v := range versions {
+	for _, v := range servers.MySQLVersions {
 		t.Run(v, func(t *testing.T) {
 			b := newBench(t, servers.MySQLOptions{Version: v, Extra: []string{"--default-time-zone=-07:00"}})
 			seed := rand.Uint64()

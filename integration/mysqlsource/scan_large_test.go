@@ -14,7 +14,7 @@ import (
 
 // TestScanLargeRows reads rows that fill packets to the border and rows of many packets, over TLS and without.
 func TestScanLargeRows(t *testing.T) {
-	b := newBench(t, servers.MySQLOptions{Extra: []string{"--max-allowed-packet=128M", "--innodb-redo-log-capacity=1G"}})
+	b := newBench(t, servers.MySQLOptions{Extra: []string{"--max-allowed-packet=128M", "--loose-innodb-redo-log-capacity=1G"}})
 	b.exec("CREATE TABLE t (id INT PRIMARY KEY, v LONGBLOB, w INT)")
 	sizes := []int{0, 250, 251, 65535, 65536, 128 << 10, 33 << 20, 2*(1<<24-1) - 13}
 	for i := range 8 {
@@ -55,7 +55,7 @@ func TestScanLargeRows(t *testing.T) {
 
 // TestScanSkewed reads a table whose rows become much larger: what does not fit a chunk is not read again and again.
 func TestScanSkewed(t *testing.T) {
-	b := newBench(t, servers.MySQLOptions{Extra: []string{"--max-allowed-packet=128M", "--innodb-redo-log-capacity=1G"}})
+	b := newBench(t, servers.MySQLOptions{Extra: []string{"--max-allowed-packet=128M", "--loose-innodb-redo-log-capacity=1G"}})
 	b.exec("CREATE TABLE t (id INT PRIMARY KEY, v LONGTEXT)")
 	b.fillDigits("t", 5000, 10)
 	const large = 100

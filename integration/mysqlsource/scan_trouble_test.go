@@ -24,9 +24,9 @@ func (b *bench) fillDigits(table string, n, width int) {
 // TestScanHoldsNobodyUp reads a table in long chunks while its definition is changed and its rows are written: an ALTER waits
 // for the chunk that is being read at most, writers wait for nothing, and no transaction is left between two chunks.
 func TestScanHoldsNobodyUp(t *testing.T) {
-	for _, v := range versions {
+	for _, v := range servers.MySQLVersions {
 		t.Run(v, func(t *testing.T) {
-			b := newBench(t, servers.MySQLOptions{Version: v, Extra: []string{"--innodb-redo-log-capacity=512M"}})
+			b := newBench(t, servers.MySQLOptions{Version: v, Extra: []string{"--loose-innodb-redo-log-capacity=512M"}})
 			b.exec("CREATE TABLE t (id INT PRIMARY KEY, v VARCHAR(500), e ENUM('a','b') DEFAULT 'b')")
 			b.fillDigits("t", 100_000, 100)
 			cfg := b.config()
@@ -146,7 +146,7 @@ func writesWait(t *testing.T, b *bench, s *scanning, r capture.Reader) {
 
 // TestScanRefuses reads tables that cannot be read, or not any more as it was begun.
 func TestScanRefuses(t *testing.T) {
-	for _, v := range versions {
+	for _, v := range servers.MySQLVersions {
 		t.Run(v, func(t *testing.T) {
 			b := newBench(t, servers.MySQLOptions{Version: v})
 			cfg := b.config()
@@ -243,7 +243,7 @@ func testRights(t *testing.T, b *bench, like capture.ScanTable) {
 
 // TestScanInterrupted kills the statement and the connection of a reader in the middle of a chunk, and the server.
 func TestScanInterrupted(t *testing.T) {
-	b := newBench(t, servers.MySQLOptions{Extra: []string{"--innodb-redo-log-capacity=512M", "--max-allowed-packet=64M"}})
+	b := newBench(t, servers.MySQLOptions{Extra: []string{"--loose-innodb-redo-log-capacity=512M", "--max-allowed-packet=64M"}})
 	b.exec("CREATE TABLE t (id INT PRIMARY KEY, v VARCHAR(500))")
 	b.fillDigits("t", 300_000, 300)
 	s := scan(t, b.config(), false)
