@@ -114,11 +114,17 @@ func keyCases() []keyCase {
 		{name: "unique", index: "zz", names: "k,n", columns: "k INT NOT NULL, n INT, UNIQUE KEY other (n), UNIQUE KEY zz (k), UNIQUE KEY aa (n, k)", key: "k", value: func(r *rand.Rand) []string { return []string{number("%d", -500, 500)(r), "NULL"} }},
 		{name: "partitioned", columns: "k INT PRIMARY KEY", key: "k", value: one(number("%d", -500, 500))},
 		{name: "virtual", names: "n", columns: "n INT NOT NULL, k INT AS (n*3) STORED, PRIMARY KEY (k)", key: "k", value: one(number("%d", -500, 500))},
+		{name: "uuid_type", columns: "k UUID PRIMARY KEY", key: "k", value: one(func(*rand.Rand) string { return "UUID()" }), more: []string{"'00000000-0000-0000-0000-000000000000'", "'ffffffff-ffff-ffff-ffff-ffffffffffff'", "'123e4567-e89b-12d3-a456-426655440000'", "'123e4567-e89b-42d3-a456-426655440000'"}, since: 999999},
+		{name: "inet6", columns: "k INET6 PRIMARY KEY", key: "k", value: one(func(r *rand.Rand) string { return fmt.Sprintf("'%x::%x'", r.IntN(65536), r.IntN(65536)) }), more: []string{"'::'", "'::ffff:1.2.3.4'"}, since: 999999},
+		{name: "inet4", columns: "k INET4 PRIMARY KEY", key: "k", value: one(func(r *rand.Rand) string { return fmt.Sprintf("'%d.0.0.%d'", r.IntN(256), r.IntN(256)) }), more: []string{"'0.0.0.0'"}, since: 999999},
+		{name: "uca1400", columns: "k VARCHAR(20) CHARACTER SET utf8mb4 COLLATE utf8mb4_uca1400_ai_ci PRIMARY KEY", key: "k", value: one(ci), since: 999999},
+		{name: "nopad", columns: "k CHAR(20) CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_nopad_ci PRIMARY KEY", key: "k", value: one(ci), since: 999999},
 		{name: "invisible", columns: "k INT NOT NULL INVISIBLE PRIMARY KEY", key: "k", value: one(number("%d", -500, 500)), since: 80023},
 	}
 }
 
-func (c keyCase) fill(b *bench, r *rand.Rand) {
+// fill makes the table, unless the server does not know its types, which is not so on the releases of MySQL that the cases are for.
+func (c keyCase) fill(b *bench, r *rand.Rand) bool {
 	b.t.Helper()
 	// unquoted numbers of an ENUM are labels by number
 	columns := "k_" + c.name
@@ -126,7 +132,14 @@ func (c keyCase) fill(b *bench, r *rand.Rand) {
 	if c.name == "partitioned" {
 		sql += " PARTITION BY HASH (k) PARTITIONS 5"
 	}
-	statements := []string{"SET NAMES utf8mb4, sql_mode='ALLOW_INVALID_DATES', time_zone='+00:00'", sql}
+	if _, err := b.db.ExecContext(b.t.Context(), sql); err != nil {
+		if v := b.m.Version(); c.since < 999999 && (v == "97" || v == "80") {
+			b.t.Fatalf("%s: %v", sql, err)
+		}
+		b.t.Logf("%s is left out: %v", c.name, err)
+		return false
+	}
+	statements := []string{"SET NAMES utf8mb4, sql_mode='ALLOW_INVALID_DATES', time_zone='+00:00'"}
 	id := 0
 	insert := func(values string) {
 		statements = append(statements, fmt.Sprintf("INSERT IGNORE INTO %s (id,pad,%s) VALUES (%d,REPEAT('p',%d),%s)", columns, cmp.Or(c.names, "k"), id, id%200, values))
@@ -140,6 +153,7 @@ func (c keyCase) fill(b *bench, r *rand.Rand) {
 		insert(strings.Join(c.value(r), ","))
 	}
 	b.session(append(statements, "COMMIT", "ANALYZE TABLE "+columns)...)
+	return true
 }
 
 // TestScanKeys reads tables with keys of every type in small chunks: each row comes once, in the order of the index, and every
@@ -153,9 +167,15 @@ func TestScanKeys(t *testing.T) {
 			r := rand.New(rand.NewPCG(seed, 1))
 			var cases []keyCase
 			for _, c := range keyCases() {
-				if c.fill(b, r); c.since <= map[string]int{"97": 90700, "80": 80031}[v] {
+				if v == "57" { // it reads DESC and makes an ascending index
+					c.key = strings.ReplaceAll(c.key, " DESC", "")
+				}
+				if c.fill(b, r) {
 					cases = append(cases, c)
 				}
+			}
+			if len(cases) < 33 {
+				t.Errorf("only %d cases", len(cases))
 			}
 			s := scan(t, b.config(), false)
 			reader := s.reader()
