@@ -1,6 +1,7 @@
 package mysqlsource
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"strings"
@@ -64,6 +65,7 @@ func TestTransactions(t *testing.T) {
 				sameRows(t, got.fold(table), b.selectAll(table))
 			}
 			checkOrdinals(t, got)
+			checkPlaces(t, b, got)
 			form := regexp.MustCompile(`^[0-9a-f-]{36}:\d+$`)
 			if kind.mariadb() {
 				form = regexp.MustCompile(`^0-\d+-\d+$`)
@@ -100,6 +102,35 @@ func checkOrdinals(t *testing.T, s *seen) {
 				t.Fatalf("%s has ordinal %d after %d", key, got, next[key])
 			}
 			next[key] = got + 1
+		}
+	}
+}
+
+// checkPlaces compares where transactions begin with what the server shows of its files.
+func checkPlaces(t *testing.T, b *bench, s *seen) {
+	t.Helper()
+	begins := map[string]bool{}
+	for _, file := range b.column("SELECT CONCAT('binlog.',LPAD(n,6,'0')) FROM (SELECT 1 AS n UNION SELECT 2) f") {
+		rows, err := b.db.QueryContext(t.Context(), "SHOW BINLOG EVENTS IN '"+file+"'")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for rows.Next() {
+			var name, typ, pos, server, end, info string
+			if err := rows.Scan(&name, &pos, &typ, &server, &end, &info); err != nil {
+				t.Fatal(err)
+			}
+			if strings.Contains(strings.ToLower(typ), "gtid") {
+				begins[name+":"+pos] = true
+			}
+		}
+		if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, x := range s.txns {
+		if at := fmt.Sprintf("%s:%d", x.Origin.File, x.Origin.Pos); !begins[at] {
+			t.Errorf("no transaction begins at %s, where %s is said to", at, x.ID)
 		}
 	}
 }

@@ -8,9 +8,9 @@ import (
 
 // TestNoChecksums reads a log that changes between events with and without checksums, from its start and from every position.
 func TestNoChecksums(t *testing.T) {
-	for v, gtid := range map[string]string{"97": "ON", "80": "OFF"} {
-		t.Run(v+" gtid_mode="+gtid, func(t *testing.T) {
-			b := newBench(t, servers.MySQLOptions{Version: v, Extra: []string{"--gtid-mode=" + gtid, "--enforce-gtid-consistency=" + gtid}})
+	for name, o := range map[string]servers.MySQLOptions{"97": {Version: "97"}, "80 without GTIDs": {Version: "80", Extra: withoutGTIDs}, "57": {Version: "57"}, "maria1011": {Version: "maria1011"}, "maria118": {Version: "maria118"}} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, o)
 			b.exec("CREATE TABLE t (id INT PRIMARY KEY)", "INSERT INTO t VALUES (1)", "SET GLOBAL binlog_checksum=NONE", "INSERT INTO t VALUES (2)", "FLUSH BINARY LOGS",
 				"INSERT INTO t VALUES (3)", "SET GLOBAL binlog_checksum=CRC32", "INSERT INTO t VALUES (4)", "SET GLOBAL binlog_checksum=NONE", "INSERT INTO t VALUES (5)")
 			cfg := b.config()

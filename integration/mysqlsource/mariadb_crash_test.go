@@ -117,3 +117,26 @@ func keys(rows map[string]string) []string {
 	slices.Sort(all)
 	return all
 }
+
+// TestMariaDBLargeCommit reads a transaction whose cache became a log file by renaming it.
+func TestMariaDBLargeCommit(t *testing.T) {
+	b := newBench(t, servers.MySQLOptions{Version: "maria118", Extra: []string{"--binlog-large-commit-threshold=10485760", "--binlog-cache-size=8192", "--max-allowed-packet=64M"}})
+	b.exec("CREATE TABLE t (id INT PRIMARY KEY, v LONGTEXT)", "CREATE TABLE done (id INT PRIMARY KEY)", "INSERT INTO t VALUES (0,'small')")
+	b.exec("INSERT INTO t SELECT seq, REPEAT('x',20000) FROM seq_1_to_1500", "INSERT INTO t VALUES (5000,'small')", "INSERT INTO t SELECT seq, REPEAT('y',20000) FROM seq_6001_to_7000", "INSERT INTO done VALUES (1)")
+	cfg := b.config()
+	cfg.BatchBytes = 1 << 20
+	ref, err := collect(t, cfg, "", finished(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if have := keys(ref.fold("t")); len(have) != 2502 || ref.parts < 20 {
+		t.Errorf("%d rows in %d parts", len(have), ref.parts)
+	}
+	checkOrdinals(t, ref)
+	for i := 0; i < len(ref.positions)-1; i += 7 {
+		got, err := collect(t, cfg, ref.positions[i], finished(1))
+		if want := ref.changes[ref.after[i]:]; err != nil || !slices.Equal(got.changes, want) {
+			t.Fatalf("resuming at %s: %v, %d changes, want %d", ref.positions[i], err, len(got.changes), len(want))
+		}
+	}
+}
