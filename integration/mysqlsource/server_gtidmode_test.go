@@ -15,7 +15,7 @@ import (
 var gtidModes = []string{"OFF_PERMISSIVE", "ON_PERMISSIVE", "ON", "ON_PERMISSIVE", "OFF_PERMISSIVE", "OFF"}
 
 // gtidVersions are those of the servers that have the variable.
-var gtidVersions = []string{"97", "80"}
+var gtidVersions = []string{"97", "80", "57"}
 
 // TestGTIDMode switches GTIDs on and off again, step by step, under a stream. Whether it goes on over all steps or begins anew after
 // any of them, every row comes once. Positions of file and offset become sets of GTIDs at the first file that the server begins
