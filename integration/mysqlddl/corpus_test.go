@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -92,6 +93,10 @@ func (b *bench) reset(ctx context.Context) error {
 // ours says which tables the catalogue follows.
 func ours(n schema.Name) bool { return n.Database == "d" || n.Database == "e" }
 
+// mustAsk are statements that do not tell what they do: the table may have been there; what a text is converted to, and the
+// meaning of USING HASH in another engine, depend on what no catalogue shows.
+var mustAsk = regexp.MustCompile(`(?i)IF NOT EXISTS|CONVERT TO|ENGINE=InnoDB$`)
+
 // run runs a statement and compares. It reports whether the server accepted it.
 func (b *bench) run(ctx context.Context, t *testing.T, sql string) bool {
 	t.Helper()
@@ -134,7 +139,7 @@ func (b *bench) run(ctx context.Context, t *testing.T, sql string) bool {
 			b.catalog.PutAbsent(n)
 			continue
 		}
-		if !strings.Contains(strings.ToUpper(sql), "IF NOT EXISTS") && sql != "ALTER TABLE z ENGINE=InnoDB" {
+		if !mustAsk.MatchString(sql) {
 			t.Errorf("%s: after %s\n logged %q\n not known: %s", b.version, sql, statements, n)
 		}
 		b.catalog.Put(want[n])

@@ -113,17 +113,19 @@ func (ch *changes) define(r *rewriting, s *ast.AlterTableSpec) error {
 func (c context) alter(t *Table, ch *changes, base string) (*Table, error) {
 	old := c.draftOf(t)
 	d := &draft{context: c, name: t.Name, engine: t.Engine, collation: t.Collation, versioned: old.versioned, period: old.period}
-	convert, err := d.alterOptions(ch, base)
-	if err != nil {
+	if err := d.alterOptions(ch, base); err != nil {
 		return nil, err
 	}
 	ch.leaveOut(old)
 	if err := d.alterColumns(old, ch); err != nil {
 		return nil, err
 	}
-	if convert {
-		for i := range d.columns {
-			d.columns[i].Column = c.convert(d.columns[i].Column, d.collation)
+	for i := range d.columns {
+		if col := &d.columns[i]; d.converts && col.before != nil && !col.changed {
+			if len(col.Labels) > 0 && wide(c.charsetOf(col.Collation)) {
+				return nil, errUncertain // some servers take the bytes of labels for what they are not
+			}
+			col.Column = c.convert(col.Column, d.collation)
 		}
 	}
 	d.alterKeys(old, ch)
@@ -138,24 +140,29 @@ func (c context) alter(t *Table, ch *changes, base string) (*Table, error) {
 	return d.table(), nil
 }
 
-// alterOptions gives the table its new default collation and engine, and reports whether columns are converted.
-func (d *draft) alterOptions(ch *changes, base string) (convert bool, err error) {
+// alterOptions gives the table its new default collation and engine.
+func (d *draft) alterOptions(ch *changes, base string) (err error) {
+	defaults := false
 	for _, o := range ch.options {
 		if o.engine != "" {
 			if d.engine == "MEMORY" && d.server.MariaDB {
-				return false, errUncertain // USING HASH of an index, which nothing tells, has another meaning elsewhere
+				return errUncertain // USING HASH of an index, which nothing tells, has another meaning elsewhere
 			}
 			d.engine = engineName(o.engine)
 		}
 		d.versioned = (d.versioned || o.versioned && !ch.hasPeriod()) && !o.plain
 		if o.charset != "" || o.collation != "" {
+			defaults = defaults || !o.convert
 			if d.collation, err = d.ofTable(o, d.collation, base); err != nil {
-				return false, err
+				return err
 			}
 		}
-		convert = convert || o.convert
+		d.converts = d.converts || o.convert
 	}
-	return convert, nil
+	if d.converts && defaults && d.server.MariaDB {
+		return errUncertain
+	}
+	return nil
 }
 
 // hasPeriod reports that a clause defines a column of the table's period.
@@ -166,7 +173,10 @@ func (ch *changes) hasPeriod() bool {
 // firstChanges reports that the index by which the engine keeps rows loses a column, or becomes one that cannot be the primary
 // key. Without that, and without a new index, MariaDB leaves the order of indexes as it is.
 func (d *draft) firstChanges(old *draft) bool {
-	if len(old.keys) == 0 || old.rank(old.keys[0]) > 1 {
+	if len(old.keys) == 0 {
+		return false
+	}
+	if old.primaryIsNotNull(); old.rank(old.keys[0]) > 1 {
 		return false
 	}
 	return slices.ContainsFunc(old.keys[0].Parts, func(p Part) bool {
@@ -247,12 +257,37 @@ func (ch *changes) kept(col draftColumn) draftColumn {
 
 // made gives the column that a clause defines.
 func (d *draft) made(x define, old *draft) (draftColumn, error) {
-	col, err := d.column(x.definition, d.collation)
-	out := draftColumn{Column: col, was: x.old}
+	out := draftColumn{was: x.old}
 	if x.old != "" {
 		out.before, out.changed = old.columns[old.find(x.old)].before, true
 	}
+	col, err := d.column(x.definition, d.collation)
+	if err == nil && d.converts && col.Collation != "" && textual(x.typ.name) {
+		def := *x.definition
+		def.charset = charsetChoice{collation: d.collation}
+		if err = d.resize(&def, out.before); err == nil {
+			col, err = d.column(&def, d.collation)
+		}
+	}
+	out.Column = col
 	return out, err
+}
+
+// resize: under CONVERT TO, a text that takes the place of another column is as long as that one was, whatever its definition
+// says. So it is since MySQL 8.
+func (d *draft) resize(def *definition, before *Column) error {
+	if before == nil || d.server.MariaDB || d.server.Version < 80000 || !long(def.typ.name) || def.typ.length >= 0 {
+		return nil
+	}
+	chars := d.chars(before)
+	switch size := sizes[strings.Replace(before.DataType, "blob", "text", 1)]; {
+	case size > 0:
+		chars = size / width(d.charsetOf(before.Collation))
+	case chars == 0:
+		return errUncertain
+	}
+	def.typ.name = blobOf("text", min(chars*width(d.charsetOf(d.collation)), 1<<32-1))
+	return nil
 }
 
 func (d *draft) insert(col draftColumn, x define) error {
@@ -324,9 +359,14 @@ func (d *draft) keptPart(p Part, col *draftColumn) Part {
 	return p
 }
 
+// wide reports the character sets of which ASCII is no part.
+func wide(charset string) bool {
+	return charset == "ucs2" || charset == "utf32" || strings.HasPrefix(charset, "utf16")
+}
+
 // long reports the types of text and bytes without a limited length.
 func long(t string) bool { return strings.HasSuffix(t, "text") || strings.HasSuffix(t, "blob") }
 
 func prefixable(t string) bool {
-	return long(t) || t == "char" || t == "varchar" || t == "binary" || t == "varbinary"
+	return long(t) || t == "enum" || t == "set" || t == "char" || t == "varchar" || t == "binary" || t == "varbinary"
 }

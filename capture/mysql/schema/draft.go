@@ -22,6 +22,7 @@ type draft struct {
 	period    *Period
 	versioned bool // has the hidden columns of a system-versioned table
 	ordered   bool // keys stay as they are
+	converts  bool // CONVERT TO: all columns of text get the new collation
 }
 
 type draftColumn struct {
@@ -34,6 +35,7 @@ type draftColumn struct {
 type draftKey struct {
 	Index
 	unique bool
+	null   bool // one of its columns can be NULL, as far as the server sees when it comes to the index
 }
 
 func (d *draft) find(name string) int {
@@ -166,7 +168,7 @@ func (c context) inlineKeys(d *definition) []newKey {
 		k.Name = primary
 		out = append(out, k)
 	}
-	if d.unique {
+	if d.unique && !(d.primary && c.server.MariaDB) { // which makes one of the two
 		k.Name, k.Parts = "", slices.Clone(k.Parts)
 		out = append(out, k)
 	}
@@ -184,10 +186,11 @@ func (c context) references() bool {
 
 // chars gives how many characters, or bytes, a column of a limited length holds.
 func (d *draft) chars(c *Column) int {
-	if c.Octets == 0 {
-		return 0
+	octets := c.Octets
+	if len(c.Labels) > 0 { // a number, which counts as a text of as many bytes
+		octets = c.size()
 	}
-	return c.Octets / width(d.charsetOf(c.Collation))
+	return octets / width(d.charsetOf(c.Collation))
 }
 
 // table ends the draft: keys make their columns NOT NULL and stand in the server's order.
@@ -200,23 +203,20 @@ func (d *draft) table() *Table {
 			}
 		}
 	}
-	for _, k := range d.keys {
-		if k.Name == primary {
-			for _, p := range k.Parts {
-				if at := d.find(p.Column); at >= 0 {
-					d.columns[at].Nullable = false
-				}
-			}
-		}
-	}
+	d.primaryIsNotNull()
 	for i := range d.columns {
 		t.Columns = append(t.Columns, d.columns[i].Column)
 	}
 	for i := range d.keys {
 		parts := slices.Clone(d.keys[i].Parts)
 		for j, p := range parts {
-			if at := d.find(p.Column); at >= 0 && p.Prefix > 0 && p.Prefix == d.chars(&d.columns[at].Column) {
+			at := d.find(p.Column)
+			switch {
+			case at < 0:
+			case p.Prefix > 0 && p.Prefix == d.chars(&d.columns[at].Column):
 				parts[j].Prefix = 0
+			case p.Prefix == 0 && d.columns[at].DataType == "point" && (d.server.MariaDB || d.server.Version < 80000):
+				parts[j].Prefix = 25 // as long as a point is
 			}
 		}
 		d.keys[i].Parts = parts
@@ -236,6 +236,21 @@ func (d *draft) table() *Table {
 	return t
 }
 
+// primaryIsNotNull makes the columns of the primary key NOT NULL. The server does that when it comes to that key: indexes before
+// it are over columns as they were.
+func (d *draft) primaryIsNotNull() {
+	for i := range d.keys {
+		k := &d.keys[i]
+		for _, p := range k.Parts {
+			at := d.find(p.Column)
+			if k.Name == primary && at >= 0 {
+				d.columns[at].Nullable = false
+			}
+			k.null = k.null || at < 0 || d.columns[at].Nullable
+		}
+	}
+}
+
 // rank is where the server puts an index: the primary key, unique ones without NULL, then those with it, among both first the
 // ones over whole columns, then those that MariaDB keeps as hashes, and then the rest (sort_keys in sql/sql_table.cc).
 func (d *draft) rank(k draftKey) int {
@@ -249,11 +264,10 @@ func (d *draft) rank(k draftKey) int {
 		return 0
 	}
 	rank := 1
+	if k.null {
+		rank |= 4
+	}
 	for _, p := range k.Parts {
-		at := d.find(p.Column)
-		if at < 0 || d.columns[at].Nullable {
-			rank |= 4
-		}
 		if p.Prefix > 0 {
 			rank |= 2
 		}

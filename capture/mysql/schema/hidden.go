@@ -95,10 +95,15 @@ func (c *Column) size() int {
 		return 3 + (c.FSP+1)/2
 	case "datetime":
 		return 5 + (c.FSP+1)/2
-	case "bigint", "double", "set":
+	case "bigint", "double":
+		return 8
+	case "set":
+		if n := (len(c.Labels) + 7) / 8; n <= 4 {
+			return n
+		}
 		return 8
 	case "enum":
-		return 2
+		return 1 + len(c.Labels)/256
 	case "decimal":
 		return (c.Precision-c.Scale+8)/9*4 + (c.Scale+8)/9*4
 	case "bit":
