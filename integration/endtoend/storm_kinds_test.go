@@ -11,7 +11,7 @@ import (
 // stormKind is a kind of statement, with what must go before and after it.
 type stormKind struct {
 	name    string
-	servers string // that have it: "" all, "mysql8" MySQL from 8.0, "maria" MariaDB, "not57" all but MySQL 5.7
+	servers string // that have it: "" all, "mysql" all of MySQL, "mysql8" MySQL from 8.0, "maria" MariaDB, "not57" all but MySQL 5.7
 	keeps   bool   // the table is there all the time, and its columns keep name and type
 	run     func(b *bolt)
 }
@@ -95,7 +95,7 @@ func (s *storm) kinds() []stormKind {
 	maria, old := s.my.MariaDB(), s.my.Version() == "57"
 	all := slices.Concat(columnKinds, tableKinds, otherKinds, toolKinds)
 	return slices.DeleteFunc(all, func(k stormKind) bool {
-		return k.servers == "mysql8" && (maria || old) || k.servers == "maria" && !maria || k.servers == "not57" && old || s.partial && !k.keeps
+		return k.servers == "mysql" && maria || k.servers == "mysql8" && (maria || old) || k.servers == "maria" && !maria || k.servers == "not57" && old || s.partial && !k.keeps
 	})
 }
 
@@ -126,10 +126,11 @@ var columnKinds = []stormKind{
 		b.alter("ADD (%s %s, %s %s)", c, definition(b.r, k, n), d, definition(b.r, l, m))
 	})},
 	{"add a filled column", "", true, roomy(func(b *bolt) { c, k, n := b.fresh(); b.alter("ADD COLUMN %s %s%s", c, filled(b.r, k, n), b.place()) })},
-	{"add a generated column", "", true, roomy(func(b *bolt) {
-		name, number := b.column("g")
-		b.alter("ADD COLUMN %s BIGINT GENERATED ALWAYS AS (n * 100 + %d) %s", quoted(name), number%100, oneOf("VIRTUAL", "STORED")(b.r))
-	})},
+	{"add a generated column", "mysql", true, roomy( // MariaDB leaves it out of rows in which it does not change; such a column must not be dropped before they are read
+		func(b *bolt) {
+			name, number := b.column("g")
+			b.alter("ADD COLUMN %s BIGINT GENERATED ALWAYS AS (n * 100 + %d) %s", quoted(name), number%100, oneOf("VIRTUAL", "STORED")(b.r))
+		})},
 	{"add and drop at once", "", false, each("isbetj", func(b *bolt, c *stormColumn) {
 		d, k, n := b.fresh()
 		b.alter("DROP COLUMN %s, ADD COLUMN %s %s FIRST, ADD INDEX (n), COMMENT='(, '", quoted(c.name), d, definition(b.r, k, n))
@@ -145,11 +146,11 @@ var columnKinds = []stormKind{
 	})},
 	{"add a column in a version's comment", "", true, roomy(func(b *bolt) {
 		c, k, n := b.fresh()
-		b.alter("/*!40000 ADD COLUMN %s */ /* no */ %s # end", c, typeOf(b.r, k, n))
+		b.alter("/*!40000 ADD COLUMN %s */ /* no */ %s NULL # end", c, typeOf(b.r, k, n))
 	})},
 	{"add a column in a procedure", "", true, roomy(func(b *bolt) {
 		c, k, n := b.fresh()
-		b.dof("CREATE PROCEDURE storm.grow() ALTER TABLE %s ADD COLUMN %s %s", b.table, c, typeOf(b.r, k, n))
+		b.dof("CREATE PROCEDURE storm.grow() ALTER TABLE %s ADD COLUMN %s %s NULL", b.table, c, typeOf(b.r, k, n))
 		b.do("CALL storm.grow()", "DROP PROCEDURE storm.grow")
 	})},
 	{"drop a column", "", false, each("isbetjg", func(b *bolt, c *stormColumn) {

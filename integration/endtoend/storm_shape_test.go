@@ -161,6 +161,10 @@ func filled(r *rand.Rand, kind string, number int) string {
 		return fmt.Sprintf("%s NOT NULL DEFAULT %d", d, number%100)
 	case "e":
 		return fmt.Sprintf("%s DEFAULT 'e%d:b'", d, number)
+	case "t": // zero would be NULL or the beginning of 1970 in debezium-json
+		return fmt.Sprintf("%s NOT NULL DEFAULT '2001-02-03 04:05:%02d'", d, number%60)
+	case "j": // MariaDB would fill in what is no document
+		return d + " NULL"
 	case "s":
 		if strings.Contains(d, "CHAR") {
 			return fmt.Sprintf("%s NULL DEFAULT 's%d:default'", d, number)

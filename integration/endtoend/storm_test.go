@@ -3,6 +3,7 @@ package endtoend
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"maps"
@@ -169,8 +170,7 @@ func (s *storm) statements(ctx context.Context, pause time.Duration) error {
 				return err
 			}
 			err = s.strike(ctx, conn, kinds[i])
-			_ = conn.Raw(func(any) error { return errors.Join(mysql.ErrInvalidConn) }) // its locks, its database and its mode
-			_ = conn.Close()
+			_ = conn.Raw(func(any) error { return driver.ErrBadConn }) // its locks, its database and its mode go with it
 			if err != nil {
 				return fmt.Errorf("%s: %w", kinds[i].name, err)
 			}
@@ -187,7 +187,13 @@ func (s *storm) statements(ctx context.Context, pause time.Duration) error {
 func (s *storm) strike(ctx context.Context, conn *sql.Conn, k stormKind) error {
 	ctx = context.WithoutCancel(ctx)
 	table := stormTables[s.r.IntN(len(stormTables))]
-	for _, sql := range []string{s.session(), oneOf("USE storm", "USE elsewhere")(s.r)} {
+	settings := []string{s.session(), oneOf("USE storm", "USE elsewhere")(s.r)}
+	if s.my.Version() == "maria118" {
+		// An ALTER TABLE that copies the table while others write to it loses rows in this release, and nothing in the log tells of
+		// them: the row was updated just before, no statement deletes it, and the table lacks it.
+		settings = append(settings, "SET SESSION old_mode = 'LOCK_ALTER_TABLE_COPY'")
+	}
+	for _, sql := range settings {
 		if _, err := conn.ExecContext(ctx, sql); err != nil {
 			return err
 		}
