@@ -38,6 +38,7 @@ const (
 	formDate
 	formTime
 	formTimestamp // of a DATETIME too: the session's zone is UTC
+	formTimeText  // the same on MySQL 5.7, which finds nothing before TIMESTAMP'2023-02-31 00:00:00.5'
 	formText
 	formBytes
 	formLabels // ENUM and SET, which sort by number
@@ -73,6 +74,8 @@ func (p *keyPart) literal(raw []byte) (string, error) {
 		s, ok = "TIME'"+s+"'", isTemporal(s)
 	case formTimestamp:
 		s, ok = "TIMESTAMP'"+s+"'", isTemporal(s)
+	case formTimeText:
+		s, ok = "'"+s+"'", isTemporal(s)
 	}
 	if !ok {
 		return "", fmt.Errorf("%.80q is no value of the column %q", raw, p.name)

@@ -64,7 +64,11 @@ func (r *reader) prepare(name tableName, create string, d *schema.Table) (*scanT
 			i := slices.IndexFunc(d.Columns, func(c schema.Column) bool { return c.Name == p.Column })
 			t.columns[i].part = j
 			keyList = append(keyList, list[i])
-			t.key.parts = append(t.key.parts, newKeyPart(&t.table.Columns[i], d.Columns[i], p.Descending))
+			part := newKeyPart(&t.table.Columns[i], d.Columns[i], p.Descending)
+			if part.form == formTimestamp && !r.src.facts.mariadb && r.src.facts.number < 80000 {
+				part.form = formTimeText
+			}
+			t.key.parts = append(t.key.parts, part)
 		}
 		t.keyList = strings.Join(keyList, ",")
 	}
