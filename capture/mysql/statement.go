@@ -110,6 +110,7 @@ func classify(sql, database string, mode uint64) statement {
 type statementParser struct {
 	tokenizer
 	database string
+	ignore   bool // ALTER IGNORE
 }
 
 // table reads "name" or "database.name".

@@ -4,7 +4,8 @@ package mysql
 // known to keep them counts as one that does not.
 
 func (p *statementParser) alter() statement {
-	p.skip("ONLINE", "OFFLINE", "IGNORE")
+	p.skip("ONLINE", "OFFLINE")
+	p.ignore = p.accept("IGNORE")
 	switch {
 	case p.accept("DATABASE", "SCHEMA"):
 		st := statement{kind: stmtNeutral, defines: true, database: p.database}
@@ -105,6 +106,10 @@ func (p *statementParser) tableAfter(word string, st *statement) {
 // add reads what follows ADD. Keys, constraints and partitions change no value; a column changes those of all rows unless it
 // is NULL in each.
 func (p *statementParser) add() bool {
+	if p.ignore && (p.peek().is("UNIQUE") || p.peek().is("PRIMARY") || p.peek().is("CONSTRAINT")) {
+		p.restOfClause(nil)
+		return true // of MariaDB: rows that the new key does not allow are removed
+	}
 	if p.accept("INDEX", "KEY", "UNIQUE", "FULLTEXT", "SPATIAL", "PRIMARY", "CONSTRAINT", "FOREIGN", "CHECK", "PARTITION", "PERIOD", "SYSTEM") {
 		p.restOfClause(nil)
 		return false
