@@ -3,7 +3,6 @@ package mysql
 import (
 	"context"
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -117,8 +116,6 @@ func (c *conn) readVariables(f *serverFacts) error {
 	return nil
 }
 
-var owner = regexp.MustCompile(`#\d+`)
-
 // readSets reads the owned set first: a transaction that moves from there to gtid_executed meanwhile is seen in both.
 func (c *conn) readSets(f *serverFacts) error {
 	if c.mariadb {
@@ -132,7 +129,11 @@ func (c *conn) readSets(f *serverFacts) error {
 		if err != nil {
 			return err
 		}
-		set, err := parseGTIDSet(owner.ReplaceAllString(rows[0][0], ""))
+		parse := parseGTIDSet
+		if v.name == "gtid_owned" {
+			parse = parseOwned
+		}
+		set, err := parse(rows[0][0])
 		if err != nil {
 			return fault.New(fault.Source, "reading "+v.name, err, "")
 		}
