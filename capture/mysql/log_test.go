@@ -185,6 +185,9 @@ func memStream(t testing.TB, log []byte, from *position, batchBytes, chunk int) 
 	src := newSource(cfg, capture.Env{})
 	src.filter, src.from, src.fresh = filter, from, true
 	src.facts = &serverFacts{vars: map[string]string{"server_uuid": uuidB, "gtid_mode": "ON", "lower_case_table_names": "0", "innodb_native_foreign_keys": "OFF"}}
+	if _, ok := from.gtids.(*domainState); ok {
+		src.facts.mariadb = true
+	}
 	wire := &memConn{data: log, chunk: chunk}
 	r := &eventReader{wire: wire, raw: &pollConn{Conn: wire}, buf: make([]byte, readBuffer), seq: 1, checksums: true, patience: time.Second}
 	out := make(chan *changelog.Batch, 16)
