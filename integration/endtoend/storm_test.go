@@ -69,6 +69,7 @@ var refusals = []uint16{
 	1054, 1091, 1146, // a column, a key or a table that is not there (any more)
 	1118, 1117, // rows are too long, or have too many columns
 	1845, 1846, 4092, // not in that way (ALGORITHM)
+	1034, // rows were written while it copied them; MySQL 5.7 and MariaDB 11.8 take them for damage now and then
 }
 
 func (s *storm) retryable(err error) bool {
