@@ -9,7 +9,7 @@ import (
 
 // mixture is statements that change tables and rows of the same tables, in turn. %s in an INSERT stands for a text that fills a
 // batch of the smallest size, so that positions come often.
-func mixture(v string) []string {
+func mixture(v, how string) []string {
 	maria := strings.HasPrefix(v, "maria")
 	s := []string{
 		"CREATE TABLE a (id INT PRIMARY KEY, x INT, pad TEXT) DEFAULT CHARSET latin1", "INSERT INTO a VALUES (1,10,'%s')",
@@ -45,6 +45,9 @@ func mixture(v string) []string {
 	if !maria {
 		s = append(s, "CREATE TABLE j (id INT PRIMARY KEY, doc JSON, pt POINT, pad TEXT)", "INSERT INTO j VALUES (1,'{\"a\":1}',NULL,'%s')", "ALTER TABLE j DROP COLUMN pt, ADD COLUMN b BIT(9) FIRST", "INSERT INTO j VALUES (5,2,'[1]','%s')")
 	}
+	if how == "FILES" && v == "57" {
+		s = append(s, "CREATE TABLE ctas (PRIMARY KEY (id)) SELECT id, named, pad FROM q", "INSERT INTO ctas VALUES (1000,1,'%s')")
+	}
 	if v == "80" || v == "97" {
 		s = append(s, "CREATE TABLE ctas (PRIMARY KEY (id)) SELECT id, named, CAST(id AS CHAR(10)) AS txt, pad FROM q", "INSERT INTO ctas VALUES (1000,1,'x','%s')")
 	}
@@ -67,10 +70,17 @@ func TestHistory(t *testing.T) {
 	for _, v := range historyVersions {
 		t.Run(v, func(t *testing.T) {
 			whole := mixed(t, v, "MINIMAL", true)
-			if v == "57" {
+			more := []string{"FULL", "SWITCHED", "COMPRESSED"}
+			switch {
+			case v == "57":
+				mixed(t, v, "FILES", true)
 				return
+			case v == "80":
+				more = append(more, "FILES")
+			case strings.HasPrefix(v, "maria"):
+				more = append(more, "TWO PHASES")
 			}
-			for _, how := range []string{"FULL", "SWITCHED", "COMPRESSED"} {
+			for _, how := range more {
 				full := mixed(t, v, how, false)
 				for i := range max(len(full), len(whole)) {
 					if i >= len(full) || i >= len(whole) || full[i] != whole[i] {
@@ -106,12 +116,16 @@ func switched(script []string) []string {
 // mixed runs the mixture on a fresh server and gives what came out.
 func mixed(t *testing.T, v, how string, resume bool) []string {
 	o := undescribing(v)
-	script := mixture(v)
+	script := mixture(v, how)
 	switch how {
 	case "FULL":
 		o.Metadata = how
 	case "COMPRESSED":
 		o.Extra = compressing(v)
+	case "FILES":
+		o.Extra = []string{"--gtid-mode=OFF", "--enforce-gtid-consistency=OFF"}
+	case "TWO PHASES":
+		o.Extra = []string{"--binlog-alter-two-phase=ON"}
 	case "SWITCHED":
 		script = switched(script)
 	}
