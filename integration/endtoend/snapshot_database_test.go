@@ -17,6 +17,7 @@ import (
 
 // shelf is a database for tests of snapshots: tables of the same simple shape on any server, and what differs between servers.
 type shelf struct {
+	label   string // tells shelves apart
 	db      *sql.DB
 	source  string // the beginning of the source section
 	schema  string // of all tables
@@ -70,17 +71,28 @@ func shelves(t *testing.T, test func(t *testing.T, s *shelf)) {
 	t.Run("postgres", func(t *testing.T) { test(t, postgresShelf(t)) })
 }
 
-func mysqlShelf(t *testing.T) *shelf {
+func mysqlShelf(t *testing.T) *shelf { return mysqlShelfOn(t, servers.MySQLOptions{}) }
+
+func mysqlShelfOn(t *testing.T, o servers.MySQLOptions) *shelf {
 	t.Helper()
-	my := servers.MySQLFor(t, servers.MySQLOptions{})
+	my := servers.MySQLFor(t, o)
 	db, err := my.DB("")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = db.Close() })
-	s := &shelf{db: db, schema: "shelf", session: "SET time_zone = '+00:00'", slow: "SLEEP(0.001) = 0"}
+	s := &shelf{label: "mysql" + o.Version, db: db, schema: "shelf", session: "SET time_zone = '+00:00'", slow: "SLEEP(0.001) = 0"}
 	s.source = fmt.Sprintf("type: mysql, host: %s, port: %d, user: %s, password: %s", my.Host(), my.Port(), my.User(), my.Password())
-	s.exec(t, "CREATE DATABASE shelf", "INSTALL PLUGIN rpl_semi_sync_source SONAME 'semisync_source.so'")
+	s.exec(t, "CREATE DATABASE shelf")
+	on, off := []string{"SET GLOBAL rpl_semi_sync_source_timeout = 120", "SET GLOBAL rpl_semi_sync_source_enabled = ON"}, "SET GLOBAL rpl_semi_sync_source_enabled = OFF"
+	switch {
+	case my.MariaDB():
+		on, off = []string{"SET GLOBAL rpl_semi_sync_master_timeout = 120", "SET GLOBAL rpl_semi_sync_master_wait_point = AFTER_SYNC", "SET GLOBAL rpl_semi_sync_master_enabled = ON"}, "SET GLOBAL rpl_semi_sync_master_enabled = OFF"
+	case o.Version == "57": // which has no plugin here, and waits for more transactions instead
+		on, off = []string{"SET GLOBAL binlog_group_commit_sync_delay = 120000"}, "SET GLOBAL binlog_group_commit_sync_delay = 0"
+	default:
+		s.exec(t, "INSTALL PLUGIN rpl_semi_sync_source SONAME 'semisync_source.so'")
+	}
 	s.fill = func(table string, rows int) []string {
 		out := []string{"INSERT INTO " + table + " VALUES (0, 0, REPEAT('a', 60))"}
 		for n := 1; n < rows; n *= 2 {
@@ -91,13 +103,13 @@ func mysqlShelf(t *testing.T) *shelf {
 	// AFTER_SYNC: a transaction waits in the log, unseen, for a replica that nobody has.
 	s.hold = func(ctx context.Context) error {
 		for ctx.Err() == nil {
-			for _, text := range []string{"SET GLOBAL rpl_semi_sync_source_timeout = 120", "SET GLOBAL rpl_semi_sync_source_enabled = ON"} {
+			for _, text := range on {
 				if _, err := db.ExecContext(ctx, text); err != nil && ctx.Err() == nil {
 					return err
 				}
 			}
 			pause(ctx, 250*time.Millisecond)
-			if _, err := db.ExecContext(context.WithoutCancel(ctx), "SET GLOBAL rpl_semi_sync_source_enabled = OFF"); err != nil {
+			if _, err := db.ExecContext(context.WithoutCancel(ctx), off); err != nil {
 				return err
 			}
 			pause(ctx, 100*time.Millisecond)
@@ -150,7 +162,7 @@ func shelfOf(t *testing.T, pg *servers.Postgres) *shelf {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = db.Close() })
-	s := &shelf{db: db, schema: "public", session: "SET synchronous_commit = local", slow: "pg_sleep(0.001) IS NOT NULL"}
+	s := &shelf{label: "postgres", db: db, schema: "public", session: "SET synchronous_commit = local", slow: "pg_sleep(0.001) IS NOT NULL"}
 	s.source = fmt.Sprintf("type: postgres, host: %s, port: %d, database: shelf, user: %s, password: %s", pg.Host(), pg.Port(), pg.User(), pg.Password())
 	s.fill = func(table string, rows int) []string {
 		return []string{fmt.Sprintf("INSERT INTO %s SELECT n, 0, repeat('a', 60) FROM generate_series(0, %d) n", table, rows-1), "ANALYZE " + table}

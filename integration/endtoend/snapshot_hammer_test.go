@@ -31,55 +31,58 @@ func shelfConfig(kafka *servers.Kafka, pipelines ...string) string {
 // fold to the tables, and no key's history goes backwards.
 func TestSnapshotUnderLoad(t *testing.T) {
 	kafka := servers.KafkaFor(t, servers.KafkaOptions{})
+	shelves(t, func(t *testing.T, s *shelf) { s.underLoad(t, kafka, longer(20, 200)) })
+}
+
+// underLoad does it with so many tables, some of them together.
+func (s *shelf) underLoad(t *testing.T, kafka *servers.Kafka, seeds int) {
 	const together = 5
-	shelves(t, func(t *testing.T, s *shelf) {
-		began, seed, seeds := time.Now(), freshSeed(t), longer(20, 200)
-		var rows, reads int
-		for first := 0; first < seeds; first += together {
-			var config []string
-			for i := first; i < first+together; i++ {
-				name := fmt.Sprintf("h%d", i)
-				s.table(t, name, 4000)
-				config = append(config, s.pipeline(t.Name()[len("TestSnapshotUnderLoad/"):]+name, s.name(name), "{chunk_bytes: 64KiB, chunk_time: 20ms}"))
+	began, seed := time.Now(), freshSeed(t)
+	var rows, reads int
+	for first := 0; first < seeds; first += together {
+		var config []string
+		for i := first; i < first+together; i++ {
+			name := fmt.Sprintf("h%d", i)
+			s.table(t, name, 4000)
+			config = append(config, s.pipeline(s.label+name, s.name(name), "{chunk_bytes: 64KiB, chunk_time: 20ms}"))
+		}
+		ctx, quiet := context.WithCancel(t.Context())
+		var writers sync.WaitGroup
+		writers.Go(func() {
+			if err := s.hold(ctx); err != nil {
+				t.Error(err)
 			}
-			ctx, quiet := context.WithCancel(t.Context())
-			var writers sync.WaitGroup
-			writers.Go(func() {
-				if err := s.hold(ctx); err != nil {
-					t.Error(err)
-				}
-			})
-			for i := first; i < first+together; i++ {
-				for w := range hammerWriters {
-					writers.Go(func() {
-						s.hammer(ctx, t, fmt.Sprintf("h%d", i), w, rand.New(rand.NewPCG(seed, uint64(i*hammerWriters+w))))
-					})
-				}
-			}
-			time.Sleep(200 * time.Millisecond)
-			d := start(t, shelfConfig(kafka, config...))
-			waitSnapshots(t, d, 90*time.Second, together, "done")
-			time.Sleep(300 * time.Millisecond)
-			quiet()
-			writers.Wait()
-			for range together {
-				catchUpAll(t, d, 60*time.Second)
-			}
-			stop(t, d)
-			for i := first; i < first+together; i++ {
-				name := fmt.Sprintf("h%d", i)
-				n, r := s.compare(t, kafka, t.Name()[len("TestSnapshotUnderLoad/"):]+name+"."+name, name)
-				rows, reads = rows+n, reads+r
-				s.exec(t, "DROP TABLE "+s.name(name))
-				s.forget(t, t.Name()[len("TestSnapshotUnderLoad/"):]+name)
+		})
+		for i := first; i < first+together; i++ {
+			for w := range hammerWriters {
+				writers.Go(func() {
+					s.hammer(ctx, t, fmt.Sprintf("h%d", i), w, rand.New(rand.NewPCG(seed, uint64(i*hammerWriters+w))))
+				})
 			}
 		}
-		t.Logf("%d seeds: %d rows, %d of them were read", seeds, rows, reads)
-		if reads == 0 {
-			t.Error("no row was read from a table: the test proves nothing")
+		time.Sleep(200 * time.Millisecond)
+		d := start(t, shelfConfig(kafka, config...))
+		waitSnapshots(t, d, 90*time.Second, together, "done")
+		time.Sleep(300 * time.Millisecond)
+		quiet()
+		writers.Wait()
+		for range together {
+			catchUpAll(t, d, 60*time.Second)
 		}
-		evidence(t, began, map[string]any{"seed": seed, "seeds": seeds, "rows": rows, "reads": reads, "checked": "fold == SELECT *; no key's history goes backwards; commits held between log and visibility"})
-	})
+		stop(t, d)
+		for i := first; i < first+together; i++ {
+			name := fmt.Sprintf("h%d", i)
+			n, r := s.compare(t, kafka, s.label+name+"."+name, name)
+			rows, reads = rows+n, reads+r
+			s.exec(t, "DROP TABLE "+s.name(name))
+			s.forget(t, s.label+name)
+		}
+	}
+	t.Logf("%d seeds: %d rows, %d of them were read", seeds, rows, reads)
+	if reads == 0 {
+		t.Error("no row was read from a table: the test proves nothing")
+	}
+	evidence(t, began, map[string]any{"seed": seed, "seeds": seeds, "rows": rows, "reads": reads, "checked": "fold == SELECT *; no key's history goes backwards; commits held between log and visibility"})
 }
 
 const hammerWriters = 2

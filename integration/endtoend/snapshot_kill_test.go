@@ -17,56 +17,57 @@ import (
 // chunk: each row is in the topic exactly once.
 func TestSnapshotKilled(t *testing.T) {
 	kafka := servers.KafkaFor(t, servers.KafkaOptions{})
-	rows := longer(1_000_000, 2_000_000)
-	shelves(t, func(t *testing.T, s *shelf) {
-		began, seed, kills := time.Now(), freshSeed(t), longer(10, 100)
-		r := rand.New(rand.NewPCG(seed, 3))
-		s.table(t, "big", rows)
-		s.table(t, "other", 0)
-		name := "killed" + s.schema
-		// Small chunks, so that every life of the daemon reads many of them; and so few rows that there is something left for all lives.
-		config := shelfConfig(kafka, s.pipeline(name, s.name("*"), longer("{chunk_bytes: 128KiB}", "{chunk_bytes: 64KiB, readers: 1}")))
-		inside, read := 0, uint64(0)
-		for kill := range kills {
-			d := start(t, config)
-			reading := false
-			if read, reading = s.waitProgress(t, d, "big", read); reading {
-				inside++
-			}
-			s.exec(t, fmt.Sprintf("INSERT INTO %s VALUES (%d, 0, 'meanwhile')", s.name("other"), kill))
-			time.Sleep(time.Duration(r.IntN(longer(250, 30))) * time.Millisecond)
-			d.Kill()
-		}
+	shelves(t, func(t *testing.T, s *shelf) { s.killed(t, kafka, longer(1_000_000, 2_000_000), longer(10, 100)) })
+}
+
+func (s *shelf) killed(t *testing.T, kafka *servers.Kafka, rows, kills int) {
+	began, seed := time.Now(), freshSeed(t)
+	r := rand.New(rand.NewPCG(seed, 3))
+	s.table(t, "big", rows)
+	s.table(t, "other", 0)
+	name := "killed" + s.label
+	// Small chunks, so that every life of the daemon reads many of them; and so few rows that there is something left for all lives.
+	config := shelfConfig(kafka, s.pipeline(name, s.name("*"), longer("{chunk_bytes: 128KiB}", "{chunk_bytes: 64KiB, readers: 1}")))
+	inside, read := 0, uint64(0)
+	for kill := range kills {
 		d := start(t, config)
-		waitRead(t, d, longer(2*time.Minute, 20*time.Minute))
-		catchUpAll(t, d, time.Minute)
-		stop(t, d)
-		t.Logf("%d of %d kills came while the table was being read", inside, kills)
-		if inside < longer(kills/2, kills) {
-			t.Errorf("only %d of %d kills came while the table was being read", inside, kills)
+		reading := false
+		if read, reading = s.waitProgress(t, d, "big", read); reading {
+			inside++
 		}
-		counts := make([]uint8, rows)
-		err := harness.EachRecord(t.Context(), kafka.Brokers(), name+".big", func(rec *kgo.Record) {
-			var e struct {
-				Op    string
-				After image
-			}
-			if err := json.Unmarshal(rec.Value, &e); err != nil || e.Op != "r" || e.After.ID >= int64(rows) {
-				t.Fatalf("%v: %s", err, rec.Value)
-			}
-			counts[e.After.ID]++
-		})
-		if err != nil {
-			t.Fatal(err)
+		s.exec(t, fmt.Sprintf("INSERT INTO %s VALUES (%d, 0, 'meanwhile')", s.name("other"), kill))
+		time.Sleep(time.Duration(r.IntN(longer(250, 30))) * time.Millisecond)
+		d.Kill()
+	}
+	d := start(t, config)
+	waitRead(t, d, longer(2*time.Minute, 20*time.Minute))
+	catchUpAll(t, d, time.Minute)
+	stop(t, d)
+	t.Logf("%d of %d kills came while the table was being read", inside, kills)
+	if inside < longer(kills/2, kills) {
+		t.Errorf("only %d of %d kills came while the table was being read", inside, kills)
+	}
+	counts := make([]uint8, rows)
+	err := harness.EachRecord(t.Context(), kafka.Brokers(), name+".big", func(rec *kgo.Record) {
+		var e struct {
+			Op    string
+			After image
 		}
-		for id, n := range counts {
-			if n != 1 {
-				t.Fatalf("row %d was written %d times", id, n)
-			}
+		if err := json.Unmarshal(rec.Value, &e); err != nil || e.Op != "r" || e.After.ID >= int64(rows) {
+			t.Fatalf("%v: %s", err, rec.Value)
 		}
-		s.compare(t, kafka, name+".other", "other")
-		evidence(t, began, map[string]any{"seed": seed, "kills": kills, "kills_while_reading": inside, "rows": rows, "checked": "each row is in the topic exactly once"})
+		counts[e.After.ID]++
 	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for id, n := range counts {
+		if n != 1 {
+			t.Fatalf("row %d was written %d times", id, n)
+		}
+	}
+	s.compare(t, kafka, name+".other", "other")
+	evidence(t, began, map[string]any{"seed": seed, "kills": kills, "kills_while_reading": inside, "rows": rows, "checked": "each row is in the topic exactly once"})
 }
 
 // waitProgress waits until more rows of a table were read than before, or none is left. It reports whether the table is being read.
