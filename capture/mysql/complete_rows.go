@@ -56,7 +56,7 @@ func (r *reread) condition(row changelog.Row, texts [][]byte) (string, error) {
 		if p.form == formText {
 			raw, texts = texts[0], texts[1:]
 		} else {
-			raw = keyText(row[k])
+			raw = keyText(row[k], r.shape.table.Columns[k].Type.FSP)
 		}
 		var literal string
 		var err error
@@ -65,7 +65,7 @@ func (r *reread) condition(row changelog.Row, texts [][]byte) (string, error) {
 		} else if literal, err = p.literal(raw); err != nil {
 			return "", fault.NewFinal(fault.Decode, opComplete, err, "Nothing was skipped. Report this with the column's definition.")
 		}
-		if len(r.parts) == 1 {
+		if r.lists() {
 			return literal, nil
 		}
 		and = append(and, quoteName(p.name)+"="+literal)
@@ -73,8 +73,18 @@ func (r *reread) condition(row changelog.Row, texts [][]byte) (string, error) {
 	return "(" + strings.Join(and, " AND ") + ")", nil
 }
 
-// keyText writes a value as the server shows it, as far as literals need that.
-func keyText(v changelog.Value) []byte {
+// lists reports keys that are compared with a list of constants. Others are compared one by one: k IN (TIME'…', TIME'…') finds
+// nothing on MySQL when the constants have another number of fraction digits than the column or each other.
+func (r *reread) lists() bool {
+	if len(r.parts) != 1 {
+		return false
+	}
+	f := r.parts[0].form
+	return f == formNumber || f == formText || f == formBytes
+}
+
+// keyText writes a value as the server shows it in a column with that many fraction digits, as far as literals need that.
+func keyText(v changelog.Value, fsp int) []byte {
 	switch v.Kind() {
 	case changelog.KindInt:
 		return strconv.AppendInt(nil, v.Int(), 10)
@@ -87,10 +97,10 @@ func keyText(v changelog.Value) []byte {
 	case changelog.KindDate:
 		return changelog.AppendDate(nil, v.Civil())
 	case changelog.KindTime:
-		return changelog.AppendSpan(nil, v.Int(), 6)
+		return changelog.AppendSpan(nil, v.Int(), fsp)
 	case changelog.KindDateTime, changelog.KindTimestamp:
 		c := v.Civil()
-		return changelog.AppendClock(append(changelog.AppendDate(nil, c), ' '), c, 6)
+		return changelog.AppendClock(append(changelog.AppendDate(nil, c), ' '), c, fsp)
 	}
 	return v.Bytes()
 }
@@ -104,8 +114,8 @@ func (r *reread) lookUp(rd *reader, t *scanTable, columns []int) error {
 		exprs[n] = t.exprs[j]
 	}
 	head := "SELECT " + strings.Join(exprs, ",") + " FROM " + t.name.sql()
-	if t.key.index != "" {
-		head += " FORCE INDEX (" + quoteName(t.key.index) + ")"
+	if t.index != "" {
+		head += " FORCE INDEX (" + quoteName(t.index) + ")"
 	}
 	for first := r.done; r.done < len(r.keys); {
 		to, size := r.done, 0
@@ -114,7 +124,7 @@ func (r *reread) lookUp(rd *reader, t *scanTable, columns []int) error {
 			to++
 		}
 		sql := head + " WHERE " + strings.Join(r.keys[r.done:to], " OR ")
-		if len(r.parts) == 1 {
+		if r.lists() {
 			sql = head + " WHERE " + quoteName(r.parts[0].name) + " IN (" + strings.Join(r.keys[r.done:to], ",") + ")"
 		}
 		if rd.src.facts.mariadb {

@@ -26,30 +26,45 @@ type behind struct {
 // gaps are those of a batch, in its order.
 type gaps struct {
 	list  []gap
-	texts [][]byte // keys as they are stored, in the columns' own character sets
-	owed  int      // bytes of memory that the batch will need beside those that it has
-	after behind   // what a read must see
-	sizes map[int]int
+	texts [][]byte         // keys as they are stored, in the columns' own character sets
+	owed  int              // bytes of memory that the batch will need beside those that it has
+	after behind           // what a read must see
+	sizes map[int]*gapSize // by Table.ID
 }
 
-// firstGapSize is what missing values of a row are taken to need, in bytes of memory, before any were read.
-const firstGapSize = 16 << 10
+// gapSize is what missing values of a table's rows have needed, in bytes of memory.
+type gapSize struct {
+	late    int // of late, the large ones above all
+	largest int
+}
 
-// size is what the missing values of a row of a table are taken to need.
+const (
+	// firstGapSize is what missing values of a row are taken to need before any were read.
+	firstGapSize = 16 << 10
+	// mostOver is how much larger than it should be a batch may become if its rows are all as large as the largest one.
+	mostOver = 64
+)
+
+// size is what the missing values of a row of a table are taken to need: what they have needed of late, and enough for a batch
+// not to become huge when all its rows are as large as one was.
 func (g *gaps) size(t *changelog.Table) int {
-	if n, ok := g.sizes[t.ID]; ok {
-		return n
+	if n := g.sizes[t.ID]; n != nil {
+		return max(n.late, n.largest/mostOver)
 	}
 	return firstGapSize
 }
 
-// learn takes in what values have needed. The largest ones of late count: a batch that is larger than it should be costs memory.
+// learn takes in what values have needed.
 func (g *gaps) learn(t *changelog.Table, size int) {
-	if g.sizes == nil {
-		g.sizes = map[int]int{}
+	n := g.sizes[t.ID]
+	if n == nil {
+		if g.sizes == nil {
+			g.sizes = map[int]*gapSize{}
+		}
+		n = &gapSize{late: firstGapSize}
+		g.sizes[t.ID] = n
 	}
-	old := g.size(t)
-	g.sizes[t.ID] = max(size, old-(old+63)/64)
+	n.late, n.largest = max(size, n.late-(n.late+63)/64), max(size, n.largest)
 }
 
 // find notes the gaps among the changes that a partial event of a transaction has put into the batch, from the given one on.

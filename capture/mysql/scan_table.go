@@ -21,6 +21,7 @@ type scanTable struct {
 	exprs   []string // what is selected: one expression for each column
 	list    string   // all of them
 	key     scanKey
+	index   string // that its key is, also if chunks cannot be read by it; "": there is none
 	keyList string // the same for the key alone
 }
 
@@ -57,7 +58,9 @@ func (r *reader) prepare(name tableName, create string, d *schema.Table) (*scanT
 		list[i] = c.fromText(l.columns[i], d.Columns[i])
 	}
 	t.exprs, t.list = list, strings.Join(list, ",")
-	if key := keyOf(d); readable(key) {
+	key := keyOf(d)
+	t.index = key.Name
+	if readable(key) {
 		t.key.index = key.Name
 		var keyList []string
 		for j, p := range key.Parts {
