@@ -56,68 +56,70 @@ func TestReplicasShowTheSame(t *testing.T) {
 	}
 }
 
-// TestSeveralSources reads a replica of two primaries that is written to as well: transactions of three servers in one log, on MariaDB
-// in three domains. It resumes at every position, and knows what the log lacks.
+// sources are two primaries and a replica of both, on MariaDB each in a domain of its own.
+func sources(t *testing.T, version string) []*bench {
+	maria := isMariaDB(version)
+	var all []*bench
+	for domain := range 3 {
+		o := servers.MySQLOptions{Version: version}
+		if domain == 2 { // each of them makes the database
+			o.Extra = []string{"--loose-slave-skip-errors=1007", "--loose-replica-skip-errors=1007"}
+		}
+		switch {
+		case maria:
+			o.Extra = append(o.Extra, fmt.Sprintf("--gtid-domain-id=%d", domain+1))
+		case version == "57":
+			o.Extra = append(o.Extra, "--master-info-repository=TABLE", "--relay-log-info-repository=TABLE")
+		}
+		x := newBench(t, o)
+		x.exec(fmt.Sprintf("CREATE TABLE t%d (id INT PRIMARY KEY, v INT)", domain), fmt.Sprintf("CREATE TABLE done%d (id INT PRIMARY KEY)", domain))
+		all = append(all, x)
+	}
+	begin := "START REPLICA"
+	for i, x := range all[:2] {
+		account := fmt.Sprintf("'%s', MASTER_PORT=%d, MASTER_USER='%s', MASTER_PASSWORD='%s'", x.m.Host(), x.m.Port(), x.m.User(), x.m.Password())
+		switch {
+		case maria:
+			begin = "START ALL SLAVES"
+			all[2].exec(fmt.Sprintf("CHANGE MASTER 'c%d' TO MASTER_HOST=%s, MASTER_USE_GTID=slave_pos", i, account))
+		case version == "57":
+			begin = "START SLAVE"
+			all[2].exec(fmt.Sprintf("CHANGE MASTER TO MASTER_HOST=%s, MASTER_AUTO_POSITION=1 FOR CHANNEL 'c%d'", account, i))
+		default:
+			account = strings.ReplaceAll(account, "MASTER_", "SOURCE_")
+			all[2].exec(fmt.Sprintf("CHANGE REPLICATION SOURCE TO SOURCE_HOST=%s, SOURCE_AUTO_POSITION=1, GET_SOURCE_PUBLIC_KEY=1 FOR CHANNEL 'c%d'", account, i))
+		}
+	}
+	all[2].exec(begin)
+	return all
+}
+
+// TestSeveralSources reads a replica of two primaries that is written to as well: transactions of three servers in one log. It resumes
+// at every position, and knows what the log of one of them lacks.
 func TestSeveralSources(t *testing.T) {
 	for _, v := range everyServer {
 		t.Run(v, func(t *testing.T) {
-			maria := isMariaDB(v)
-			option := func(domain int) servers.MySQLOptions {
-				o := servers.MySQLOptions{Version: v}
-				if domain == 3 { // each of them makes the database
-					o.Extra = []string{"--loose-slave-skip-errors=1007", "--loose-replica-skip-errors=1007"}
-				}
-				switch {
-				case maria:
-					o.Extra = append(o.Extra, fmt.Sprintf("--gtid-domain-id=%d", domain))
-				case v == "57":
-					o.Extra = append(o.Extra, "--master-info-repository=TABLE", "--relay-log-info-repository=TABLE")
-				}
-				return o
-			}
-			a, b, both := newBench(t, option(1)), newBench(t, option(2)), newBench(t, option(3))
-			for i, x := range []*bench{a, b, both} {
-				x.exec(fmt.Sprintf("CREATE TABLE t%d (id INT PRIMARY KEY, v INT)", i), fmt.Sprintf("CREATE TABLE IF NOT EXISTS done%d (id INT PRIMARY KEY)", i))
-			}
-			for i, x := range []*bench{a, b} {
-				host := fmt.Sprintf("'%s', %%[1]s_PORT=%d, %%[1]s_USER='%s', %%[1]s_PASSWORD='%s'", x.m.Host(), x.m.Port(), x.m.User(), x.m.Password())
-				switch {
-				case maria:
-					both.exec(fmt.Sprintf("CHANGE MASTER 'c%d' TO MASTER_HOST="+fmt.Sprintf(host, "MASTER")+", MASTER_USE_GTID=slave_pos", i), fmt.Sprintf("SET default_master_connection='c%d'", i))
-				case v == "57":
-					both.exec("CHANGE MASTER TO MASTER_HOST=" + fmt.Sprintf(host, "MASTER") + fmt.Sprintf(", MASTER_AUTO_POSITION=1 FOR CHANNEL 'c%d'", i))
-				default:
-					both.exec("CHANGE REPLICATION SOURCE TO SOURCE_HOST=" + fmt.Sprintf(host, "SOURCE") + fmt.Sprintf(", SOURCE_AUTO_POSITION=1, GET_SOURCE_PUBLIC_KEY=1 FOR CHANNEL 'c%d'", i))
-				}
-			}
-			switch {
-			case maria:
-				both.exec("START ALL SLAVES")
-			case v == "57":
-				both.exec("START SLAVE")
-			default:
-				both.exec("START REPLICA")
-			}
+			three := sources(t, v)
 			for i := range 30 {
-				for j, x := range []*bench{a, b, both} {
+				for j, x := range three {
 					x.session("BEGIN", fmt.Sprintf("INSERT INTO t%d VALUES (%d, 0)", j, i), fmt.Sprintf("UPDATE t%d SET v = v + 1", j), "COMMIT")
 				}
 			}
-			for j, x := range []*bench{a, b, both} {
+			for j, x := range three {
 				x.exec(fmt.Sprintf("INSERT INTO done%d VALUES (1)", j))
 			}
 			all := func(s *seen) bool {
 				return has(s, "done0/", "1") && has(s, "done1/", "1") && has(s, "done2/", "1")
 			}
-			ref, err := collect(t, both.config(), "", all)
+			cfg := three[2].config()
+			ref, err := collect(t, cfg, "", all)
 			if err != nil {
 				t.Fatal(err)
 			}
 			checkOrdinals(t, ref)
 			for j := range 3 {
-				sameRows(t, ref.fold(fmt.Sprintf("t%d", j)), both.selectAll(fmt.Sprintf("t%d", j)))
+				sameRows(t, ref.fold(fmt.Sprintf("t%d", j)), three[2].selectAll(fmt.Sprintf("t%d", j)))
 			}
-			cfg := both.config()
 			cfg.BatchBytes = 4 << 10
 			small, err := collect(t, cfg, "", all)
 			if err != nil || !slices.Equal(small.changes, ref.changes) {
@@ -134,7 +136,7 @@ func TestSeveralSources(t *testing.T) {
 				}
 			}
 			// A position of all three is not one of the first.
-			if f := openFault(t, a.config(), ref.positions[len(ref.positions)-1], fault.WrongServer); !f.Final {
+			if f := openFault(t, three[0].config(), ref.positions[len(ref.positions)-1], fault.WrongServer); !f.Final {
 				t.Error(f)
 			}
 		})
