@@ -40,6 +40,18 @@ func (m *mysqlDatabase) statement(r *rand.Rand) string {
 	}
 }
 
+// patching is the same workload with documents that are changed in place, which the server can log as differences.
+type patching struct{ *mysqlDatabase }
+
+func (p patching) statement(r *rand.Rand) string {
+	if r.IntN(6) > 0 {
+		return p.mysqlDatabase.statement(r)
+	}
+	patch := oneOf("JSON_SET(js, '$.a', %d)", "JSON_REMOVE(js, '$.b', '$.x%d')", "JSON_REPLACE(js, '$.a[1]', 'a longer text than before %d')", "JSON_SET(js, '$.x%d', JSON_OBJECT('y', NULL))")(r)
+	more := oneOf("", "", ", i = i + 1", ", id = id + 500")(r)
+	return fmt.Sprintf("UPDATE IGNORE %s.everything SET js = "+patch+"%s WHERE id BETWEEN %d AND %d", p.name, r.IntN(5), more, r.IntN(60), r.IntN(60))
+}
+
 func (m *mysqlDatabase) writeEverything(r *rand.Rand) string {
 	const ids = 60
 	switch r.IntN(6) {
