@@ -15,12 +15,12 @@ import (
 // TestPromotedReplica goes on in the middle of a transaction on another server, which has the same transaction. With the same
 // rows it goes on exactly; with its rows in another order, as a table without a key allows, it stops.
 func TestPromotedReplica(t *testing.T) {
-	for _, v := range versions {
+	for _, v := range everyServer {
 		t.Run(v, func(t *testing.T) {
 			a := newBench(t, servers.MySQLOptions{Version: v})
 			tables := []string{"CREATE TABLE heap (id INT, v VARCHAR(900))", "CREATE TABLE done (id INT PRIMARY KEY)"}
 			a.exec(tables...)
-			uuid, next := a.query("SELECT @@server_uuid"), nextGTID(a)
+			history, next := a.history(), nextGTID(a)
 			rows := func(from, to, step int) (list []string) {
 				for i := from; i != to; i += step {
 					list = append(list, fmt.Sprintf("INSERT INTO heap VALUES (%d, REPEAT('%c', 900))", i, 'a'+i%26))
@@ -29,7 +29,7 @@ func TestPromotedReplica(t *testing.T) {
 			}
 			write := func(b *bench, body []string) {
 				b.t.Helper()
-				b.session(slices.Concat([]string{fmt.Sprintf("SET gtid_next='%s:%d'", uuid, next), "BEGIN"}, body, []string{"COMMIT", "SET gtid_next='AUTOMATIC'"})...)
+				b.session(slices.Concat(history.next(next), []string{"BEGIN"}, body, []string{"COMMIT"})...)
 				b.exec("INSERT INTO done VALUES (1)")
 			}
 			write(a, rows(0, 80, 1))
@@ -47,11 +47,7 @@ func TestPromotedReplica(t *testing.T) {
 			for name, body := range map[string][]string{"same": rows(0, 80, 1), "backwards": rows(79, -1, -1), "shorter": rows(0, 10, 1), "swapped": slices.Concat(rows(1, 2, 1), rows(0, 1, 1), rows(2, 80, 1))} {
 				replica.exec("DROP TABLE IF EXISTS heap, done")
 				replica.exec(tables...)
-				reset := "RESET BINARY LOGS AND GTIDS"
-				if v == "80" {
-					reset = "RESET MASTER"
-				}
-				replica.exec(reset, fmt.Sprintf("SET GLOBAL gtid_purged='%s:1-%d'", uuid, next-1))
+				replica.exec(history.begin(v, next)...)
 				write(replica, body)
 				other := replica.config()
 				other.BatchBytes = cfg.BatchBytes
@@ -71,10 +67,47 @@ func TestPromotedReplica(t *testing.T) {
 	}
 }
 
+// history is who numbers the transactions of a server: its UUID, or its server_id on MariaDB.
+type history struct {
+	id    string
+	maria bool
+}
+
+func (b *bench) history() history {
+	b.t.Helper()
+	if b.m.MariaDB() {
+		return history{b.query("SELECT @@GLOBAL.server_id"), true}
+	}
+	return history{b.query("SELECT @@server_uuid"), false}
+}
+
+// next gives the number to a session's next transaction, on whatever server.
+func (h history) next(n int) []string {
+	if h.maria {
+		return []string{fmt.Sprintf("SET SESSION server_id=%s, SESSION gtid_seq_no=%d", h.id, n)}
+	}
+	return []string{fmt.Sprintf("SET gtid_next='%s:%d'", h.id, n)}
+}
+
+// begin lets a server's log begin with that number, as if it had replicated all before.
+func (h history) begin(version string, n int) []string {
+	switch {
+	case h.maria:
+		return []string{"RESET MASTER", fmt.Sprintf("SET GLOBAL gtid_binlog_state='0-%s-%d'", h.id, n-1)}
+	case version == "97":
+		return []string{"RESET BINARY LOGS AND GTIDS", fmt.Sprintf("SET GLOBAL gtid_purged='%s:1-%d'", h.id, n-1)}
+	}
+	return []string{"RESET MASTER", fmt.Sprintf("SET GLOBAL gtid_purged='%s:1-%d'", h.id, n-1)}
+}
+
 // nextGTID is the number of the next transaction of the server.
 func nextGTID(b *bench) (n int) {
 	b.t.Helper()
-	set := b.query("SELECT @@GLOBAL.gtid_executed")
+	variable := "gtid_executed"
+	if b.m.MariaDB() {
+		variable = "gtid_binlog_pos"
+	}
+	set := b.query("SELECT @@GLOBAL." + variable)
 	if _, err := fmt.Sscan(set[strings.LastIndexAny(set, ":-")+1:], &n); err != nil {
 		b.t.Fatalf("%s: %v", set, err)
 	}
