@@ -73,10 +73,34 @@ func TestImagesOfAllTypes(t *testing.T) {
 				t.Fatal(err)
 			}
 			f.equalsTables(cfg)
+			restartEverywhere(t, b, f)
 			if f.fills[changelog.Reread] == 0 || f.fills[changelog.Gone] == 0 || f.fills[changelog.Logged] == 0 {
 				t.Errorf("fills %v, operations %v", f.fills, f.ops)
 			}
 		})
+	}
+}
+
+// restartEverywhere streams the same log again in small batches, and begins anew after each of the first ones and now and then
+// after the others, some of which end within a transaction.
+func restartEverywhere(t *testing.T, b *bench, whole *folded) {
+	t.Helper()
+	cfg, f := b.config(), newFolded(t)
+	cfg.BatchBytes = 4 << 10
+	for !f.has("done", 1) {
+		batches, most := 0, 1
+		if f.stops > 30 {
+			most = 50
+		}
+		if err := f.stream(cfg, func() bool { batches++; return batches == most || f.has("done", 1) }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f.equalsTables(cfg)
+	for op, n := range whole.ops {
+		if f.ops[op] != n {
+			t.Errorf("%d times %s, and %d without restarts", f.ops[op], op, n)
+		}
 	}
 }
 
@@ -136,7 +160,7 @@ func TestImagesRace(t *testing.T) {
 			ended := make(chan error, writers)
 			for w := range writers {
 				rw := &rowWriter{rnd: rand.New(rand.NewPCG(seed, uint64(w))), db: b.db, images: imagesOf(v), name: fmt.Sprint(w), xa: w == 0}
-				go func() { ended <- rw.run(ctx, 400) }()
+				go func() { ended <- rw.run(ctx, 250) }()
 			}
 			var failed error
 			go func() {
