@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -73,6 +74,19 @@ func TestScanXACommits(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
+	b.commit()
+	ctx, cancel := context.WithCancel(t.Context())
+	var others sync.WaitGroup
+	for range 2 { // whose commits come between
+		others.Go(func() {
+			for ctx.Err() == nil {
+				if _, err := b.db.ExecContext(ctx, "INSERT INTO other.passing VALUES ()"); err != nil && ctx.Err() == nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
 	stop, ended := make(chan struct{}), make(chan error, 1)
 	go func() {
 		for i := 1; ; i++ {
@@ -82,7 +96,7 @@ func TestScanXACommits(t *testing.T) {
 				return
 			default:
 			}
-			for _, text := range []string{"XA START 'x%d'", "UPDATE t SET v=%d WHERE id=1", "XA END 'x%d'", "XA PREPARE 'x%d'", "XA COMMIT 'x%d'", "INSERT INTO t VALUES (%d+1,0)"} {
+			for _, text := range []string{"XA START 'x%d'", "UPDATE t SET v=%d WHERE id=1", "XA END 'x%d'", "XA PREPARE 'x%d'", "XA COMMIT 'x%d'"} {
 				if _, err := c.ExecContext(context.Background(), fmt.Sprintf(text, i)); err != nil {
 					ended <- err
 					return
@@ -91,10 +105,10 @@ func TestScanXACommits(t *testing.T) {
 		}
 	}()
 	r, table, reads := s.reader(), s.table("t"), 0
-	for end := time.Now().Add(4 * time.Second); time.Now().Before(end); {
+	for end := time.Now().Add(2 * time.Second); time.Now().Before(end); {
 		chunk := s.chunk(table)
 		chunk.UpTo, chunk.Bytes = "", 1
-		least := s.streamed() / 2 // an update and an insert each, in this order
+		least := s.streamed()
 		chunk.Seen = s.position()
 		rows, _, err := scanOnce(t, r, chunk)
 		if errors.As(err, new(capture.NotYet)) {
@@ -112,11 +126,13 @@ func TestScanXACommits(t *testing.T) {
 		}
 	}
 	close(stop)
+	cancel()
+	others.Wait()
 	if err := <-ended; err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("%d reads of %d versions", reads, s.streamed()/2)
-	if reads < 50 {
+	t.Logf("%d reads of %d versions", reads, s.streamed())
+	if reads < 20 {
 		t.Errorf("only %d reads", reads)
 	}
 }
