@@ -82,7 +82,7 @@ type Stats struct {
 	Events       uint64 // log events read, captured or not
 	Bytes        uint64 // log bytes read
 	Position     string // where the stream stands, for people
-	Server       string // host:port of the server that is read, where the configuration names several or leaves it open; else empty
+	Server       string // host:port of the server that is read; empty: the source does not say
 	EventTime    int64  // commit time of the newest transaction read, microseconds since the Unix epoch; 0: none yet
 	LastEvent    int64  // wall clock when anything, a heartbeat included, last came from the server, same unit
 	CaughtUp     bool   // the server had nothing more when it was last asked

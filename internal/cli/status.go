@@ -124,6 +124,9 @@ func printStatus(w io.Writer, s *daemon.Status, now time.Time) error {
 		if p.RetainedLimitBytes > 0 && p.RetainedBytes > p.RetainedLimitBytes/2 {
 			fmt.Fprintf(&page, "\n%s: the server keeps %d MiB of log for it, of %d MiB at most\n", p.Name, p.RetainedBytes>>20, p.RetainedLimitBytes>>20)
 		}
+		if p.Server != "" {
+			fmt.Fprintf(&page, "\n%s: reads from %s\n", p.Name, p.Server)
+		}
 		if p.Code == "" {
 			continue
 		}
