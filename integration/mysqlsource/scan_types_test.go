@@ -54,9 +54,10 @@ func TestScanTypes(t *testing.T) {
 	zone := time.Local
 	defer func() { time.Local = zone }()
 	time.Local = time.FixedZone("far", 5*3600+1800)
-	for _, v := range servers.MySQLVersions {
+	for _, v := range append([]string{"97 MINIMAL", "maria118 MINIMAL"}, servers.MySQLVersions...) {
 		t.Run(v, func(t *testing.T) {
-			b := newBench(t, servers.MySQLOptions{Version: v, Extra: []string{"--default-time-zone=-07:00", "--max-allowed-packet=64M"}})
+			v, metadata, _ := strings.Cut(v, " ")
+			b := newBench(t, servers.MySQLOptions{Version: v, Metadata: metadata, Extra: []string{"--default-time-zone=-07:00", "--max-allowed-packet=64M"}})
 			cfg := b.config()
 			cfg.OnTruncate, cfg.ExcludeTables = "note", nil
 			version := b.query("SELECT VERSION()")
