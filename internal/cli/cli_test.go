@@ -125,7 +125,7 @@ func TestValidateReportsACheckThatCouldNotBeMade(t *testing.T) {
 func TestStatus(t *testing.T) {
 	lag, half := 2.5, 50.0
 	doc := daemon.Status{Version: "v9", StartedAt: time.Now().Add(-time.Hour), Pipelines: []daemon.PipelineStatus{
-		{Name: "shop", State: daemon.Running, Since: time.Now(), LagSeconds: &lag, Position: "binlog.1:4", Counters: daemon.Counters{Changes: 77}, Snapshots: []daemon.SnapshotProgress{
+		{Name: "shop", State: daemon.Running, Since: time.Now(), LagSeconds: &lag, Position: "binlog.1:4", Server: "db2:3306", Counters: daemon.Counters{Changes: 77}, Snapshots: []daemon.SnapshotProgress{
 			{TableSnapshot: capture.TableSnapshot{Table: "shop.orders", Status: capture.SnapshotReading, Rows: 1200, Estimate: 2400}, Percent: &half},
 			{TableSnapshot: capture.TableSnapshot{Table: "shop.items", Status: capture.SnapshotDone, Rows: 5}},
 		}},
@@ -145,7 +145,7 @@ func TestStatus(t *testing.T) {
 	if code != exitOK {
 		t.Fatalf("%d %s", code, errs)
 	}
-	for _, want := range []string{"cdcbridge v9, up 1h0m0s, not ready", "2.5s", "77", "binlog.1:4", "shop.orders  reading   1 200 rows, 50 % of about 2 400\n", "\nshop: tables whose snapshot is done: 1\n", "crm [binlog_purged] opening\n  Re-snapshot."} {
+	for _, want := range []string{"cdcbridge v9, up 1h0m0s, not ready", "2.5s", "77", "binlog.1:4", "shop.orders  reading   1 200 rows, 50 % of about 2 400\n", "\nshop: tables whose snapshot is done: 1\n", "\nshop: reads from db2:3306\n", "crm [binlog_purged] opening\n  Re-snapshot."} {
 		if !strings.Contains(out, want) {
 			t.Errorf("%q is missing in\n%s", want, out)
 		}
