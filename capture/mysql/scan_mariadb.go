@@ -36,7 +36,7 @@ const (
 
 // openTrail begins the trail of a stream of MariaDB.
 func (s *source) openTrail(ctx context.Context) error {
-	if !s.facts.mariadb || !s.env.Snapshot {
+	if !s.facts.mariadb {
 		return nil
 	}
 	s.trail = &trail{}

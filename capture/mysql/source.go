@@ -34,7 +34,7 @@ type source struct {
 	shapes  capture.Shapes
 	history *history
 	watches watches
-	trail   *trail   // on MariaDB, when tables are read; else nil
+	trail   *trail   // on MariaDB; else nil
 	scanned sync.Map // names of tables of which a reader has given rows away
 
 	acked atomic.Pointer[changelog.Position]
