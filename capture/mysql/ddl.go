@@ -39,7 +39,11 @@ func (s *stream) ddl(ctx context.Context, st statement, q queryBody, sql string)
 	if st.truncate {
 		return nil
 	}
-	changed, err := h.apply(st, sql, h.session(q))
+	apply := h.apply
+	if q.ErrorCode != 0 {
+		apply = h.fail
+	}
+	changed, err := apply(st, sql, h.session(q))
 	if err != nil {
 		return err
 	}

@@ -99,6 +99,13 @@ func TestStatementsThatCannotBeRead(t *testing.T) {
 	h.take(true)
 	const sql = "ALTER TABLE t FROBNICATE COLUMN a"
 	changed, err := h.apply(classify(sql, "shop", 0), sql, schema.Session{Database: "shop"})
+	if _, why, err := h.shape(tableName{"shop", "u"}, tableLayout{}); err != nil || !strings.Contains(why, "17 are known") {
+		t.Errorf("%q %v", why, err)
+	}
+	delete(h.ids, "latin1_swedish_ci")
+	if _, why, err := h.shape(tableName{"shop", "u"}, tableLayout{}); err != nil || !strings.Contains(why, "latin1_swedish_ci") {
+		t.Errorf("%q %v", why, err)
+	}
 	if err != nil || len(changed) != 1 || changed[0].Table != "t" || h.table(tableName{"shop", "t"}) != nil || h.table(tableName{"shop", "u"}) == nil {
 		t.Fatalf("%v %v", changed, err)
 	}
@@ -190,5 +197,19 @@ func TestShadows(t *testing.T) {
 	shadow.Columns[0].DataType = "text"
 	if got := lost(swap); got == "" {
 		t.Error("a shadow with another type")
+	}
+}
+
+func TestOldNamesOfCollations(t *testing.T) {
+	h := emptyHistory()
+	h.ids = map[string]uint32{"utf8mb3_bin": 83, "latin1_bin": 47}
+	h.server.Collations = map[string]string{"utf8mb3_bin": "utf8mb3", "latin1_bin": "latin1"}
+	if h.alias(); h.ids["utf8_bin"] != 83 || len(h.ids) != 3 {
+		t.Error(h.ids)
+	}
+	h.ids = map[string]uint32{"utf8_general_ci": 33}
+	h.server.Collations = map[string]string{"utf8_general_ci": "utf8"}
+	if h.alias(); h.ids["utf8mb3_general_ci"] != 33 || len(h.ids) != 2 {
+		t.Error(h.ids)
 	}
 }
