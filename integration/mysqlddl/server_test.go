@@ -23,7 +23,9 @@ type bench struct {
 	server  schema.Server
 	file    string // of the log, and how far it was read
 	pos     uint64
-	applied int // statements
+	applied int  // statements
+	asked   int  // times that the server was asked for what a statement does not tell
+	random  bool // statements are random: it may be any
 }
 
 func newBench(ctx context.Context, m *servers.MySQL) (*bench, error) {

@@ -55,7 +55,7 @@ func column(f []string) schema.Column {
 	c.Generated = c.Virtual || strings.Contains(f[9], "STORED GENERATED")
 	c.Compressed = strings.Contains(f[2], "COMPRESSED")
 	if list, ok := strings.CutPrefix(c.ColumnType, c.DataType+"('"); ok {
-		c.Labels = strings.Split(strings.TrimSuffix(list, "')"), "','") // those of the test have no quotes in them
+		c.Labels = strings.Split(strings.NewReplacer(`\0`, "\x00", `\\`, `\`).Replace(strings.TrimSuffix(list, "')")), "','") // those of the test have no quotes in them
 	}
 	switch c.DataType {
 	case "char", "varchar", "binary", "varbinary":

@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -128,7 +129,9 @@ func (c context) alter(t *Table, ch *changes, base string) (*Table, error) {
 			col.Column = c.convert(col.Column, d.collation)
 		}
 	}
-	d.alterKeys(old, ch)
+	if err := d.alterKeys(old, ch); err != nil {
+		return nil, err
+	}
 	keys := ch.keys
 	for _, def := range ch.defines {
 		keys = append(keys, c.inlineKeys(def.definition)...)
@@ -142,7 +145,7 @@ func (c context) alter(t *Table, ch *changes, base string) (*Table, error) {
 
 // alterOptions gives the table its new default collation and engine.
 func (d *draft) alterOptions(ch *changes, base string) (err error) {
-	defaults := false
+	var all tableOptions // of which the last of each kind counts
 	for _, o := range ch.options {
 		if o.engine != "" {
 			if d.engine == "MEMORY" && d.server.MariaDB {
@@ -151,18 +154,24 @@ func (d *draft) alterOptions(ch *changes, base string) (err error) {
 			d.engine = engineName(o.engine)
 		}
 		d.versioned = (d.versioned || o.versioned && !ch.hasPeriod()) && !o.plain
-		if o.charset != "" || o.collation != "" {
-			defaults = defaults || !o.convert
-			if d.collation, err = d.ofTable(o, d.collation, base); err != nil {
-				return err
+		if all.charset != "" || all.collation != "" {
+			if d.converts != o.convert && (o.charset != "" || o.collation != "") {
+				return errUncertain // CONVERT TO and a new default are in each other's way
 			}
 		}
 		d.converts = d.converts || o.convert
+		if o.charset != "" {
+			all.charset = o.charset
+			if !d.server.MariaDB && d.server.Version < 80000 {
+				all.collation = ""
+			}
+		}
+		all.collation = cmp.Or(o.collation, all.collation)
 	}
-	if d.converts && defaults && d.server.MariaDB {
-		return errUncertain
+	if all.charset != "" || all.collation != "" {
+		d.collation, err = d.ofTable(all, d.collation, base)
 	}
-	return nil
+	return err
 }
 
 // hasPeriod reports that a clause defines a column of the table's period.
@@ -264,7 +273,10 @@ func (d *draft) made(x define, old *draft) (draftColumn, error) {
 	col, err := d.column(x.definition, d.collation)
 	if err == nil && d.converts && col.Collation != "" && textual(x.typ.name) {
 		def := *x.definition
-		def.charset = charsetChoice{collation: d.collation}
+		def.charset = charsetChoice{charset: d.charsetOf(d.collation), collation: d.collation}
+		if x.charset.binary && (x.charset.charset == "" || !d.server.MariaDB && d.server.Version < 80000) {
+			def.charset.collation, def.charset.binary = "", true
+		}
 		if err = d.resize(&def, out.before); err == nil {
 			col, err = d.column(&def, d.collation)
 		}
@@ -303,70 +315,4 @@ func (d *draft) insert(col draftColumn, x define) error {
 	}
 	d.columns = slices.Insert(d.columns, at, col)
 	return nil
-}
-
-// alterKeys keeps the indexes that are not dropped, over the columns that they are over now. One that loses all its columns is
-// gone.
-func (d *draft) alterKeys(old *draft, ch *changes) {
-	for _, k := range old.keys {
-		if slices.ContainsFunc(ch.keyDrops, func(n string) bool { return strings.EqualFold(n, k.Name) }) {
-			continue
-		}
-		for _, n := range ch.keyNames {
-			if strings.EqualFold(n[0], k.Name) {
-				k.Name = n[1]
-				break
-			}
-		}
-		var parts []Part
-		for _, p := range k.Parts {
-			if p.Column == "" {
-				parts = append(parts, p)
-			} else if col := d.heir(p.Column); col != nil {
-				parts = append(parts, d.keptPart(p, col))
-			}
-		}
-		if len(parts) > 0 {
-			k.Parts = parts
-			d.keys = append(d.keys, k)
-		}
-	}
-}
-
-// heir gives the column that takes the place of one in indexes: by what it was, or by its name.
-func (d *draft) heir(name string) *draftColumn {
-	for i := range d.columns {
-		c := &d.columns[i]
-		if c.was != "" && strings.EqualFold(c.was, name) || c.was == "" && strings.EqualFold(c.Name, name) {
-			return c
-		}
-	}
-	return nil
-}
-
-// keptPart gives a part of an index over a column that may have another type now.
-func (d *draft) keptPart(p Part, col *draftColumn) Part {
-	p.Column = col.Name
-	if !col.changed {
-		return p
-	}
-	if p.Prefix == 0 && long(col.DataType) && !long(col.before.DataType) && !d.server.MariaDB {
-		p.Prefix = d.chars(col.before)
-	}
-	if !prefixable(col.DataType) || !prefixable(col.before.DataType) || !long(col.DataType) && d.chars(&col.Column) <= p.Prefix {
-		p.Prefix = 0
-	}
-	return p
-}
-
-// wide reports the character sets of which ASCII is no part.
-func wide(charset string) bool {
-	return charset == "ucs2" || charset == "utf32" || strings.HasPrefix(charset, "utf16")
-}
-
-// long reports the types of text and bytes without a limited length.
-func long(t string) bool { return strings.HasSuffix(t, "text") || strings.HasSuffix(t, "blob") }
-
-func prefixable(t string) bool {
-	return long(t) || t == "enum" || t == "set" || t == "char" || t == "varchar" || t == "binary" || t == "varbinary"
 }

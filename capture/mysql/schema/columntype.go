@@ -199,7 +199,7 @@ var sizes = map[string]int{"tinytext": 255, "text": 65535, "mediumtext": 1<<24 -
 
 // convert gives the column another collation, as CONVERT TO does: types grow so that all characters still fit.
 func (c context) convert(col Column, collation string) Column {
-	if col.Collation == "" || !textual(col.DataType) {
+	if col.Collation == "" || col.Collation == "binary" || !textual(col.DataType) {
 		return col
 	}
 	before, after := width(c.charsetOf(col.Collation)), width(c.charsetOf(collation))

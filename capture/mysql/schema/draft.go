@@ -213,10 +213,12 @@ func (d *draft) table() *Table {
 			at := d.find(p.Column)
 			switch {
 			case at < 0:
-			case p.Prefix > 0 && p.Prefix == d.chars(&d.columns[at].Column):
+			case p.Prefix > 0 && p.Prefix == d.chars(&d.columns[at].Column), d.columns[at].number():
 				parts[j].Prefix = 0
-			case p.Prefix == 0 && d.columns[at].DataType == "point" && (d.server.MariaDB || d.server.Version < 80000):
+			case d.columns[at].DataType == "point" && (d.server.MariaDB || d.server.Version < 80000):
 				parts[j].Prefix = 25 // as long as a point is
+			case p.Prefix == 0 && d.server.MariaDB && spatial(d.columns[at].DataType):
+				parts[j].Prefix = 8
 			}
 		}
 		d.keys[i].Parts = parts
@@ -268,7 +270,7 @@ func (d *draft) rank(k draftKey) int {
 		rank |= 4
 	}
 	for _, p := range k.Parts {
-		if p.Prefix > 0 {
+		if at := d.find(p.Column); p.Prefix > 0 && (at < 0 || d.columns[at].DataType != "point") {
 			rank |= 2
 		}
 	}

@@ -1,6 +1,9 @@
 package schema
 
-import "strconv"
+import (
+	"slices"
+	"strconv"
+)
 
 // The columns of a system-versioned table that has none of its own for its period.
 const (
@@ -53,7 +56,7 @@ func (d *draft) hash() []bool {
 			}
 			c := &d.columns[at].Column
 			null = null || c.Nullable
-			if p.Prefix > 0 {
+			if p.Prefix > 0 && (!spatial(c.DataType) || c.DataType == "point") {
 				size += p.Prefix * width(d.charsetOf(c.Collation))
 			} else {
 				size += c.size()
@@ -61,6 +64,10 @@ func (d *draft) hash() []bool {
 		}
 		k.Hash = k.Hash || size > d.widest()
 		if k.Hash {
+			k.Parts = slices.Clone(k.Parts)
+			for j := range k.Parts {
+				k.Parts[j].Descending = false
+			}
 			nullable = append(nullable, null)
 		}
 	}
@@ -76,6 +83,15 @@ func (d *draft) widest() int {
 		return 2300
 	}
 	return 3072
+}
+
+// number reports a column of which an index takes all or nothing, however long a part a statement names.
+func (c *Column) number() bool {
+	switch c.DataType {
+	case "char", "varchar", "binary", "varbinary":
+		return false
+	}
+	return c.size() < 1<<20
 }
 
 // size is how many bytes of an index a column takes; what has no limit takes too many.
