@@ -271,6 +271,9 @@ func (d *draft) made(x define, old *draft) (draftColumn, error) {
 		out.before, out.changed = old.columns[old.find(x.old)].before, true
 	}
 	col, err := d.column(x.definition, d.collation)
+	if d.converts && x.old != "" && !d.server.MariaDB && d.server.Version >= 80000 && long(col.DataType) && col.Collation == "" && x.typ.length < 0 {
+		return out, errUncertain // bytes are resized as text is, by what nothing tells
+	}
 	if err == nil && d.converts && col.Collation != "" && textual(x.typ.name) {
 		def := *x.definition
 		def.charset = charsetChoice{charset: d.charsetOf(d.collation), collation: d.collation}

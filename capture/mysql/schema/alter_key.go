@@ -27,7 +27,11 @@ func (d *draft) alterKeys(old *draft, ch *changes) error {
 				if col.changed && (spatial(col.before.DataType) || spatial(col.DataType)) && (d.server.MariaDB || d.server.Version < 80000) {
 					return errUncertain // how much of it the index takes is anybody's guess
 				}
-				parts = append(parts, d.keptPart(p, col))
+				part := d.keptPart(p, col)
+				if k.Hash && p.Prefix == 0 { // a hash is of the whole
+					part.Prefix = 0
+				}
+				parts = append(parts, part)
 			}
 		}
 		if len(parts) > 0 {

@@ -96,6 +96,9 @@ func (d *draft) resolve(k *newKey) error {
 			return fmt.Errorf("adding an index: there is no column %s", p.Column)
 		}
 		k.Parts[i].Column = d.columns[at].Name
+		if t := d.columns[at].DataType; p.Prefix == 0 && spatial(t) && t != "point" {
+			k.hash = true // until another statement makes the index again, over a prefix
+		}
 	}
 	return nil
 }

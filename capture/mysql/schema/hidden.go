@@ -56,7 +56,7 @@ func (d *draft) hash() []bool {
 			}
 			c := &d.columns[at].Column
 			null = null || c.Nullable
-			if p.Prefix > 0 && (!spatial(c.DataType) || c.DataType == "point") {
+			if p.Prefix > 0 {
 				size += p.Prefix * width(d.charsetOf(c.Collation))
 			} else {
 				size += c.size()
