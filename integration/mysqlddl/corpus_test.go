@@ -172,7 +172,7 @@ func versions() []string {
 	return []string{"97", "maria118"}
 }
 
-func TestCorpus(t *testing.T) {
+func TestDDLCorpus(t *testing.T) {
 	began := time.Now()
 	groups := corpus(t)
 	total := 0
