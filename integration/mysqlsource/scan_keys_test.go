@@ -248,7 +248,7 @@ func explainAll(t *testing.T, b *bench) {
 		ranged := plan["type"] == "range" || plan["type"] == "index" && !strings.Contains(sql, "WHERE (")
 		// Of ENUM and SET the server knows lists only. When a list has nearly all values, and the index all columns that are wanted,
 		// it begins at the front of the index all the same.
-		ranged = ranged || plan["Extra"] == "Using where; Using index" && strings.Contains(sql, " IN (") && atLeast(plan["filtered"], 80)
+		ranged = ranged || plan["Extra"] == "Using where; Using index" && strings.Contains(sql, " IN (") && (atLeast(plan["filtered"], 80) || b.m.Version() == "57") // which estimates lists badly
 		impossible := strings.Contains(plan["Extra"], "Impossible") || strings.Contains(plan["Extra"], "no matching row") || strings.Contains(plan["Extra"], "optimized away") || plan["type"] == "const"
 		if strings.Contains(plan["Extra"], "filesort") || strings.Contains(plan["Extra"], "temporary") || !ranged && !impossible {
 			if bad++; bad < 20 {
