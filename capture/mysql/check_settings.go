@@ -17,13 +17,6 @@ var checkedVars = []string{
 	"binlog_expire_logs_auto_purge", "max_binlog_total_size", "binlog_space_limit", "gtid_strict_mode", "mysql56_temporal_format", "wsrep_on",
 }
 
-// The oldest releases that are read. What differs between releases is tested on MySQL 5.7.22, 8.0.31 and 9.7 and on MariaDB
-// 10.11 and 11.8.
-const (
-	oldestMySQL   = 50700
-	oldestMariaDB = 100500
-)
-
 // untested says so of a release of whose line none is among the tests, "" of others.
 func (p product) untested() string {
 	lines, names := []int{507, 800, 907}, "5.7, 8.0 and 9.7"

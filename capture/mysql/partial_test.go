@@ -169,11 +169,12 @@ func comparePartial(t *testing.T, rnd *rand.Rand, s *shape, whole rowsEvent) {
 	for i, ch := range b.Changes[images:] {
 		want := b.Changes[skip+i].After
 		for j := range want {
-			before, after := want[j], want[j]
+			before := want[j]
 			if e.Before != nil && !hasBit(e.Before, j) {
 				before = changelog.Unchanged()
 			}
-			if after = before; e.After != nil && hasBit(e.After, j) {
+			after := before
+			if e.After != nil && hasBit(e.After, j) {
 				if after = want[j]; diffs != nil && diffs[j] && !after.IsNull() {
 					after = changelog.Unchanged()
 				}

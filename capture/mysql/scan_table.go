@@ -115,19 +115,23 @@ func (c *scanColumn) fromText(l columnLayout, d schema.Column) string {
 		c.decode = scanGeometry
 	case typeVector:
 		c.decode = scanVector
-	default: // text and bytes
-		switch _, native := natives[d.DataType]; {
-		case native:
-			c.decode = scanNative
-		case c.charset == nil:
-			c.decode = scanBytes
-		case l.typ == typeString:
-			c.decode = scanChar
-		default:
-			c.decode = scanText
-		}
+	default:
+		c.decode = c.stringFromText(l, d)
 	}
 	return name
+}
+
+// stringFromText makes a decoder of text or bytes.
+func (c *scanColumn) stringFromText(l columnLayout, d schema.Column) decodeFunc {
+	switch _, native := natives[d.DataType]; {
+	case native:
+		return scanNative
+	case c.charset == nil:
+		return scanBytes
+	case l.typ == typeString:
+		return scanChar
+	}
+	return scanText
 }
 
 // beyondBMP are the character sets with characters beyond U+FFFF.

@@ -332,7 +332,7 @@ func (s *stream) endTransaction(ctx context.Context) error {
 	t.events = clipped(t.events)
 	s.xa.settle(t, s.pos.gtids)
 	s.src.history.settle()
-	if s.pos.gtids != nil && !t.quiet && !(t.prepared && s.pos.gtids.holes()) {
+	if s.pos.gtids != nil && !t.quiet && (!t.prepared || !s.pos.gtids.holes()) {
 		s.pos.gtids.put(t.gtid)
 		s.moved = true
 	}

@@ -41,7 +41,7 @@ func (c columnLayout) oldTemporal() bool {
 // be read.
 func (l *tableLayout) readNatives(name tableName, facts []columnFacts) error {
 	for i, c := range l.columns {
-		if !l.mayBeNative(i) && !(l.mariadb && c.oldTemporal()) {
+		if !l.mayBeNative(i) && (!l.mariadb || !c.oldTemporal()) {
 			continue
 		}
 		column, has := string(l.meta.names[i]), ""

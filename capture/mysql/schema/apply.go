@@ -228,7 +228,7 @@ func (a *application) alterTable(s *ast.AlterTableStmt) error {
 		} else {
 			a.set(n, changed)
 		}
-	case a.follow(n) && (len(s.Specs) > 1 || a.rewriting.period != nil || a.noPeriod): // the first is ours
+	case a.follow(n) && (len(s.Specs) > 1 || a.period != nil || a.noPeriod): // the first is ours
 		a.lose(n)
 	}
 	a.partition(t)
@@ -240,9 +240,9 @@ func (a *application) alterTable(s *ast.AlterTableStmt) error {
 
 // changed makes the table that a statement makes of another; nil: what is known does not tell.
 func (a *application) changed(t *Table, ch *changes) (*Table, error) {
-	if a.noPeriod || a.rewriting.period != nil {
+	if a.noPeriod || a.period != nil {
 		copied := *t
-		copied.Period = a.rewriting.period
+		copied.Period = a.period
 		t = &copied
 	}
 	changed, err := a.alter(t, ch, a.database(t.Database))

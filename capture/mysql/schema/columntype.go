@@ -53,11 +53,7 @@ func (c context) shape(col *Column, t dataType) {
 		col.Precision, col.Scale = t.length, max(t.decimals, 0)
 		col.ColumnType = fmt.Sprintf("decimal(%d,%d)", col.Precision, col.Scale)
 	case "float", "double":
-		if t.decimals >= 0 {
-			col.ColumnType = fmt.Sprintf("%s(%d,%d)", t.name, t.length, t.decimals)
-		} else if t.name == "float" && t.length > 24 {
-			col.DataType, col.ColumnType = "double", "double"
-		}
+		col.floating(t)
 	case "bit":
 		col.Precision = max(t.length, 1)
 		col.ColumnType = fmt.Sprintf("bit(%d)", col.Precision)
@@ -92,6 +88,14 @@ func (c context) shape(col *Column, t dataType) {
 	}
 	if col.Compressed {
 		col.ColumnType += " /*M!100301 COMPRESSED*/"
+	}
+}
+
+func (col *Column) floating(t dataType) {
+	if t.decimals >= 0 {
+		col.ColumnType = fmt.Sprintf("%s(%d,%d)", t.name, t.length, t.decimals)
+	} else if t.name == "float" && t.length > 24 {
+		col.DataType, col.ColumnType = "double", "double"
 	}
 }
 

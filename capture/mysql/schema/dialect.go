@@ -287,7 +287,7 @@ func (r *reader) create() bool {
 	case r.acceptOne("DATABASE", "SCHEMA"):
 		r.emit("CREATE DATABASE ")
 		r.database()
-	case r.peek().in(neutral) && !r.at(1).is("INDEX") && !(r.peek().is("SPATIAL") && r.at(1).is("KEY")), temporary && r.peek().is("SEQUENCE"):
+	case r.peek().in(neutral) && !r.at(1).is("INDEX") && (!r.peek().is("SPATIAL") || !r.at(1).is("KEY")), temporary && r.peek().is("SEQUENCE"):
 		return r.ignore()
 	default:
 		r.createIndex()

@@ -47,7 +47,8 @@ func (r *reader) column() *definition {
 	}
 	r.emit(quoteName(d.name))
 	r.columnType(&d)
-	for r.err == nil && r.attribute(&d) {
+	for more := true; more && r.err == nil; {
+		more = r.attribute(&d)
 	}
 	r.emit(" INT", mark(len(r.out.definitions)))
 	r.out.definitions = append(r.out.definitions, d)
@@ -190,7 +191,8 @@ func (r *reader) check() bool {
 
 // defaultValue skips the value of DEFAULT and of ON UPDATE: a literal, a function or an expression in parentheses.
 func (r *reader) defaultValue() {
-	for r.acceptPunct('-') || r.acceptPunct('+') {
+	for signed := true; signed; {
+		signed = r.acceptPunct('-') || r.acceptPunct('+')
 	}
 	if r.peek().punct('(') {
 		r.group()

@@ -22,13 +22,7 @@ func (r *reader) startsKey() bool {
 
 // key takes an index, a foreign key or a check and writes an index in its place. It reports whether there is one to write.
 func (r *reader) key() bool {
-	d := keyDetail{place: r.place()}
-	if r.accept("CONSTRAINT") {
-		if t := r.peek(); t.kind == quoted || t.kind == word && !(t.is("PRIMARY") || t.is("UNIQUE") || t.is("FOREIGN") || t.is("CHECK")) {
-			r.accept("IF", "NOT", "EXISTS")
-			d.symbol = r.identifier()
-		}
-	}
+	d := keyDetail{place: r.place(), symbol: r.symbol()}
 	switch {
 	case r.peek().is("CHECK"):
 		r.check()
@@ -71,6 +65,19 @@ func (r *reader) key() bool {
 	r.emit(mark(len(r.out.keys)))
 	r.out.keys = append(r.out.keys, d)
 	return true
+}
+
+// symbol takes CONSTRAINT and its name, and gives that; "" when there is none.
+func (r *reader) symbol() string {
+	if !r.accept("CONSTRAINT") {
+		return ""
+	}
+	t := r.peek()
+	if t.kind != quoted && (t.kind != word || t.is("PRIMARY") || t.is("UNIQUE") || t.is("FOREIGN") || t.is("CHECK")) {
+		return ""
+	}
+	r.accept("IF", "NOT", "EXISTS")
+	return r.identifier()
 }
 
 // indexType takes USING, and reports HASH.
