@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"cdcbridge/capture/mysql/schema"
 	"cdcbridge/changelog"
 	"cdcbridge/internal/fault"
 )
@@ -21,31 +22,18 @@ func (s *stream) ddl(ctx context.Context, st statement, q queryBody, sql string)
 	if st.sequence {
 		return s.sequence(st, names)
 	}
-	if lost := s.loses(st, names); len(lost) > 0 && s.diverges(lost) && s.cfg.OnTruncate == truncateFail {
+	lost := s.loses(st, names)
+	changed, err := s.reshape(&st, q, sql)
+	if err != nil {
+		return err
+	}
+	if st.kind == stmtRows && len(lost) > 0 && s.diverges(lost) && s.cfg.OnTruncate == truncateFail {
 		return fault.NewFinal(fault.Diverged, "reading the binlog stream", fmt.Errorf("a statement changes rows of %s without logging them: %s", joinNames(lost), abbreviate(sql, 200)),
 			"The target still has the rows as they were. Snapshot the table again into an empty topic; or set on_truncate to note or ignore, which go on and leave the old rows.")
 	}
-	kind := changelog.DDL
-	if st.kind == stmtRows && s.cfg.OnTruncate != truncateIgnore {
-		kind = changelog.Truncate
-	}
-	for _, n := range names {
-		if n.name == "" {
-			s.note(kind, nil, sql)
-		} else {
-			s.note(kind, s.tables.entry(n).table(n), sql)
-		}
-	}
+	s.tell(st, names, sql)
 	if st.truncate {
 		return nil
-	}
-	apply := h.apply
-	if q.ErrorCode != 0 {
-		apply = h.fail
-	}
-	changed, err := apply(st, sql, h.session(q))
-	if err != nil {
-		return err
 	}
 	for _, n := range changed {
 		if t := (tableName{n.Database, n.Table}); !slices.Contains(names, t) && s.src.filter.Match(t.database, t.name) {
@@ -62,6 +50,33 @@ func (s *stream) ddl(ctx context.Context, st statement, q queryBody, sql string)
 	}
 	s.tables.close()
 	return nil
+}
+
+// reshape takes a statement into the history and gives the tables of which it changed what is known.
+func (s *stream) reshape(st *statement, q queryBody, sql string) ([]schema.Name, error) {
+	switch h := s.src.history; {
+	case st.truncate:
+		return nil, nil
+	case q.ErrorCode != 0:
+		return h.fail(*st)
+	default:
+		return h.apply(st, sql, h.session(q))
+	}
+}
+
+// tell puts a note into the batch for each captured table of a statement.
+func (s *stream) tell(st statement, names []tableName, sql string) {
+	kind := changelog.DDL
+	if st.kind == stmtRows && s.cfg.OnTruncate != truncateIgnore {
+		kind = changelog.Truncate
+	}
+	for _, n := range names {
+		if n.name == "" {
+			s.note(kind, nil, sql)
+		} else {
+			s.note(kind, s.tables.entry(n).table(n), sql)
+		}
+	}
 }
 
 // sequence follows sequences of MariaDB, whose counters are in the log as rows of tables.

@@ -154,17 +154,25 @@ func (h *history) session(q queryBody) schema.Session {
 	}
 }
 
-// apply takes a statement in and gives the tables of which it changed what is known.
-func (h *history) apply(st statement, sql string, in schema.Session) ([]schema.Name, error) {
+// apply takes a statement in and gives the tables of which it changed what is known. One that only defines columns anew, and
+// leaves their values as they are, becomes one that changes no rows.
+func (h *history) apply(st *statement, sql string, in schema.Session) ([]schema.Name, error) {
+	var before *schema.Table
+	if len(st.retypes) > 0 {
+		before = h.cat.Table(h.stored(st.tables[0]))
+	}
 	effect, err := h.cat.Apply(sql, in, h.follows)
 	if err != nil {
-		return h.fail(st, sql, in)
+		return h.fail(*st)
 	}
-	return h.changed(st, effect)
+	if len(st.retypes) > 0 && !h.converts(*st, before) {
+		st.kind = stmtShape
+	}
+	return h.changed(*st, effect)
 }
 
 // fail is apply for a statement of which it cannot be told what it did: it was not understood, or ended with an error.
-func (h *history) fail(st statement, _ string, _ schema.Session) ([]schema.Name, error) {
+func (h *history) fail(st statement) ([]schema.Name, error) {
 	return h.changed(st, schema.Effect{Unknown: h.named(st)})
 }
 

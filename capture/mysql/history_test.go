@@ -98,7 +98,8 @@ func TestStatementsThatCannotBeRead(t *testing.T) {
 	}
 	h.take(true)
 	const sql = "ALTER TABLE t FROBNICATE COLUMN a"
-	changed, err := h.apply(classify(sql, "shop", 0), sql, schema.Session{Database: "shop"})
+	st := classify(sql, "shop", 0)
+	changed, err := h.apply(&st, sql, schema.Session{Database: "shop"})
 	if _, why, err := h.shape(tableName{"shop", "u"}, tableLayout{}); err != nil || !strings.Contains(why, "17 are known") {
 		t.Errorf("%q %v", why, err)
 	}
@@ -211,5 +212,32 @@ func TestOldNamesOfCollations(t *testing.T) {
 	h.server.Collations = map[string]string{"utf8_general_ci": "utf8"}
 	if h.alias(); h.ids["utf8mb3_general_ci"] != 33 || len(h.ids) != 2 {
 		t.Error(h.ids)
+	}
+}
+
+// TestRetypes tells columns that are defined anew and keep their values from those that do not.
+func TestRetypes(t *testing.T) {
+	for clauses, want := range map[string]bool{
+		"MODIFY i BIGINT": false, "MODIFY COLUMN i BIGINT NOT NULL": true, "MODIFY i SMALLINT": true, "MODIFY i INT UNSIGNED": true, "MODIFY i VARCHAR(20)": true,
+		"CHANGE i j INT": false, "CHANGE COLUMN `i` `j` INT FIRST, ADD INDEX (j)": false, "CHANGE i j INT, MODIFY n BIGINT": false, "CHANGE i j INT, MODIFY n TINYINT": true,
+		"MODIFY n INT NULL DEFAULT 7 COMMENT 'x, MODIFY n TINYINT'": false, "MODIFY v VARCHAR(40)": false, "MODIFY v VARCHAR(10)": true, "MODIFY v TEXT": true, "MODIFY v VARCHAR(40) CHARACTER SET latin1": true,
+		"MODIFY d DECIMAL(12,2)": false, "MODIFY d DECIMAL(12,3)": true, "MODIFY e ENUM('a','b','c')": false, "MODIFY e ENUM('b','a')": true, "MODIFY at DATETIME": false, "MODIFY at DATETIME(3)": true,
+		"MODIFY i BIGINT, ADD COLUMN x INT NOT NULL": true, "MODIFY i BIGINT, ADD COLUMN x INT": false, "MODIFY x INT": true, "MODIFY g INT AS (i+2)": true,
+	} {
+		h := emptyHistory()
+		h.cat = schema.NewCatalog(schema.Server{Version: 80031, Collations: map[string]string{"utf8mb4_bin": "utf8mb4", "latin1_bin": "latin1"},
+			Defaults: map[string]string{"utf8mb4": "utf8mb4_bin", "latin1": "latin1_bin"}, Collation: "utf8mb4_bin"})
+		h.captures = func(string, string) bool { return true }
+		h.cat.PutDatabase("shop", "utf8mb4_bin")
+		in := schema.Session{Database: "shop"}
+		create := classify("CREATE TABLE t ()", "shop", 0)
+		if _, err := h.apply(&create, "CREATE TABLE t (i INT, n INT NOT NULL, v VARCHAR(20), d DECIMAL(10,2), e ENUM('a','b'), at DATETIME, g INT AS (i+1))", in); err != nil || h.table(tableName{"shop", "t"}) == nil {
+			t.Fatal(err)
+		}
+		sql := "ALTER TABLE t " + clauses
+		st := classify(sql, "shop", 0)
+		if _, err := h.apply(&st, sql, in); err != nil || (st.kind == stmtRows) != want {
+			t.Errorf("%s changes values: %v, want %v (%v)", sql, st.kind == stmtRows, want, err)
+		}
 	}
 }

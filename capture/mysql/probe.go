@@ -128,7 +128,7 @@ func (p *probe) tables(ctx context.Context, c *conn) error {
 		case errors.Is(err, capture.ErrTableGone):
 		case name == p.need:
 			return err
-		case c.Conn.Ping() != nil:
+		case c.Ping() != nil:
 			return err
 		}
 		if name == p.need && err == nil {

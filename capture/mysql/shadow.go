@@ -39,7 +39,7 @@ func (s *stream) swapped(st statement, n tableName) bool {
 }
 
 // keeps reports whether a shadow has the values of the table: it was made in this log, no statement gave a column of it other
-// values, and no column has another type.
+// values, and no column has a type that changes them.
 func (h *history) keeps(shadow, table tableName) bool {
 	now, next := h.table(table), h.table(shadow)
 	if now == nil || next == nil || !h.copies[next.Name] {
@@ -47,16 +47,11 @@ func (h *history) keeps(shadow, table tableName) bool {
 	}
 	for _, c := range next.Columns {
 		i := slices.IndexFunc(now.Columns, func(old schema.Column) bool { return old.Name == c.Name })
-		if i < 0 && (!c.Nullable || c.Generated) || i >= 0 && !sameValues(now.Columns[i], c) {
+		if i < 0 && (!c.Nullable || c.Generated) || i >= 0 && !holds(now.Columns[i], c) {
 			return false
 		}
 	}
 	return true
-}
-
-// sameValues reports whether two forms of a column hold the same values.
-func sameValues(a, b schema.Column) bool {
-	return a.DataType == b.DataType && plainType(a.ColumnType) == plainType(b.ColumnType) && a.Generated == b.Generated
 }
 
 // note follows what a statement does to shadows.

@@ -38,11 +38,15 @@ type statement struct {
 	database string      // that it makes, changes or removes
 	like     tableName   // what it makes a table like
 	renames  []rename    // in order
+	retypes  []retype    // of ALTER TABLE, when no other clause can change values
 	keeps    bool        // it leaves the shape of its tables as it is, if they exist before it
 }
 
 // rename is one table of a RENAME TABLE or ALTER TABLE … RENAME.
 type rename struct{ from, to tableName }
+
+// retype is a column that an ALTER TABLE defines anew (MODIFY, CHANGE), which changes its values or not.
+type retype struct{ from, to string }
 
 // Modes of a session that change how its statements are read (sql_mode).
 const modeNoBackslashEscapes = 1 << 20
@@ -59,27 +63,8 @@ func classify(sql, database string, mode uint64) statement {
 		return statement{}
 	}
 	switch strings.ToUpper(first.text) {
-	case "BEGIN":
-		if p.accept("NOT") { // ATOMIC: a block of MariaDB, of which the log has the statements
-			return statement{}
-		}
-		return statement{kind: stmtBegin}
-	case "START":
-		if p.accept("TRANSACTION") {
-			return statement{kind: stmtBegin}
-		}
-		return statement{kind: stmtNeutral}
-	case "COMMIT":
-		return statement{kind: stmtCommit}
-	case "ROLLBACK":
-		p.accept("WORK")
-		if !p.accept("TO") {
-			return statement{kind: stmtRollback}
-		}
-		p.accept("SAVEPOINT")
-		return statement{kind: stmtRollbackTo, name: p.next().text}
-	case "SAVEPOINT":
-		return statement{kind: stmtSavepoint, name: p.next().text}
+	case "BEGIN", "START", "COMMIT", "ROLLBACK", "SAVEPOINT":
+		return p.boundary(strings.ToUpper(first.text))
 	case "XA":
 		return p.xa()
 	case "INSERT", "REPLACE", "UPDATE", "DELETE", "LOAD", "WITH", "SELECT", "DO", "CALL", "VALUES", "TABLE", "HANDLER", "IMPORT":
@@ -105,6 +90,32 @@ func classify(sql, database string, mode uint64) statement {
 		return statement{kind: stmtNeutral}
 	}
 	return statement{}
+}
+
+// boundary reads what begins or ends a transaction, or a part of one.
+func (p *statementParser) boundary(verb string) statement {
+	switch verb {
+	case "BEGIN":
+		if p.accept("NOT") { // ATOMIC: a block of MariaDB, of which the log has the statements
+			return statement{}
+		}
+		return statement{kind: stmtBegin}
+	case "START":
+		if p.accept("TRANSACTION") {
+			return statement{kind: stmtBegin}
+		}
+		return statement{kind: stmtNeutral} // of replication
+	case "COMMIT":
+		return statement{kind: stmtCommit}
+	case "SAVEPOINT":
+		return statement{kind: stmtSavepoint, name: p.next().text}
+	}
+	p.accept("WORK")
+	if !p.accept("TO") {
+		return statement{kind: stmtRollback}
+	}
+	p.accept("SAVEPOINT")
+	return statement{kind: stmtRollbackTo, name: p.next().text}
 }
 
 type statementParser struct {

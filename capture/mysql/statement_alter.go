@@ -29,7 +29,7 @@ func (p *statementParser) alter() statement {
 			st.kind = stmtRows
 		}
 		if p.peek().kind == tokenEnd {
-			return st
+			return st.judged()
 		}
 		p.next() // the comma
 	}
@@ -57,8 +57,10 @@ func (p *statementParser) clause(st *statement) bool {
 	switch {
 	case p.accept("ADD"):
 		return p.add()
-	case p.accept("MODIFY", "CHANGE"):
-		changes = true // converts values
+	case p.accept("MODIFY"):
+		p.retype(st, false)
+	case p.accept("CHANGE"):
+		p.retype(st, true)
 	case p.accept("TRUNCATE", "DISCARD", "IMPORT"):
 		changes = true
 	case p.accept("DROP"):
@@ -91,6 +93,30 @@ func (p *statementParser) clause(st *statement) bool {
 	}
 	p.restOfClause(nil)
 	return changes
+}
+
+// retype reads the column that is defined anew, and its new name if it gets one.
+func (p *statementParser) retype(st *statement, renames bool) {
+	p.accept("COLUMN")
+	p.skip("IF", "EXISTS")
+	r := retype{from: p.next().text}
+	r.to = r.from
+	if renames {
+		r.to = p.next().text
+	}
+	st.retypes = append(st.retypes, r)
+}
+
+// judged ends the reading of an ALTER TABLE: columns that are defined anew convert values unless what is known of the table says
+// otherwise (retype.go), and that helps only if no other clause changes any.
+func (st statement) judged() statement {
+	switch {
+	case st.kind == stmtRows:
+		st.retypes = nil
+	case len(st.retypes) > 0:
+		st.kind = stmtRows
+	}
+	return st
 }
 
 // tableAfter reads up to the word and TABLE, and the table that follows.
