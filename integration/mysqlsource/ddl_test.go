@@ -86,3 +86,27 @@ func TestHarmlessDrop(t *testing.T) {
 	_, err = collect(t, b.config(), "", func(*seen) bool { return false })
 	wantFault(t, err, fault.Diverged)
 }
+
+// TestRetypedColumns goes on where columns are defined anew and keep their values, and stops where they do not.
+func TestRetypedColumns(t *testing.T) {
+	for _, v := range servers.MySQLVersions {
+		t.Run(v, func(t *testing.T) {
+			b := newBench(t, servers.MySQLOptions{Version: v})
+			from := b.here()
+			b.exec("CREATE TABLE t (id INT PRIMARY KEY, v INT, s VARCHAR(10)) CHARACTER SET utf8mb4", "INSERT INTO t VALUES (1,1,'a')", "ALTER TABLE t CHANGE v w INT FIRST", "INSERT INTO t VALUES (2,2,'b')",
+				"ALTER TABLE t MODIFY w BIGINT, MODIFY s VARCHAR(20) NULL", "INSERT INTO t VALUES (3000000000,3,'c')")
+			got, err := collect(t, b.config(), from, changesAtLeast(3))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, want := range []string{"-> 1,1,a", "-> 2,2,b", "-> 3000000000,3,c"} {
+				if !strings.HasSuffix(got.changes[i], want) {
+					t.Errorf("change %d is %q, want %q", i, got.changes[i], want)
+				}
+			}
+			b.exec("DELETE FROM t WHERE id = 3", "ALTER TABLE t MODIFY w SMALLINT")
+			_, err = collect(t, b.config(), from, changesAtLeast(100))
+			wantFault(t, err, fault.Diverged)
+		})
+	}
+}
