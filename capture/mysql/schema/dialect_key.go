@@ -45,7 +45,7 @@ func (r *reader) key() bool {
 		return false
 	}
 	d.ifNotExists = r.accept("IF", "NOT", "EXISTS")
-	if t := r.peek(); t.name() && !t.is("USING") && !(t.is("TYPE") && !r.at(1).punct('(')) {
+	if t := r.peek(); t.name() && !t.is("USING") && (!t.is("TYPE") || r.at(1).punct('(')) {
 		name := r.identifier()
 		if d.foreign && d.symbol != "" {
 			name = d.symbol

@@ -171,7 +171,7 @@ func (c context) inlineKeys(d *definition) []newKey {
 		k.Name = primary
 		out = append(out, k)
 	}
-	if d.unique && !(d.primary && c.server.MariaDB) { // which makes one of the two
+	if d.unique && (!d.primary || !c.server.MariaDB) { // which makes one of the two
 		k.Name, k.Parts = "", slices.Clone(k.Parts)
 		out = append(out, k)
 	}
