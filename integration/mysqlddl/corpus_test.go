@@ -195,7 +195,7 @@ func TestDDLCorpus(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer b.close()
+			t.Cleanup(func() { _ = b.close() })
 			n := 0
 			for _, g := range groups {
 				if f := os.Getenv("MYSQLDDL_GROUP"); f != "" && !strings.Contains(g.name, f) {

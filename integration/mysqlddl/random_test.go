@@ -39,7 +39,7 @@ func TestRandomDDL(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer b.close()
+			t.Cleanup(func() { _ = b.close() })
 			b.random = true
 			g := &generator{rnd: rand.New(rand.NewPCG(seed, 0)), maria: b.maria, number: b.number}
 			tried, accepted := 0, 0

@@ -23,7 +23,7 @@ func TestRowsHaveTheColumnsOfTheCatalogue(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer b.close()
+			t.Cleanup(func() { _ = b.close() })
 			if err := b.reset(t.Context()); err != nil {
 				t.Fatal(err)
 			}

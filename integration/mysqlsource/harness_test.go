@@ -352,7 +352,9 @@ func eachBatch(t testing.TB, src capture.Source, f func(*changelog.Batch) bool) 
 			b.Release()
 			if done {
 				cancel()
-				<-failed
+				if err := <-failed; !errors.Is(err, context.Canceled) {
+					return err
+				}
 				return nil
 			}
 		case err := <-failed:

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"cdcbridge/changelog"
 	"cdcbridge/integration/servers"
@@ -159,7 +160,8 @@ func TestProbeInCompany(t *testing.T) {
 				_, err := b.db.ExecContext(t.Context(), "ALTER TABLE t ADD COLUMN w INT")
 				altered <- err
 			}()
-			for n := "0"; n == "0"; n = b.query("SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE STATE LIKE 'Waiting for table metadata lock'") {
+			for b.query("SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE STATE LIKE 'Waiting for table metadata lock'") == "0" {
+				time.Sleep(time.Millisecond)
 			}
 			go func() {
 				_, _ = conn.ExecContext(t.Context(), "COMMIT")

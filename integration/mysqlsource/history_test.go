@@ -19,7 +19,6 @@ import (
 type told struct {
 	lines  []string // changes and notes
 	points []resumable
-	faults error
 }
 
 type resumable struct {

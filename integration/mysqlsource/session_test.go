@@ -166,8 +166,8 @@ func TestSettingsThatChange(t *testing.T) {
 		b.db.SetMaxIdleConns(0) // a new session has the new settings
 		b.session(c.statement)
 		got, err := run(t, src, func(s *seen) bool { return c.code == "" && len(s.changes) > 0 })
-		switch {
-		case c.code == "":
+		switch c.code {
+		case "":
 			if err != nil || !strings.HasSuffix(got.changes[0], c.want) {
 				t.Errorf("%s=%s: %v with the changes %q, want %s", c.variable, c.bad, err, got.changes, c.want)
 			}
