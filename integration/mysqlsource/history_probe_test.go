@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -86,15 +87,18 @@ func TestProbeWhileTablesChange(t *testing.T) {
 			b.exec("CREATE TABLE w (id INT PRIMARY KEY AUTO_INCREMENT, a INT, b INT)")
 			stop := make(chan struct{})
 			var wg sync.WaitGroup
+			var pause atomic.Int64 // rows from one statement to the next: more when there was no room to look between them
+			pause.Store(40)
 			wg.Go(func() {
-				for n := 0; ; n++ {
+				for n := int64(0); ; n++ {
 					select {
 					case <-stop:
 						return
 					default:
 					}
 					sql := "INSERT INTO w (a,b) VALUES (1,2)"
-					if n%40 == 39 {
+					if n >= pause.Load() {
+						n = 0
 						sql = "ALTER TABLE w CHANGE a b INT, CHANGE b a INT"
 					}
 					if _, err := b.db.ExecContext(t.Context(), sql); err != nil {
@@ -122,8 +126,10 @@ func TestProbeWhileTablesChange(t *testing.T) {
 				switch {
 				case err == nil:
 					known++
+					pause.Store(max(40, pause.Load()/2))
 				case fault.Is(err, fault.SchemaUnknown):
 					unknown++
+					pause.Store(min(1<<15, pause.Load()*2))
 				default:
 					t.Fatal(err)
 				}
