@@ -1,8 +1,12 @@
 // Package mysql captures row changes from the binary log of MySQL 5.7 and later and MariaDB 10.5 and later.
 //
 //	Source ─ Open ─▶ conn (session, facts, identity) ─ Stream ─▶ eventReader ─▶ stream ─▶ transaction ─▶ batches
-//	                                                                              │
-//	                                                     shape per TABLE_MAP: row images ─▶ changelog values
+//	                                                                              │                        │
+//	                                                     shape per TABLE_MAP: row images ─▶ values          complete: what the log left out
+//	                                                       │
+//	                         names in the log, or history ◀─┴─ statements (package schema), probe (catalogue and log)
+//
+//	Scanner ─▶ reader (scan*.go): chunks of tables, what they show (visible), when the stream has passed it (watch)
 //
 // The connection's handshake is go-mysql's. The dump loop, GTID sets, positions and all decoding are ours, because positions
 // need 64 bits and tags, memory must stay bounded, and the hot path must not allocate.
