@@ -167,7 +167,7 @@ func TestScanRefuses(t *testing.T) {
 			for _, name := range []string{"gone", "renamed", "rekeyed", "reordered", "type", "collation", "labels", "none", "view", "rights", "columns", "fine"} {
 				c := s.chunk(s.table(name))
 				c.Bytes = 1
-				_, got, err := scanOnce(t, r, c)
+				_, got, err := scanSoon(t, r, c)
 				if err != nil || got.Rows != 1 || got.Done {
 					t.Fatal(got, err)
 				}
@@ -182,7 +182,7 @@ func TestScanRefuses(t *testing.T) {
 				table.Name = name
 				c := s.chunk(table)
 				c.After = cursors[name]
-				_, _, err := scanOnce(t, r, c)
+				_, _, err := scanSoon(t, r, c)
 				return err
 			}
 			for name, want := range map[string]error{
@@ -198,13 +198,13 @@ func TestScanRefuses(t *testing.T) {
 			}
 			c := s.chunk(before)
 			c.After = `{"by":["k text utf8mb4_bin"`
-			if _, _, err := scanOnce(t, s.reader(), c); !fault.IsFinal(err) {
+			if _, _, err := scanSoon(t, s.reader(), c); !fault.IsFinal(err) {
 				t.Errorf("a damaged cursor: %v", err)
 			}
 			for _, where := range []string{"no_such_column = 1", "id = ", "id = 1) OR (1 = 1", "NO_SUCH_FUNCTION(id)"} {
 				c := s.chunk(before)
 				c.Where = where
-				_, _, err := scanOnce(t, s.reader(), c)
+				_, _, err := scanSoon(t, s.reader(), c)
 				if f := wantFault(t, err, fault.Config); !f.Final || !strings.Contains(f.Hint, strings.TrimSpace(where)) {
 					t.Errorf("%s: %v", where, f)
 				}
@@ -238,7 +238,7 @@ func testRights(t *testing.T, b *bench, like capture.ScanTable) {
 	for _, name := range []string{"rights", "columns", "fine"} {
 		table := like
 		table.Name = name
-		_, _, err := scanOnce(t, s.reader(), s.chunk(table))
+		_, _, err := scanSoon(t, s.reader(), s.chunk(table))
 		if name == "fine" {
 			if err != nil {
 				t.Error(err)
@@ -280,7 +280,7 @@ func TestScanInterrupted(t *testing.T) {
 			var err error
 			for i := 0; i < 50 && err == nil; i++ {
 				var got capture.Scanned
-				_, got, err = scanOnce(t, r, c)
+				_, got, err = scanSoon(t, r, c)
 				if c.After = got.Last; got.Done {
 					c.After = ""
 				}
@@ -291,7 +291,7 @@ func TestScanInterrupted(t *testing.T) {
 			}
 		}
 	}
-	if rows, _, err := scanOnce(t, s.reader(), capture.Chunk{Table: s.table("t"), Seen: s.position(), Bytes: 1000, Time: time.Second}); err != nil || !strings.HasPrefix(rows, "1,xxx") {
+	if rows, _, err := scanSoon(t, s.reader(), capture.Chunk{Table: s.table("t"), Seen: s.position(), Bytes: 1000, Time: time.Second}); err != nil || !strings.HasPrefix(rows, "1,xxx") {
 		t.Errorf("%.20q %v", rows, err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)

@@ -90,6 +90,17 @@ func scanOnce(t testing.TB, r capture.Reader, c capture.Chunk) (string, capture.
 	return strings.Join(rows, " "), got, err
 }
 
+// scanSoon repeats a read that came too early, as the snapshot does.
+func scanSoon(t testing.TB, r capture.Reader, c capture.Chunk) (string, capture.Scanned, error) {
+	t.Helper()
+	for began := time.Now(); ; time.Sleep(10 * time.Millisecond) {
+		rows, got, err := scanOnce(t, r, c)
+		if !errors.As(err, new(capture.NotYet)) || time.Since(began) > patience {
+			return rows, got, err
+		}
+	}
+}
+
 // TestScanHeld reads a table while a transaction that was streamed is not visible: the read is refused for as long, the
 // stream flows on, and a read that need not show the transaction has it before its end.
 func TestScanHeld(t *testing.T) {
