@@ -18,16 +18,23 @@ func (s *Sink) refuseFilled(ctx context.Context, name string, partitions int) er
 	if err != nil || !filled {
 		return err
 	}
-	// A daemon that was frozen just here finds what its successor has written meanwhile.
+	if err := s.refuseReplaced(ctx, "opening topic "+name); err != nil {
+		return err
+	}
+	return fault.NewFinal(fault.StateMissing, "opening topic "+name, fmt.Errorf("it holds records, and no checkpoint of pipeline %s knows the topic", s.id.Pipeline),
+		"If the pipeline was renamed or its state topic changed, undo that. To write into the topic as it is, set adopt on the output; to begin anew, delete the topic.")
+}
+
+// refuseReplaced stops a daemon that was frozen and finds what its successor has written meanwhile.
+func (s *Sink) refuseReplaced(ctx context.Context, op string) error {
 	now := newStateReader(s.wire, s.stateAt(), s.id.Pipeline)
 	if err := now.readToEnd(ctx); err != nil {
 		return err
 	}
 	if claim := now.state.claim; claim.follows(s.seen, s.id.Instance) {
-		return fencedFault("opening topic "+name, claim, nil)
+		return fencedFault(op, claim, nil)
 	}
-	return fault.NewFinal(fault.StateMissing, "opening topic "+name, fmt.Errorf("it holds records, and no checkpoint of pipeline %s knows the topic", s.id.Pipeline),
-		"If the pipeline was renamed or its state topic changed, undo that. To write into the topic as it is, set adopt on the output; to begin anew, delete the topic.")
+	return nil
 }
 
 // undecidedPatience is how long records that are neither committed nor aborted are waited for before they count as records.

@@ -124,13 +124,24 @@ func decision(last kafkawire.TransactionState, lost []kafkawire.LeftOpen) (commi
 }
 
 // abandon aborts what an earlier attempt has left in a topic that no checkpoint knows: had its transaction been committed, so
-// would have been the topic's pin.
+// would have been the topic's pin. A daemon that was frozen before it came here may find the open transaction of its successor,
+// which has the same producer id and a newer epoch: that one is left alone. What has an older epoch than ours is not the
+// successor's, and a broker refuses its control batch where the successor has written meanwhile.
 func (s *Sink) abandon(ctx context.Context, topic string, partitions int32) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, createPatience, errTooLate)
 	defer cancel()
 	lost, err := s.wire.Undecided(ctx, partitionsOf(topic, partitions), s.former)
 	if err != nil || len(lost) == 0 {
 		return err
+	}
+	for _, l := range lost {
+		if l.Producer.ID != s.opened.ID || l.Producer.Epoch < s.opened.Epoch {
+			continue
+		}
+		if err := s.refuseReplaced(ctx, "opening topic "+topic); err != nil {
+			return err
+		}
+		return fault.New(fault.TransactionsDown, "opening topic "+topic, fmt.Errorf("another writer of this pipeline has an open transaction in %s", l), "The pipeline opens again, and finds out who it is.")
 	}
 	s.log.Warn("Kafka has lost control batches of an aborted transaction, they are written again", "topic", topic, "partitions", len(lost))
 	return s.wire.WriteMarkers(ctx, lost, false)

@@ -49,7 +49,7 @@ func (s *Sink) Open(ctx context.Context) (changelog.Checkpoint, error) {
 	if err := s.endLost(ctx, txn, kafkawire.TransactionState{State: "Empty", Producer: txn.id}); err != nil {
 		return changelog.Checkpoint{}, err
 	}
-	s.former = append(s.producers(newest), txn.id.ID)
+	s.former, s.opened = append(s.producers(newest), txn.id.ID), txn.id
 	state := s.reader.state
 	s.seen, s.pos, s.openedAt = state.claim, state.pos, s.reader.reader.Offset()
 	txn.routes = newRoutes(s.wire, s.pins)

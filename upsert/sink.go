@@ -39,7 +39,8 @@ type Sink struct {
 	pins     *pinBook
 	openedAt int64 // offset up to which Open has read the state
 	txn      *producer
-	former   []int64 // producer ids of this attempt and the last one, when it was opened
+	former   []int64              // producer ids of this attempt and the last one, when it was opened
+	opened   kafkawire.ProducerID // of this attempt, then
 	claimed  bool
 	topics   map[string]*target // Topic's own
 

@@ -54,7 +54,7 @@ func TestSink(t *testing.T) {
 			t.Run("Verification", e.testVerification)
 			t.Run("Group", func(t *testing.T) {
 				for name, test := range map[string]func(*testing.T){
-					"Crash": e.testCrash, "Abort": e.testAbort, "TwoSinks": e.testTwoSinks, "Asleep": e.testAsleep,
+					"Crash": e.testCrash, "Abort": e.testAbort, "TwoSinks": e.testTwoSinks, "Asleep": e.testAsleep, "AsleepBeforeATopic": e.testAsleepBeforeATopic,
 					"TimedOut": e.testTimedOut, "SharedState": e.testSharedState, "StateMissing": e.testStateMissing,
 					"DeadTransaction": e.testDeadTransaction, "TopicDeleted": e.testTopicDeleted, "TopicReplaced": e.testTopicReplaced,
 					"PartitionsAdded": e.testPartitionsAdded, "Policies": e.testPolicies, "Timeout": e.testTimeout,

@@ -58,6 +58,23 @@ func (e *env) testAsleep(t *testing.T) {
 	p.mustHold(t, 20)
 }
 
+// testAsleepBeforeATopic is a daemon that is frozen before it writes to a topic for the first time, while another one takes over
+// and has an open transaction there.
+func (e *env) testAsleepBeforeATopic(t *testing.T) {
+	p := e.pipeline(t)
+	a := p.newSink("a")
+	if _, err := a.Open(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	b := p.mustOpen(t, "b")
+	b.mustWrite(t, 10)
+	_, err := a.Topic(t.Context(), p.pipelineTopic(), &p.output)
+	wantFault(t, err, fault.Fenced, true)
+	b.mustWrite(t, 5)
+	b.mustCommit(t)
+	p.mustHold(t, 15)
+}
+
 // testTimedOut lets Kafka abort the transaction of a lone sink, at every stage: it is never fenced, and the next open heals.
 func (e *env) testTimedOut(t *testing.T) {
 	for _, stage := range []string{"write", "commit"} {
