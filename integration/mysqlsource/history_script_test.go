@@ -69,6 +69,7 @@ func mixture(v, how string) []string {
 func TestHistory(t *testing.T) {
 	for _, v := range historyVersions {
 		t.Run(v, func(t *testing.T) {
+			t.Parallel()
 			whole := mixed(t, v, "MINIMAL", true)
 			more := []string{"FULL", "SWITCHED", "COMPRESSED"}
 			switch {

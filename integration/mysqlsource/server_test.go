@@ -52,6 +52,7 @@ func TestTags(t *testing.T) {
 func TestIdlePositions(t *testing.T) {
 	for _, gtid := range []string{"ON", "OFF"} {
 		t.Run("gtid_mode="+gtid, func(t *testing.T) {
+			t.Parallel()
 			b := newBench(t, servers.MySQLOptions{Extra: []string{"--gtid-mode=" + gtid, "--enforce-gtid-consistency=" + gtid}})
 			b.exec("CREATE DATABASE other", "CREATE TABLE other.t (id INT PRIMARY KEY)", "CREATE TABLE t (id INT PRIMARY KEY)", "INSERT INTO t VALUES (1)")
 			src, _, err := open(t, b.config(), "")

@@ -23,7 +23,10 @@ var withoutGTIDs = []string{"--gtid-mode=OFF", "--enforce-gtid-consistency=OFF"}
 // TestXA keeps the rows of a prepared transaction until it is committed, over every restart of ours and one of the server.
 func TestXA(t *testing.T) {
 	for name, o := range everyLog {
-		t.Run(name, func(t *testing.T) { preparedTransactions(t, newBench(t, o)) })
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			preparedTransactions(t, newBench(t, o))
+		})
 	}
 }
 
