@@ -31,7 +31,6 @@ func TestConformance(t *testing.T) {
 		"maria1011 compressed":         {Version: "maria1011", Extra: []string{"--log-bin-compress=ON", "--log-bin-compress-min-len=10"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
 			b := newBench(t, o)
 			b.exec("CREATE DATABASE other")
 			capturetest.Run(t, &capturetest.Database{
