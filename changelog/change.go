@@ -85,9 +85,19 @@ type Txn struct {
 	First  bool // the batch holds the transaction's first captured change, or the transaction has none
 	Last   bool // the batch holds the transaction's end
 
+	// Done is how many changes of each captured table the parts of the transaction before this batch had, in the order of their
+	// names; nil when First. Valid until the batch is released.
+	Done []Count
+
 	// Snapshot marks what is no transaction of the log: rows that were read from a table. ID is empty, Commit is when they were
 	// read, by the server's clock, and Origin the place in the log where the read stands.
 	Snapshot bool
+}
+
+// Count is a number of changes of one table.
+type Count struct {
+	Table   string // full name
+	Changes uint64
 }
 
 // Origin says where in the source's log a transaction stands.
@@ -126,4 +136,33 @@ type Note struct {
 
 	Text   string // statement or message; valid until the batch is released
 	Prefix string // Message: what it is filed under; valid until the batch is released
+
+	// Where in the log the note stands, and when that was written there, as in Run. Valid until the batch is released.
+	File string
+	Pos  uint64
+	Time int64
+
+	// DDL and Truncate only.
+	Database string       // the statement's default database; valid until the batch is released
+	Changed  []Definition // what the statement did to captured tables, in its order; nil when it did nothing to the definition of one
+
+	Transactional bool // Message: it belongs to the transaction Txn
 }
+
+// Definition is what a statement did to the definition of one table.
+type Definition struct {
+	Kind  DefinitionKind
+	Name  string // of the table, after the statement
+	Old   string // the name before, when the statement renamed it
+	Table *Table // after the statement; nil when it was dropped, or when the source cannot tell what it looks like
+}
+
+// DefinitionKind is what became of a table's definition.
+type DefinitionKind uint8
+
+// Kinds of definitions.
+const (
+	Created DefinitionKind = iota + 1
+	Altered                // renamed too
+	Dropped
+)

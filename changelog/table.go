@@ -23,6 +23,20 @@ type Column struct {
 	Nullable   bool
 	Generated  bool
 	Invisible  bool
+
+	// What the catalogue says beside. No log has it, so it is what the source knew when it made the table; values never depend
+	// on it.
+	Default       *Default // nil: the column has none, or the source does not know
+	Comment       string
+	AutoIncrement bool // the server numbers it: AUTO_INCREMENT, GENERATED … AS IDENTITY, serial
+}
+
+// Default is what a column gets in a row that does not name it.
+type Default struct {
+	// Value is the default where it is a constant, of the column's kind or NULL. It is Unchanged where the server computes it.
+	// Its bytes live as long as the table.
+	Value Value
+	Text  string // as the server's catalogue has it: "0.00", "CURRENT_TIMESTAMP(3)", "nextval('t_id_seq'::regclass)"
 }
 
 // Table is one version of a table's shape. It is immutable and may be shared by any number of goroutines.
@@ -34,7 +48,9 @@ type Table struct {
 	Schema   string // empty on MySQL and MariaDB
 	Name     string
 	Columns  []Column
-	Key      []int // indexes of the key columns in the order of the key's declaration; empty: no usable key
+	Key      []int  // indexes of the key columns in the order of the key's declaration; empty: no usable key
+	Charset  string // default character set of the table, "" when unknown (MySQL, MariaDB)
+	Comment  string // as Column.Comment
 }
 
 // Namespace is what table patterns and {schema} in a topic's name mean: the schema, or the database where there are no schemas.

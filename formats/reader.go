@@ -1,0 +1,39 @@
+package formats
+
+import "cdcbridge/changelog"
+
+// Record is one record of a Kafka topic, or of a stream of messages without topic.
+type Record struct {
+	Topic     string
+	Partition int32
+	Offset    int64
+	Timestamp int64  // milliseconds since the Unix epoch
+	Key       []byte // nil: none
+	Value     []byte // nil: a tombstone
+	Headers   []Header
+}
+
+// Reader turns records into changes with typed values, which any format can then write again. Unlike Decoder it knows tables:
+// those that its options name, those that the messages describe (a schema, mysqlType), and tables of what can be told from
+// JSON alone (texts, numbers, booleans, documents) otherwise. It belongs to one goroutine.
+type Reader interface {
+	// Read appends the changes of one record to the batch, and to its notes what is no change of a row. The rows live as long as
+	// the batch; nothing is kept of the record. An error is a fault that says what is wrong with the record; the batch is then as
+	// it was.
+	Read(b *changelog.Batch, r *Record) error
+}
+
+// ReaderOptions are what is known of the messages.
+type ReaderOptions struct {
+	// Table gives the table that messages are about, nil when it is not known. namespace is schema or database.
+	Table func(namespace, name string) *changelog.Table
+
+	// Intern gives each version of a table one Table, see capture.Shapes; never nil.
+	Intern func(t *changelog.Table) *changelog.Table
+}
+
+// ReaderMaker is implemented by the Config of formats that have a Reader. It reads what was written with these options, and,
+// where a message says itself how it was written, that.
+type ReaderMaker interface {
+	Reader(o ReaderOptions) Reader
+}

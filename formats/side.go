@@ -1,0 +1,57 @@
+package formats
+
+import "cdcbridge/changelog"
+
+// About says what a record beside the rows is about.
+type About uint8
+
+// What records beside the rows can be about. None of them is written unless the format's options ask for it.
+const (
+	AboutBegin     About = iota + 1 // a transaction begins: its first captured change follows
+	AboutEnd                        // a transaction has ended: its last captured change came before
+	AboutStatement                  // a DDL note
+	AboutTruncate                   // a Truncate note
+	AboutMessage                    // a Message note
+	AboutHeartbeat                  // a Heartbeat note
+)
+
+// TableTopic is what SideEncoder.Topic answers for records that go where the rows of the note's table go.
+const TableTopic = "{table's topic}"
+
+// SideWriter is implemented by formats that have records for what is not a change of a row.
+type SideWriter interface {
+	// Side prepares their encoder for one output; nil: the options ask for no such record.
+	Side(o SideOptions) SideEncoder
+}
+
+// SideOptions are what an output decides about the records beside its rows.
+type SideOptions struct {
+	Prefix string // what the names of its topics begin with: the pipeline's name unless configured
+	Upsert bool   // the topics of its rows are compacted: no record without key may go there
+}
+
+// SideEncoder writes records beside the rows. It is immutable and safe for concurrent use.
+type SideEncoder interface {
+	// Topic names the topic that such records go to; "" when none are written, or TableTopic. It is never compacted by us.
+	Topic(a About) string
+
+	// AppendSide appends key and value of one record. n is the note, nil for a transaction's begin and end; c.Txn is the
+	// transaction, nil outside of one; c.Run is nil. counts are the captured changes of the whole transaction by table, for its
+	// end only, in the order of the tables' first changes where that is known. A nil key means a record without key. ok is
+	// false when there is nothing to say about this one.
+	AppendSide(key, value []byte, a About, c *Context, n *changelog.Note, counts []changelog.Count) (k, v []byte, ok bool, err error)
+
+	// Partition is where such records go: a number, or -1 for the partition that the key hashes to.
+	Partition(a About) int32
+}
+
+// HeaderWriter is implemented by encoders whose records all carry further headers, after ours and after those of KeyLinker.
+type HeaderWriter interface {
+	RecordHeaders() []Header
+}
+
+// Header is one header of a record.
+type Header struct {
+	Name  string
+	Value []byte
+}
