@@ -9,6 +9,7 @@
 //	images.go    operations, before and after images, tombstones, key changes
 //	keys.go      equal keys ↔ equal bytes, key order
 //	conduct.go   refusals, memory, concurrency
+//	roundtrip.go what a reader reads is what was written: RoundTrip; travel.go its other checks, random.go its random rows
 //	orders.go    the table that benchmarks use
 //
 // The suite looks at messages only through the format's own Decoder and through encoding/json, so it says nothing about
