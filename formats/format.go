@@ -41,6 +41,10 @@ type KeyLinker interface {
 	KeyLinkHeaders() (newKey, oldKey string)
 }
 
+// TombstoneOnly is implemented by encoders whose format has no record for a delete beside the tombstone. In an upsert topic
+// their AppendValue is never given a Delete.
+type TombstoneOnly interface{ TombstoneOnly() }
+
 // Context is what an encoder may need beside the change itself. It belongs to one worker and is filled per run.
 type Context struct {
 	Txn   *changelog.Txn

@@ -19,6 +19,8 @@ import (
 //	                 new one
 //	delete           record and tombstone                                  one record
 //
+// A format that says a delete by the tombstone alone (formats.TombstoneOnly) has no record beside it in upsert mode.
+//
 // Of an insert or update whose row was gone before its missing values could be read (changelog.Gone) nothing is written in
 // upsert mode but the end of an update's old key: the end of the new one is on its way.
 //
@@ -119,10 +121,7 @@ func (m *Materializer) encodeChange(plan *Plan, ch *changelog.Change, s stamp) e
 		}
 		return m.record(plan, ch, s)
 	case changelog.Delete:
-		if err := m.record(plan, ch, s); err != nil {
-			return err
-		}
-		return m.tombstone(plan, ch, s)
+		return m.end(plan, ch, s)
 	}
 	return fault.NewFinal(fault.Internal, "materializing a change", fmt.Errorf("operation %d", ch.Op), "Please report this as a bug.")
 }
@@ -150,10 +149,7 @@ func (m *Materializer) keyChange(plan *Plan, ch *changelog.Change, s stamp) erro
 	ins.Op, ins.Before = changelog.Insert, nil
 	filled := s.fill
 	s.link, s.fill = plan.links.newKey, false
-	if err := m.record(plan, &del, s); err != nil {
-		return err
-	}
-	if err := m.tombstone(plan, &del, s); err != nil || ch.Fill == changelog.Gone {
+	if err := m.end(plan, &del, s); err != nil || ch.Fill == changelog.Gone {
 		return err
 	}
 	var err error
@@ -175,6 +171,16 @@ func (m *Materializer) record(plan *Plan, ch *changelog.Change, s stamp) error {
 	}
 	m.appendChangeHeaders(plan, ch, opName(ch.Op))
 	return m.put(plan, m.value, s)
+}
+
+// end writes what ends a key in a compacted topic.
+func (m *Materializer) end(plan *Plan, del *changelog.Change, s stamp) error {
+	if !plan.bare {
+		if err := m.record(plan, del, s); err != nil {
+			return err
+		}
+	}
+	return m.tombstone(plan, del, s)
 }
 
 // tombstone writes a null value for the key that the change's before image has.

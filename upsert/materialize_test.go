@@ -254,6 +254,53 @@ func TestWhatBecomesOfAChange(t *testing.T) {
 	}
 }
 
+// bareFormat says a delete by the tombstone alone.
+type bareFormat struct{}
+
+func (bareFormat) Compile(_ *changelog.Table, o formats.Options) (formats.Encoder, error) {
+	return bareEncoder{textEncoder{o.Key}}, nil
+}
+
+type bareEncoder struct{ textEncoder }
+
+func (bareEncoder) TombstoneOnly() {}
+
+// TestTombstonesAlone: where a format has no record for a delete, a compacted topic gets the tombstone alone, for a delete and
+// for the old key of a row that moves; a log of changes has no tombstones and gets the record.
+func TestTombstonesAlone(t *testing.T) {
+	head := " @5000 pipeline=p table=shop.orders pos=binlog.000001:42 txn=gtid:1"
+	for mode, want := range map[Mode][]string{
+		Upsert: {
+			"1; = null" + head + " ord=0 op=x new=2;",
+			"2; = insert - 2,b split=true" + head + " ord=0 op=c old=1;",
+			"2; = null" + head + " ord=1 op=x",
+		},
+		Changelog: {
+			"2; = update 1,b 2,b split=false" + head + " ord=0 op=u",
+			"2; = delete 2,b - split=false" + head + " ord=1 op=d",
+		},
+	} {
+		o := []Output{{Name: "out", Mode: mode, Topic: "{table}", Format: bareFormat{}}}
+		plan, err := NewPlanner("p", o, nil, func(context.Context, string, *Output) (*Topic, error) {
+			return &Topic{Name: "orders", Partitions: 1, MaxBatch: 1 << 20}, nil
+		}).Plans(t.Context(), testTable())
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, plans := testBatch(plan[0], func(b *changelog.Batch) {
+			b.Changes = append(b.Changes, changelog.Change{Op: changelog.Update, Before: row(b, 1, "b"), After: row(b, 2, "b")},
+				changelog.Change{Op: changelog.Delete, Before: row(b, 2, "b")})
+		})
+		c, err := NewMaterializer(kafkawire.None).Chunk(b, plans, 9_000_000, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := records(t, c.Parts[0]); !slices.Equal(got, want) {
+			t.Errorf("%s: got\n%s\nwant\n%s", mode, strings.Join(got, "\n"), strings.Join(want, "\n"))
+		}
+	}
+}
+
 func TestPartsRespectTheTopicsLimit(t *testing.T) {
 	const limit = 4000
 	plan := testPlan(t, Upsert, &Topic{Name: "p.shop.orders", Partitions: 3, MaxBatch: limit})

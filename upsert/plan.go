@@ -22,6 +22,7 @@ type Plan struct {
 	headers []byte // constant record headers, see headers.go
 	lsns    bool   // each record has a position of its own
 	links   keyLinks
+	bare    bool  // a delete is the tombstone alone
 	keyless int32 // partition of records without key: one per table, so that a table keeps its order
 }
 
@@ -100,6 +101,7 @@ func (p *Planner) compile(ctx context.Context, t *changelog.Table, o *Output) (*
 	if l, ok := enc.(formats.KeyLinker); ok {
 		plan.links.newKey, plan.links.oldKey = l.KeyLinkHeaders()
 	}
+	_, plan.bare = enc.(formats.TombstoneOnly)
 	return plan, nil
 }
 
