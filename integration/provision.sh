@@ -2,9 +2,9 @@
 # Installs the real servers that the integration tests, the benchmark and the demo run against, with no Docker engine and
 # without touching the system's own packages: each server is unpacked into a cache outside the checkout and runs from there.
 #
-#   integration/provision.sh [mysql97] [mysql80] [mysql57] [maria118] [maria1011] [kafka44] [kafka39] [pg18] [pg17] [pg16] [pg15]
+#   integration/provision.sh [mysql97] [mysql80] [mysql57] [maria118] [maria1011] [kafka44] [kafka39] [pg18] [pg17] [pg16] [pg15] [flink] [debezium]
 #
-# Without a name it installs what `make test` needs: all but pg17 and pg16, which the long tier fetches when it starts them.
+# Without a name it installs what `make test` needs: all but pg17 and pg16 and debezium, which the long tier fetches when it starts them.
 #
 #   CDCBRIDGE_CACHE   where to unpack. Default: /var/cache/cdcbridge for root (servers started by root run as nobody, who
 #                     cannot enter /root), else ${XDG_CACHE_HOME:-~/.cache}/cdcbridge.
@@ -17,13 +17,15 @@ shopt -s inherit_errexit
 umask 022
 
 # A recipe's number goes up whenever its item must be made again on machines that have it already.
-declare -A RECIPE=([mysql97]=1 [mysql80]=1 [mysql57]=1 [maria118]=1 [maria1011]=1 [kafka44]=1 [kafka39]=2 [pg18]=1 [pg17]=1 [pg16]=1 [pg15]=1)
-MYSQL80=1.0.2 MYSQL57=0.6 KAFKA44=4.4.0 KAFKA39=3.9.2 LOG4J=2.24.3
+declare -A RECIPE=([mysql97]=1 [mysql80]=1 [mysql57]=1 [maria118]=1 [maria1011]=1 [kafka44]=1 [kafka39]=2 [pg18]=1 [pg17]=1 [pg16]=1 [pg15]=1 [flink]=1 [debezium]=1)
+MYSQL80=1.0.2 MYSQL57=0.6 KAFKA44=4.4.0 KAFKA39=3.9.2 LOG4J=2.24.3 FLINK=1.20.3 FLINK_KAFKA=3.4.0-1.20
+DEBEZIUM=3.6.1.Final DEBEZIUM_MARIADB=3.5.0.Final # the newest whose plugin archives are served
 declare -A PG=([pg18]=18.6.0 [pg17]=17.11.0 [pg16]=16.15.0 [pg15]=15.19.0)
 
 if [[ -n ${CDCBRIDGE_CACHE:-} ]]; then S=$CDCBRIDGE_CACHE
 elif [[ $(id -u) = 0 ]]; then S=/var/cache/cdcbridge
 else S=${XDG_CACHE_HOME:-$HOME/.cache}/cdcbridge; fi
+HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 say() { printf 'provision: %s\n' "$*" >&2; }
 die() { say "$*"; exit 1; }
@@ -43,6 +45,7 @@ check_tools() {
     command -v unzip >/dev/null || missing+=(unzip)
     break ;;
   esac; done
+  [[ " $* " != *" flink "* ]] || command -v javac >/dev/null || missing+=(openjdk-17-jdk-headless) # compiles our driver
   [[ ${#missing[@]} = 0 ]] && return
   [[ $(id -u) = 0 ]] || die "install these first: apt-get install ${missing[*]}"
   say "installing ${missing[*]}"
@@ -117,6 +120,17 @@ maven() {
   rm "$log"
 }
 PLUGIN=org.apache.maven.plugins:maven-dependency-plugin:3.6.1
+
+# libraries DIR ARTIFACT... fetches artifacts with all that they depend on into DIR/libs.
+libraries() {
+  local dir=$1 dep g a v; shift
+  { echo "<project><modelVersion>4.0.0</modelVersion><groupId>local</groupId><artifactId>libraries</artifactId><version>1</version><packaging>pom</packaging><dependencies>"
+    for dep in "$@"; do
+      IFS=: read -r g a v <<<"$dep"; echo "<dependency><groupId>$g</groupId><artifactId>$a</artifactId><version>$v</version></dependency>"
+    done
+    echo "</dependencies></project>"; } >"$dir/pom.xml"
+  maven -f "$dir/pom.xml" "$PLUGIN:copy-dependencies" -DoutputDirectory="$dir/libs" -DincludeScope=runtime
+}
 
 # ---- MySQL ----
 
@@ -258,13 +272,8 @@ install_pg15() { postgres_install pg15; }
 # kafka_install DIR VERSION EXTRA-DEPENDENCY... fetches the broker with its libraries, then records an archive of loaded
 # classes (AppCDS) from one short run, which takes a third off each later start.
 kafka_install() {
-  local dir=$1 version=$2 dep; shift 2
-  { echo "<project><modelVersion>4.0.0</modelVersion><groupId>local</groupId><artifactId>kafka</artifactId><version>1</version><packaging>pom</packaging><dependencies>"
-    for dep in "org.apache.kafka:kafka_2.13:$version" "$@"; do
-      IFS=: read -r g a v <<<"$dep"; echo "<dependency><groupId>$g</groupId><artifactId>$a</artifactId><version>$v</version></dependency>"
-    done
-    echo "</dependencies></project>"; } >"$dir/pom.xml"
-  maven -f "$dir/pom.xml" "$PLUGIN:copy-dependencies" -DoutputDirectory="$dir/libs" -DincludeScope=runtime
+  local dir=$1 version=$2; shift 2
+  libraries "$dir" "org.apache.kafka:kafka_2.13:$version" "$@"
   echo "$version" >"$dir/version"
   # Both logging libraries are served: 4.x logs through log4j2, 3.9 through reload4j.
   cat >"$dir/log4j2.properties" <<'C'
@@ -335,6 +344,53 @@ install_kafka44() {
 }
 install_kafka39() { kafka_install "$S/kafka39" $KAFKA39 org.slf4j:slf4j-reload4j:1.7.36; }
 
+# ---- Flink ----
+
+install_flink() { # Flink SQL over an embedded cluster, driven through stdin and stdout
+  local dir=$S/flink a deps=() cp
+  for a in flink-table-planner_2.12 flink-table-runtime flink-table-api-java-bridge flink-clients flink-json flink-connector-base; do deps+=("org.apache.flink:$a:$FLINK"); done
+  libraries "$dir" "${deps[@]}" "org.apache.flink:flink-connector-kafka:$FLINK_KAFKA"
+  cp=$(printf '%s:' "$dir"/libs/*.jar)$dir/driver
+  javac -d "$dir/driver" -cp "$cp" "$HERE/servers/flinksql/FlinkSQL.java"
+  cat >"$dir/flink-run" <<C
+#!/bin/sh
+exec java -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xshare:auto -Xmx320m -cp $cp FlinkSQL
+C
+  chmod +x "$dir/flink-run"
+  echo "$FLINK" >"$dir/version"
+}
+
+# ---- Debezium ----
+
+# A worker of Kafka Connect with Debezium's connectors, each in a folder of plugins/ that has a class loader of its own.
+install_debezium() {
+  local dir=$S/debezium c version cp
+  libraries "$dir" org.apache.kafka:connect-{runtime,json,transforms}:$KAFKA44 org.apache.logging.log4j:log4j-{slf4j-impl,core}:$LOG4J
+  mkdir "$dir/plugins"
+  for c in mysql:$DEBEZIUM mariadb:$DEBEZIUM_MARIADB postgres:$DEBEZIUM; do
+    version=${c#*:}; c=debezium-connector-${c%:*}
+    maven "$PLUGIN:copy" -Dartifact="io.debezium:$c:$version:tar.gz:plugin" -DoutputDirectory="$dir"
+    tar xzf "$dir/$c-$version-plugin.tar.gz" --no-same-owner -C "$dir/plugins"
+    rm "$dir/$c-$version-plugin.tar.gz"
+  done
+  cat >"$dir/log4j2.properties" <<'C'
+status=error
+appender.out.type=Console
+appender.out.name=out
+appender.out.layout.type=PatternLayout
+appender.out.layout.pattern=%d{HH:mm:ss.SSS} %p %m (%c{1})%n%xEx
+rootLogger.level=warn
+rootLogger.appenderRef.out.ref=out
+C
+  cp=$(printf '%s:' "$dir"/libs/*.jar); cp=${cp%:}
+  cat >"$dir/connect-run" <<C
+#!/bin/sh
+exec java -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xshare:auto -Xmx768m -Dlog4j2.configurationFile=$dir/log4j2.properties -cp $cp org.apache.kafka.connect.cli.ConnectDistributed "\$@"
+C
+  chmod +x "$dir/connect-run"
+  echo "$DEBEZIUM" >"$dir/version"
+}
+
 # ---- the run ----
 
 # A newer recipe's item is good too: two checkouts must not take turns at making it.
@@ -351,8 +407,8 @@ provision() {
   say "$n $(cat "$dir/version") installed in $((SECONDS - t)) s ($(du -sh "$dir" | cut -f1))"
 }
 
-[[ $# -gt 0 ]] || set -- mysql97 kafka44 mysql80 mysql57 maria118 maria1011 kafka39 pg18 pg15
-for n in "$@"; do [[ -n ${RECIPE[$n]:-} ]] || die "nothing called $n: choose from mysql97 mysql80 mysql57 maria118 maria1011 kafka44 kafka39 pg18 pg17 pg16 pg15"; done
+[[ $# -gt 0 ]] || set -- mysql97 kafka44 mysql80 mysql57 maria118 maria1011 kafka39 pg18 pg15 flink
+for n in "$@"; do [[ -n ${RECIPE[$n]:-} ]] || die "nothing called $n: choose from mysql97 mysql80 mysql57 maria118 maria1011 kafka44 kafka39 pg18 pg17 pg16 pg15 flink debezium"; done
 todo=() pids=() rc=0
 for n in "$@"; do if done_already "$n"; then say "$n $(<"$S/$n/version") is in $S/$n"; else todo+=("$n"); fi; done
 [[ ${#todo[@]} -gt 0 ]] || exit 0

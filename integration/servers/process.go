@@ -32,6 +32,8 @@ type spawn struct {
 	dir  string   // working directory, owned by the account that servers run as
 	log  string
 	env  []string // added to a small fixed environment
+
+	stdin, stdout *os.File // the process's ends of pipes; nil: nothing to read, and the log
 }
 
 // starter is the thread that forks all servers. A parent-death signal is sent when the *thread* that forked ends, not the
@@ -68,6 +70,9 @@ func startProcess(s spawn) (*process, error) {
 	defer log.Close()
 	cmd := exec.Command(s.argv[0], s.argv[1:]...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = s.dir, log, log
+	if s.stdin != nil {
+		cmd.Stdin, cmd.Stdout = s.stdin, s.stdout
+	}
 	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + s.dir, "LANG=C.UTF-8", "TZ=UTC"}, s.env...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: cred}
 	DieWithStarter(cmd.SysProcAttr)

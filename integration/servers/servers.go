@@ -1,4 +1,4 @@
-// Package servers runs real MySQL, MariaDB, PostgreSQL and Kafka servers for the integration tests, the benchmark and the demo, on a bare Debian
+// Package servers runs real MySQL, MariaDB, PostgreSQL and Kafka servers and Flink SQL for the integration tests, the benchmark and the demo, on a bare Debian
 // machine with no Docker engine.
 //
 //	provision.sh ── unpacks each version once ──▶ cache/mysql97, cache/maria118, cache/pg18, cache/kafka44, …
@@ -37,6 +37,10 @@ const (
 	Postgres17 = "pg17" // PostgreSQL 17.x, the first with failover slots; installed when it is asked for
 	Postgres16 = "pg16" // PostgreSQL 16.x; installed when it is asked for
 	Postgres15 = "pg15" // PostgreSQL 15.x, the oldest that the product takes
+
+	Debezium36 = "debezium" // Kafka Connect with Debezium's connectors for MySQL, MariaDB and PostgreSQL; installed when it is asked for
+
+	Flink120 = "flink" // Apache Flink 1.20.3 with SQL, JSON formats and the Kafka connectors
 )
 
 // CacheDir is where servers are unpacked and run; provision.sh decides in the same way.
@@ -98,7 +102,7 @@ func scriptPath() (string, error) {
 var installed = map[string]*struct {
 	sync.Mutex // held while provision.sh works on the item, so that two items go on side by side
 	done       bool
-}{MySQL97: {}, MySQL80: {}, MySQL57: {}, MariaDB118: {}, MariaDB1011: {}, Kafka44: {}, Kafka39: {}, Postgres18: {}, Postgres17: {}, Postgres16: {}, Postgres15: {}}
+}{MySQL97: {}, MySQL80: {}, MySQL57: {}, MariaDB118: {}, MariaDB1011: {}, Kafka44: {}, Kafka39: {}, Postgres18: {}, Postgres17: {}, Postgres16: {}, Postgres15: {}, Flink120: {}, Debezium36: {}}
 
 // ensure is Provision of one item, once a process.
 func ensure(ctx context.Context, item string) error {

@@ -86,3 +86,18 @@ func KafkaFor(tb TB, o KafkaOptions) *Kafka {
 	})
 	return k
 }
+
+// FlinkFor starts Flink, which ends with the test, or ends the test.
+func FlinkFor(tb TB) *Flink {
+	tb.Helper()
+	f, err := StartFlink(tb.Context())
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() {
+		if err := f.Stop(); err != nil {
+			tb.Error(err)
+		}
+	})
+	return f
+}
