@@ -32,6 +32,12 @@ const (
 	formTimestamp
 	formTrimmed // a decimal without zeros at its end
 	formServer  // what PostgreSQL prints, see servertext.go
+
+	// With Canal's losses, see compat.go.
+	formCanalDecimal
+	formStripped
+	formStripped64
+	formMisread
 )
 
 // column is everything that the encoder knows about one column.
@@ -45,7 +51,9 @@ type column struct {
 	server   serverText
 	zoned    bool // timestamps are printed in the configured zone
 	sql      sqlType
-	title    string // column name for error texts
+	scale    int         // formCanalDecimal
+	misread  *misreading // formMisread
+	title    string      // column name for error texts
 }
 
 const postgres = "postgresql"
@@ -82,6 +90,18 @@ func (c *Config) compileKey(t *changelog.Table, i int) (column, error) {
 		out.form = formUint
 	}
 	return out, err
+}
+
+// lose gives a column of data the form with Canal's losses, where that is asked for. Canal reads no PostgreSQL.
+func (c *Config) lose(t *changelog.Table, i int, out *column) {
+	if c.Compat != CompatCanal || t.Origin == postgres {
+		return
+	}
+	col := &t.Columns[i]
+	if out.form = compatForm(out.form, col); out.form == formMisread {
+		out.misread = misread(col.Type.Charset)
+	}
+	out.scale = col.Type.Scale
 }
 
 // distinct reports whether the text of a label, or of labels joined, tells which ones they are. MySQL allows an empty

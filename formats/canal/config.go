@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 	_ "time/tzdata" // the binary is static and runs in containers that have no zone files
+	"unicode/utf8"
 
 	"cdcbridge/formats"
 )
@@ -23,6 +24,7 @@ const (
 	ZeroNull     = "null"
 	SpecialText  = "text"
 	SpecialNull  = "null"
+	CompatCanal  = "canal"
 )
 
 // Config are the options of an output whose format is canal-json. The defaults are Canal's own forms.
@@ -49,6 +51,18 @@ type Config struct {
 	// SpecialValues is what becomes of PostgreSQL's infinities of dates, times and intervals and of a numeric's infinities
 	// and NaN: "text" (default), PostgreSQL's words, or "null". Record keys always use the text.
 	SpecialValues string `mapstructure:"special_values"`
+
+	// DDLTopic is where statements go, in Canal's form: a topic's name, or "{topic}" for the topic of the table's own rows,
+	// where Canal has them and which is then not to be compacted. "" (default): they are not written.
+	DDLTopic string `mapstructure:"ddl_topic"`
+
+	// Compat is "canal" for what Canal makes of values that it damages: decimals without the zeros at their end, BINARY
+	// without its padding, text of other character sets than UTF-8 as the replacement characters that reading it as UTF-8
+	// gives. "" (default): values are whole. Record keys always are.
+	Compat string `mapstructure:"compat"`
+
+	// TiDBExtension adds the member _tidb with TiCDC's commitTs.
+	TiDBExtension bool `mapstructure:"tidb_extension"`
 }
 
 // Kind is the format's row of the wiring table.
@@ -82,12 +96,25 @@ func (c *Config) Validate() []error {
 		{"set", c.Set, SetMask, SetLabel},
 		{"zero_date", c.ZeroDate, ZeroText, ZeroNull},
 		{"special_values", c.SpecialValues, SpecialText, SpecialNull},
+		{"compat", c.Compat, "", CompatCanal},
 	} {
 		if o.value != o.a && o.value != o.b {
 			errs = append(errs, fmt.Errorf("%s: %q is neither %q nor %q", o.key, o.value, o.a, o.b))
 		}
 	}
+	if t := c.DDLTopic; t != "" && t != RowsTopic && !topicName(t) {
+		errs = append(errs, fmt.Errorf("ddl_topic: %q is no name of a topic (up to 249 letters, digits, '.', '_', '-'), nor %q", t, RowsTopic))
+	}
 	return errs
+}
+
+func topicName(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; !wordByte(c) && c != '.' && c != '-' || c == '$' || c >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return len(s) <= 249 && s != "." && s != ".."
 }
 
 // Format makes the format. A configuration that Validate refuses makes every Compile fail.

@@ -19,6 +19,7 @@ type format struct{ config Config }
 type encoder struct {
 	table  string // full name, for error texts
 	upsert bool
+	tidb   bool
 	zone   *time.Location // nil: UTC
 	key    []keyColumn
 	cols   []column
@@ -44,11 +45,17 @@ func (f *format) Compile(t *changelog.Table, o formats.Options) (formats.Encoder
 	if err != nil {
 		return nil, fault.NewFinal(fault.Config, "preparing canal-json", err, "Correct the output's timezone.")
 	}
-	e := &encoder{table: t.FullName(), upsert: o.Upsert, zone: zone, cols: make([]column, len(t.Columns))}
+	if o.Upsert && f.config.DDLTopic == RowsTopic {
+		return nil, fault.NewFinal(fault.Config, "preparing table "+t.FullName(),
+			errors.New("statements have no key, and every record of a topic in mode upsert needs one"),
+			"Give ddl_topic the name of another topic, or set the output's mode to changelog.")
+	}
+	e := &encoder{tidb: f.config.TiDBExtension, table: t.FullName(), upsert: o.Upsert, zone: zone, cols: make([]column, len(t.Columns))}
 	for i := range t.Columns {
 		if e.cols[i], err = f.config.compileColumn(t, i); err != nil {
 			return nil, fmt.Errorf("preparing table %s: %w", e.table, err)
 		}
+		f.config.lose(t, i, &e.cols[i])
 	}
 	for _, i := range o.Key {
 		if i < 0 || i >= len(t.Columns) {

@@ -39,7 +39,11 @@ func (e *encoder) AppendValue(dst []byte, c *formats.Context, ch *changelog.Chan
 	dst = e.sql.append(dst, &data)
 	dst = append(dst, e.afterSQL...)
 	dst = strconv.AppendInt(dst, c.Now/1000, 10)
-	return append(dst, kind...), nil
+	dst = append(dst, kind...)
+	if e.tidb {
+		dst = appendTiDB(dst, c.Txn.Commit)
+	}
+	return append(dst, '}'), nil
 }
 
 // happened is when the statement ran, or where the log does not say it when its transaction committed; of a row that a snapshot
@@ -51,22 +55,22 @@ func happened(c *formats.Context) int64 {
 	return c.Run.Time
 }
 
-// image gives the row that goes into data, and the end of the message.
+// image gives the row that goes into data, and the message's last member.
 func (e *encoder) image(ch *changelog.Change) (image, string, error) {
 	im := image{row: ch.After}
-	end := `,"type":"INSERT"}`
+	end := `,"type":"INSERT"`
 	switch ch.Op {
 	case changelog.Read, changelog.Insert:
 	case changelog.Upsert:
 		// An insert of a row that is there already replaces it wherever rows have keys; an update of one that is not
 		// there is lost by readers that only look for it.
 	case changelog.Update:
-		im.before, end = ch.Before, `,"type":"UPDATE"}`
+		im.before, end = ch.Before, `,"type":"UPDATE"`
 		if !e.upsert {
 			im.fill = ch.Before
 		}
 	case changelog.Delete:
-		im.row, end = ch.Before, `,"type":"DELETE"}`
+		im.row, end = ch.Before, `,"type":"DELETE"`
 	default:
 		return im, "", fault.NewFinal(fault.Internal, "writing a row of "+e.table+" as canal-json",
 			fmt.Errorf("no message for operation %d", ch.Op), "Please report this.")

@@ -51,6 +51,12 @@ func (c *column) appendValue(dst []byte, v *changelog.Value, zone *time.Location
 		return jsonx.AppendCanalLatin1(dst, v.Bytes()), nil
 	case formBase64:
 		return jsonx.AppendBase64(dst, v.Bytes()), nil
+	case formStripped:
+		return jsonx.AppendCanalLatin1(dst, stripped(v.Bytes())), nil
+	case formStripped64:
+		return jsonx.AppendBase64(dst, stripped(v.Bytes())), nil
+	case formMisread:
+		return c.appendMisread(dst, v.Bytes()), nil
 	case formGeometry:
 		return appendGeometry(dst, v, jsonx.AppendCanalLatin1), nil
 	case formGeometry64:
@@ -73,6 +79,8 @@ func (c *column) appendText(dst []byte, v *changelog.Value, zone *time.Location)
 		return strconv.AppendUint(dst, v.Uint(), 10), nil
 	case formPlain, formTrimmed:
 		return appendDecimal(dst, v, c.form == formTrimmed), nil
+	case formCanalDecimal:
+		return appendCanalDecimal(dst, v.Bytes(), c.scale), nil
 	case formBool:
 		return strconv.AppendBool(dst, v.Bool()), nil
 	case formYear:
