@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"cdcbridge/changelog"
 )
@@ -15,16 +16,18 @@ type Progress []TableProgress
 // TableProgress counts the rows of one table that are done, before any filter, and holds a digest of their bytes in the log,
 // so that a replay that brings other rows is found.
 type TableProgress struct {
-	Name string // as the source writes it, for example "shop.orders"
-	Rows uint64
-	Sum  uint64 // xxhash64 of what the source hashes of each row, one after the other
+	Name   string // as the source writes it, for example "shop.orders"
+	Rows   uint64
+	Sum    uint64 // xxhash64 of what the source hashes of each row, one after the other
+	Others uint64 // of Rows: what is counted with them and is no change of a row, such as a truncation
 }
 
 // TableText is a TableProgress as it stands in a position's JSON: the digest is 16 hexadecimal digits.
 type TableText struct {
-	Name string `json:"name"`
-	Rows uint64 `json:"rows"`
-	Sum  string `json:"sum"`
+	Name   string `json:"name"`
+	Rows   uint64 `json:"rows"`
+	Sum    string `json:"sum"`
+	Others uint64 `json:"others"` // left out when it is 0; a release that does not know it writes none
 }
 
 // ParseProgress reads the JSON form.
@@ -35,7 +38,7 @@ func ParseProgress(tables []TableText) (Progress, error) {
 		if err != nil {
 			return nil, fmt.Errorf("the digest of %s: %w", t.Name, err)
 		}
-		p = append(p, TableProgress{t.Name, t.Rows, sum})
+		p = append(p, TableProgress{Name: t.Name, Rows: t.Rows, Sum: sum, Others: min(t.Others, t.Rows)})
 	}
 	return p, nil
 }
@@ -49,7 +52,11 @@ func (p Progress) AppendText(dst []byte) []byte {
 		}
 		dst = AppendJSONString(append(dst, `{"name":`...), t.Name)
 		dst = strconv.AppendUint(append(dst, `,"rows":`...), t.Rows, 10)
-		dst = fmt.Appendf(dst, `,"sum":"%016x"}`, t.Sum)
+		dst = fmt.Appendf(dst, `,"sum":"%016x"`, t.Sum)
+		if t.Others > 0 {
+			dst = strconv.AppendUint(append(dst, `,"others":`...), t.Others, 10)
+		}
+		dst = append(dst, '}')
 	}
 	return append(dst, ']')
 }
@@ -61,6 +68,18 @@ func (p Progress) Find(name string) *TableProgress {
 		return nil
 	}
 	return &p[i]
+}
+
+// Counts gives the changes that are done of each table that has some, in the order of the tables' names; never nil.
+func (p Progress) Counts() []changelog.Count {
+	out := make([]changelog.Count, 0, len(p))
+	for _, t := range p {
+		if t.Rows > t.Others {
+			out = append(out, changelog.Count{Table: t.Name, Changes: t.Rows - t.Others})
+		}
+	}
+	slices.SortFunc(out, func(a, b changelog.Count) int { return strings.Compare(a.Table, b.Table) })
+	return out
 }
 
 // AppendJSONString appends a name of a position (of a file, a table, a transaction) as a JSON string.

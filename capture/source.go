@@ -54,6 +54,13 @@ type TableLister interface {
 	Tables(ctx context.Context) ([]changelog.Table, error)
 }
 
+// TableDescriber is implemented by checkers that can tell what the captured tables look like.
+type TableDescriber interface {
+	// Describe gives the captured tables that exist now, in the order of their names, as changes of them would have them now but for
+	// ID and Version.
+	Describe(ctx context.Context) ([]*changelog.Table, error)
+}
+
 // Severity grades a Finding.
 type Severity string
 

@@ -105,6 +105,9 @@ func (r *recording) add(b *changelog.Batch) error {
 	if err := r.addRuns(b); err != nil {
 		return err
 	}
+	if err := CheckDone(b); err != nil {
+		return err
+	}
 	for _, n := range b.Notes {
 		if n.Kind < changelog.Truncate || n.Kind > changelog.Heartbeat || n.At < 0 || n.At > len(b.Changes) || n.Txn < -1 || n.Txn >= len(b.Txns) {
 			return fmt.Errorf("note %+v in a batch of %d changes and %d transactions", n, len(b.Changes), len(b.Txns))

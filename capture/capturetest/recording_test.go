@@ -1,6 +1,7 @@
 package capturetest
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -32,7 +33,7 @@ func txn(id string, last bool) *changelog.Batch {
 // rest is the part after txn's.
 func rest(id string) *changelog.Batch {
 	b := txn(id, true)
-	b.Txns[0].First = false
+	b.Txns[0].First, b.Txns[0].Done = false, []changelog.Count{{Table: "shop.t_a", Changes: 1}, {Table: "shop.t_b", Changes: 1}}
 	b.Changes[0].Index, b.Changes[0].TableIndex, b.Changes[1].Index, b.Changes[1].TableIndex = 2, 1, 3, 1
 	return b
 }
@@ -73,6 +74,13 @@ func TestRecordingFindsBreaches(t *testing.T) {
 		{want: "ordinals 1 and 1, want 1", breach: func(b []*changelog.Batch) { b[0].Changes[1].TableIndex = 1 }},
 		{want: "ordinals 1 and 1, want 2", batches: []*changelog.Batch{txn("1", false), rest("1")}, breach: func(b []*changelog.Batch) { b[1].Changes[0].Index = 1 }},
 		{want: "ordinals 2 and 0, want 2", batches: []*changelog.Batch{txn("1", false), rest("1")}, breach: func(b []*changelog.Batch) { b[1].Changes[0].TableIndex = 0 }},
+		{want: "is done of 1", breach: func(b []*changelog.Batch) { b[0].Txns[0].Done = []changelog.Count{} }},
+		{want: "is done of 1", batches: []*changelog.Batch{txn("1", false), rest("1")}, breach: func(b []*changelog.Batch) { b[1].Txns[0].Done = nil }},
+		{want: "in no order", batches: []*changelog.Batch{txn("1", false), rest("1")}, breach: func(b []*changelog.Batch) { slices.Reverse(b[1].Txns[0].Done) }},
+		{want: "comes after 3", batches: []*changelog.Batch{txn("1", false), rest("1")}, breach: func(b []*changelog.Batch) { b[1].Txns[0].Done[0].Changes = 2 }},
+		{want: "comes after 2, 0", batches: []*changelog.Batch{txn("1", false), rest("1")}, breach: func(b []*changelog.Batch) {
+			b[1].Txns[0].Done = []changelog.Count{{Table: "shop.t_b", Changes: 2}}
+		}},
 		{want: "insert has the images", breach: func(b []*changelog.Batch) { b[0].Changes[0].Before = row(1, "") }},
 		{want: "update has the images", breach: func(b []*changelog.Batch) {
 			b[0].Changes[0] = changelog.Change{Op: changelog.Update, Before: row(1, "")}

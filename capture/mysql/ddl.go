@@ -31,7 +31,7 @@ func (s *stream) ddl(ctx context.Context, st statement, q queryBody, sql string)
 		return fault.NewFinal(fault.Diverged, "reading the binlog stream", fmt.Errorf("a statement changes rows of %s without logging them: %s", joinNames(lost), abbreviate(sql, 200)),
 			"The target still has the rows as they were. Snapshot the table again into an empty topic; or set on_truncate to note or ignore, which go on and leave the old rows.")
 	}
-	s.tell(st, names, sql)
+	s.tell(st, names, changelog.Note{Text: sql, Database: string(q.Schema), File: s.file, Pos: s.off, Time: s.time})
 	if st.truncate {
 		return nil
 	}
@@ -65,17 +65,17 @@ func (s *stream) reshape(st *statement, q queryBody, sql string) ([]schema.Name,
 }
 
 // tell puts a note into the batch for each captured table of a statement.
-func (s *stream) tell(st statement, names []tableName, sql string) {
-	kind := changelog.DDL
+func (s *stream) tell(st statement, names []tableName, n changelog.Note) {
+	n.Kind = changelog.DDL
 	if st.kind == stmtRows && s.cfg.OnTruncate != truncateIgnore {
-		kind = changelog.Truncate
+		n.Kind = changelog.Truncate
 	}
-	for _, n := range names {
-		if n.name == "" {
-			s.note(kind, nil, sql)
-		} else {
-			s.note(kind, s.tables.entry(n).table(n), sql)
+	for _, name := range names {
+		n.Table = nil
+		if name.name != "" {
+			n.Table = s.tables.entry(name).table(name)
 		}
+		s.note(n)
 	}
 }
 

@@ -155,10 +155,11 @@ func (s *stream) diverges(names []tableName) bool {
 	return false
 }
 
-// note puts a note at this place of the batch.
-func (s *stream) note(kind changelog.NoteKind, table *changelog.Table, text string) {
-	txn := s.entry()
-	s.batch.Notes = append(s.batch.Notes, changelog.Note{Kind: kind, At: len(s.batch.Changes), Txn: txn, Table: table, Text: s.batch.String([]byte(text))})
+// note puts a note at this place of the batch, which gets copies of its texts.
+func (s *stream) note(n changelog.Note) {
+	n.At, n.Txn = len(s.batch.Changes), s.entry()
+	n.Text, n.Database = s.batch.String([]byte(n.Text)), s.batch.String([]byte(n.Database))
+	s.batch.Notes = append(s.batch.Notes, n)
 }
 
 func joinNames(names []tableName) string {

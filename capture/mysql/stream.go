@@ -28,6 +28,7 @@ type stream struct {
 
 	file  string // of the current event; a new string for each file, shared by all that came from it
 	off   uint64 // where the current event begins, then where the next one does
+	time  int64  // when the current statement ran, microseconds since the Unix epoch, at the log's resolution
 	pos   position
 	moved bool      // pos changed since the last batch
 	sent  time.Time // when the last batch went out
@@ -375,6 +376,7 @@ func (s *stream) control(ctx context.Context, h eventHeader, body []byte) error 
 		if err != nil {
 			return err
 		}
+		s.time = int64(h.Timestamp) * 1e6
 		return s.query(ctx, q)
 	case eventXAPrepare:
 		x, err := parseXAPrepare(body)

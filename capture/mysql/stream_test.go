@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"cdcbridge/capture/capturetest"
 	"cdcbridge/changelog"
 	"cdcbridge/internal/fault"
 )
@@ -82,6 +83,9 @@ func TestStreamParts(t *testing.T) {
 		}
 		index := map[string]uint64{}
 		for _, b := range batches {
+			if err := capturetest.CheckDone(b); err != nil {
+				t.Fatal(err)
+			}
 			if len(b.Txns) > 1 && slices.ContainsFunc(b.Txns, func(x changelog.Txn) bool { return !x.First || !x.Last }) {
 				t.Errorf("a part shares its batch: %+v", b.Txns)
 			}
@@ -111,6 +115,11 @@ func TestStreamParts(t *testing.T) {
 				again, err := play(t, without(w.out, p.gtids.(*gtidSet)), p, 10<<10, 0)
 				if err != nil || !slices.Equal(ids(again), all[done:]) {
 					t.Fatalf("size %d, from %s: %v, %d rows, want %d", size, b.Next.Pos, err, len(ids(again)), len(all)-done)
+				}
+				for _, b := range again {
+					if err := capturetest.CheckDone(b); err != nil {
+						t.Fatal(err)
+					}
 				}
 			}
 		}

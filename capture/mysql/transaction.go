@@ -232,7 +232,11 @@ func (s *stream) entry() int {
 	if !t.gtid.none() {
 		o.GTID = id
 	}
-	s.batch.Txns = append(s.batch.Txns, changelog.Txn{ID: id, Commit: t.commit, Origin: o, First: !t.split})
+	x := changelog.Txn{ID: id, Commit: t.commit, Origin: o, First: !t.split}
+	if t.split {
+		x.Done = s.pos.txn.tables.Counts()
+	}
+	s.batch.Txns = append(s.batch.Txns, x)
 	return t.inBatch
 }
 
@@ -282,7 +286,7 @@ func (s *stream) redo(events []rowsInTxn, notes []changelog.Note) error {
 	t.index, t.inBatch, t.tables, t.events = 0, -1, t.tables[:0], t.events[:0]
 	t.serial++ // tables forget their entries
 	for _, n := range notes {
-		s.note(n.Kind, n.Table, n.Text)
+		s.note(n)
 	}
 	for _, ev := range events {
 		if err := s.decode(ev); err != nil {
@@ -297,7 +301,7 @@ func (s *stream) redo(events []rowsInTxn, notes []changelog.Note) error {
 func (t *txn) ownNotes(b *changelog.Batch) []changelog.Note {
 	notes := slices.Clone(b.Notes[t.mark.notes:])
 	for i := range notes {
-		notes[i].Text = strings.Clone(notes[i].Text)
+		notes[i].Text, notes[i].Database = strings.Clone(notes[i].Text), strings.Clone(notes[i].Database)
 	}
 	return notes
 }
@@ -320,11 +324,11 @@ func (s *stream) endTransaction(ctx context.Context) error {
 		}
 		t.resume = nil
 	}
-	if t.resume == nil {
-		s.pos.txn = nil
-	}
 	if t.split || t.inBatch >= 0 {
 		s.batch.Txns[s.entry()].Last = true
+	}
+	if t.resume == nil {
+		s.pos.txn = nil
 	}
 	t.active, t.ended = false, false
 	s.leave(func(tr *trail) { tr.passed(logPlace{s.file, s.off}, t.byXID) })

@@ -35,7 +35,7 @@ func (s *stream) splitHere() {
 	p := &txnProgress{commit: t.commit, xid: t.xid}
 	for i := range t.tables {
 		if r := &t.tables[i]; r.skip == 0 {
-			p.tables = append(p.tables, capture.TableProgress{Name: r.table.name, Rows: r.done, Sum: r.sum.Sum64()})
+			p.tables = append(p.tables, capture.TableProgress{Name: r.table.name, Rows: r.done, Sum: r.sum.Sum64(), Others: r.done - r.rows})
 		}
 	}
 	if t.skipping {

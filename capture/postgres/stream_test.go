@@ -11,6 +11,7 @@ import (
 
 	"github.com/jackc/pglogrepl"
 
+	"cdcbridge/capture/capturetest"
 	"cdcbridge/changelog"
 	"cdcbridge/internal/fault"
 )
@@ -114,6 +115,11 @@ func TestStreamParts(t *testing.T) {
 				if err != nil || !slices.Equal(ids(again), all[done:]) {
 					t.Fatalf("size %d, from %s: %v, %d rows, want %d", size, b.Next.Pos, err, len(ids(again)), len(all)-done)
 				}
+				for _, b := range again {
+					if err := capturetest.CheckDone(b); err != nil {
+						t.Fatal(err)
+					}
+				}
 			}
 		}
 	}
@@ -140,6 +146,9 @@ func ordinals(t *testing.T, batches []*changelog.Batch) {
 	for _, b := range batches {
 		if len(b.Txns) > 1 && slices.ContainsFunc(b.Txns, func(x changelog.Txn) bool { return !x.First || !x.Last }) {
 			t.Errorf("a part shares its batch: %+v", b.Txns)
+		}
+		if err := capturetest.CheckDone(b); err != nil {
+			t.Fatal(err)
 		}
 		covered := 0
 		for _, r := range b.Runs {
@@ -370,6 +379,9 @@ func TestTruncateAndMessagesAsNotes(t *testing.T) {
 					name = n.Table.Name
 				}
 				out = append(out, fmt.Sprintf("%d %s %s %s before %d in %d", n.Kind, name, n.Prefix, n.Text, rows+n.At, n.Txn))
+				if inside := n.Txn >= 0; n.Pos == 0 || inside != (n.Time != 0) || inside && n.Time != b.Txns[n.Txn].Commit || (n.Kind == changelog.Message && inside) != n.Transactional || (n.Kind == changelog.Truncate) != (n.Database == "shop") {
+					t.Errorf("%+v", n)
+				}
 			}
 			rows += len(b.Changes)
 		}
@@ -396,6 +408,11 @@ func TestTruncateAndMessagesAsNotes(t *testing.T) {
 			again, err := play(t, w.out[w.places[0].at:], p, size, 0, setup)
 			if err != nil || !slices.Equal(ids(again), span(int64(rows+1), int64(3-rows))) || len(notes(again)) != 3-told {
 				t.Errorf("size %d, from %s: %v, %v, %q", size, b.Next.Pos, err, ids(again), notes(again))
+			}
+			for _, b := range again {
+				if err := capturetest.CheckDone(b); err != nil {
+					t.Error(err)
+				}
 			}
 		}
 	}

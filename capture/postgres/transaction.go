@@ -190,16 +190,18 @@ func (s *stream) extend(ev event, at int) {
 
 // note appends what is not a row change.
 func (s *stream) note(ev event) error {
-	n := changelog.Note{Kind: changelog.Truncate, At: len(s.batch.Changes), Txn: -1, Table: ev.table.last, Text: s.batch.String(ev.data)}
+	n := changelog.Note{Kind: changelog.Truncate, At: len(s.batch.Changes), Txn: -1, Table: ev.table.last, Pos: uint64(ev.pos)}
 	if ev.kind == messageLogical {
 		m, err := parseLogical(ev.data)
 		if err != nil {
 			return err
 		}
-		n.Kind, n.Prefix, n.Text = changelog.Message, s.batch.String(m.Prefix), s.batch.String(m.Content)
+		n.Kind, n.Prefix, n.Text, n.Transactional = changelog.Message, s.batch.String(m.Prefix), s.batch.String(m.Content), m.Transactional
+	} else {
+		n.Text, n.Database = s.batch.String(ev.data), s.cfg.Database
 	}
 	if s.txn.active {
-		n.Txn = s.entry()
+		n.Txn, n.Time = s.entry(), s.txn.time
 	}
 	s.batch.Notes = append(s.batch.Notes, n)
 	return nil
@@ -213,8 +215,12 @@ func (s *stream) entry() int {
 	}
 	t.inBatch = len(s.batch.Txns)
 	var buf [48]byte
+	var done []changelog.Count
+	if t.split {
+		done = s.pos.txn.tables.Counts()
+	}
 	s.batch.Txns = append(s.batch.Txns, changelog.Txn{
-		ID: s.batch.String(t.appendName(buf[:0])), Commit: t.time, First: !t.split,
+		ID: s.batch.String(t.appendName(buf[:0])), Commit: t.time, First: !t.split, Done: done,
 		Origin: changelog.Origin{
 			Pos: uint64(t.commit), XID: t.xid, LastCommit: uint64(s.lastCommit),
 			Replica: s.batch.String(t.replica), ReplicaLSN: uint64(t.replicaLSN),
@@ -294,12 +300,12 @@ func (s *stream) end(ctx context.Context, c commitBody) error {
 		}
 		t.resume = nil
 	}
-	if t.resume == nil {
-		s.pos.txn = nil
-	}
 	if t.split || t.inBatch >= 0 {
 		s.batch.Txns[s.entry()].Last = true
 		s.src.pending.streamed(t.xid, c.End)
+	}
+	if t.resume == nil {
+		s.pos.txn = nil
 	}
 	t.active = false
 	s.stats.EventTime = t.time
