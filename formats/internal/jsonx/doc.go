@@ -5,6 +5,8 @@
 //	number.go   floating-point text as Java's Double.toString and Float.toString
 //	compact.go  documents without insignificant white space
 //	scan.go     walking over objects and arrays without building a tree
+//	skip.go     the same at full speed, for what is valid
+//	index.go    an object taken apart in one pass
 //	unquote.go  string literals back to text
 //
 // Every Append function appends to dst, returns the grown slice and keeps neither argument. Output is valid JSON whatever

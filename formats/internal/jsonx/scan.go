@@ -59,8 +59,9 @@ func IsObject(raw []byte) bool { return len(raw) > 0 && raw[0] == '{' }
 func IsString(raw []byte) bool { return len(raw) > 0 && raw[0] == '"' }
 
 type scanner struct {
-	doc []byte
-	pos int
+	doc  []byte
+	pos  int
+	slow bool // something is wrong from here on, which is to be found without looking at each level twice
 }
 
 func (s *scanner) space() {
@@ -177,6 +178,13 @@ func (s *scanner) value(depth int) ([]byte, error) {
 		return nil, errDepth
 	}
 	from := s.pos
+	if !s.slow {
+		if to := skipValue(s.doc, from, depth); to >= 0 {
+			s.pos = to
+			return s.doc[from:to], nil
+		}
+		s.slow = true
+	}
 	var err error
 	switch c := s.peek(); {
 	case c == '{':
@@ -239,6 +247,10 @@ func (s *scanner) str() ([]byte, error) {
 	from := s.pos
 	if !s.take('"') {
 		return nil, s.unexpected("a string")
+	}
+	if to := skipString(s.doc, s.pos); to >= 0 {
+		s.pos = to
+		return s.doc[from:to], nil
 	}
 	for s.pos < len(s.doc) {
 		s.pos += plainPrefix(s.doc[s.pos:])

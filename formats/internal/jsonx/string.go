@@ -114,7 +114,6 @@ func multibytePrefix(text []byte, astral bool) int {
 // plainPrefix counts the leading bytes that stand for themselves in every dialect: printable ASCII, U+007F, but no quote
 // and no backslash. It looks at eight bytes at a time.
 func plainPrefix(text []byte) int {
-	const ones, highs = 0x0101010101010101, 0x8080808080808080
 	n := 0
 	for ; len(text)-n >= 8; n += 8 {
 		w := binary.LittleEndian.Uint64(text[n:])

@@ -2,6 +2,7 @@ package jsonx
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -24,6 +25,45 @@ func Unquote(raw []byte) ([]byte, error) {
 		return text, nil
 	}
 	return unescape(append(make([]byte, 0, len(text)), text[:i]...), text[i:]), nil
+}
+
+var errSurrogate = errors.New("half of a surrogate pair stands alone in a text")
+
+// AppendUnquoted appends the text of a string literal that an Index or a scanner has found to be one. It is never longer than
+// raw. An escaped surrogate without its partner is no character: an error, and what was appended is to be dropped.
+func AppendUnquoted(dst, raw []byte) ([]byte, error) {
+	text := raw[1 : len(raw)-1]
+	i := bytes.IndexByte(text, '\\')
+	if i < 0 {
+		return append(dst, text...), nil
+	}
+	if loneSurrogate(text[i:]) {
+		return dst, errSurrogate
+	}
+	return unescape(append(dst, text[:i]...), text[i:]), nil
+}
+
+// loneSurrogate looks at the escapes of a text that the scanner has checked.
+func loneSurrogate(text []byte) bool {
+	for {
+		i := bytes.IndexByte(text, '\\')
+		if i < 0 {
+			return false
+		}
+		if text[i+1] != 'u' {
+			text = text[i+2:]
+			continue
+		}
+		r := hex4(text[i+2:])
+		text = text[i+6:]
+		if !utf16.IsSurrogate(r) {
+			continue
+		}
+		if len(text) < 6 || text[0] != '\\' || text[1] != 'u' || utf16.DecodeRune(r, hex4(text[2:])) == utf8.RuneError {
+			return true
+		}
+		text = text[6:]
+	}
 }
 
 // Int reads a raw value that is a whole number without exponent and fits 64 bits.
