@@ -1,6 +1,10 @@
 package formats
 
-import "cdcbridge/changelog"
+import (
+	"time"
+
+	"cdcbridge/changelog"
+)
 
 // About says what a record beside the rows is about.
 type About uint8
@@ -54,4 +58,15 @@ type HeaderWriter interface {
 type Header struct {
 	Name  string
 	Value []byte
+}
+
+// SideHeaderWriter is implemented by side encoders whose records carry further headers, after ours.
+type SideHeaderWriter interface {
+	SideHeaders(a About) []Header
+}
+
+// Beater is implemented by side encoders that write a record now and then to show that the pipeline is alive.
+type Beater interface {
+	// BeatEvery is how often a Heartbeat note is to come; 0: never.
+	BeatEvery() time.Duration
 }

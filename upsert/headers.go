@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"cdcbridge/changelog"
+	"cdcbridge/formats"
 	"cdcbridge/internal/kafkawire"
 )
 
@@ -18,7 +19,7 @@ const (
 	HeaderPos      = "cdc.pos"      // where in the log: file and byte offset of the event, or LSNs of commit and change, see below
 	HeaderTxn      = "cdc.txn"      // source transaction: GTID, or file and offset, or transaction id and LSN of the commit; not on snapshot reads
 	HeaderOrd      = "cdc.ord"      // 0-based number of the change among the captured changes of its transaction; not on snapshot reads
-	HeaderOp       = "cdc.op"       // c insert, u update, d delete, r snapshot read, x tombstone
+	HeaderOp       = "cdc.op"       // c insert, u update, d delete, r snapshot read, x tombstone; a word on records beside the rows
 	HeaderFill     = "cdc.fill"     // only on a row with values that the log lacked: "reread", they may be those of a later change of the row, which follows
 )
 
@@ -38,6 +39,21 @@ func tableHeaders(pipeline string, t *changelog.Table) []byte {
 
 // hasLSNs reports whether positions of the table's log are LSNs, of which each change has its own.
 func hasLSNs(t *changelog.Table) bool { return t.Origin == "postgresql" }
+
+// extraHeaders are headers of a format that all its records of a kind have, rendered.
+type extraHeaders struct {
+	bytes []byte
+	count int
+}
+
+func renderHeaders(list []formats.Header) extraHeaders {
+	var h extraHeaders
+	for _, one := range list {
+		h.bytes = kafkawire.AppendRecordHeader(h.bytes, one.Name, one.Value)
+	}
+	h.count = len(list)
+	return h
+}
 
 // appendRunHeaders adds those that all records of a run share. num is scratch.
 func appendRunHeaders(dst []byte, run *changelog.Run, txn *changelog.Txn, num []byte) (headers, scratch []byte) {
@@ -103,4 +119,43 @@ func placeOf(run *changelog.Run, txn *changelog.Txn, ch *changelog.Change) strin
 		return fmt.Sprintf("%s of transaction %s", appendLSN(nil, ch.Pos), txn.ID)
 	}
 	return fmt.Sprintf("%s:%d row %d", run.File, run.Pos, ch.RowInEvent)
+}
+
+// sideHeaders gives the headers of a record beside the rows: pipeline, table, position and transaction where it has them, and what it
+// is about. They are valid until the next record.
+func (m *Materializer) sideHeaders(s *side, c cue, plan *Plan, n *changelog.Note) (headers []byte, count int) {
+	more := s.headers[c.about].more
+	h, num := append(m.header[:0], s.headers[c.about].ours...), m.num
+	count = 2
+	add := func(name string) {
+		h = kafkawire.AppendRecordHeader(h, name, num)
+		count++
+	}
+	if plan != nil {
+		more = plan.more
+		num = append(num[:0], plan.Table.FullName()...)
+		add(HeaderTable)
+	}
+	switch txn := m.ctx.Txn; {
+	case n == nil || n.Pos == 0:
+	case n.File != "":
+		num = append(append(num[:0], n.File...), ':')
+		num = strconv.AppendUint(num, n.Pos, 10)
+		add(HeaderPos)
+	case txn != nil:
+		num = appendLSNs(num[:0], txn.Origin.Pos, n.Pos)
+		add(HeaderPos)
+	default: // between transactions
+		num = appendLSNs(num[:0], n.Pos, n.Pos)
+		add(HeaderPos)
+	}
+	if m.ctx.Txn != nil {
+		num = append(num[:0], m.ctx.Txn.ID...)
+		add(HeaderTxn)
+	}
+	num = append(num[:0], aboutNames[c.about]...)
+	h = kafkawire.AppendRecordHeader(h, HeaderOp, num)
+	h = append(h, more.bytes...)
+	m.header, m.num = h, num
+	return h, count + more.count
 }

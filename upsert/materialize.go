@@ -40,9 +40,15 @@ type Materializer struct {
 // NewMaterializer makes a materializer that compresses with codec.
 func NewMaterializer(codec kafkawire.Codec) *Materializer { return &Materializer{codec: codec} }
 
-// Chunk encodes and compresses a batch. plans[i] are the plans of b.Runs[i]. now is the wall clock in microseconds since
-// the Unix epoch, seq the number of the batch in this attempt. The batch is left as it is.
-func (m *Materializer) Chunk(b *changelog.Batch, plans [][]*Plan, now int64, seq uint64) (*Chunk, error) {
+// Plans are what a batch is written by.
+type Plans struct {
+	Runs  [][]*Plan // of each run
+	Sides *Sides    // nil: nothing is written beside the rows
+}
+
+// Chunk encodes and compresses a batch. now is the wall clock in microseconds since the Unix epoch, seq the number of the batch
+// in this attempt. The batch is left as it is.
+func (m *Materializer) Chunk(b *changelog.Batch, plans Plans, now int64, seq uint64) (*Chunk, error) {
 	c := &Chunk{Next: b.Next, InTxn: b.InTxn(), Drained: b.Drained, Soon: b.Soon, Changes: len(b.Changes)}
 	for i := range b.Txns {
 		if b.Txns[i].Snapshot {
@@ -56,13 +62,9 @@ func (m *Materializer) Chunk(b *changelog.Batch, plans [][]*Plan, now int64, seq
 	}
 	m.ctx.Now, m.ctx.Seq = now, seq
 	m.parts.begin(c, m.codec)
-	for i := range b.Runs {
-		for _, plan := range plans[i] {
-			if err := m.encodeRun(b, &b.Runs[i], plan); err != nil {
-				m.parts.drop()
-				return nil, err
-			}
-		}
+	if err := m.encode(b, plans); err != nil {
+		m.parts.drop()
+		return nil, err
 	}
 	if err := m.parts.finish(); err != nil {
 		return nil, err
@@ -71,7 +73,44 @@ func (m *Materializer) Chunk(b *changelog.Batch, plans [][]*Plan, now int64, seq
 	return c, nil
 }
 
-func (m *Materializer) encodeRun(b *changelog.Batch, run *changelog.Run, plan *Plan) error {
+// encode writes the rows of a batch and what stands beside them, in the batch's order. A record beside the rows may stand
+// within a run, since both may go to one topic.
+func (m *Materializer) encode(b *changelog.Batch, plans Plans) error {
+	var cues []cue
+	if plans.Sides != nil {
+		cues = plans.Sides.cues
+	}
+	for i := range b.Runs {
+		run := &b.Runs[i]
+		for from := run.From; from < run.To; {
+			for len(cues) > 0 && cues[0].at <= from {
+				if err := m.beside(b, plans.Sides, cues[0]); err != nil {
+					return err
+				}
+				cues = cues[1:]
+			}
+			to := run.To
+			if len(cues) > 0 {
+				to = min(to, cues[0].at)
+			}
+			for _, plan := range plans.Runs[i] {
+				if err := m.encodeRun(b, run, plan, from, to); err != nil {
+					return err
+				}
+			}
+			from = to
+		}
+	}
+	for _, c := range cues {
+		if err := m.beside(b, plans.Sides, c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// encodeRun writes Changes[from:to] of a run.
+func (m *Materializer) encodeRun(b *changelog.Batch, run *changelog.Run, plan *Plan, from, to int) error {
 	txn := &b.Txns[run.Txn]
 	m.ctx.Run, m.ctx.Txn = run, txn
 	m.run, m.num = appendRunHeaders(append(m.run[:0], plan.headers...), run, txn, m.num)
@@ -79,7 +118,7 @@ func (m *Materializer) encodeRun(b *changelog.Batch, run *changelog.Run, plan *P
 	if !plan.Topic.WallClock {
 		at = min(at, txn.Commit/1000) // a clock ahead of ours would be refused by the broker
 	}
-	for i := run.From; i < run.To; i++ {
+	for i := from; i < to; i++ {
 		ch := &b.Changes[i]
 		if err := m.encodeChange(plan, ch, stamp{at: at}); err != nil {
 			return fmt.Errorf("encoding %s of %s at %s for output %s: %w", ch.Op, plan.Table.FullName(), placeOf(run, txn, ch), plan.Output.Name, err)
@@ -228,6 +267,8 @@ func (m *Materializer) put(plan *Plan, value []byte, s stamp) error {
 		m.header = kafkawire.AppendRecordHeader(m.header, HeaderFill, fillReread)
 		count++
 	}
+	m.header = append(m.header, plan.more.bytes...)
+	count += plan.more.count
 	rec := kafkawire.Record{Value: value, Headers: m.header, HeaderCount: count}
 	partition := plan.keyless
 	if len(plan.Key) > 0 {

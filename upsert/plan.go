@@ -22,8 +22,9 @@ type Plan struct {
 	headers []byte // constant record headers, see headers.go
 	lsns    bool   // each record has a position of its own
 	links   keyLinks
-	bare    bool  // a delete is the tombstone alone
-	keyless int32 // partition of records without key: one per table, so that a table keeps its order
+	more    extraHeaders // of the format
+	bare    bool         // a delete is the tombstone alone
+	keyless int32        // partition of records without key: one per table, so that a table keeps its order
 }
 
 type keyLinks struct{ newKey, oldKey string }
@@ -39,6 +40,9 @@ type Planner struct {
 	topic    TopicFunc
 	compiled []compiled        // by changelog.Table.ID
 	owners   map[string]string // topic of an upsert output → the table that it belongs to
+	sides    []*sideWriter
+	rows     map[string]bool    // topics that rows go to
+	besides  map[string]*Output // topics of records beside the rows → the output that writes them
 }
 
 type compiled struct {
@@ -48,10 +52,14 @@ type compiled struct {
 
 // NewPlanner makes a planner.
 func NewPlanner(pipeline string, outputs []Output, rules []TableRule, topic TopicFunc) *Planner {
-	p := &Planner{pipeline: pipeline, outputs: outputs, topic: topic, rules: map[string]TableRule{}, owners: map[string]string{}}
+	p := &Planner{
+		pipeline: pipeline, outputs: outputs, topic: topic, rules: map[string]TableRule{}, owners: map[string]string{},
+		rows: map[string]bool{}, besides: map[string]*Output{},
+	}
 	for _, r := range rules {
 		p.rules[r.Name] = r
 	}
+	p.sides = p.newSideWriters()
 	return p
 }
 
@@ -101,6 +109,9 @@ func (p *Planner) compile(ctx context.Context, t *changelog.Table, o *Output) (*
 	if l, ok := enc.(formats.KeyLinker); ok {
 		plan.links.newKey, plan.links.oldKey = l.KeyLinkHeaders()
 	}
+	if w, ok := enc.(formats.HeaderWriter); ok {
+		plan.more = renderHeaders(w.RecordHeaders())
+	}
 	_, plan.bare = enc.(formats.TombstoneOnly)
 	return plan, nil
 }
@@ -125,8 +136,13 @@ func (p *Planner) key(t *changelog.Table, o *Output) ([]int, error) {
 	return t.Key, nil
 }
 
-// own refuses that rows of two tables meet in one compacted topic, where equal keys would overwrite each other.
+// own refuses that rows of two tables meet in one compacted topic, where equal keys would overwrite each other, and that rows
+// meet what is none.
 func (p *Planner) own(topic string, t *changelog.Table, o *Output) error {
+	if p.besides[topic] != nil {
+		return mixedFault(topic, t.FullName())
+	}
+	p.rows[topic] = true
 	if o.Mode != Upsert {
 		return nil
 	}
@@ -138,10 +154,32 @@ func (p *Planner) own(topic string, t *changelog.Table, o *Output) error {
 	return nil
 }
 
-// TopicName fills a topic template and makes the result a legal topic name as Debezium does: every UTF-16 unit outside
-// of [A-Za-z0-9._-] becomes an underscore, and names are cut to 249 characters.
+// ownSide refuses that rows meet what is none, and that two outputs write the same beside their rows.
+func (p *Planner) ownSide(topic string, o *Output) error {
+	if p.rows[topic] {
+		return mixedFault(topic, "a table")
+	}
+	if other := p.besides[topic]; other != nil && other != o {
+		return fault.NewFinal(fault.Config, "routing records beside the rows", fmt.Errorf("outputs %s and %s would both write them to topic %s", other.Name, o.Name, topic),
+			"Each would be there twice: switch them off in one of the outputs, or give it another topic_prefix.")
+	}
+	p.besides[topic] = o
+	return nil
+}
+
+func mixedFault(topic, table string) error {
+	return fault.NewFinal(fault.Config, "routing tables to topics", fmt.Errorf("rows of %s would be written to topic %s, which holds records beside the rows", table, topic),
+		"Readers of the rows would fail at the other records: make the output's topic template, or the options that name the other topic, tell them apart.")
+}
+
+// TopicName fills a topic template and makes the result a legal topic name.
 func TopicName(template, pipeline string, t *changelog.Table) string {
-	name := strings.NewReplacer("{pipeline}", pipeline, "{database}", t.Database, "{schema}", t.Namespace(), "{table}", t.Name).Replace(template)
+	return legalTopic(strings.NewReplacer("{pipeline}", pipeline, "{database}", t.Database, "{schema}", t.Namespace(), "{table}", t.Name).Replace(template))
+}
+
+// legalTopic makes a text a legal topic name as Debezium does: every UTF-16 unit outside of [A-Za-z0-9._-] becomes an
+// underscore, and names are cut to 249 characters.
+func legalTopic(name string) string {
 	b := make([]byte, 0, len(name))
 	for _, r := range name {
 		switch {

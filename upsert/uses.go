@@ -5,11 +5,12 @@ import (
 
 	"cdcbridge/capture"
 	"cdcbridge/changelog"
+	"cdcbridge/formats"
 	"cdcbridge/internal/fault"
 )
 
-// Uses lists the target topics that the outputs would write these tables to, each with the first output that does: what a
-// check looks at before any row has come.
+// Uses lists the target topics that the outputs would write these tables to, each with the first output that does, and those of what
+// they write beside the rows: what a check looks at before any row has come.
 func Uses(pipeline string, outputs []Output, tables []changelog.Table) []TopicUse {
 	var uses []TopicUse
 	seen := map[string]bool{}
@@ -17,6 +18,20 @@ func Uses(pipeline string, outputs []Output, tables []changelog.Table) []TopicUs
 		if name := TopicName(o.Topic, pipeline, t); !seen[name] {
 			seen[name] = true
 			uses = append(uses, TopicUse{Topic: name, Output: o})
+		}
+	}
+	for i := range outputs {
+		enc := sideEncoder(pipeline, &outputs[i])
+		for a := 1; enc != nil && a < abouts; a++ {
+			name := enc.Topic(formats.About(a))
+			if name == "" || name == formats.TableTopic {
+				continue
+			}
+			if name = legalTopic(name); !seen[name] {
+				seen[name] = true
+				plain := outputs[i].sides()
+				uses = append(uses, TopicUse{Topic: name, Output: &plain})
+			}
 		}
 	}
 	return uses

@@ -14,13 +14,16 @@ func TestUses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	outputs := []Output{{Name: "a", Topic: "{pipeline}.{schema}.{table}"}, {Name: "b", Topic: "{table}", Tables: only}, {Name: "c", Topic: "all"}}
+	outputs := []Output{{Name: "a", Topic: "{pipeline}.{schema}.{table}"}, {Name: "b", Topic: "{table}", Tables: only}, {Name: "c", Mode: Upsert, Topic: "all", Format: sideFormat{prefix: "é"}}}
 	tables := []changelog.Table{{Database: "shop", Name: "orders"}, {Database: "shop", Name: "items"}, {Database: "db", Schema: "s", Name: "x y"}}
 	var got []string
 	for _, u := range Uses("p", outputs, tables) {
 		got = append(got, u.Output.Name+":"+u.Topic)
+		if u.Topic == "__begin" && u.Output.Mode != Changelog {
+			t.Error("a topic of records beside the rows would be compacted")
+		}
 	}
-	want := []string{"a:p.shop.orders", "a:p.shop.items", "a:p.s.x_y", "b:orders", "c:all"}
+	want := []string{"a:p.shop.orders", "a:p.shop.items", "a:p.s.x_y", "b:orders", "c:all", "c:__begin", "c:__end", "c:__ddl", "c:__message", "c:__heartbeat"}
 	if !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}

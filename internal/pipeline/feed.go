@@ -16,7 +16,7 @@ import (
 // job is one batch on its way from the feeder through a worker to the committer.
 type job struct {
 	batch *changelog.Batch
-	plans [][]*upsert.Plan // per run
+	plans upsert.Plans
 	seq   uint64
 	held  int64 // bytes of the budget
 
@@ -27,6 +27,7 @@ type job struct {
 // feeder takes batches from the source, waits until there is memory for them, and hangs the plans on their runs.
 type feeder struct {
 	planner *upsert.Planner
+	start   changelog.Position // at which the attempt begins
 	budget  *semaphore.Weighted
 	memory  int64
 	stats   *counters
@@ -39,36 +40,62 @@ type feeder struct {
 const expansion = 4
 
 func (f *feeder) run(ctx context.Context, batches <-chan *changelog.Batch, queue, jobs chan<- *job) error {
-	for b := range batches {
-		j := &job{batch: b, held: min(int64(b.Size())*expansion+1, f.memory), done: make(chan struct{})}
-		if err := f.budget.Acquire(ctx, j.held); err != nil {
-			return err
-		}
-		f.stats.inFlight.Add(j.held)
-		f.seq++
-		j.seq = f.seq
-		if err := f.plan(ctx, j); err != nil {
-			return err
-		}
-		for _, to := range []chan<- *job{queue, jobs} {
-			select {
-			case to <- j:
-			case <-ctx.Done():
+	beat := newBeat(f.planner.BeatEvery(), f.start)
+	defer beat.stop()
+	for {
+		var b *changelog.Batch
+		select {
+		case next, ok := <-batches:
+			if !ok {
 				return ctx.Err()
 			}
+			b = next
+			beat.passes(b)
+		case <-beat.wait():
+			if b = beat.alone(); b == nil {
+				continue
+			}
+		}
+		if err := f.give(ctx, b, queue, jobs); err != nil {
+			return err
 		}
 	}
-	return ctx.Err()
+}
+
+// give hands a batch on when there is memory for it.
+func (f *feeder) give(ctx context.Context, b *changelog.Batch, queue, jobs chan<- *job) error {
+	j := &job{batch: b, held: min(int64(b.Size())*expansion+1, f.memory), done: make(chan struct{})}
+	if err := f.budget.Acquire(ctx, j.held); err != nil {
+		return err
+	}
+	f.stats.inFlight.Add(j.held)
+	f.seq++
+	j.seq = f.seq
+	if err := f.plan(ctx, j); err != nil {
+		return err
+	}
+	for _, to := range []chan<- *job{queue, jobs} {
+		select {
+		case to <- j:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
 }
 
 func (f *feeder) plan(ctx context.Context, j *job) error {
-	j.plans = make([][]*upsert.Plan, len(j.batch.Runs))
+	j.plans.Runs = make([][]*upsert.Plan, len(j.batch.Runs))
 	for i := range j.batch.Runs {
 		plans, err := f.planner.Plans(ctx, j.batch.Runs[i].Table)
 		if err != nil {
 			return err
 		}
-		j.plans[i] = plans
+		j.plans.Runs[i] = plans
+	}
+	var err error
+	if j.plans.Sides, err = f.planner.Sides(ctx, j.batch); err != nil {
+		return err
 	}
 	for i := range j.batch.Notes {
 		if err := f.tell(j.batch, &j.batch.Notes[i]); err != nil {
@@ -118,7 +145,7 @@ func (f *feeder) work(ctx context.Context, m *upsert.Materializer, jobs <-chan *
 		}
 		j.chunk = chunk
 		j.batch.Release()
-		j.batch, j.plans = nil, nil
+		j.batch, j.plans = nil, upsert.Plans{}
 		if spare := j.held - int64(chunk.Bytes); spare > 0 {
 			j.held -= spare
 			f.stats.inFlight.Add(-spare)

@@ -28,6 +28,7 @@ type Pipeline struct {
 	spec  Spec
 	env   Env
 	stats counters
+	start changelog.Position // at which the attempt begins, once it is open
 
 	mu     sync.Mutex // guards source and sink, which Stats reads while Run sets them
 	source capture.Source
@@ -113,6 +114,7 @@ func (p *Pipeline) openBoth(ctx context.Context, source capture.Source, sink *up
 		return fmt.Errorf("claiming the pipeline: %w", err)
 	}
 	source.Ack(start.Pos)
+	p.start = start.Pos
 	p.stats.opened(start.Pos, cp.Pos != "")
 	return nil
 }
@@ -154,8 +156,8 @@ func (p *Pipeline) move(ctx context.Context, stop <-chan struct{}, codec kafkawi
 		return nil
 	})
 	f := feeder{
-		planner: upsert.NewPlanner(p.spec.Name, p.spec.Outputs, p.spec.Tables, sink.Topic),
-		budget:  semaphore.NewWeighted(p.spec.Memory), memory: p.spec.Memory, stats: &p.stats, log: p.env.Log,
+		planner: upsert.NewPlanner(p.spec.Name, p.spec.Outputs, p.spec.Tables, sink.Topic), start: p.start,
+		budget: semaphore.NewWeighted(p.spec.Memory), memory: p.spec.Memory, stats: &p.stats, log: p.env.Log,
 	}
 	g.Go(func() error {
 		defer close(queue)
