@@ -83,6 +83,7 @@ func TestScanTypes(t *testing.T) {
 				s.watch(p.chunks[len(p.chunks)-1].End)
 			}
 			s.stop()
+			compareDescribed(t, cfg, read)
 			columns := 0
 			for name, p := range read {
 				columns += compareScanned(t, name, s.kept, p)

@@ -1,5 +1,3 @@
-// Package postgrestypes streams values of every type through the PostgreSQL source on real servers, and compares each with
-// what the server says of it in another way.
 package postgrestypes
 
 import (
@@ -85,9 +83,7 @@ func (b *bench) rows(query string) [][]string {
 func (b *bench) open() capture.Source {
 	b.t.Helper()
 	b.exec("CREATE PUBLICATION types FOR ALL TABLES WITH (publish_via_partition_root = true)", "SELECT pg_create_logical_replication_slot('types', 'pgoutput')")
-	c := postgres.NewConfig().(*postgres.Config)
-	c.Host, c.Port, c.User, c.Password, c.Database = b.p.Host(), b.p.Port(), b.p.User(), capture.Secret(b.p.Password()), database
-	c.Tables, c.Slot, c.Publication, c.Create = []string{"*.*"}, "types", "types", "none"
+	c := b.config()
 	if errs := c.Validate(); len(errs) > 0 {
 		b.t.Fatal(errs)
 	}
@@ -97,6 +93,13 @@ func (b *bench) open() capture.Source {
 		b.t.Fatal(err)
 	}
 	return src
+}
+
+func (b *bench) config() *postgres.Config {
+	c := postgres.NewConfig().(*postgres.Config)
+	c.Host, c.Port, c.User, c.Password, c.Database = b.p.Host(), b.p.Port(), b.p.User(), capture.Secret(b.p.Password()), database
+	c.Tables, c.Slot, c.Publication, c.Create = []string{"*.*"}, "types", "types", "none"
+	return c
 }
 
 // follow streams and hands every change to see, until that says enough. It gives the error that ended the stream before.
