@@ -1,6 +1,7 @@
 package debezium
 
 import (
+	"crypto/md5"
 	"fmt"
 	"strconv"
 
@@ -16,10 +17,11 @@ func (k compiler) array(c *column, in *changelog.Column) error {
 	}
 	elem := *in.Type.Elem
 	elem.Nullable = true
-	c.append, c.elem = appendArray, new(column)
+	c.elem = new(column)
 	if err := k.column(c.elem, &elem); err != nil {
 		return err
 	}
+	c.write(appendArray, arraySchema(c.elem.schema.opt()))
 	c.placeholder = k.unavailableArray(&elem, c.elem)
 	return nil
 }
@@ -53,14 +55,14 @@ func appendArray(dst []byte, c *column, v *changelog.Value) ([]byte, error) {
 func (k compiler) unavailableArray(in *changelog.Column, elem *column) []byte {
 	switch {
 	case in.SourceType == "uuid": // the UUID that Java makes of the placeholder as a name
-		return []byte(`["b68a35a7-17ad-35b3-af2a-ae46edb4545a"]`)
+		return fmt.Appendf(nil, "[%q]", nameUUID(k.placeholder))
 	case in.Type.Kind == changelog.KindInt, in.Type.Kind == changelog.KindDate && k.cfg.TimePrecisionMode != timeISO: // characters as numbers
 		codes := []byte{'['}
-		for i := range len(unavailable) {
+		for i, b := range k.placeholder {
 			if i > 0 {
 				codes = append(codes, ',')
 			}
-			codes = strconv.AppendUint(codes, uint64(unavailable[i]), 10)
+			codes = strconv.AppendInt(codes, int64(int8(b)), 10)
 		}
 		return append(codes, ']')
 	case elem.placeholder != nil && in.Type.Kind != changelog.KindMap:
@@ -69,14 +71,24 @@ func (k compiler) unavailableArray(in *changelog.Column, elem *column) []byte {
 	return nil
 }
 
+// nameUUID is the UUID that Java makes of bytes as a name.
+func nameUUID(name []byte) string {
+	sum := md5.Sum(name)
+	sum[6], sum[8] = sum[6]&0x0F|0x30, sum[8]&0x3F|0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", sum[:4], sum[4:6], sum[6:8], sum[8:10], sum[10:])
+}
+
 // hstore chooses how a map is written.
 func (k compiler) hstore(c *column) {
-	c.append = appendMapText
-	from := fmt.Appendf(nil, `{%q:%q}`, unavailable, unavailable)
-	c.placeholder = jsonx.AppendString(nil, from)
+	text := jsonx.AppendString(nil, k.placeholder)
+	from := fmt.Appendf(nil, `{%s:%s}`, text, text)
 	if k.cfg.HstoreHandlingMode == hstoreMap {
-		c.append, c.placeholder = appendMap, from
+		c.write(appendMap, mapSchema(stringSchema, stringSchema.opt()))
+		c.placeholder = from
+		return
 	}
+	c.write(appendMapText, jsonSchema)
+	c.placeholder = jsonx.AppendString(nil, from)
 }
 
 // appendMap writes an object of texts and nulls, in the database's order.

@@ -1,6 +1,8 @@
 package debezium
 
 import (
+	"math"
+
 	"cdcbridge/changelog"
 	"cdcbridge/formats/internal/jsonx"
 )
@@ -11,13 +13,16 @@ func (k compiler) bitString(c *column, in *changelog.Column) {
 	c.bits = in.Type.Bits
 	switch {
 	case k.key && !in.Type.Fixed:
-		c.append = appendBitText
+		c.write(appendBitText, stringSchema)
 	case c.bits == 1:
-		c.append = appendBitFlag
+		c.write(appendBitFlag, booleanSchema)
 	case in.Type.Fixed:
-		c.append, c.bytes = appendBitString, (c.bits+7)/8
+		c.write(appendBitString, bitsSchema(c.bits))
+		c.bytes = (c.bits + 7) / 8
+	case c.bits == 0:
+		c.write(appendBitString, bitsSchema(math.MaxInt32))
 	default:
-		c.append = appendBitString
+		c.write(appendBitString, bitsSchema(c.bits))
 	}
 }
 

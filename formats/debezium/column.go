@@ -1,12 +1,9 @@
 package debezium
 
 import (
-	"encoding/base64"
 	"fmt"
-	"strings"
 
 	"cdcbridge/changelog"
-	"cdcbridge/formats/internal/jsonx"
 	"cdcbridge/internal/fault"
 )
 
@@ -15,6 +12,7 @@ type column struct {
 	prefix      []byte // brace or comma, name, colon
 	kind        changelog.Kind
 	append      appendFunc
+	schema      *schema       // of the values; not of one's default, and whether it may be null
 	forms       [forms]string // texts of values that are not FormNormal; "": refused
 	placeholder []byte        // text of a value that the log did not carry; nil: it has none
 	suffix      string        // ISO 8601 text: what ends it, with the closing quote
@@ -30,41 +28,35 @@ const forms = int(changelog.FormNaN) + 1
 // appendFunc writes a value of the column's kind. Its error is a fault without Op, made by refuse.
 type appendFunc func(dst []byte, c *column, v *changelog.Value) ([]byte, error)
 
-// unavailable is Debezium's unavailable.value.placeholder.
-const unavailable = "__debezium_unavailable_value"
-
 const postgres = "postgresql"
 
 // compiler chooses how the columns of one table are written.
 type compiler struct {
-	cfg    *Config
-	origin string // of the table
-	key    bool   // the column is one of the record key: see key.go
+	cfg         *Config
+	origin      string // of the table
+	placeholder []byte // what stands for a value that the log does not carry
+	key         bool   // the column is one of the record key: see key.go
 }
+
+// write says how values are written and what schema they have then.
+func (c *column) write(f appendFunc, s schema) { c.append, c.schema = f, &s }
 
 // column chooses for one column. Arrays come back here for their elements.
 func (k compiler) column(c *column, in *changelog.Column) error {
 	c.kind = in.Type.Kind
 	switch in.Type.Kind {
 	case changelog.KindBool:
-		c.append = appendBool
+		c.write(appendBool, booleanSchema)
 	case changelog.KindInt:
-		c.append = appendInt
+		k.int(c, in)
 	case changelog.KindUint:
-		var err error
-		c.append, err = k.uint(in)
-		return err
+		return k.uint(c, in)
 	case changelog.KindFloat32, changelog.KindFloat64:
-		c.append = k.float(in)
+		k.float(c, in)
 	case changelog.KindDecimal:
 		k.decimal(c, in)
-	case changelog.KindString, changelog.KindEnum, changelog.KindSet:
+	case changelog.KindString, changelog.KindEnum, changelog.KindSet, changelog.KindJSON:
 		k.text(c, in)
-	case changelog.KindJSON:
-		k.text(c, in)
-		if k.origin != postgres {
-			c.append = appendCompactJSON
-		}
 	case changelog.KindBytes:
 		k.binary(c)
 	case changelog.KindDate, changelog.KindTime, changelog.KindDateTime, changelog.KindTimestamp, changelog.KindTimeTZ:
@@ -85,12 +77,9 @@ func (k compiler) column(c *column, in *changelog.Column) error {
 func (k compiler) nested(c *column, in *changelog.Column) error {
 	switch in.Type.Kind {
 	case changelog.KindGeometry:
-		c.append = appendGeometry
-		if in.SourceType == "point" || strings.HasPrefix(in.SourceType, "point ") {
-			c.append = appendPoint
-		}
+		k.geometry(c, in)
 	case changelog.KindVector:
-		c.append = appendVector
+		k.vector(c)
 	case changelog.KindArray:
 		return k.array(c, in)
 	case changelog.KindMap:
@@ -101,31 +90,13 @@ func (k compiler) nested(c *column, in *changelog.Column) error {
 	return nil
 }
 
-func (k compiler) text(c *column, in *changelog.Column) {
-	if k.origin == postgres && in.SourceType == "point" {
-		c.append = appendPointText
-		return
-	}
-	c.append = appendText
-	c.placeholder = jsonx.AppendString(nil, []byte(unavailable))
-}
-
-func (k compiler) binary(c *column) {
-	c.append, c.placeholder = appendBase64, jsonx.AppendBase64(nil, []byte(unavailable))
-	switch k.cfg.BinaryHandlingMode {
-	case binaryURL:
-		c.append, c.placeholder = appendBase64URL, fmt.Appendf(nil, "%q", base64.URLEncoding.EncodeToString([]byte(unavailable)))
-	case binaryHex:
-		c.append, c.placeholder = appendHex, fmt.Appendf(nil, "%q", unavailable)
-	}
-}
-
 func compileBits(c *column, in *changelog.Column) error {
 	switch n := in.Type.Bits; {
 	case n == 1:
-		c.append = appendBool
+		c.write(appendBool, booleanSchema)
 	case n > 1 && n <= 64:
-		c.append, c.bytes = appendBits, (n+7)/8
+		c.write(appendBits, bitsSchema(n))
+		c.bytes = (n + 7) / 8
 	default:
 		return refuse(fault.Internal, "Report this with the table's definition.", "a bit string of %d bits", n)
 	}

@@ -1,6 +1,7 @@
 package debezium
 
 import (
+	"encoding/hex"
 	"fmt"
 	"slices"
 	"strings"
@@ -96,6 +97,16 @@ type Config struct {
 	// KeyInBefore writes the key columns as before image of an update whose old row the log does not have, where
 	// Debezium writes null. Flink refuses updates without a before image.
 	KeyInBefore bool `mapstructure:"key_in_before"`
+
+	// MoneyFractionDigits is how many digits after the point money has: 0 to 18. PostgreSQL prints it by its own setting.
+	MoneyFractionDigits int `mapstructure:"money_fraction_digits"`
+
+	// UnavailableValuePlaceholder stands for values that the log does not carry, in topics that are not compacted. After
+	// "hex:" it is bytes in hexadecimal.
+	UnavailableValuePlaceholder string `mapstructure:"unavailable_value_placeholder"`
+
+	Schemas  SchemaConfig   `mapstructure:",squash"`
+	Identity IdentityConfig `mapstructure:",squash"`
 }
 
 var _ formats.Config = (*Config)(nil)
@@ -116,6 +127,11 @@ func NewConfig() *Config {
 		HstoreHandlingMode:         hstoreJSON,
 		SpecialValues:              specialKeep,
 		ISOZoneSuffix:              true,
+		MoneyFractionDigits:        2,
+
+		UnavailableValuePlaceholder: "__debezium_unavailable_value",
+
+		Schemas: SchemaConfig{SchemaNameAdjustmentMode: adjustNone, FieldNameAdjustmentMode: adjustNone},
 	}
 }
 
@@ -151,11 +167,34 @@ func (c *Config) Validate() []error {
 	check("interval_handling_mode", c.IntervalHandlingMode, intervalNumeric, intervalString)
 	check("hstore_handling_mode", c.HstoreHandlingMode, hstoreJSON, hstoreMap)
 	check("special_values", c.SpecialValues, specialKeep, specialNull)
+	check("schema_name_adjustment_mode", c.Schemas.SchemaNameAdjustmentMode, adjustNone, adjustAvro, adjustUnicode)
+	check("field_name_adjustment_mode", c.Schemas.FieldNameAdjustmentMode, adjustNone, adjustAvro, adjustUnicode)
+	if n := c.MoneyFractionDigits; n < 0 || n > maxMoneyDigits {
+		errs = append(errs, fmt.Errorf("money_fraction_digits: %d is not between 0 and %d", n, maxMoneyDigits))
+	}
+	if _, err := c.placeholder(); err != nil {
+		errs = append(errs, fmt.Errorf("unavailable_value_placeholder: %w", err))
+	}
 	return errs
 }
 
+const maxMoneyDigits = 18
+
+// placeholder is what UnavailableValuePlaceholder means.
+func (c *Config) placeholder() ([]byte, error) {
+	digits, isHex := strings.CutPrefix(c.UnavailableValuePlaceholder, "hex:")
+	if !isHex {
+		return []byte(c.UnavailableValuePlaceholder), nil
+	}
+	raw, err := hex.DecodeString(digits)
+	if err != nil {
+		return nil, fmt.Errorf("%q is not hexadecimal", digits)
+	}
+	return raw, nil
+}
+
 // Format makes the format with a copy of the options.
-func (c *Config) Format(env formats.Env) formats.Format { return &format{cfg: *c, env: env} }
+func (c *Config) Format(env formats.Env) formats.Format { return newFormat(c, env) }
 
 // Decoder reads messages whatever the options that they were written with.
 func (c *Config) Decoder() formats.Decoder { return decoder{} }

@@ -20,7 +20,7 @@ func (k compiler) decimal(c *column, in *changelog.Column) {
 	free := in.Type.Precision == 0
 	switch k.cfg.DecimalHandlingMode {
 	case decimalString:
-		c.append = appendDecimalText
+		c.write(appendDecimalText, stringSchema)
 		if free && k.key {
 			c.append = appendTrimmedDecimal
 		}
@@ -28,15 +28,55 @@ func (k compiler) decimal(c *column, in *changelog.Column) {
 		k.special(c, `"POSITIVE_INFINITY"`, `"NEGATIVE_INFINITY"`, `"NAN"`)
 		return
 	case decimalDouble:
-		c.append = appendDecimalDouble
+		c.write(appendDecimalDouble, doubleSchema)
 		k.special(c, `"Infinity"`, `"-Infinity"`, `"NaN"`)
 		return
 	}
-	c.append = appendDecimalPrecise
-	if free {
-		c.append = appendVariableScale
+	switch {
+	case free:
+		c.write(appendVariableScale, variableScaleSchema())
+	case k.origin == postgres && in.SourceType == "money":
+		c.write(appendDecimalPrecise, scaleSchema(k.cfg.MoneyFractionDigits))
+		if c.scale != k.cfg.MoneyFractionDigits {
+			c.append, c.scale = appendMoney, k.cfg.MoneyFractionDigits
+		}
+	default:
+		c.write(appendDecimalPrecise, decimalSchema(in.Type.Precision-min(in.Type.Scale, 0), c.scale))
 	}
 	k.special(c, "", "", "")
+}
+
+func scaleSchema(scale int) schema {
+	return bytesSchema.named("org.apache.kafka.connect.data.Decimal").with("scale", strconv.Itoa(scale))
+}
+
+func decimalSchema(precision, scale int) schema {
+	return scaleSchema(scale).with("connect.decimal.precision", strconv.Itoa(precision))
+}
+
+func variableScaleSchema() schema {
+	s := structSchema("io.debezium.data.VariableScaleDecimal", 1, int32Schema.as("scale"), bytesSchema.as("value"))
+	s.doc = "Variable scaled decimal"
+	return s
+}
+
+// appendMoney writes an amount with another number of fraction digits than the database has. Digits other than zero are
+// never dropped.
+func appendMoney(dst []byte, c *column, v *changelog.Value) ([]byte, error) {
+	whole, fraction, _ := bytes.Cut(v.Bytes(), []byte{'.'})
+	kept := min(len(fraction), c.scale)
+	for _, digit := range fraction[kept:] {
+		if digit != '0' {
+			return dst, refuse(fault.UnsupportedType, "Set money_fraction_digits to what lc_monetary of the database has.",
+				"an amount has more than %d fraction digits", c.scale)
+		}
+	}
+	text := append([]byte{}, whole...)
+	if c.scale > 0 {
+		text = append(append(text, '.'), fraction[:kept]...)
+		text = append(text, bytes.Repeat([]byte{'0'}, c.scale-kept)...)
+	}
+	return appendUnscaled(dst, text, c.scale)
 }
 
 func appendDecimalText(dst []byte, c *column, v *changelog.Value) ([]byte, error) {

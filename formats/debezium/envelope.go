@@ -12,17 +12,22 @@ import (
 
 // encoder writes the records of one table version. It is immutable after Compile.
 type encoder struct {
-	table   *changelog.Table
-	options formats.Options
-	cfg     Config
-	columns []column
-	key     []keyColumn
-	source  source
+	table    *changelog.Table
+	options  formats.Options
+	cfg      *Config
+	server   string // logical name of the source
+	compiler compiler
+	columns  []column
+	key      []keyColumn
+	source   source
+	schemas  schemas
+	headers  []formats.Header
 }
 
 var (
-	_ formats.Encoder   = (*encoder)(nil)
-	_ formats.KeyLinker = (*encoder)(nil)
+	_ formats.Encoder      = (*encoder)(nil)
+	_ formats.KeyLinker    = (*encoder)(nil)
+	_ formats.HeaderWriter = (*encoder)(nil)
 )
 
 // KeyLinkHeaders names Debezium's headers.
@@ -36,7 +41,8 @@ func (e *encoder) AppendValue(dst []byte, c *formats.Context, ch *changelog.Chan
 	if err != nil {
 		return dst, err
 	}
-	dst = append(dst, `{"before":`...)
+	w := e.valueWrapping(ch)
+	dst = append(w.open(dst), `{"before":`...)
 	if dst, err = e.appendBefore(dst, ch); err != nil {
 		return dst, err
 	}
@@ -56,7 +62,7 @@ func (e *encoder) AppendValue(dst []byte, c *formats.Context, ch *changelog.Chan
 	dst = append(dst, op)
 	dst = append(dst, `","ts_ms":`...)
 	dst = appendTimes(dst, c.Now, `,"ts_us":`)
-	return append(dst, '}'), nil
+	return w.close(append(dst, '}')), nil
 }
 
 // check finds Debezium's letter for the change and makes sure that the images which it needs are there.

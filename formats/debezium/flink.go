@@ -32,7 +32,7 @@ func (f *format) Flink(t *changelog.Table, o formats.Options) (formats.FlinkTabl
 			return out, fault.NewFinal(fault.UnsupportedType, "describing "+t.FullName()+" for Flink",
 				fmt.Errorf("column %s of type %q has no type there", t.Columns[i].Name, t.Columns[i].SourceType), "Exclude the column from the capture.")
 		}
-		out.Columns = append(out.Columns, formats.FlinkColumn{Name: t.Columns[i].Name, Type: typ, Note: note})
+		out.Columns = append(out.Columns, formats.FlinkColumn{Name: adjustName(f.cfg.Schemas.FieldNameAdjustmentMode, t.Columns[i].Name, false), Type: typ, Note: note})
 	}
 	f.flinkMetadata(&out, t, o)
 	f.flinkRemarks(&out, t, o)
@@ -40,7 +40,7 @@ func (f *format) Flink(t *changelog.Table, o formats.Options) (formats.FlinkTabl
 }
 
 // schemaInclude tells whether values are wrapped as {"schema":…,"payload":…}.
-func (f *format) schemaInclude() bool { return false }
+func (f *format) schemaInclude() bool { return f.cfg.Schemas.SchemasEnable }
 
 // flinkMetadata adds what the source block says. Flink stamps metadata of the current record on both halves of an update: only by
 // a key does the retraction find the row that it retracts.
@@ -71,7 +71,7 @@ func (f *format) flinkRemarks(out *formats.FlinkTable, t *changelog.Table, o for
 			"Flink needs SET 'table.exec.source.cdc-events-duplicate' = 'true'; not in a temporal join, which it makes wrong at deleted rows.")
 	}
 	if !o.Upsert && t.Origin == postgres {
-		out.Remarks = append(out.Remarks, "A large value that an update left alone reads as "+unavailable+" unless the table has REPLICA IDENTITY FULL.")
+		out.Remarks = append(out.Remarks, "A large value that an update left alone reads as "+f.cfg.UnavailableValuePlaceholder+" unless the table has REPLICA IDENTITY FULL.")
 	}
 }
 

@@ -9,9 +9,20 @@ import (
 	"cdcbridge/internal/fault"
 )
 
+// format is one output's: what Debezium calls a connector.
 type format struct {
-	cfg Config
-	env formats.Env
+	cfg         Config
+	env         formats.Env // with the names that the options give
+	placeholder []byte
+	run         string // a number that each start of the daemon draws
+}
+
+func newFormat(c *Config, env formats.Env) *format {
+	f := &format{cfg: *c, env: env, run: newRun()}
+	f.env.Server = orElse(c.Identity.TopicPrefix, env.Server)
+	f.env.Version = orElse(c.Identity.SourceVersion, env.Version)
+	f.placeholder, _ = c.placeholder() // Validate has seen it
+	return f
 }
 
 // Compile prepares the encoder of one table version.
@@ -25,15 +36,19 @@ func (f *format) Compile(t *changelog.Table, o formats.Options) (formats.Encoder
 		return nil, fault.NewFinal(fault.SchemaUnknown, "preparing debezium-json for "+t.FullName(),
 			fmt.Errorf("the table has no columns"), "Check the table's definition and report this if it has columns.")
 	}
-	e := &encoder{table: t, options: o, cfg: f.cfg, source: source, columns: make([]column, len(t.Columns))}
-	k := compiler{cfg: &e.cfg, origin: t.Origin}
+	e := &encoder{table: t, options: o, cfg: &f.cfg, server: f.env.Server, source: source, columns: make([]column, len(t.Columns)), headers: f.headers(t)}
+	k := compiler{cfg: e.cfg, origin: t.Origin, placeholder: f.placeholder}
+	e.compiler = k
 	for i := range t.Columns {
 		if err := k.column(&e.columns[i], &t.Columns[i]); err != nil {
 			return nil, e.locate("preparing", t.Columns[i].Name, err)
 		}
-		e.columns[i].prefix = fieldPrefix(i == 0, t.Columns[i].Name)
+		e.columns[i].prefix = fieldPrefix(i == 0, e.fieldName(t.Columns[i].Name))
 	}
 	if err := e.compileKey(k); err != nil {
+		return nil, err
+	}
+	if err := e.compileSchemas(); err != nil {
 		return nil, err
 	}
 	return e, nil

@@ -11,14 +11,14 @@ import (
 // are one key.
 func (k compiler) interval(c *column) {
 	if k.cfg.IntervalHandlingMode == intervalString {
-		c.append = appendISOInterval
+		c.write(appendISOInterval, stringSchema.named("io.debezium.time.Interval"))
 		if k.key {
 			c.append = appendISOIntervalKey
 		}
 		k.special(c, `"infinity"`, `"-infinity"`, "")
 		return
 	}
-	c.append = appendMicroDuration
+	c.write(appendMicroDuration, int64Schema.named("io.debezium.time.MicroDuration"))
 	if k.key {
 		c.append = appendMicroDurationKey
 	}

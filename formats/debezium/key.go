@@ -33,7 +33,7 @@ func (e *encoder) compileKey(k compiler) error {
 		if err != nil {
 			return e.locate("preparing", in.Name, err)
 		}
-		c.prefix = fieldPrefix(n == 0, in.Name)
+		c.prefix = fieldPrefix(n == 0, e.fieldName(in.Name))
 		e.key = append(e.key, c)
 	}
 	return nil
@@ -62,7 +62,9 @@ func (e *encoder) AppendKey(dst []byte, row changelog.Row) ([]byte, error) {
 	if len(row) != len(e.columns) || len(e.key) == 0 {
 		return dst, e.broken("the row or the key does not have the table's columns")
 	}
-	return e.appendKeyColumns(dst, row, true)
+	w := e.keyWrapping(row)
+	dst, err := e.appendKeyColumns(w.open(dst), row, true)
+	return w.close(dst), err
 }
 
 // appendKeyColumns appends the key's columns as the record key has them, or as the rows have them.

@@ -5,10 +5,44 @@ import (
 	"encoding/binary"
 	"math"
 	"strconv"
+	"strings"
 
 	"cdcbridge/changelog"
 	"cdcbridge/formats/internal/jsonx"
 )
+
+// geometry chooses for what has a WKB. A column that can be anything else may always be null in Debezium's schema.
+func (k compiler) geometry(c *column, in *changelog.Column) {
+	switch name := bareType(in.SourceType); {
+	case in.SourceType == "point" || strings.HasPrefix(in.SourceType, "point "):
+		c.write(appendPoint, pointSchema())
+	case name == "geography" && k.origin == postgres:
+		c.write(appendGeometry, wkbSchema("Geography"))
+	default:
+		c.write(appendGeometry, wkbSchema("Geometry").opt())
+	}
+}
+
+func wkbSchema(name string) schema {
+	s := structSchema("io.debezium.data.geometry."+name, 1, bytesSchema.as("wkb"), int32Schema.opt().as("srid"))
+	s.doc = name
+	return s
+}
+
+func pointSchema() schema {
+	s := structSchema("io.debezium.data.geometry.Point", 1, doubleSchema.as("x"), doubleSchema.as("y"), bytesSchema.opt().as("wkb"), int32Schema.opt().as("srid"))
+	s.doc = "Geometry (POINT)"
+	return s
+}
+
+// vector chooses for vectors. Debezium reads pgvector's as doubles, which are written alike.
+func (k compiler) vector(c *column) {
+	s := arraySchema(floatSchema).named("io.debezium.data.FloatVector")
+	if k.origin == postgres {
+		s = arraySchema(doubleSchema).named("io.debezium.data.DoubleVector")
+	}
+	c.write(appendVector, s)
+}
 
 // appendGeometry writes io.debezium.data.geometry.Geometry.
 func appendGeometry(dst []byte, _ *column, v *changelog.Value) ([]byte, error) {

@@ -26,22 +26,46 @@ func appendUint(dst []byte, _ *column, v *changelog.Value) ([]byte, error) {
 	return strconv.AppendUint(dst, v.Uint(), 10), nil
 }
 
-// uint chooses for unsigned integers. Only 64-bit ones can exceed the signed type that Debezium has for them.
-func (k compiler) uint(in *changelog.Column) (appendFunc, error) {
-	switch in.Type.Bits {
-	case 8, 16, 24, 32:
-		return appendUint, nil
-	case 64:
+// int chooses for signed integers.
+func (k compiler) int(c *column, in *changelog.Column) {
+	switch {
+	case in.Type.Year:
+		c.write(appendInt, int32Schema.named("io.debezium.time.Year"))
+	case in.Type.Bits == 8, in.Type.Bits == 16:
+		c.write(appendInt, int16Schema)
+	case in.Type.Bits == 24, in.Type.Bits == 32:
+		c.write(appendInt, int32Schema)
 	default:
-		return nil, refuse(fault.Internal, "Report this with the table's definition.", "an unsigned integer of %d bits", in.Type.Bits)
+		c.write(appendInt, int64Schema)
 	}
+}
+
+// uint chooses for unsigned integers, which have the next larger signed type. Only 64-bit ones can exceed it.
+func (k compiler) uint(c *column, in *changelog.Column) error {
+	switch in.Type.Bits {
+	case 8:
+		c.write(appendUint, int16Schema)
+	case 16, 24:
+		c.write(appendUint, int32Schema)
+	case 32:
+		c.write(appendUint, int64Schema)
+	case 64:
+		k.bigint(c)
+	default:
+		return refuse(fault.Internal, "Report this with the table's definition.", "an unsigned integer of %d bits", in.Type.Bits)
+	}
+	return nil
+}
+
+func (k compiler) bigint(c *column) {
 	switch k.cfg.BigintUnsignedHandlingMode {
 	case bigintPrecise:
-		return appendUintPrecise, nil
+		c.write(appendUintPrecise, decimalSchema(20, 0))
 	case bigintString:
-		return appendUintText, nil
+		c.write(appendUintText, stringSchema)
+	default:
+		c.write(appendInt, int64Schema) // wraps
 	}
-	return appendInt, nil // wraps
 }
 
 func appendUintPrecise(dst []byte, _ *column, v *changelog.Value) ([]byte, error) {
@@ -56,19 +80,20 @@ func appendUintText(dst []byte, _ *column, v *changelog.Value) ([]byte, error) {
 }
 
 // float chooses for floating-point numbers.
-func (k compiler) float(in *changelog.Column) appendFunc {
+func (k compiler) float(c *column, in *changelog.Column) {
 	double := in.Type.Kind == changelog.KindFloat64
 	switch {
 	case !double && strings.HasPrefix(in.SourceType, "float(") && strings.Contains(in.SourceType, ","):
-		return appendFloatAsDouble // FLOAT(M,D) is a double in Debezium
+		c.write(appendFloatAsDouble, doubleSchema) // FLOAT(M,D) is a double in Debezium
 	case double && k.key:
-		return appendDoubleKey
+		c.write(appendDoubleKey, doubleSchema)
 	case double:
-		return appendDouble
+		c.write(appendDouble, doubleSchema)
 	case k.key:
-		return appendFloatKey
+		c.write(appendFloatKey, floatSchema)
+	default:
+		c.write(appendFloat, floatSchema)
 	}
-	return appendFloat
 }
 
 // appendFloatKey writes zero without its sign: to databases both zeros are one key.
@@ -108,6 +133,10 @@ func appendJavaDouble(dst []byte, f float64) []byte {
 		return append(jsonx.AppendJavaDouble(append(dst, '"'), f), '"')
 	}
 	return jsonx.AppendJavaDouble(dst, f)
+}
+
+func bitsSchema(n int) schema {
+	return bytesSchema.named("io.debezium.data.Bits").with("length", strconv.Itoa(n))
 }
 
 // appendBits writes BIT(n) as io.debezium.data.Bits: little-endian bytes.

@@ -186,7 +186,7 @@ func TestPostgresRefusals(t *testing.T) {
 func TestUnavailableOfPostgres(t *testing.T) {
 	hexed := mode(func(c *Config) { c.BinaryHandlingMode, c.HstoreHandlingMode = binaryHex, hstoreMap })
 	var codes []int
-	for _, ch := range unavailable {
+	for _, ch := range NewConfig().UnavailableValuePlaceholder {
 		codes = append(codes, int(ch))
 	}
 	numbers, _ := json.Marshal(codes) // numbers have always a form

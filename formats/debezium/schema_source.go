@@ -1,7 +1,5 @@
 package debezium
 
-import "strings"
-
 // sourceSchema is the schema of the source block that the connector for one kind of database writes.
 func sourceSchema(origin string) schema {
 	long, text := int64Schema.opt(), stringSchema.opt()
@@ -20,13 +18,13 @@ func sourceSchema(origin string) schema {
 
 // snapshotSchema names the places in a snapshot, in the order of Debezium's own list.
 func snapshotSchema() schema {
-	s := enumSchema([]string{"true", "first", "first_in_data_collection", "last_in_data_collection", "last", "false", "incremental"}).opt()
+	s := enumSchema("true,first,first_in_data_collection,last_in_data_collection,last,false,incremental").opt()
 	s.def = []byte(`"false"`)
 	return s
 }
 
-func enumSchema(labels []string) schema {
-	return stringSchema.named("io.debezium.data.Enum").with("allowed", strings.Join(labels, ","))
+func enumSchema(labels string) schema {
+	return stringSchema.named("io.debezium.data.Enum").with("allowed", labels)
 }
 
 // transactionSchema is that of the transaction block of a row.
@@ -34,9 +32,9 @@ func transactionSchema() schema {
 	return structSchema("event.block", 1, stringSchema.as("id"), int64Schema.as("total_order"), int64Schema.as("data_collection_order")).opt()
 }
 
-// envelopeSchema is that of the values of a table's records. name is what row's name begins with.
-func envelopeSchema(name string, row schema, origin string) schema {
+// envelopeSchema is that of the values of a table's records.
+func envelopeSchema(name string, before, after schema, origin string) schema {
 	long := int64Schema.opt()
-	return structSchema(name+".Envelope", 2, row.as("before"), row.as("after"), sourceSchema(origin).as("source"),
+	return structSchema(name, 2, before.as("before"), after.as("after"), sourceSchema(origin).as("source"),
 		transactionSchema().as("transaction"), stringSchema.as("op"), long.as("ts_ms"), long.as("ts_us"), long.as("ts_ns"))
 }

@@ -36,24 +36,23 @@ func (k compiler) temporal(c *column, in *changelog.Column) {
 	}
 	switch c.kind {
 	case changelog.KindTimestamp:
-		c.append = appendISODateTime
+		c.write(appendISODateTime, stringSchema.named(timePrefix+"ZonedTimestamp"))
 	case changelog.KindDate:
-		c.append = appendStored
+		c.write(k.date())
 		if iso {
-			c.append = appendISODate
 			epoch = `"1970-01-01` + c.suffix
 		} else {
 			k.special(c, maxInt32, minInt32, "")
 		}
 	case changelog.KindTime:
-		c.append = k.time(in)
+		c.write(k.time(in))
 	case changelog.KindTimeTZ:
-		c.append = appendZonedTime
+		c.write(appendZonedTime, stringSchema.named(timePrefix+"ZonedTime"))
 		if k.key {
-			c.append = appendZonedTimeKey
+			c.write(appendZonedTimeKey, stringSchema)
 		}
 	default:
-		c.append = k.dateTime(in)
+		c.write(k.dateTime(in))
 	}
 	// A zero date is no date: null, or the epoch where Connect's schema allows no null.
 	c.forms[changelog.FormZeroParts] = "null"
@@ -62,38 +61,60 @@ func (k compiler) temporal(c *column, in *changelog.Column) {
 	}
 }
 
-func (k compiler) time(in *changelog.Column) appendFunc {
+// What the names of the meanings of dates and times begin with: Debezium's, and Connect's own.
+const (
+	timePrefix    = "io.debezium.time."
+	connectPrefix = "org.apache.kafka.connect.data."
+)
+
+// exact chooses between the column's fraction digits and Debezium's form, which has neither zeros at the end of a fraction
+// nor is without a zone.
+func (k compiler) exact(digits, trimmed appendFunc) appendFunc {
+	if k.cfg.ISOZoneSuffix {
+		return trimmed
+	}
+	return digits
+}
+
+func (k compiler) date() (appendFunc, schema) {
 	switch k.cfg.TimePrecisionMode {
 	case timeConnect:
-		return appendTimeConnect
+		return appendStored, int32Schema.named(connectPrefix + "Date")
 	case timeISO:
-		return appendISOTime
+		return appendISODate, stringSchema.named(timePrefix + "IsoDate")
+	}
+	return appendStored, int32Schema.named(timePrefix + "Date")
+}
+
+func (k compiler) time(in *changelog.Column) (appendFunc, schema) {
+	switch k.cfg.TimePrecisionMode {
+	case timeConnect:
+		return appendTimeConnect, int32Schema.named(connectPrefix + "Time")
+	case timeISO:
+		return k.exact(appendISOTime, appendISOTimeTrimmed), stringSchema.named(timePrefix + "IsoTime")
 	case timeNanos:
-		return appendNanos
+		return appendNanos, int64Schema.named(timePrefix + "NanoTime")
 	case timeAdaptive:
 		// The plain mode exists for PostgreSQL only: MySQL's times can exceed a day, and 32 bits.
 		if k.origin == postgres && in.Type.FSP <= 3 {
-			return appendMillis
+			return appendMillis, int32Schema.named(timePrefix + "Time")
 		}
 	}
-	return appendStored
+	return appendStored, int64Schema.named(timePrefix + "MicroTime")
 }
 
-func (k compiler) dateTime(in *changelog.Column) appendFunc {
-	switch k.cfg.TimePrecisionMode {
-	case timeConnect:
-		return appendMillis
-	case timeISO:
-		return appendISODateTime
-	case timeMicros:
-		return appendStored
-	case timeNanos:
-		return appendNanos
+func (k compiler) dateTime(in *changelog.Column) (appendFunc, schema) {
+	switch mode := k.cfg.TimePrecisionMode; {
+	case mode == timeConnect:
+		return appendMillis, int64Schema.named(connectPrefix + "Timestamp")
+	case mode == timeISO:
+		return k.exact(appendISODateTime, appendISODateTimeTrimmed), stringSchema.named(timePrefix + "IsoTimestamp")
+	case mode == timeNanos:
+		return appendNanos, int64Schema.named(timePrefix + "NanoTimestamp")
+	case mode == timeMicros, in.Type.FSP > 3:
+		return appendStored, int64Schema.named(timePrefix + "MicroTimestamp")
 	}
-	if in.Type.FSP <= 3 {
-		return appendMillis
-	}
-	return appendStored
+	return appendMillis, int64Schema.named(timePrefix + "Timestamp")
 }
 
 // appendStored writes the number that a changelog value holds: days, or microseconds.
@@ -143,7 +164,8 @@ func appendISODate(dst []byte, c *column, v *changelog.Value) ([]byte, error) {
 	return append(dst, c.suffix...), nil
 }
 
-// appendISODateTime writes io.debezium.time.ZonedTimestamp and IsoTimestamp with exactly the column's fraction digits.
+// appendISODateTime writes io.debezium.time.ZonedTimestamp, and without a zone IsoTimestamp, with exactly the column's
+// fraction digits.
 func appendISODateTime(dst []byte, c *column, v *changelog.Value) ([]byte, error) {
 	dst, done, err := ordinary(dst, c, v)
 	if done {
@@ -153,6 +175,26 @@ func appendISODateTime(dst []byte, c *column, v *changelog.Value) ([]byte, error
 	dst = changelog.AppendDate(append(dst, '"'), civil)
 	dst = changelog.AppendClock(append(dst, 'T'), civil, c.fsp)
 	return append(dst, c.suffix...), nil
+}
+
+// appendISODateTimeTrimmed writes io.debezium.time.IsoTimestamp as Java prints it.
+func appendISODateTimeTrimmed(dst []byte, c *column, v *changelog.Value) ([]byte, error) {
+	dst, done, err := ordinary(dst, c, v)
+	if done {
+		return dst, err
+	}
+	civil := v.Civil()
+	dst = changelog.AppendDate(append(dst, '"'), civil)
+	dst = changelog.AppendClock(append(dst, 'T'), civil, 0)
+	return append(appendTrimmedFraction(dst, int64(civil.Micro)), c.suffix...), nil
+}
+
+// appendISOTimeTrimmed writes io.debezium.time.IsoTime as Java prints it, and what is no time of day like appendISOTime.
+func appendISOTimeTrimmed(dst []byte, c *column, v *changelog.Value) ([]byte, error) {
+	if v.Int() < 0 || v.Int() >= microsPerDay {
+		return appendISOTime(dst, c, v)
+	}
+	return append(appendDayTime(append(dst, '"'), v.Int()), c.suffix...), nil
 }
 
 // appendISOTime writes io.debezium.time.IsoTime. A span that is no time of day is written as MySQL prints it, without

@@ -199,7 +199,7 @@ func TestUnchangedInAChangelog(t *testing.T) {
 		{NewConfig(), changelog.KindString, `"__debezium_unavailable_value"`},
 		{NewConfig(), changelog.KindJSON, `"__debezium_unavailable_value"`},
 		{NewConfig(), changelog.KindBytes, `"X19kZWJleml1bV91bmF2YWlsYWJsZV92YWx1ZQ=="`},
-		{mode(func(c *Config) { c.BinaryHandlingMode = binaryHex }), changelog.KindBytes, fmt.Sprintf("%q", unavailable)},
+		{mode(func(c *Config) { c.BinaryHandlingMode = binaryHex }), changelog.KindBytes, fmt.Sprintf("%q", NewConfig().UnavailableValuePlaceholder)},
 	} {
 		if got, err := render(t, tc.cfg, changelog.Column{Type: changelog.Type{Kind: tc.kind}}, changelog.Unchanged()); err != nil || got != tc.want {
 			t.Errorf("kind %d: got %s, want %s, %v", tc.kind, got, tc.want, err)
@@ -283,7 +283,7 @@ func TestConfigReportsEveryProblem(t *testing.T) {
 		key, _, _ := strings.Cut(err.Error(), ":")
 		keys = append(keys, key)
 	}
-	if got, want := strings.Join(keys, " "), "decimal_handling_mode time_precision_mode binary_handling_mode bigint_unsigned_handling_mode interval_handling_mode hstore_handling_mode special_values"; got != want {
+	if got, want := strings.Join(keys, " "), "decimal_handling_mode time_precision_mode binary_handling_mode bigint_unsigned_handling_mode interval_handling_mode hstore_handling_mode special_values schema_name_adjustment_mode field_name_adjustment_mode"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
