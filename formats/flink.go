@@ -6,7 +6,7 @@ import "cdcbridge/changelog"
 type FlinkTable struct {
 	Connector string        // "kafka", or "upsert-kafka"
 	Columns   []FlinkColumn // of the row, in the table's order
-	Metadata  []FlinkColumn // what the messages say beside, From is the metadata key
+	Metadata  []FlinkColumn // what the messages say beside, From is the metadata key, "" for a field of the row's own object
 	Options   []FlinkOption // all of the WITH clause but connector, topic, brokers, isolation level and where to start
 	Event     string        // name of the metadata column that a watermark can be built on; "": none
 	Remarks   []string      // what a reader of the statement must know, one sentence each
