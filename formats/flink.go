@@ -5,7 +5,7 @@ import "cdcbridge/changelog"
 // FlinkTable is what Flink SQL must be told so that it reads the topic of one table.
 type FlinkTable struct {
 	Connector string        // "kafka", or "upsert-kafka"
-	Columns   []FlinkColumn // of the row, in the table's order
+	Columns   []FlinkColumn // of the row, in the table's order; behind them computed ones
 	Metadata  []FlinkColumn // what the messages say beside, From is the metadata key, "" for a field of the row's own object
 	Options   []FlinkOption // all of the WITH clause but connector, topic, brokers, isolation level and where to start
 	Event     string        // name of the metadata column that a watermark can be built on; "": none

@@ -59,7 +59,7 @@ func (t *flinkTable) statement(brokers string, req *ddlRequest) string {
 	if key := t.target.Options.Key; len(key) > 0 {
 		var names []string
 		for _, i := range key {
-			names = append(names, flinkName(source.Columns[i].Name))
+			names = append(names, flinkName(t.Columns[i].Name))
 		}
 		items = append(items, item{text: "PRIMARY KEY (" + strings.Join(names, ", ") + ") NOT ENFORCED"})
 	}
@@ -97,18 +97,15 @@ func (t *flinkTable) statement(brokers string, req *ddlRequest) string {
 type item struct{ text, note string }
 
 func (t *flinkTable) columns() []item {
-	comments := map[string]string{}
-	for _, c := range t.target.Table.Columns {
-		comments[c.Name] = c.Comment
-	}
+	of := t.target.Table.Columns
 	var items []item
-	for _, c := range t.Columns {
+	for i, c := range t.Columns {
 		text := flinkName(c.Name) + " " + c.Type
 		if c.From != "" {
 			text = flinkName(c.Name) + " AS " + c.From
 		}
-		if comment := comments[c.Name]; comment != "" {
-			text += " COMMENT " + flinkText(comment)
+		if i < len(of) && of[i].Comment != "" {
+			text += " COMMENT " + flinkText(of[i].Comment)
 		}
 		items = append(items, item{text, c.Note})
 	}
