@@ -158,9 +158,13 @@ func (e *encoder) valueWrapping(ch *changelog.Change) wrapping {
 		return nil
 	}
 	partly := e.knownPartly(ch)
+	before := ch.Before
+	if before == nil && partly {
+		before = ch.After // whose key is written
+	}
 	switch {
-	case len(e.schemas.arrays) > 0 && (e.deep(ch.Before) || e.deep(ch.After)):
-		return e.wrapValue(ch.Before, ch.After, partly)
+	case len(e.schemas.arrays) > 0 && (e.deep(before) || e.deep(ch.After)):
+		return e.wrapValue(before, ch.After, partly)
 	case partly:
 		return e.schemas.partly
 	}
