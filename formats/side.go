@@ -60,9 +60,10 @@ type Header struct {
 	Value []byte
 }
 
-// SideHeaderWriter is implemented by side encoders whose records carry further headers, after ours.
+// SideHeaderWriter is implemented by side encoders whose records carry further headers, after ours. Records in a table's topic have
+// those of its encoder instead.
 type SideHeaderWriter interface {
-	SideHeaders(a About) []Header
+	SideHeaders(a About, c *Context, n *changelog.Note) []Header
 }
 
 // Beater is implemented by side encoders that write a record now and then to show that the pipeline is alive.

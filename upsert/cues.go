@@ -11,8 +11,9 @@ import (
 type cue struct {
 	at    int
 	about formats.About
-	txn   int // index into Batch.Txns, -1: none
-	note  int // index into Batch.Notes, -1: none
+	txn   int  // index into Batch.Txns, -1: none
+	note  int  // index into Batch.Notes, -1: none
+	again bool // the statement was told already, of another table of it
 }
 
 // cueList finds the places in a batch, in their order.
@@ -46,7 +47,7 @@ func cuesOf(b *changelog.Batch) []cue {
 }
 
 func (l *cueList) add(at int, a formats.About, txn, note int) {
-	l.cues = append(l.cues, cue{at, a, txn, note})
+	l.cues = append(l.cues, cue{at: at, about: a, txn: txn, note: note})
 }
 
 // enter goes on to a transaction, past those before it.
@@ -82,12 +83,13 @@ func (l *cueList) note(i int) {
 	}
 	a := aboutNote(n)
 	switch {
-	case a == 0, a == formats.AboutStatement && i > 0 && sameStatement(n, &l.batch.Notes[i-1]):
+	case a == 0:
 		return
 	case a != formats.AboutStatement && n.Txn >= 0:
 		l.begin(n.At)
 	}
 	l.add(n.At, a, n.Txn, i)
+	l.cues[len(l.cues)-1].again = a == formats.AboutStatement && i > 0 && sameStatement(n, &l.batch.Notes[i-1])
 }
 
 // sameStatement reports that a source tells of one statement once for each of its tables.

@@ -124,8 +124,11 @@ func placeOf(run *changelog.Run, txn *changelog.Txn, ch *changelog.Change) strin
 // sideHeaders gives the headers of a record beside the rows: pipeline, table, position and transaction where it has them, and what it
 // is about. They are valid until the next record.
 func (m *Materializer) sideHeaders(s *side, c cue, plan *Plan, n *changelog.Note) (headers []byte, count int) {
-	more := s.headers[c.about].more
-	h, num := append(m.header[:0], s.headers[c.about].ours...), m.num
+	var more extraHeaders
+	if w, ok := s.encoder.(formats.SideHeaderWriter); ok {
+		more = renderHeaders(w.SideHeaders(c.about, &m.ctx, n))
+	}
+	h, num := append(m.header[:0], s.ours...), m.num
 	count = 2
 	add := func(name string) {
 		h = kafkawire.AppendRecordHeader(h, name, num)

@@ -31,14 +31,8 @@ type side struct {
 	output  *Output
 	encoder formats.SideEncoder
 	topics  [abouts]*Topic
-	headers [abouts]sideHeaders
+	ours    []byte  // the header that all its records have
 	tables  []*Plan // by note: where the rows of a truncated table go; nil: nowhere, or the record goes elsewhere
-}
-
-// sideHeaders are those headers of a record beside the rows that are always the same.
-type sideHeaders struct {
-	ours []byte // the pipeline's name
-	more extraHeaders
 }
 
 // sideWriter is what the planner keeps for one output that writes records beside its rows.
@@ -51,6 +45,7 @@ type sideWriter struct {
 // newSideWriters finds the outputs that write records beside their rows.
 func (p *Planner) newSideWriters() []*sideWriter {
 	var writers []*sideWriter
+	ours := kafkawire.AppendRecordHeader(nil, HeaderPipeline, []byte(p.pipeline))
 	for i := range p.outputs {
 		o := &p.outputs[i]
 		enc := sideEncoder(p.pipeline, o)
@@ -58,13 +53,7 @@ func (p *Planner) newSideWriters() []*sideWriter {
 			continue
 		}
 		plain := o.sides()
-		w := &sideWriter{output: &plain, encoder: enc, side: side{output: o, encoder: enc}}
-		for a := range abouts {
-			w.side.headers[a].ours = kafkawire.AppendRecordHeader(nil, HeaderPipeline, []byte(p.pipeline))
-			if h, ok := enc.(formats.SideHeaderWriter); ok {
-				w.side.headers[a].more = renderHeaders(h.SideHeaders(formats.About(a)))
-			}
-		}
+		w := &sideWriter{output: &plain, encoder: enc, side: side{output: o, encoder: enc, ours: ours}}
 		writers = append(writers, w)
 	}
 	return writers
@@ -195,7 +184,7 @@ func (m *Materializer) side(b *changelog.Batch, s *side, c cue) error {
 	if plan != nil {
 		topic = plan.Topic
 	}
-	if topic == nil {
+	if topic == nil || c.again && plan == nil {
 		return nil
 	}
 	var note *changelog.Note

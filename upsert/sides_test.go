@@ -49,7 +49,7 @@ func (s sideText) Partition(a formats.About) int32 {
 	return -1
 }
 
-func (s sideText) SideHeaders(a formats.About) []formats.Header {
+func (s sideText) SideHeaders(a formats.About, _ *formats.Context, _ *changelog.Note) []formats.Header {
 	if a == formats.AboutStatement {
 		return []formats.Header{{Name: "more", Value: []byte("m")}}
 	}

@@ -107,6 +107,7 @@ type Config struct {
 
 	Schemas  SchemaConfig   `mapstructure:",squash"`
 	Identity IdentityConfig `mapstructure:",squash"`
+	Sides    SideConfig     `mapstructure:",squash"`
 }
 
 var _ formats.Config = (*Config)(nil)
@@ -132,6 +133,7 @@ func NewConfig() *Config {
 		UnavailableValuePlaceholder: "__debezium_unavailable_value",
 
 		Schemas: SchemaConfig{SchemaNameAdjustmentMode: adjustNone, FieldNameAdjustmentMode: adjustNone},
+		Sides:   defaultSides(),
 	}
 }
 
@@ -175,7 +177,7 @@ func (c *Config) Validate() []error {
 	if _, err := c.placeholder(); err != nil {
 		errs = append(errs, fmt.Errorf("unavailable_value_placeholder: %w", err))
 	}
-	return errs
+	return append(errs, c.Sides.validate()...)
 }
 
 const maxMoneyDigits = 18

@@ -8,6 +8,7 @@
 //	source.go, source_postgres.go   the source block
 //	key.go        the key of a record
 //	number.go, decimal.go, text.go, time.go, interval.go, bitstring.go, array.go, nested.go   one family of types each
+//	side*.go      records beside the rows: transactions, statements, truncations, messages, heartbeats
 //	decoder.go    reading messages of any Debezium release since 1.9 back
 //
 // Messages are those of Debezium where Debezium is right and agrees with itself. Where its snapshot and its stream write

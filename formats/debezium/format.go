@@ -21,6 +21,7 @@ func newFormat(c *Config, env formats.Env) *format {
 	f := &format{cfg: *c, env: env, run: newRun()}
 	f.env.Server = orElse(c.Identity.TopicPrefix, env.Server)
 	f.env.Version = orElse(c.Identity.SourceVersion, env.Version)
+	f.cfg.TransactionMetadata = c.TransactionMetadata || c.Sides.ProvideTransactionMetadata
 	f.placeholder, _ = c.placeholder() // Validate has seen it
 	return f
 }

@@ -35,6 +35,14 @@ var snapshots = [...]string{
 	changelog.SnapshotIncremental:  "incremental",
 }
 
+// quotedName is null for what a statement that is about no table has.
+func quotedName(s string) string {
+	if s == "" {
+		return "null"
+	}
+	return quoted(s)
+}
+
 func quoted(s string) string { return string(jsonx.AppendString(nil, []byte(s))) }
 
 // sourceHead is what all connectors begin with, up to the milliseconds.
@@ -52,7 +60,7 @@ type mysqlSource struct {
 
 func newMySQLSource(env formats.Env, t *changelog.Table) *mysqlSource {
 	db := `,"db":` + quoted(t.Database) + `,"sequence":null,"ts_us":`
-	s := &mysqlSource{head: sourceHead(env, t), afterNanos: `,"table":` + quoted(t.Name) + `,"server_id":`}
+	s := &mysqlSource{head: sourceHead(env, t), afterNanos: `,"table":` + quotedName(t.Name) + `,"server_id":`}
 	for place, text := range snapshots {
 		s.afterMillis[place] = `,"snapshot":"` + text + `"` + db
 	}
