@@ -101,3 +101,21 @@ func FlinkFor(tb TB) *Flink {
 	})
 	return f
 }
+
+// ConnectFor starts a worker of Kafka Connect that ends with the test, or ends the test. A failed test shows the end of the worker's log.
+func ConnectFor(tb TB, kafka *Kafka) *Connect {
+	tb.Helper()
+	c, err := StartConnect(tb.Context(), kafka)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() {
+		if tb.Failed() {
+			tb.Log(logTail(c.Log()))
+		}
+		if err := c.Stop(); err != nil {
+			tb.Error(err)
+		}
+	})
+	return c
+}
