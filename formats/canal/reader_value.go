@@ -1,0 +1,424 @@
+package canal
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"time"
+	"unicode/utf8"
+
+	"cdcbridge/changelog"
+	"cdcbridge/formats/internal/jsonx"
+)
+
+var (
+	errObject = errors.New("an object or an array in a column that is none")
+	errNumber = errors.New("it is no number of the column's type")
+	errBase64 = errors.New("it is no base64")
+	errLatin1 = errors.New("it has characters beyond U+00FF, which are no bytes")
+	errLength = errors.New("it is longer than the column")
+	errShort  = errors.New("it is too short")
+	errBool   = errors.New("it is neither true nor false")
+	errLabel  = errors.New("it is none of the column's labels")
+)
+
+// value reads a raw value of a message. zone is where its timestamps are, nil for UTC. The bytes of the result are the batch's, or
+// live as long as the table.
+func (r *reader) value(b *changelog.Batch, c *cell, raw []byte, zone *time.Location) (changelog.Value, error) {
+	text := raw
+	switch raw[0] {
+	case 'n':
+		return changelog.Null(), nil
+	case '{', '[':
+		return r.nested(b, c, raw, zone)
+	case '"':
+		if text = raw[1 : len(raw)-1]; bytes.IndexByte(text, '\\') >= 0 {
+			r.scratch = jsonx.AppendText(r.scratch[:0], raw)
+			text = r.scratch
+		}
+	}
+	p := parser{b: b, zone: zone, base64: r.config.Binary == BinaryBase64}
+	if c.col.Type.Kind == changelog.KindJSON && raw[0] != '"' {
+		return changelog.JSON(b.Copy(raw)), nil // a scalar of a document that is not written as a text
+	}
+	return p.value(c, text)
+}
+
+// nested reads what writers other than Canal make of arrays, maps and documents.
+func (r *reader) nested(b *changelog.Batch, c *cell, raw []byte, zone *time.Location) (changelog.Value, error) {
+	t := &c.col.Type
+	switch {
+	case t.Kind == changelog.KindJSON:
+		return changelog.JSON(b.Copy(raw)), nil
+	case t.Kind == changelog.KindArray && raw[0] == '[' && t.Elem != nil:
+		var elems []changelog.Value
+		elem := cell{col: t.Elem, server: c.server}
+		if err := jsonx.EachElement(raw, func(v []byte) error {
+			e, err := r.value(b, &elem, v, zone)
+			elems = append(elems, e)
+			return err
+		}); err != nil {
+			return changelog.Value{}, err
+		}
+		return changelog.Array(elems), nil
+	case t.Kind == changelog.KindMap && raw[0] == '{':
+		var pairs []changelog.Value
+		text := cell{col: &changelog.Column{Type: changelog.Type{Kind: changelog.KindString}}}
+		if err := jsonx.EachField(raw, func(name, v []byte) error {
+			e, err := r.value(b, &text, v, zone)
+			pairs = append(pairs, changelog.String(b.Copy(name)), e)
+			return err
+		}); err != nil {
+			return changelog.Value{}, err
+		}
+		return changelog.Map(pairs), nil
+	}
+	return changelog.Value{}, errObject
+}
+
+// parser reads texts of values.
+type parser struct {
+	b      *changelog.Batch
+	zone   *time.Location
+	base64 bool
+}
+
+// value reads the text of a value that is not NULL.
+func (p *parser) value(c *cell, text []byte) (changelog.Value, error) {
+	t := &c.col.Type
+	switch t.Kind {
+	case changelog.KindBool:
+		return boolOf(text)
+	case changelog.KindInt:
+		return intOf(t, text)
+	case changelog.KindUint:
+		n, err := strconv.ParseUint(string(text), 10, t.Bits)
+		return number1(changelog.Uint(n), err)
+	case changelog.KindBits:
+		n, err := strconv.ParseUint(string(text), 10, t.Bits)
+		return number1(changelog.Bits(n), err)
+	case changelog.KindFloat32:
+		f, err := floatOf(text, 32)
+		return changelog.Float32(float32(f)), err
+	case changelog.KindFloat64:
+		f, err := floatOf(text, 64)
+		return changelog.Float64(f), err
+	case changelog.KindDecimal:
+		return p.decimal(c, text)
+	case changelog.KindString:
+		return changelog.String(p.b.Copy(text)), nil
+	case changelog.KindJSON:
+		return changelog.JSON(p.b.Copy(text)), jsonx.Check(text)
+	case changelog.KindBytes:
+		return p.bytes(c, text)
+	case changelog.KindGeometry, changelog.KindVector:
+		return p.extension(c, text)
+	case changelog.KindEnum:
+		return enumOf(c, text)
+	case changelog.KindSet:
+		return p.set(c, text)
+	case changelog.KindBitString:
+		return p.bitString(t, text)
+	case changelog.KindArray:
+		return p.array(c, text)
+	case changelog.KindMap:
+		return p.hstore(text)
+	}
+	return p.temporal(c, text)
+}
+
+func number1(v changelog.Value, err error) (changelog.Value, error) {
+	if err != nil {
+		return changelog.Value{}, errNumber
+	}
+	return v, nil
+}
+
+func boolOf(text []byte) (changelog.Value, error) {
+	switch string(text) {
+	case "true", "t", "1":
+		return changelog.Bool(true), nil
+	case "false", "f", "0":
+		return changelog.Bool(false), nil
+	}
+	return changelog.Value{}, errBool
+}
+
+func intOf(t *changelog.Type, text []byte) (changelog.Value, error) {
+	if len(text) > 0 && text[0] == '+' {
+		return changelog.Value{}, errNumber
+	}
+	n, err := strconv.ParseInt(string(text), 10, t.Bits)
+	return number1(changelog.Int(n), err)
+}
+
+// floatOf reads what Java or PostgreSQL prints, and JSON numbers.
+func floatOf(text []byte, bits int) (float64, error) {
+	switch string(text) {
+	case "NaN":
+		return math.NaN(), nil
+	case "Infinity":
+		return math.Inf(1), nil
+	case "-Infinity":
+		return math.Inf(-1), nil
+	}
+	for _, c := range text {
+		if (c < '0' || c > '9') && c != '.' && c != '-' && c != '+' && c != 'e' && c != 'E' {
+			return 0, errNumber
+		}
+	}
+	f, err := strconv.ParseFloat(string(text), bits)
+	if err != nil {
+		return 0, errNumber
+	}
+	return f, nil
+}
+
+// bytes reads a binary value. A BINARY gets the padding back that Canal takes from it.
+func (p *parser) bytes(c *cell, text []byte) (changelog.Value, error) {
+	raw, err := p.binary(text)
+	if err != nil {
+		return changelog.Value{}, err
+	}
+	if t := &c.col.Type; t.Length > 0 && len(raw) > t.Length {
+		return changelog.Value{}, errLength
+	} else if t.Fixed && len(raw) < t.Length {
+		padded := p.b.Grab(t.Length)
+		clear(padded[copy(padded, raw):])
+		raw = padded
+	}
+	return changelog.Bytes(raw), nil
+}
+
+// binary reads the bytes of a binary value as the options have them.
+func (p *parser) binary(text []byte) ([]byte, error) {
+	if len(text) == 0 {
+		return []byte{}, nil
+	}
+	if p.base64 {
+		if bytes.IndexByte(text, '\n') >= 0 || bytes.IndexByte(text, '\r') >= 0 {
+			return nil, errBase64
+		}
+		raw := p.b.Grab(base64.StdEncoding.DecodedLen(len(text)))
+		n, err := base64.StdEncoding.Decode(raw, text)
+		if err != nil {
+			return nil, errBase64
+		}
+		return raw[:n], nil
+	}
+	raw := p.b.Grab(len(text))[:0]
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case c < utf8.RuneSelf:
+			raw = append(raw, c)
+		case c <= 0xC3: // of two bytes, since the text is UTF-8
+			i++
+			raw = append(raw, c<<6|text[i]&0x3F)
+		default:
+			return nil, errLatin1
+		}
+	}
+	return raw, nil
+}
+
+// extension reads geometries and vectors: MySQL's as bytes and "[1.0,2.5]", PostgreSQL's as hexadecimal EWKB and "[1,2.5]".
+func (p *parser) extension(c *cell, text []byte) (changelog.Value, error) {
+	switch {
+	case c.col.Type.Kind == changelog.KindVector:
+		return p.vector(text)
+	case c.server:
+		return p.ewkb(text)
+	}
+	raw, err := p.binary(text)
+	if err == nil && len(raw) < 4 {
+		err = errShort
+	}
+	if err != nil {
+		return changelog.Value{}, err
+	}
+	return changelog.Geometry(binary.LittleEndian.Uint32(raw), raw[4:]), nil
+}
+
+func (p *parser) vector(text []byte) (changelog.Value, error) {
+	if len(text) < 2 || text[0] != '[' || text[len(text)-1] != ']' {
+		return changelog.Value{}, errNumber
+	}
+	text = text[1 : len(text)-1]
+	if len(text) == 0 {
+		return changelog.Vector([]byte{}), nil
+	}
+	elems := p.b.Grab(4 * (bytes.Count(text, []byte(",")) + 1))[:0]
+	for more := true; more; {
+		var elem []byte
+		elem, text, more = bytes.Cut(text, []byte(","))
+		f, err := floatOf(elem, 32)
+		if err != nil {
+			return changelog.Value{}, err
+		}
+		elems = binary.LittleEndian.AppendUint32(elems, math.Float32bits(float32(f)))
+	}
+	return changelog.Vector(elems), nil
+}
+
+func enumOf(c *cell, text []byte) (changelog.Value, error) {
+	if c.label {
+		for i, l := range c.labels {
+			if bytes.Equal(l, text) {
+				return changelog.Enum(uint64(i+1), l), nil
+			}
+		}
+		if len(text) == 0 {
+			return changelog.Enum(0, text), nil
+		}
+		return changelog.Value{}, errLabel
+	}
+	n, err := strconv.ParseUint(string(text), 10, 16)
+	switch {
+	case err != nil || n > uint64(len(c.labels)):
+		return changelog.Value{}, errLabel
+	case n == 0:
+		return changelog.Enum(0, []byte{}), nil
+	}
+	return changelog.Enum(n, c.labels[n-1]), nil
+}
+
+func (p *parser) set(c *cell, text []byte) (changelog.Value, error) {
+	mask := uint64(0)
+	if !c.label {
+		n, err := strconv.ParseUint(string(text), 10, 64)
+		if err != nil || len(c.labels) < 64 && n>>len(c.labels) != 0 {
+			return changelog.Value{}, errLabel
+		}
+		mask = n
+	} else {
+		for more := len(text) > 0; more; {
+			var one []byte
+			one, text, more = bytes.Cut(text, []byte(","))
+			bit := uint64(0)
+			for i, l := range c.labels {
+				if bytes.Equal(l, one) {
+					bit = 1 << i
+					break
+				}
+			}
+			if bit == 0 {
+				return changelog.Value{}, errLabel
+			}
+			mask |= bit
+		}
+	}
+	size := 0
+	for i, l := range c.labels {
+		if mask>>i&1 == 1 {
+			size += len(l) + 1
+		}
+	}
+	joined := p.b.Grab(size)[:0]
+	for i, l := range c.labels {
+		if mask>>i&1 == 0 {
+			continue
+		}
+		if len(joined) > 0 {
+			joined = append(joined, ',')
+		}
+		joined = append(joined, l...)
+	}
+	return changelog.Set(mask, joined), nil
+}
+
+// maxExponent bounds what a number with an exponent may be written out to: more than any column has, and less than harms.
+const maxExponent = 20_000
+
+// decimal reads a decimal and writes it out as the column has it: without exponent, with every digit of its scale.
+func (p *parser) decimal(c *cell, text []byte) (changelog.Value, error) {
+	t := &c.col.Type
+	if c.server || t.Precision == 0 {
+		switch string(text) {
+		case "NaN":
+			return changelog.NaN(), nil
+		case "Infinity":
+			return changelog.Infinite(changelog.KindDecimal, true), nil
+		case "-Infinity":
+			return changelog.Infinite(changelog.KindDecimal, false), nil
+		}
+	}
+	whole, fraction, negative, err := splitDecimal(text)
+	if err != nil {
+		return changelog.Value{}, err
+	}
+	whole = bytes.TrimLeft(whole, "0")
+	if t.Precision > 0 {
+		most := t.Precision - t.Scale
+		if len(whole) > max(most, 0) {
+			return changelog.Value{}, errNumber
+		}
+		if scale := max(t.Scale, 0); len(fraction) > scale {
+			if len(bytes.Trim(fraction[scale:], "0")) > 0 {
+				return changelog.Value{}, fmt.Errorf("%w: its fraction has more digits than the column", errNumber)
+			}
+			fraction = fraction[:scale]
+		}
+	}
+	zeros := 0
+	if t.Precision > 0 {
+		zeros = max(t.Scale-len(fraction), 0)
+	}
+	out := p.b.Grab(len(whole) + len(fraction) + zeros + len("-0."))[:0]
+	if negative && (len(whole) > 0 || len(bytes.Trim(fraction, "0")) > 0) {
+		out = append(out, '-')
+	}
+	if len(whole) == 0 {
+		whole = []byte("0")
+	}
+	out = append(out, whole...)
+	if len(fraction)+zeros > 0 {
+		out = append(append(out, '.'), fraction...)
+	}
+	for range zeros {
+		out = append(out, '0')
+	}
+	return changelog.Decimal(out), nil
+}
+
+// splitDecimal takes "-12.30" or "1.23E+1" apart. Without an exponent the parts are those of text.
+func splitDecimal(text []byte) (whole, fraction []byte, negative bool, err error) {
+	if len(text) > 0 && (text[0] == '-' || text[0] == '+') {
+		negative, text = text[0] == '-', text[1:]
+	}
+	exponent := 0
+	if i := bytes.IndexAny(text, "eE"); i >= 0 {
+		if exponent, err = strconv.Atoi(string(text[i+1:])); err != nil || exponent > maxExponent || exponent < -maxExponent {
+			return nil, nil, false, errNumber
+		}
+		text = text[:i]
+	}
+	whole, fraction, point := bytes.Cut(text, []byte("."))
+	if len(whole)+len(fraction) == 0 || point && len(fraction) == 0 || !digits(whole) || !digits(fraction) {
+		return nil, nil, false, errNumber
+	}
+	switch {
+	case exponent > 0:
+		all := append(bytes.Clone(whole), fraction...)
+		all = append(all, bytes.Repeat([]byte("0"), max(exponent-len(fraction), 0))...)
+		whole, fraction = all[:len(whole)+exponent], all[len(whole)+exponent:]
+	case exponent < 0:
+		all := append(bytes.Repeat([]byte("0"), max(-exponent-len(whole), 0)), whole...)
+		all = append(all, fraction...)
+		n := len(all) - len(fraction) + exponent
+		whole, fraction = all[:n], all[n:]
+	}
+	return whole, fraction, negative, nil
+}
+
+func digits(text []byte) bool {
+	for _, c := range text {
+		if c < '0' || c > '9' {
+			return false
+		}
+	}
+	return true
+}
