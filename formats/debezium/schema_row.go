@@ -17,11 +17,13 @@ type schemas struct {
 
 	need   []bool // by column: null is not allowed, or is read as the default
 	arrays []int  // columns that are arrays
+	deep   *deepSchemas
 }
 
 // compileSchemas renders the schemas that the options ask for.
 func (e *encoder) compileSchemas() error {
 	o := &e.cfg.Schemas
+	e.schemas.deep = new(deepSchemas)
 	if err := e.checkNames(); err != nil {
 		return err
 	}
@@ -84,7 +86,7 @@ func (e *encoder) wrapKey(row changelog.Row) wrapping {
 	return wrap(true, &s)
 }
 
-// wrapValue renders the schema for these rows, nil for rows without arrays of several dimensions.
+// wrapValue renders the schema for these rows; nil stands for any row without arrays of several dimensions.
 func (e *encoder) wrapValue(before, after changelog.Row, partly bool) wrapping {
 	s := envelopeSchema(e.schemaName(".Envelope"), e.rowSchema(before, partly), e.rowSchema(after, false), e.table.Origin)
 	return wrap(true, &s)
@@ -101,55 +103,17 @@ func (e *encoder) rowSchema(row changelog.Row, partly bool) schema {
 	return s
 }
 
-// deepen gives the schema of an array as many dimensions as the row's value has.
-func (s *schema) deepen(row changelog.Row, column int) {
-	if row == nil {
-		return
-	}
-	for range dimensions(&row[column]) - 1 {
-		inner := arraySchema(*s.elem).opt()
-		s.elem = &inner
-	}
-}
-
-// dimensions of an array; of anything else 0.
-func dimensions(v *changelog.Value) int {
-	n := 0
-	for v.Kind() == changelog.KindArray {
-		n++
-		elems := v.Elems()
-		if len(elems) == 0 {
-			break
-		}
-		v = &elems[0]
-	}
-	return n
-}
-
-// deep tells whether a row has an array of several dimensions.
-func (e *encoder) deep(row changelog.Row) bool {
-	if row == nil {
-		return false
-	}
-	for _, i := range e.schemas.arrays {
-		if dimensions(&row[i]) > 1 {
-			return true
-		}
-	}
-	return false
-}
-
 // keyWrapping chooses the schema of a key.
 func (e *encoder) keyWrapping(row changelog.Row) wrapping {
 	if e.schemas.key == nil || len(e.schemas.arrays) == 0 {
 		return e.schemas.key
 	}
-	for i := range e.key {
-		if dimensions(&row[e.key[i].index]) > 1 {
-			return e.wrapKey(row)
-		}
+	var buf [maxStackDimensions]byte
+	dims, deep := e.appendDimensions(append(buf[:0], 'k'), row)
+	if !deep {
+		return e.schemas.key
 	}
-	return e.schemas.key
+	return e.schemas.deep.find(dims, func() wrapping { return e.wrapKey(row) })
 }
 
 // valueWrapping chooses the schema of a value.
@@ -157,19 +121,28 @@ func (e *encoder) valueWrapping(ch *changelog.Change) wrapping {
 	if e.schemas.value == nil {
 		return nil
 	}
-	partly := e.knownPartly(ch)
-	before := ch.Before
+	partly, usual, kind := false, e.schemas.value, byte('w')
+	if e.knownPartly(ch) {
+		partly, usual, kind = true, e.schemas.partly, 'p'
+	}
+	if len(e.schemas.arrays) == 0 {
+		return usual
+	}
+	before, after := ch.Before, ch.After
 	if before == nil && partly {
-		before = ch.After // whose key is written
+		before = after // whose key is written
 	}
-	switch {
-	case len(e.schemas.arrays) > 0 && (e.deep(before) || e.deep(ch.After)):
-		return e.wrapValue(before, ch.After, partly)
-	case partly:
-		return e.schemas.partly
+	var buf [maxStackDimensions]byte
+	dims, deepBefore := e.appendDimensions(append(buf[:0], kind), before)
+	dims, deepAfter := e.appendDimensions(dims, after)
+	if !deepBefore && !deepAfter {
+		return usual
 	}
-	return e.schemas.value
+	return e.schemas.deep.find(dims, func() wrapping { return e.wrapValue(before, after, partly) })
 }
+
+// maxStackDimensions is how many dimensions of arrays are kept off the heap.
+const maxStackDimensions = 128
 
 // knownPartly tells whether before is written with nulls that the table does not allow, or with its key only.
 func (e *encoder) knownPartly(ch *changelog.Change) bool {
