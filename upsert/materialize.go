@@ -219,6 +219,9 @@ func (m *Materializer) end(plan *Plan, del *changelog.Change, s stamp) error {
 			return err
 		}
 	}
+	if plan.Output.NoTombstones {
+		return nil
+	}
 	return m.tombstone(plan, del, s)
 }
 

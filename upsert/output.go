@@ -35,6 +35,11 @@ type Output struct {
 	Format   formats.Format
 	Settings TopicSettings
 	Adopt    bool // may write into a filled topic that no checkpoint of this pipeline knows
+
+	// NoTombstones leaves the tombstones of mode upsert out. Log compaction then never removes the keys of deleted rows, and
+	// readers that fold the topic by key must know the format's own deletes.
+	NoTombstones bool
+	Keys         []KeyRule // record keys other than the primary key; a TableRule with a key wins
 }
 
 // TopicSettings are how a topic is created when it does not exist.

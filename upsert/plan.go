@@ -2,6 +2,7 @@ package upsert
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"unicode/utf16"
@@ -112,11 +113,14 @@ func (p *Planner) compile(ctx context.Context, t *changelog.Table, o *Output) (*
 	if w, ok := enc.(formats.HeaderWriter); ok {
 		plan.more = renderHeaders(w.RecordHeaders())
 	}
-	_, plan.bare = enc.(formats.TombstoneOnly)
+	if _, plan.bare = enc.(formats.TombstoneOnly); plan.bare && o.NoTombstones && o.Mode == Upsert {
+		return nil, fault.NewFinal(fault.Config, "planning tombstones", errors.New("the format has no other record for a delete"),
+			"Deletes would be lost: set tombstones_on_delete of the output to true.")
+	}
 	return plan, nil
 }
 
-// key resolves the record key: the table's rule, else its primary key.
+// key resolves the record key: the table's rule, else the output's, else its primary key.
 func (p *Planner) key(t *changelog.Table, o *Output) ([]int, error) {
 	rule, ok := p.rules[t.FullName()]
 	if ok && len(rule.Key) > 0 {
@@ -128,6 +132,9 @@ func (p *Planner) key(t *changelog.Table, o *Output) ([]int, error) {
 			}
 		}
 		return key, nil
+	}
+	if key, err := keyByRule(o.Keys, t); err != nil || key != nil {
+		return key, err
 	}
 	if len(t.Key) == 0 && o.Mode == Upsert {
 		return nil, fault.NewFinal(fault.NoKey, "resolving the record key", fmt.Errorf("table %s has no primary key", t.FullName()),

@@ -39,7 +39,7 @@ func (b *builder) outputs(p *Pipeline) {
 
 // refuseShorthand reports keys of the one-output form beside a list of outputs.
 func (b *builder) refuseShorthand() {
-	for _, key := range []string{"format", "preset", "mode", "topic", "adopt", "options"} {
+	for _, key := range []string{"format", "preset", "mode", "topic", "adopt", "tombstones_on_delete", "message_key_columns", "options"} {
 		if at := join(b.at, key); b.lines[at] > 0 {
 			b.report(at, "belongs into each of outputs when there is such a list")
 		}
@@ -49,7 +49,8 @@ func (b *builder) refuseShorthand() {
 func (b *builder) output(at string, s *outputSection) (upsert.Output, formats.Config) {
 	o := upsert.Output{
 		Name: s.Name, Mode: upsert.Mode(s.Writing.Mode), Topic: s.Writing.Topic, Adopt: s.Writing.Adopt,
-		Settings: b.doc.Kafka.Topics.settings(b.doc.Kafka.Delivery.CreateTopics),
+		NoTombstones: !s.Writing.TombstonesOnDelete,
+		Settings:     b.doc.Kafka.Topics.settings(b.doc.Kafka.Delivery.CreateTopics),
 	}
 	if o.Name == "" {
 		o.Name = s.Writing.Format
@@ -60,6 +61,10 @@ func (b *builder) output(at string, s *outputSection) (upsert.Output, formats.Co
 			b.report(join(at, "tables"), "%s", err)
 		}
 		o.Tables = filter
+	}
+	var err error
+	if o.Keys, err = upsert.ParseKeyRules(s.Writing.MessageKeyColumns); err != nil {
+		b.report(join(at, "message_key_columns"), "%s", err)
 	}
 	b.topicTemplate(join(at, "topic"), o.Topic)
 	b.validated(at, o.Validate())

@@ -26,11 +26,15 @@ type pipelineSection struct {
 
 // writing is how an output writes.
 type writing struct {
-	Format  string  `mapstructure:"format"`
-	Preset  string  `mapstructure:"preset"`
-	Mode    string  `mapstructure:"mode"`
-	Topic   string  `mapstructure:"topic"`
-	Adopt   bool    `mapstructure:"adopt"`
+	Format string `mapstructure:"format"`
+	Preset string `mapstructure:"preset"`
+	Mode   string `mapstructure:"mode"`
+	Topic  string `mapstructure:"topic"`
+	Adopt  bool   `mapstructure:"adopt"`
+
+	TombstonesOnDelete bool   `mapstructure:"tombstones_on_delete"`
+	MessageKeyColumns  string `mapstructure:"message_key_columns"`
+
 	Options section `mapstructure:"options"`
 }
 
@@ -66,6 +70,7 @@ func (o *outputSection) setDefaults() { o.Writing.setDefaults() }
 func (w *writing) setDefaults() {
 	w.Mode = string(upsert.Upsert)
 	w.Topic = defaultTopic
+	w.TombstonesOnDelete = true
 }
 
 func pipelinePath(i int) string { return fmt.Sprintf("pipelines[%d]", i) }
