@@ -23,12 +23,8 @@ func TestFormats(t *testing.T) {
 	src := b.open()
 	expected := 0
 	for _, f := range families {
-		for n, values := range f.rows {
-			names := []string{"id"}
-			for i := range values {
-				names = append(names, fmt.Sprintf("c%d", i))
-			}
-			b.exec(fmt.Sprintf("INSERT INTO %s (%s) VALUES (%d, %s)", f.name, strings.Join(names, ", "), n, strings.Join(values, ", ")))
+		for n := range f.rows {
+			b.exec(f.insert(n))
 			expected++
 		}
 	}

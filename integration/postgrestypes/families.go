@@ -1,6 +1,11 @@
+// Package postgrestypes has tables of every type of PostgreSQL with its edge values. Its tests stream them through the PostgreSQL source
+// on real servers, and compare each value with what the server says of it in another way.
 package postgrestypes
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
 // family is one table: columns of related types, and a row of literals for each edge.
 type family struct {
@@ -9,6 +14,50 @@ type family struct {
 	setup   []string
 	columns []column
 	rows    [][]string // SQL, one a column; a shorter row leaves the others NULL
+}
+
+// Table is a table of values for tests elsewhere. It has the key id and columns c0, c1, … of the types.
+type Table struct {
+	Name   string
+	Since  int      // version of PostgreSQL from which on it works, 0: any
+	Create []string // statements that make it and what it needs
+	Insert []string // statements that fill it, one a row
+	Types  []string // SQL, one a column but the key
+}
+
+// Tables are all of them.
+func Tables() []Table {
+	var out []Table
+	for i := range families {
+		f := &families[i]
+		t := Table{Name: f.name, Since: f.since, Create: f.create()}
+		for n := range f.rows {
+			t.Insert = append(t.Insert, f.insert(n))
+		}
+		for _, c := range f.columns {
+			t.Types = append(t.Types, c.typ)
+		}
+		out = append(out, t)
+	}
+	return out
+}
+
+// create are the statements that make the table, with whole old rows in the log.
+func (f *family) create() []string {
+	var defs strings.Builder
+	for i, c := range f.columns {
+		fmt.Fprintf(&defs, ", c%d %s", i, c.typ)
+	}
+	return append(append([]string{}, f.setup...), "CREATE TABLE "+f.name+" (id int PRIMARY KEY"+defs.String()+")", "ALTER TABLE "+f.name+" REPLICA IDENTITY FULL")
+}
+
+// insert is the statement for row n, whose key is n.
+func (f *family) insert(n int) string {
+	names := []string{"id"}
+	for i := range f.rows[n] {
+		names = append(names, fmt.Sprintf("c%d", i))
+	}
+	return fmt.Sprintf("INSERT INTO %s (%s) VALUES (%d, %s)", f.name, strings.Join(names, ", "), n, strings.Join(f.rows[n], ", "))
 }
 
 // column is a type and how the server itself tells the value in another way than by printing it: see canonical.
