@@ -10,7 +10,7 @@ type Type struct {
 	FSP       int      // temporal kinds: fraction digits, 0-6
 	Fixed     bool     // CHAR, BINARY and BIT, as opposed to VARCHAR, VARBINARY and VARBIT
 	Year      bool     // KindInt that is MySQL's YEAR
-	Labels    []string // KindEnum, KindSet: all labels in order, UTF-8
+	Labels    []string // KindEnum, KindSet: all labels in order, UTF-8. KindString that is an enum of PostgreSQL: those that it has now
 	Charset   string   // text: the source's character set, information only; values are always UTF-8
 	Elem      *Column  // KindArray: what the elements are, in any number of dimensions; it has no name
 }

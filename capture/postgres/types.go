@@ -39,12 +39,13 @@ type typeBook struct {
 // typeFacts is one row of pg_type.
 type typeFacts struct {
 	typeName
-	kind     byte   // typtype: 'b' base, 'c' composite, 'd' domain, 'e' enum, 'p' pseudo, 'r' range, 'm' multirange
-	source   string // format_type without a modifier
-	base     uint32 // domains: the type below, else 0
-	modifier int32  // domains: the modifier of the type below, -1: none
-	elem     uint32 // types that print as arrays: the element's type, else 0
-	delim    byte   // what stands between two values of the type within an array
+	kind     byte     // typtype: 'b' base, 'c' composite, 'd' domain, 'e' enum, 'p' pseudo, 'r' range, 'm' multirange
+	source   string   // format_type without a modifier
+	base     uint32   // domains: the type below, else 0
+	modifier int32    // domains: the modifier of the type below, -1: none
+	elem     uint32   // types that print as arrays: the element's type, else 0
+	delim    byte     // what stands between two values of the type within an array
+	labels   []string // enums
 }
 
 // typeName is a type's name. The schema is "" for pg_catalog, as in the log.
@@ -103,7 +104,7 @@ func (tb *typeBook) resolve(oid uint32, modifier int32, depth int) (columnType, 
 		}
 		f.typeName, f.source = said, said.quoted()
 	}
-	c := columnType{source: f.source}
+	c := columnType{source: f.source, typ: changelog.Type{Labels: f.labels}}
 	prepare := prepareText
 	if f.kind == 'b' {
 		prepare = extensionType(f.name)

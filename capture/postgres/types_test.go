@@ -83,12 +83,16 @@ func TestBuiltinTableIsConsistent(t *testing.T) {
 
 // catalogue answers like pg_type and counts the questions.
 type catalogue struct {
-	rows  map[string][]string
-	asked []string
-	fail  error
+	rows   map[string][]string
+	labels [][]string
+	asked  []string
+	fail   error
 }
 
-func (c *catalogue) query(_ context.Context, _ string, args ...string) ([][]string, error) {
+func (c *catalogue) query(_ context.Context, sql string, args ...string) ([][]string, error) {
+	if sql == labelQuery {
+		return c.labels, c.fail
+	}
 	c.asked = append(c.asked, args[0])
 	var out [][]string
 	for oid := range strings.SplitSeq(strings.Trim(args[0], "{}"), ",") {
@@ -104,7 +108,7 @@ func TestLoadingFollowsDomainsAndArrays(t *testing.T) {
 		"80001": {"80001", "public", "d", "d", "public.d", "80002", "-1", "0", ","},
 		"80002": {"80002", "public", "_e", "b", "public.e[]", "0", "-1", "80003", ","},
 		"80003": {"80003", "public", "e", "e", "public.e", "0", "-1", "0", ","},
-	}}
+	}, labels: [][]string{{"80003", "low"}, {"80003", "high"}}}
 	tb := newTypeBook()
 	ctx := context.Background()
 	if err := tb.load(ctx, server, []uint32{oidInt4, 80001, 80001, oidTextArray, 99999, 0}); err != nil {
@@ -114,7 +118,7 @@ func TestLoadingFollowsDomainsAndArrays(t *testing.T) {
 		t.Errorf("asked for %q, want %q", server.asked, want)
 	}
 	c, err := tb.column(80001, -1)
-	if err != nil || c.source != "public.e[]" || c.typ.Elem.SourceType != "public.e" {
+	if err != nil || c.source != "public.e[]" || c.typ.Elem.SourceType != "public.e" || !slices.Equal(c.typ.Elem.Type.Labels, []string{"low", "high"}) {
 		t.Errorf("%+v, %v", c, err)
 	}
 	if _, err := tb.column(99999, -1); !fault.Is(err, fault.SchemaUnknown) || !fault.IsFinal(err) {

@@ -52,7 +52,7 @@ func testBook() *typeBook {
 		{"70016", "Odd s", "pair", "c", `"Odd s".pair`, "0", "-1", "0", ","},
 		{"70017", "Odd s", "_pair", "b", `"Odd s".pair[]`, "0", "-1", "70016", ","},
 	} {
-		if _, err := tb.learn(row); err != nil {
+		if _, _, err := tb.learn(row); err != nil {
 			panic(err)
 		}
 	}
