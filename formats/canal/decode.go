@@ -3,6 +3,7 @@ package canal
 import (
 	"errors"
 	"fmt"
+	"unicode/utf8"
 
 	"cdcbridge/changelog"
 	"cdcbridge/formats"
@@ -48,7 +49,10 @@ func (Decoder) DecodeAll(key, value []byte) ([]formats.Event, error) {
 	var pk []formats.Field
 	if key != nil {
 		var err error
-		if pk, err = fields(key); err != nil {
+		if pk, err = fields(key); err == nil && !utf8.Valid(key) {
+			err = errNotUTF8
+		}
+		if err != nil {
 			return nil, fault.NewFinal(fault.Decode, "decoding the key of a canal-json message", err, foreign)
 		}
 	}

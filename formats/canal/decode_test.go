@@ -122,6 +122,9 @@ func TestBadMessagesAreRefused(t *testing.T) {
 		`{"type":"INSERT","data":[{"id":"1"}],"es":1.5}`, `{"type":"INSERT","data":[{"id":"1"}],"isDdl":"false"}`,
 		`{"type":"UPDATE","data":[{"id":"1"}],"old":[]}`, `{"type":"UPDATE","data":[{"id":"1"}],"old":[{},{}]}`,
 		`{"type":"INSERT","data":[{"id":"1"}],"pkNames":[1]}`,
+		`{"type":"INSERT","data":[{"id":"1","\u0069d":"2"}]}`, `{"type":"INSERT","type":"DELETE","data":[{"id":"1"}]}`,
+		`{"type":"INSERT","data":[{"id":"1"}],"table":null,"table":"t"}`, `{"type":"INSERT","data":[{"id":"` + "\xff" + `"}]}`,
+		`{"type":"INSERT","data":[{"id":` + strings.Repeat("[", 5000) + `"1"` + strings.Repeat("]", 5000) + `}]}`,
 	} {
 		e, err := Decoder{}.Decode(nil, []byte(value))
 		var none *NoRow
@@ -129,7 +132,7 @@ func TestBadMessagesAreRefused(t *testing.T) {
 			t.Errorf("%s: %+v %v", value, e, err)
 		}
 	}
-	for _, key := range []string{``, `7`, `"7"`, `{"id"`, `null`} {
+	for _, key := range []string{``, `7`, `"7"`, `{"id"`, `null`, `{"id":"1","id":"2"}`, "{\"id\":\"\xff\"}"} {
 		if _, err := (Decoder{}).Decode([]byte(key), []byte(ticdcInsert)); !fault.Is(err, fault.Decode) {
 			t.Errorf("key %s: %v", key, err)
 		}

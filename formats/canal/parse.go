@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"unicode/utf8"
 
 	"cdcbridge/formats"
 	"cdcbridge/formats/internal/jsonx"
@@ -34,8 +35,18 @@ var errNoType = errors.New(`no member "type": this is no canal-json message`)
 
 // Parse reads a message in any order of its members and ignores members that it does not know.
 func Parse(value []byte) (*Message, error) {
+	if !utf8.Valid(value) {
+		return nil, errNotUTF8
+	}
 	m := new(Message)
+	var seen uint32
 	err := jsonx.EachField(value, func(name, raw []byte) error {
+		if i := memberOf(name); i >= 0 {
+			if seen&(1<<i) != 0 {
+				return fmt.Errorf("member %q is there twice", name)
+			}
+			seen |= 1 << i
+		}
 		if jsonx.IsNull(raw) {
 			return nil
 		}
@@ -130,10 +141,15 @@ func images(raw []byte) ([]Image, error) {
 	return list, err
 }
 
-// fields reads an object. It is never nil without an error.
+// fields reads an object, in which no name may occur twice: which one would count? It is never nil without an error.
 func fields(raw []byte) ([]formats.Field, error) {
 	list := []formats.Field{}
+	seen := map[string]bool{}
 	err := jsonx.EachField(raw, func(name, v []byte) error {
+		if seen[string(name)] {
+			return fmt.Errorf("%q is there twice", name)
+		}
+		seen[string(name)] = true
 		list = append(list, formats.Field{Name: string(name), JSON: v})
 		return nil
 	})
