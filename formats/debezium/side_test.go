@@ -9,6 +9,7 @@ import (
 
 	"cdcbridge/changelog"
 	"cdcbridge/formats"
+	"cdcbridge/formats/formatstest"
 	"cdcbridge/internal/fault"
 )
 
@@ -190,6 +191,11 @@ func TestGoldenSides(t *testing.T) {
 		}
 		golden(t, "sides-"+name+".golden", out)
 	}
+}
+
+func TestSideConformance(t *testing.T) {
+	formatstest.Sides(t, Kind(), sideConfig(func(*Config) {}))
+	formatstest.Sides(t, Kind(), sideConfig(func(c *Config) { c.Schemas.SchemasEnable, c.Schemas.KeySchemasEnable = true, true }))
 }
 
 func TestSideHeaders(t *testing.T) {

@@ -283,7 +283,7 @@ func TestConfigReportsEveryProblem(t *testing.T) {
 		key, _, _ := strings.Cut(err.Error(), ":")
 		keys = append(keys, key)
 	}
-	if got, want := strings.Join(keys, " "), "decimal_handling_mode time_precision_mode binary_handling_mode bigint_unsigned_handling_mode interval_handling_mode hstore_handling_mode special_values schema_name_adjustment_mode field_name_adjustment_mode"; got != want {
+	if got, want := strings.Join(keys, " "), "decimal_handling_mode time_precision_mode binary_handling_mode bigint_unsigned_handling_mode interval_handling_mode hstore_handling_mode special_values schema_name_adjustment_mode field_name_adjustment_mode topic_transaction topic_heartbeat_prefix skipped_operations"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }

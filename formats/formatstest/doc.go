@@ -10,6 +10,7 @@
 //	keys.go      equal keys ↔ equal bytes, key order
 //	conduct.go   refusals, memory, concurrency
 //	roundtrip.go what a reader reads is what was written: RoundTrip; travel.go its other checks, random.go its random rows
+//	side.go      records beside the rows: Sides
 //	orders.go    the table that benchmarks use
 //
 // The suite looks at messages only through the format's own Decoder and through encoding/json, so it says nothing about
