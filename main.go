@@ -12,6 +12,7 @@ import (
 	"cdcbridge/formats"
 	"cdcbridge/formats/canal"
 	"cdcbridge/formats/debezium"
+	"cdcbridge/formats/plain"
 	"cdcbridge/internal/cli"
 	"cdcbridge/internal/config"
 )
@@ -22,7 +23,7 @@ var version = "dev"
 func registry() config.Registry {
 	return config.Registry{
 		Sources: []capture.Kind{mysql.Kind(), mysql.KindMariaDB(), postgres.Kind()},
-		Formats: []formats.Kind{debezium.Kind(), canal.Kind()},
+		Formats: []formats.Kind{debezium.Kind(), canal.Kind(), plain.Kind()},
 	}
 }
 

@@ -32,6 +32,12 @@ func (s *suite) operationsSurvive(t *testing.T) {
 		{changelog.Change{Op: changelog.Delete, Before: before}, []changelog.Op{changelog.Delete}, old, nil},
 		{changelog.Change{Op: changelog.Upsert, After: after}, []changelog.Op{changelog.Upsert, changelog.Read, changelog.Insert}, nil, now},
 	} {
+		if rowsAlone(enc) {
+			if c.change.Op == changelog.Delete {
+				continue
+			}
+			c.ops, c.before = append(c.ops, changelog.Upsert), nil
+		}
 		ev := s.roundTrip(t, table, enc, c.change)
 		if !slices.Contains(c.ops, ev.Op) || ev.Tombstone {
 			t.Errorf("%s reads back as %s, tombstone %v", c.change.Op, ev.Op, ev.Tombstone)
@@ -42,8 +48,8 @@ func (s *suite) operationsSurvive(t *testing.T) {
 		if !same(ev.After, c.after) {
 			t.Errorf("%s: after is %v, want %v", c.change.Op, ev.After, c.after)
 		}
-		checkTable(t, table, ev)
-		if ev.Time/1_000_000 != commit/1_000_000 {
+		checkTable(t, enc, table, ev)
+		if ev.Time/1_000_000 != commit/1_000_000 && !(rowsAlone(enc) && ev.Time == 0) {
 			t.Errorf("%s: time %d, want the second of %d", c.change.Op, ev.Time, commit)
 		}
 	}
@@ -74,11 +80,12 @@ func (s *suite) snapshotRowsSurvive(t *testing.T) {
 		if err != nil {
 			t.Fatalf("place %d: %v", place, err)
 		}
-		if ev.Op != changelog.Read && ev.Op != changelog.Insert || ev.Before != nil || !same(ev.After, streamed.After) {
+		inserted := ev.Op == changelog.Read || ev.Op == changelog.Insert || ev.Op == changelog.Upsert && rowsAlone(enc)
+		if !inserted || ev.Before != nil || !same(ev.After, streamed.After) {
 			t.Errorf("place %d reads back as %+v, want the row %+v", place, ev, streamed.After)
 		}
-		checkTable(t, table, ev)
-		if ev.Time/1000 != ctx.Txn.Commit/1000 {
+		checkTable(t, enc, table, ev)
+		if ev.Time/1000 != ctx.Txn.Commit/1000 && !(rowsAlone(enc) && ev.Time == 0) {
 			t.Errorf("place %d: time %d, want the millisecond of %d", place, ev.Time, ctx.Txn.Commit)
 		}
 	}
@@ -90,14 +97,21 @@ func (s *suite) keyChangeHalves(t *testing.T) {
 	table := s.db.wide(cols)
 	enc := s.upsert(t, table)
 	before, after := wideRow(cols, 1), wideRow(cols, 2)
-	oldKey, value := encode(t, splitContext(table), enc, changelog.Change{Op: changelog.Delete, Before: before})
-	ev, err := s.config().Decoder().Decode(oldKey, value)
-	if err != nil || ev.Op != changelog.Delete || len(ev.Before) != len(before) || ev.After != nil {
-		t.Errorf("the old half reads back as %+v, %v", ev, err)
+	oldKey, err := enc.AppendKey(nil, before)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !rowsAlone(enc) {
+		_, value := encode(t, splitContext(table), enc, changelog.Change{Op: changelog.Delete, Before: before})
+		ev, err := s.config().Decoder().Decode(oldKey, value)
+		if err != nil || ev.Op != changelog.Delete || len(ev.Before) != len(before) || ev.After != nil {
+			t.Errorf("the old half reads back as %+v, %v", ev, err)
+		}
 	}
 	newKey, value := encode(t, splitContext(table), enc, changelog.Change{Op: changelog.Insert, After: after})
-	ev, err = s.config().Decoder().Decode(newKey, value)
-	if err != nil || ev.Op != changelog.Insert || len(ev.After) != len(after) || ev.Before != nil {
+	ev, err := s.config().Decoder().Decode(newKey, value)
+	inserted := err == nil && (ev.Op == changelog.Insert || ev.Op == changelog.Upsert && rowsAlone(enc))
+	if !inserted || len(ev.After) != len(after) || ev.Before != nil {
 		t.Errorf("the new half reads back as %+v, %v", ev, err)
 	}
 	if string(oldKey) == string(newKey) {
@@ -127,8 +141,11 @@ func (s *suite) partialBefore(t *testing.T) {
 		{Op: changelog.Update, Before: keyOnly, After: after},
 		{Op: changelog.Delete, Before: keyOnly},
 	} {
+		if rowsAlone(enc) && ch.Op == changelog.Delete {
+			continue
+		}
 		ev := s.roundTrip(t, table, enc, ch)
-		if ev.Op != ch.Op {
+		if ev.Op != ch.Op && !(rowsAlone(enc) && ev.Op == changelog.Upsert) {
 			t.Errorf("%s reads back as %s", ch.Op, ev.Op)
 		}
 		if ch.After != nil && !same(ev.After, want.After) {

@@ -99,9 +99,10 @@ func (s *suite) oddNamesSurvive(t *testing.T) {
 			table.Schema = "schema" + name
 		}
 		row := changelog.Row{changelog.Int(int64(i)), changelog.Null()}
-		ev := s.roundTrip(t, table, s.upsert(t, table), changelog.Change{Op: changelog.Insert, After: row})
+		enc := s.upsert(t, table)
+		ev := s.roundTrip(t, table, enc, changelog.Change{Op: changelog.Insert, After: row})
 		checkFields(t, table, ev.After, row)
-		checkTable(t, table, ev)
+		checkTable(t, enc, table, ev)
 		if len(ev.Key) != 1 || ev.Key[0].Name != name {
 			t.Errorf("got the key %v, want the field %q", ev.Key, name)
 		}
