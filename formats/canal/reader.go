@@ -133,7 +133,7 @@ func (r *reader) changes(b *changelog.Batch, s *shape, op changelog.Op) error {
 	txn := r.txn(b)
 	from := len(b.Changes)
 	for i := range r.data.rows {
-		row, _, err := r.image(b, s, nil, r.data.of(i))
+		row, err := r.image(b, s, nil, r.data.of(i))
 		if err != nil {
 			return fmt.Errorf("row %d: %w", i, err)
 		}
@@ -159,8 +159,7 @@ func (r *reader) before(b *changelog.Batch, s *shape, after changelog.Row, i int
 		return nil, nil
 	}
 	if fields := r.old.of(i); len(fields) > 0 {
-		row, _, err := r.image(b, s, after, fields)
-		return row, err
+		return r.image(b, s, after, fields)
 	}
 	if len(s.table.Key) == 0 {
 		return nil, nil
@@ -170,32 +169,33 @@ func (r *reader) before(b *changelog.Batch, s *shape, after changelog.Row, i int
 		row[c] = changelog.Unchanged()
 	}
 	for _, c := range s.table.Key {
-		row[c] = after[c]
+		if row[c] = after[c]; row[c].IsUnchanged() {
+			return nil, nil
+		}
 	}
 	return row, nil
 }
 
 // image makes a row of fields. Columns that are not among them are as in rest, or Unchanged.
-func (r *reader) image(b *changelog.Batch, s *shape, rest changelog.Row, fields []field) (changelog.Row, int, error) {
-	row := b.NewRow(len(s.cells))
+func (r *reader) image(b *changelog.Batch, s *shape, rest changelog.Row, fields []field) (row changelog.Row, err error) {
+	row = b.NewRow(len(s.cells))
 	s.round++
 	for n := range fields {
 		f := &fields[n]
 		i := s.find(f.name, n)
 		if i < 0 {
-			return nil, 0, fmt.Errorf("the table %s has no column %q", s.table.FullName(), f.name)
+			return nil, fmt.Errorf("the table %s has no column %q", s.table.FullName(), f.name)
 		}
 		if s.filled[i] == s.round {
-			return nil, 0, fmt.Errorf("column %q is there twice", f.name)
+			return nil, fmt.Errorf("column %q is there twice", f.name)
 		}
 		s.filled[i] = s.round
-		var err error
 		if row[i], err = r.value(b, &s.cells[i], f.raw, r.zone); err != nil {
-			return nil, 0, fmt.Errorf("column %q: %w", f.name, err)
+			return nil, fmt.Errorf("column %q: %w", f.name, err)
 		}
 	}
 	if len(fields) == len(row) {
-		return row, len(fields), nil
+		return row, nil
 	}
 	for i := range row {
 		if s.filled[i] == s.round {
@@ -205,7 +205,7 @@ func (r *reader) image(b *changelog.Batch, s *shape, rest changelog.Row, fields 
 			row[i] = rest[i]
 		}
 	}
-	return row, len(fields), nil
+	return row, nil
 }
 
 // txn appends what the message says of its transaction and gives its index. Messages do not tell where one begins or ends.

@@ -2,7 +2,6 @@ package canal
 
 import (
 	"bytes"
-	"strings"
 
 	"cdcbridge/changelog"
 )
@@ -99,7 +98,10 @@ func (r *reader) infer(s *shape) (*shape, error) {
 	}
 	s = newShape(r.intern(t), string(r.msg.database), string(r.msg.table))
 	s.given, s.inferred, s.keys = false, kinds, bytes.Clone(r.msg.keys)
-	r.shapes[strings.Clone(r.shapeKey(r.msg.database, r.msg.table))] = s
+	for i := range s.cells {
+		s.cells[i].guessed = true
+	}
+	r.shapes[r.shapeKey(r.msg.database, r.msg.table)] = s
 	return s, nil
 }
 

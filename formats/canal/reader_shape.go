@@ -32,6 +32,7 @@ type cell struct {
 	server   bool // texts are PostgreSQL's
 	label    bool // ENUM and SET: the text is labels, not their number
 	distinct bool // ENUM and SET: labels can be told apart in a key
+	guessed  bool // nothing but JSON tells what the column is
 	loose    bool // temporal: the type does not say how many digits the fraction has
 	labels   [][]byte
 }

@@ -41,8 +41,8 @@ func (r *reader) value(b *changelog.Batch, c *cell, raw []byte, zone *time.Locat
 		}
 	}
 	p := parser{b: b, zone: zone, base64: r.config.Binary == BinaryBase64}
-	if c.col.Type.Kind == changelog.KindJSON && raw[0] != '"' {
-		return changelog.JSON(b.Copy(raw)), nil // a scalar of a document that is not written as a text
+	if c.col.Type.Kind == changelog.KindJSON && (c.guessed || raw[0] != '"') {
+		return changelog.JSON(b.Copy(raw)), nil // a scalar, and not a document in a text
 	}
 	return p.value(c, text)
 }
