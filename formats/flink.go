@@ -9,6 +9,7 @@ type FlinkTable struct {
 	Metadata  []FlinkColumn // what the messages say beside, From is the metadata key, "" for a field of the row's own object
 	Options   []FlinkOption // all of the WITH clause but connector, topic, brokers, isolation level and where to start
 	Event     string        // name of the metadata column that a watermark can be built on; "": none
+	Append    bool          // every change is a row of its own: Flink allows such a table no primary key
 	Remarks   []string      // what a reader of the statement must know, one sentence each
 }
 

@@ -56,7 +56,7 @@ func (t *flinkTable) statement(brokers string, req *ddlRequest) string {
 	}
 	fmt.Fprintf(&b, "CREATE TABLE %s (\n", flinkName(t.name))
 	items := t.columns()
-	if key := t.target.Options.Key; len(key) > 0 {
+	if key := t.target.Options.Key; len(key) > 0 && !t.Append {
 		var names []string
 		for _, i := range key {
 			names = append(names, flinkName(t.Columns[i].Name))

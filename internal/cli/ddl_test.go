@@ -54,7 +54,7 @@ func (rowsDescriber) Flink(t *changelog.Table, o formats.Options) (formats.Flink
 		return formats.FlinkTable{}, fault.NewFinal(fault.UnsupportedType, "describing odd", errors.New("it has a type of its own"), "Leave it out.")
 	}
 	out := formats.FlinkTable{Connector: "kafka", Event: "at", Remarks: []string{"Mind\nthe gap."}, Options: []formats.FlinkOption{{Name: "format", Value: "it's json"}}}
-	if o.Upsert {
+	if out.Append = !o.Upsert; o.Upsert {
 		out.Connector = "upsert-kafka"
 	}
 	for _, c := range t.Columns {
@@ -104,7 +104,7 @@ func TestDDLFlink(t *testing.T) {
 		t.Errorf("%d %s\n%s\nwant\n%s", code, errs, out, want)
 	}
 	code, out, _ = call(ddlRegistry(flinkTestTables(), nil), "ddl", "flink", "-c", flinkConfig(t, "[{name: p, source: {type: told}, format: rows, mode: changelog}]"), "--no-watermark", "--brokers", "kafka:9092", "shop.orders")
-	if code != exitOK || strings.Contains(out, "WATERMARK") || !strings.Contains(out, "'connector' = 'kafka'") || !strings.Contains(out, "'scan.startup.mode' = 'earliest-offset'") || !strings.Contains(out, "'kafka:9092'") {
+	if code != exitOK || strings.Contains(out, "WATERMARK") || strings.Contains(out, "PRIMARY KEY") || !strings.Contains(out, "'connector' = 'kafka'") || !strings.Contains(out, "'scan.startup.mode' = 'earliest-offset'") || !strings.Contains(out, "'kafka:9092'") {
 		t.Errorf("%d %s", code, out)
 	}
 }
