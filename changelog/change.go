@@ -142,9 +142,8 @@ type Note struct {
 	Pos  uint64
 	Time int64
 
-	// DDL and Truncate only.
-	Database string       // the statement's default database; valid until the batch is released
-	Changed  []Definition // what the statement did to captured tables, in its order; nil when it did nothing to the definition of one
+	Database string       // the statement's default database, or that of the log on PostgreSQL; valid until the batch is released
+	Changed  []Definition // DDL: what the statement did to captured tables, in its order; nil when it did nothing to the definition of one
 
 	Transactional bool // Message: it belongs to the transaction Txn
 }

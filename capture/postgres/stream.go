@@ -364,6 +364,8 @@ func (s *stream) logical(ctx context.Context, body []byte) error {
 	case m.Transactional != s.txn.active:
 		return badMessage(body, "a logical message stands on the wrong side of a transaction's bounds")
 	case !m.Transactional:
+		// The server sends it again from any place up to where it begins.
+		s.moveTo(s.at + 1)
 		return s.note(ev)
 	}
 	return s.append(ctx, ev)

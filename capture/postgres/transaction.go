@@ -190,7 +190,7 @@ func (s *stream) extend(ev event, at int) {
 
 // note appends what is not a row change.
 func (s *stream) note(ev event) error {
-	n := changelog.Note{Kind: changelog.Truncate, At: len(s.batch.Changes), Txn: -1, Table: ev.table.last, Pos: uint64(ev.pos)}
+	n := changelog.Note{Kind: changelog.Truncate, At: len(s.batch.Changes), Txn: -1, Table: ev.table.last, Pos: uint64(ev.pos), Database: s.cfg.Database}
 	if ev.kind == messageLogical {
 		m, err := parseLogical(ev.data)
 		if err != nil {
@@ -198,7 +198,7 @@ func (s *stream) note(ev event) error {
 		}
 		n.Kind, n.Prefix, n.Text, n.Transactional = changelog.Message, s.batch.String(m.Prefix), s.batch.String(m.Content), m.Transactional
 	} else {
-		n.Text, n.Database = s.batch.String(ev.data), s.cfg.Database
+		n.Text = s.batch.String(ev.data)
 	}
 	if s.txn.active {
 		n.Txn, n.Time = s.entry(), s.txn.time
