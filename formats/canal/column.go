@@ -50,6 +50,7 @@ type column struct {
 	specNull bool // infinities and NaN are null
 	server   serverText
 	zoned    bool // timestamps are printed in the configured zone
+	suffix   bool // timestamps end in Z
 	sql      sqlType
 	scale    int         // formCanalDecimal
 	misread  *misreading // formMisread
@@ -63,6 +64,7 @@ func (c *Config) compileColumn(t *changelog.Table, i int) (column, error) {
 	col := &t.Columns[i]
 	out := column{name: fieldName(col.Name), kind: col.Type.Kind, fsp: col.Type.FSP, title: col.Name}
 	out.zeroNull, out.specNull, out.zoned = c.ZeroDate == ZeroNull, c.SpecialValues == SpecialNull, true
+	out.suffix = c.ZoneSuffix
 	var known bool
 	if out.sql, known = c.sqlTypeOf(col); !known {
 		return column{}, fault.NewFinal(fault.UnsupportedType, fmt.Sprintf("preparing column %q for canal-json", col.Name),
@@ -81,7 +83,7 @@ func (c *Config) compileColumn(t *changelog.Table, i int) (column, error) {
 func (c *Config) compileKey(t *changelog.Table, i int) (column, error) {
 	out, err := c.compileColumn(t, i)
 	col := &t.Columns[i]
-	out.zeroNull, out.specNull, out.zoned = false, false, false
+	out.zeroNull, out.specNull, out.zoned, out.suffix = false, false, false, false
 	out.server = newServerText(&col.Type, true)
 	if out.kind == changelog.KindDecimal && col.Type.Precision == 0 {
 		out.form = formTrimmed

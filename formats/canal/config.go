@@ -34,6 +34,10 @@ type Config struct {
 	// use UTC, because in a zone with daylight saving two instants can have one text.
 	Timezone string `mapstructure:"timezone"`
 
+	// ZoneSuffix ends TIMESTAMP values in "Z", by which Flink knows them for points in time; timezone must be UTC. Record keys
+	// have none.
+	ZoneSuffix bool `mapstructure:"zone_suffix"`
+
 	// Binary is the text of BINARY, VARBINARY, BLOB and geometry values: "latin1" (default), each byte as the
 	// character of that number, or "base64", standard alphabet with padding.
 	Binary string `mapstructure:"binary"`
@@ -74,13 +78,14 @@ func defaults() *Config {
 	return &Config{Timezone: "UTC", Binary: BinaryLatin1, Enum: EnumIndex, Set: SetMask, ZeroDate: ZeroText, SpecialValues: SpecialText}
 }
 
-// Preset knows "flink": binary columns read as BYTES, ENUM and SET as their labels, and what fails a Flink job is null: zero
-// dates, infinities and NaN.
+// Preset knows "flink": binary columns read as BYTES, ENUM and SET as their labels, TIMESTAMP as TIMESTAMP_LTZ, and what fails a
+// Flink job is null: zero dates, infinities and NaN.
 func (c *Config) Preset(name string) bool {
 	if name != "flink" {
 		return false
 	}
 	c.Binary, c.Enum, c.Set, c.ZeroDate, c.SpecialValues = BinaryBase64, EnumLabel, SetLabel, ZeroNull, SpecialNull
+	c.ZoneSuffix = true
 	return true
 }
 
@@ -89,6 +94,9 @@ func (c *Config) Validate() []error {
 	var errs []error
 	if _, err := loadZone(c.Timezone); err != nil {
 		errs = append(errs, fmt.Errorf("timezone: %w", err))
+	}
+	if c.ZoneSuffix && c.Timezone != "UTC" {
+		errs = append(errs, fmt.Errorf("zone_suffix: Z says UTC, and timezone is %q: leave one of them (preset flink has zone_suffix)", c.Timezone))
 	}
 	for _, o := range []struct{ key, value, a, b string }{
 		{"binary", c.Binary, BinaryLatin1, BinaryBase64},

@@ -24,6 +24,7 @@ func (c *Config) Reader(o formats.ReaderOptions) formats.Reader {
 		return r
 	}
 	r.zone, _ = loadZone(c.Timezone) // Validate has tried
+	r.parser.base64 = c.Binary == BinaryBase64
 	return r
 }
 
@@ -43,6 +44,7 @@ type reader struct {
 	row     jsonx.Index
 	data    rowset
 	old     rowset
+	parser  parser
 	scratch []byte
 	key     []byte
 	unnamed []byte
@@ -55,6 +57,7 @@ func (r *reader) Read(b *changelog.Batch, rec *formats.Record) error {
 	}
 	txns, runs, changes, notes := len(b.Txns), len(b.Runs), len(b.Changes), len(b.Notes)
 	err := r.read(b, rec)
+	r.parser.b = nil
 	if err == nil {
 		return nil
 	}

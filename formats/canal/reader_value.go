@@ -40,11 +40,11 @@ func (r *reader) value(b *changelog.Batch, c *cell, raw []byte, zone *time.Locat
 			text = r.scratch
 		}
 	}
-	p := parser{b: b, zone: zone, base64: r.config.Binary == BinaryBase64}
 	if c.col.Type.Kind == changelog.KindJSON && (c.guessed || raw[0] != '"') {
 		return changelog.JSON(b.Copy(raw)), nil // a scalar, and not a document in a text
 	}
-	return p.value(c, text)
+	r.parser.b, r.parser.zone = b, zone
+	return r.parser.value(c, text)
 }
 
 // nested reads what writers other than Canal make of arrays, maps and documents.

@@ -103,7 +103,11 @@ func (c *column) appendText(dst []byte, v *changelog.Value, zone *time.Location)
 		if !c.zoned {
 			zone = nil
 		}
-		return appendTimestamp(dst, v, c.fsp, zone), nil
+		dst = appendTimestamp(dst, v, c.fsp, zone)
+		if c.suffix && v.Form() == changelog.FormNormal {
+			dst = append(dst, 'Z')
+		}
+		return dst, nil
 	}
 	return nil, fault.NewFinal(fault.Internal, fmt.Sprintf("writing column %q as canal-json", c.title),
 		fmt.Errorf("value of kind %d and %d bytes has no text in form %d", v.Kind(), len(v.Bytes()), c.form), "Please report this with the table's definition.")
