@@ -23,5 +23,12 @@
 //	message.go  the record value               column.go    which form a column's values take
 //	value.go    texts of values, all but       temporal.go  dates and times
 //	servertext.go, servertime.go  texts of PostgreSQL
-//	sqltype.go  java.sql.Types                 parse.go, decode.go  reading messages of any writer back
+//	sqltype.go  java.sql.Types                 compat*.go   what Canal makes of values that it damages
+//	side.go     messages of statements         statement.go what Canal says of a statement
+//	flink.go    what Flink SQL reads them as
+//
+//	parse.go, decode.go  messages of any writer, as they stand
+//	reader.go   messages of any writer as typed changes; reader_message.go takes one apart, reader_shape.go and
+//	            reader_guess.go find its table, reader_note.go has what is no row, reader_value.go, reader_decimal.go,
+//	            reader_time.go and reader_server.go read texts of values, mysqltype.go and servertype.go texts of types
 package canal
