@@ -167,7 +167,7 @@ func goldenEnvelopes(t *testing.T, table *changelog.Table, prefix string) {
 	}
 }
 
-func compile(t *testing.T, cfg *Config, table *changelog.Table, o formats.Options) formats.Encoder {
+func compile(t testing.TB, cfg *Config, table *changelog.Table, o formats.Options) formats.Encoder {
 	t.Helper()
 	enc, err := cfg.Format(formats.Env{Server: "shop1", Version: "1.2.3"}).Compile(table, o)
 	if err != nil {

@@ -39,7 +39,7 @@ type reader struct {
 	place    place
 	wrapping []byte // what stands before the payload of a message with a schema
 	scratch  []byte
-	order    []int
+	seen     []bool
 }
 
 // Reader makes a reader of messages that were written with these options, or that say themselves how they were written.
@@ -275,12 +275,10 @@ func (r *reader) keyRow(p *rowPlan) (changelog.Row, error) {
 
 // fill reads the fields from n to end into a row of the plan's table.
 func (r *reader) fill(p *rowPlan, columns []inbound, x *jsonx.Index, n, end int, old bool) (changelog.Row, error) {
-	row := r.batch.NewRow(len(p.columns))
-	for i := range row {
-		row[i] = changelog.Unchanged()
-	}
-	r.order = append(r.order[:0], p.unseen...)
-	for next := 0; n < end; n = x.Next(n) {
+	row := r.batch.NewRow(len(columns))
+	start, next := n, 0 // fields in the order of the columns need no note of what was seen
+	seen := r.seen[:0]
+	for ; n < end; n = x.Next(n) {
 		name := x.Name(n)
 		i := next
 		if i >= len(columns) || columns[i].name != string(name) {
@@ -288,26 +286,56 @@ func (r *reader) fill(p *rowPlan, columns []inbound, x *jsonx.Index, n, end int,
 			if i, ok = p.byName[string(name)]; !ok {
 				return nil, fmt.Errorf("table %s has no column %s", p.table.FullName(), name)
 			}
+			if i < next && len(seen) == 0 {
+				seen = r.sawUpTo(p, x, start, n)
+			}
+		}
+		switch {
+		case len(seen) > 0 && seen[i]:
+			return nil, fmt.Errorf("column %s occurs twice", name)
+		case len(seen) > 0:
+			seen[i] = true
+		default:
+			for ; next < i; next++ {
+				row[next] = changelog.Unchanged()
+			}
+		}
+		if err := r.set(&row[i], &columns[i], x.Value(n), old); err != nil {
+			return nil, fmt.Errorf("column %s: %w", name, err)
 		}
 		next = i + 1
-		if r.order[i] != 0 {
-			return nil, fmt.Errorf("column %s occurs twice", name)
-		}
-		r.order[i] = 1
-		c, raw := &columns[i], x.Value(n)
-		switch {
-		case jsonx.IsNull(raw):
-			if !old || c.nullable {
-				row[i] = changelog.Null()
-			}
-		case c.placeholder != nil && !old && bytes.Equal(raw, c.placeholder):
-		default:
-			v, err := c.read(r, c, raw)
-			if err != nil {
-				return nil, fmt.Errorf("column %s: %w", name, err)
-			}
-			row[i] = v
+	}
+	for ; len(seen) == 0 && next < len(row); next++ {
+		row[next] = changelog.Unchanged()
+	}
+	for i := range seen {
+		if !seen[i] {
+			row[i] = changelog.Unchanged()
 		}
 	}
 	return row, nil
+}
+
+// sawUpTo begins to note which columns were seen: those of the fields from n to end.
+func (r *reader) sawUpTo(p *rowPlan, x *jsonx.Index, n, end int) []bool {
+	r.seen = append(r.seen[:0], make([]bool, len(p.columns))...)
+	for ; n < end; n = x.Next(n) {
+		r.seen[p.byName[string(x.Name(n))]] = true
+	}
+	return r.seen
+}
+
+// set reads one value.
+func (r *reader) set(to *changelog.Value, c *inbound, raw []byte, old bool) (err error) {
+	switch {
+	case jsonx.IsNull(raw):
+		if old && !c.nullable {
+			*to = changelog.Unchanged()
+		}
+	case c.placeholder != nil && !old && bytes.Equal(raw, c.placeholder):
+		*to = changelog.Unchanged()
+	default:
+		*to, err = c.read(r, c, raw)
+	}
+	return err
 }

@@ -78,12 +78,13 @@ func (r *reader) planOfGuess(o *origin, e *envelope, keyed bool) (*rowPlan, erro
 // fits reports that an image has columns of the plan alone, all of them if it is whole, and values as they have them.
 func (r *reader) fits(p *rowPlan, at int, whole bool) bool {
 	x := &r.value
-	next := 0
+	next, fields := 0, 0
 	for n := at + 1; n < x.Next(at); n = x.Next(n) {
 		i := next
+		fields++
 		if name := x.Name(n); i >= len(p.columns) || p.columns[i].name != string(name) {
 			var ok bool
-			if i, ok = p.byName[string(name)]; !ok || whole {
+			if i, ok = p.byName[string(name)]; !ok {
 				return false
 			}
 		}
@@ -93,7 +94,7 @@ func (r *reader) fits(p *rowPlan, at int, whole bool) bool {
 			return false
 		}
 	}
-	return !whole || next == len(p.columns)
+	return !whole || fields == len(p.columns) // one that is there twice is refused later
 }
 
 // guess makes another version of the table.

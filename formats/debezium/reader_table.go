@@ -31,7 +31,6 @@ type rowPlan struct {
 	columns []inbound
 	keys    []inbound // the columns as the record key has them
 	byName  map[string]int
-	unseen  []int            // zeros, one a column
 	from    *changelog.Table // the table that ReaderOptions gave, nil when they gave none
 }
 
@@ -39,7 +38,7 @@ type rowPlan struct {
 func newPlan(t *changelog.Table, fields func(column string) string, modes func(i int) *Config) (*rowPlan, error) {
 	p := &rowPlan{
 		table: t, columns: make([]inbound, len(t.Columns)), keys: make([]inbound, len(t.Columns)),
-		byName: make(map[string]int, len(t.Columns)), unseen: make([]int, len(t.Columns)),
+		byName: make(map[string]int, len(t.Columns)),
 	}
 	for i := range t.Columns {
 		cfg := modes(i)

@@ -116,3 +116,12 @@ func TestRoundTrip(t *testing.T) {
 	}
 	formatstest.RoundTrip(t, trips...)
 }
+
+func BenchmarkReader(b *testing.B) {
+	formatstest.BenchmarkReader(b,
+		formatstest.Trip{Name: "defaults", Config: func() formats.Config { return NewConfig() }},
+		formatstest.Trip{Name: "flink", Config: func() formats.Config { return mode(func(c *Config) { c.Preset("flink") }) }},
+		formatstest.Trip{Name: "schemas on", Config: func() formats.Config {
+			return mode(func(c *Config) { c.Schemas.SchemasEnable, c.Schemas.KeySchemasEnable = true, true })
+		}})
+}

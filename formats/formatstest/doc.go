@@ -9,7 +9,8 @@
 //	images.go    operations, before and after images, tombstones, key changes
 //	keys.go      equal keys ↔ equal bytes, key order
 //	conduct.go   refusals, memory, concurrency
-//	roundtrip.go what a reader reads is what was written: RoundTrip; travel.go its other checks, random.go its random rows
+//	roundtrip.go what a reader reads is what was written: RoundTrip; travel.go its other checks, random.go its random rows,
+//	             reading.go what reading costs
 //	side.go      records beside the rows: Sides
 //	orders.go    the table that benchmarks use
 //

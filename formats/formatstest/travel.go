@@ -97,6 +97,9 @@ func (r *traveller) changesComeBack(t *testing.T) {
 		{changelog.Change{Op: changelog.Delete, Before: keyOnly}, []changelog.Op{changelog.Delete}},
 		{changelog.Change{Op: changelog.Upsert, After: after}, []changelog.Op{changelog.Upsert, changelog.Read, changelog.Insert}},
 	} {
+		if rowsAlone(enc) && c.change.Op == changelog.Delete {
+			continue // is a tombstone
+		}
 		rec, err := r.write(enc, r.table, c.change)
 		if err != nil {
 			t.Errorf("%s: %v", c.change.Op, err)
