@@ -146,9 +146,9 @@ func appendNanos(dst []byte, c *column, v *changelog.Value) ([]byte, error) {
 	return strconv.AppendInt(dst, n, 10), nil
 }
 
-// appendTimeConnect writes org.apache.kafka.connect.data.Time, which is a time of day.
+// appendTimeConnect writes org.apache.kafka.connect.data.Time, which is a time of day. Debezium takes 24:00 for one too.
 func appendTimeConnect(dst []byte, _ *column, v *changelog.Value) ([]byte, error) {
-	if v.Int() < 0 || v.Int() >= microsPerDay {
+	if v.Int() < 0 || v.Int() > microsPerDay {
 		return dst, refuse(fault.UnsupportedType, "Choose another time_precision_mode.", "time_precision_mode connect has no times outside of a day")
 	}
 	return strconv.AppendInt(dst, v.Int()/1000, 10), nil

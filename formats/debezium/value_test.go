@@ -174,7 +174,7 @@ func TestValuesWithoutFormAreRefused(t *testing.T) {
 		{NewConfig(), typ(changelog.KindDecimal, 0), changelog.Decimal([]byte(strings.Repeat("1", 90) + "x")), fault.Internal},
 		{double, typ(changelog.KindDecimal, 0), changelog.Decimal([]byte("x")), fault.Internal},
 		{connect, typ(changelog.KindTime, 0), changelog.Time(-1), fault.UnsupportedType},
-		{connect, typ(changelog.KindTime, 0), changelog.Time(microsPerDay), fault.UnsupportedType},
+		{connect, typ(changelog.KindTime, 0), changelog.Time(microsPerDay + 1), fault.UnsupportedType},
 		{nanos, typ(changelog.KindDateTime, 0), changelog.DateTime(10_000_000_000_000_000), fault.UnsupportedType},
 		{NewConfig(), typ(changelog.KindDecimal, 0), changelog.Infinite(changelog.KindDecimal, false), fault.UnsupportedType},
 		{NewConfig(), typ(changelog.KindDecimal, 0), changelog.NaN(), fault.UnsupportedType},
