@@ -4,11 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"cdcbridge/changelog"
 	"cdcbridge/formats"
 	"cdcbridge/formats/internal/jsonx"
+	"cdcbridge/formats/internal/typed"
 	"cdcbridge/internal/fault"
 )
 
@@ -122,9 +122,9 @@ func (d decoder) beside(ev *formats.Event, name string, raw []byte) (err error) 
 	case fieldTime:
 		var text string
 		if text, err = textOf(raw); err == nil && ev.Time == 0 {
-			var t time.Time
-			if t, err = time.Parse("2006-01-02T15:04:05.000Z", text); err == nil {
-				ev.Time = t.UnixMicro()
+			var ok bool
+			if ev.Time, ok = typed.Instant([]byte(text)); !ok {
+				err = errTime
 			}
 		}
 	}

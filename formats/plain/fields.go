@@ -98,7 +98,7 @@ func appendConstant(dst []byte, f *field, _ *formats.Context, _ *changelog.Chang
 func appendOp(dst []byte, _ *field, _ *formats.Context, ch *changelog.Change) []byte {
 	op := byte('u')
 	switch ch.Op {
-	case changelog.Read:
+	case changelog.Read, changelog.Upsert: // "this is the row now" is what a read says
 		op = 'r'
 	case changelog.Insert:
 		op = 'c'
