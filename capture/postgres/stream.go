@@ -364,8 +364,7 @@ func (s *stream) logical(ctx context.Context, body []byte) error {
 	case m.Transactional != s.txn.active:
 		return badMessage(body, "a logical message stands on the wrong side of a transaction's bounds")
 	case !m.Transactional:
-		// The server sends it again from any place up to where it begins.
-		s.moveTo(s.at + 1)
+		s.moveTo(s.at) // where its record ends: from any place before, the server may send it again
 		return s.note(ev)
 	}
 	return s.append(ctx, ev)
