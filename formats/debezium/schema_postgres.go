@@ -28,11 +28,11 @@ func postgresType(in *changelog.Column) (typ string, length, scale int) {
 	if short := shortTypes[name]; short != "" {
 		typ = short
 	}
-	t := &in.Type
 	if in.Type.Kind == changelog.KindArray {
-		typ, t = "_"+typ, &in.Type.Elem.Type
+		length, scale = postgresSize(typ, &in.Type.Elem.Type, modified)
+		return "_" + typ, length, scale
 	}
-	length, scale = postgresSize(typ, t, modified)
+	length, scale = postgresSize(typ, &in.Type, modified)
 	return typ, length, scale
 }
 
