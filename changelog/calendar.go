@@ -37,27 +37,22 @@ func (v Value) Civil() Civil {
 	return CivilFromMicros(v.Int())
 }
 
-// CivilFromDays converts days since 1970-01-01 in the proleptic Gregorian calendar.
+// CivilFromDays converts days since 1970-01-01 in the proleptic Gregorian calendar, of 5.8 million years before and after it.
+// Years begin on 1 March, so that the leap day is the last of its year, and divisions are by constants that make them
+// multiplications (Neri and Schneider, Euclidean affine functions and their application to calendar algorithms, 2022).
 func CivilFromDays(days int64) Civil {
-	// Eras of 400 years that begin on 1 March, so that the leap day is the last day of its year.
-	z := days + 719_468
-	era := z / 146_097
-	if z < 0 {
-		era = (z - 146_096) / 146_097
+	const eraDays, eras = 146_097, 14_700 // an era has 400 years
+	n := uint64(days+719_468+eras*eraDays)*4 + 3
+	century, rest := n/eraDays, n%eraDays|3
+	const perYear = 2_939_745 // 2^32 / 1461
+	scaled := rest * perYear
+	dayOfYear := uint32(scaled) / perYear / 4
+	month := 2141*dayOfYear + 197_913
+	c := Civil{Year: int32(100*int64(century)+int64(scaled>>32)) - 400*eras, Month: uint8(month >> 16), Day: uint8(month&0xFFFF/2141) + 1}
+	if dayOfYear >= 306 {
+		c.Month, c.Year = c.Month-12, c.Year+1
 	}
-	doe := z - era*146_097
-	yoe := (doe - doe/1460 + doe/36_524 - doe/146_096) / 365
-	doy := doe - (365*yoe + yoe/4 - yoe/100)
-	mp := (5*doy + 2) / 153
-	month := mp + 3
-	if month > 12 {
-		month -= 12
-	}
-	year := yoe + era*400
-	if month <= 2 {
-		year++
-	}
-	return Civil{Year: int32(year), Month: uint8(month), Day: uint8(doy - (153*mp+2)/5 + 1)}
+	return c
 }
 
 // DaysFromCivil is the inverse of CivilFromDays. Days beyond the month's end run on into the next month.

@@ -116,7 +116,7 @@ func (e *encoder) appendOld(dst []byte, im *image) ([]byte, error) {
 	sep := byte('{')
 	for i := range im.before {
 		v := &im.before[i]
-		if v.IsUnchanged() || v.Equal(*im.at(i)) {
+		if v.IsUnchanged() || same(v, im.at(i)) {
 			continue
 		}
 		c := &e.cols[i]
@@ -127,6 +127,14 @@ func (e *encoder) appendOld(dst []byte, im *image) ([]byte, error) {
 		}
 	}
 	return append(closeObject(dst, sep), ']'), nil
+}
+
+// same is Value.Equal without copies of values, which cost more than the comparison.
+func same(v, w *changelog.Value) bool {
+	if v.Kind() == changelog.KindArray || v.Kind() == changelog.KindMap {
+		return v.Equal(*w)
+	}
+	return v.Kind() == w.Kind() && v.Form() == w.Form() && v.Uint() == w.Uint() && string(v.Bytes()) == string(w.Bytes())
 }
 
 func closeObject(dst []byte, sep byte) []byte {

@@ -41,7 +41,7 @@ func Parse(value []byte) (*Message, error) {
 	m := new(Message)
 	var seen uint32
 	err := jsonx.EachField(value, func(name, raw []byte) error {
-		if i := memberOf(name); i >= 0 {
+		if i := memberOf(name); i > 0 {
 			if seen&(1<<i) != 0 {
 				return fmt.Errorf("member %q is there twice", name)
 			}

@@ -42,6 +42,8 @@ type reader struct {
 	msg     envelope
 	top     jsonx.Index
 	row     jsonx.Index
+	types   jsonx.Index // of mysqlType
+	codes   jsonx.Index // of sqlType
 	data    rowset
 	old     rowset
 	parser  parser

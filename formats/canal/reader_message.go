@@ -13,47 +13,87 @@ import (
 type envelope struct {
 	typ, database, table, sql, gtid []byte // texts
 
-	time int64 // es, or ts of writers that have no other, milliseconds since the Unix epoch
-	ddl  bool
+	time  int64 // es, or ts of writers that have no other, milliseconds since the Unix epoch
+	built int64 // ts
+	ddl   bool
 
-	data, old, keys []byte // raw values; nil: null or absent
-	types, sqlTypes int    // fields of the top index whose fields are the columns; -1: null or absent
-	has             uint32 // members that have been there, a bit each
+	data, old, keys, types, sqlTypes []byte // raw values; nil: null or absent
+
+	has uint32 // members that have been there, a bit each
 }
 
-var memberNames = [...]string{"type", "isDdl", "sql", "database", "table", "es", "ts", "gtid", "pkNames", "mysqlType", "sqlType", "data", "old"}
+// member is one of a message's members that the reader reads.
+type member uint8
 
-func memberOf(name []byte) int {
-	for i, m := range memberNames {
-		if string(name) == m {
-			return i
-		}
+const (
+	memberType member = iota + 1
+	memberDDL
+	memberSQL
+	memberDatabase
+	memberTable
+	memberTime
+	memberBuilt
+	memberGTID
+	memberKeys
+	memberTypes
+	memberSQLTypes
+	memberData
+	memberOld
+)
+
+// memberOf is 0 for what is none.
+func memberOf(name []byte) member {
+	switch string(name) {
+	case "type":
+		return memberType
+	case "isDdl":
+		return memberDDL
+	case "sql":
+		return memberSQL
+	case "database":
+		return memberDatabase
+	case "table":
+		return memberTable
+	case "es":
+		return memberTime
+	case "ts":
+		return memberBuilt
+	case "gtid":
+		return memberGTID
+	case "pkNames":
+		return memberKeys
+	case "mysqlType":
+		return memberTypes
+	case "sqlType":
+		return memberSQLTypes
+	case "data":
+		return memberData
+	case "old":
+		return memberOld
 	}
-	return -1
+	return 0
 }
 
 // envelope takes the message apart.
 func (r *reader) envelope(value []byte) error {
-	if err := r.top.Parse(value, 2); err != nil {
+	if err := r.top.Parse(value, 1); err != nil {
 		return err
 	}
 	m := &r.msg
-	*m = envelope{types: -1, sqlTypes: -1}
-	built := int64(0)
+	*m = envelope{}
 	for n := 0; n < r.top.Len(); n = r.top.Next(n) {
 		name, raw := r.top.Name(n), r.top.Value(n)
-		member := memberOf(name)
-		if member < 0 {
+		which := memberOf(name)
+		if which == 0 {
 			continue
 		}
-		if m.has&(1<<member) != 0 {
+		if m.has&(1<<which) != 0 {
 			return fmt.Errorf("member %q is there twice", name)
 		}
-		m.has |= 1 << member
-		if jsonx.IsNull(raw) {
+		if m.has |= 1 << which; jsonx.IsNull(raw) {
 			continue
 		}
-		if err := r.member(string(memberNames[member]), n, raw, &built); err != nil {
+		if err := m.set(which, raw); err != nil {
 			return fmt.Errorf("reading member %q: %w", name, err)
 		}
 	}
@@ -61,47 +101,45 @@ func (r *reader) envelope(value []byte) error {
 		return errNoType
 	}
 	if m.time == 0 {
-		m.time = built
+		m.time = m.built
 	}
 	return nil
 }
 
 var errNoObject = errors.New("it is no object")
 
-func (r *reader) member(name string, n int, raw []byte, built *int64) (err error) {
-	m := &r.msg
-	switch name {
-	case "type":
+// set takes a member in that is not null.
+func (m *envelope) set(which member, raw []byte) (err error) {
+	switch which {
+	case memberType:
 		m.typ, err = jsonx.Unquote(raw)
-	case "isDdl":
+	case memberDDL:
 		m.ddl, err = boolean(raw)
-	case "sql":
+	case memberSQL:
 		m.sql, err = jsonx.Unquote(raw)
-	case "database":
+	case memberDatabase:
 		m.database, err = jsonx.Unquote(raw)
-	case "table":
+	case memberTable:
 		m.table, err = jsonx.Unquote(raw)
-	case "es":
+	case memberTime:
 		m.time, err = millis(raw)
-	case "ts":
-		*built, err = millis(raw)
-	case "gtid":
+	case memberBuilt:
+		m.built, err = millis(raw)
+	case memberGTID:
 		m.gtid, err = jsonx.Unquote(raw)
-	case "pkNames":
+	case memberKeys:
 		m.keys = raw
-	case "mysqlType", "sqlType":
-		if !jsonx.IsObject(raw) {
-			return errNoObject
-		}
-		if name == "mysqlType" {
-			m.types = n
-		} else {
-			m.sqlTypes = n
-		}
-	case "data":
+	case memberTypes:
+		m.types = raw
+	case memberSQLTypes:
+		m.sqlTypes = raw
+	case memberData:
 		m.data = raw
-	case "old":
+	case memberOld:
 		m.old = raw
+	}
+	if (which == memberTypes || which == memberSQLTypes) && !jsonx.IsObject(raw) {
+		return errNoObject
 	}
 	return err
 }

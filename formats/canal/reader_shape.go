@@ -20,6 +20,9 @@ type shape struct {
 
 	given    bool     // the table was not made from messages
 	types    [][]byte // raw mysqlType of each column; nil: given, or the messages do not say
+	allTypes []byte   // the whole raw mysqlType of the last message that had all columns
+	codes    []byte   // the whole raw sqlType by which the labels of cells were set
+	loose    bool     // some cell is
 	keys     []byte   // raw pkNames
 	filled   []uint64 // by cell, the round in which it got its value
 	round    uint64
@@ -99,7 +102,7 @@ func (r *reader) shape(op changelog.Op) (*shape, error) {
 	var err error
 	switch {
 	case s != nil && s.given:
-	case m.types >= 0:
+	case m.types != nil:
 		s, err = r.typed(s, op)
 	default:
 		s, err = r.infer(s)
@@ -112,6 +115,12 @@ func (r *reader) shape(op changelog.Op) (*shape, error) {
 
 // setLabels finds out whether the message has ENUM and SET as labels or as numbers.
 func (r *reader) setLabels(s *shape) error {
+	if len(s.coded) == 0 || s.codes != nil && bytes.Equal(s.codes, r.msg.sqlTypes) {
+		return nil
+	}
+	if err := r.parseCodes(); err != nil {
+		return err
+	}
 	for _, i := range s.coded {
 		c := &s.cells[i]
 		code, known, err := r.sqlType(c.col.Name)
@@ -122,6 +131,7 @@ func (r *reader) setLabels(s *shape) error {
 			c.label = r.config.labelled(c.col.Type.Kind)
 		}
 	}
+	s.codes = append(s.codes[:0], r.msg.sqlTypes...)
 	return nil
 }
 
@@ -130,17 +140,24 @@ func (c *Config) labelled(kind changelog.Kind) bool {
 	return kind == changelog.KindEnum && c.Enum == EnumLabel || kind == changelog.KindSet && c.Set == SetLabel
 }
 
+var noObject = []byte("{}")
+
+// parseCodes takes sqlType apart.
+func (r *reader) parseCodes() error {
+	raw := r.msg.sqlTypes
+	if raw == nil {
+		raw = noObject
+	}
+	return r.codes.Parse(raw, 1)
+}
+
 // sqlType gives the code of java.sql.Types that the message has for a column.
 func (r *reader) sqlType(name string) (code int64, known bool, err error) {
-	at := r.msg.sqlTypes
-	if at < 0 {
-		return 0, false, nil
-	}
-	for n := at + 1; n < r.top.Next(at); n = r.top.Next(n) {
-		if string(r.top.Name(n)) != name || jsonx.IsNull(r.top.Value(n)) {
+	for n := 0; n < r.codes.Len(); n = r.codes.Next(n) {
+		if string(r.codes.Name(n)) != name || jsonx.IsNull(r.codes.Value(n)) {
 			continue
 		}
-		if code, err = jsonx.Int(r.top.Value(n)); err != nil {
+		if code, err = jsonx.Int(r.codes.Value(n)); err != nil {
 			return 0, false, fmt.Errorf("reading sqlType of column %q: %w", name, err)
 		}
 		return code, true, nil
@@ -150,6 +167,12 @@ func (r *reader) sqlType(name string) (code int64, known bool, err error) {
 
 // typed finds the version of a table that mysqlType describes.
 func (r *reader) typed(s *shape, op changelog.Op) (*shape, error) {
+	if s != nil && s.allTypes != nil && bytes.Equal(s.allTypes, r.msg.types) && bytes.Equal(s.keys, r.msg.keys) {
+		return r.widen(s), nil
+	}
+	if err := r.types.Parse(r.msg.types, 1); err != nil {
+		return nil, err
+	}
 	if s == nil || !r.fits(s, op) {
 		var err error
 		if s, err = r.fromTypes(); err != nil {
@@ -166,17 +189,22 @@ func (r *reader) fits(s *shape, op changelog.Op) bool {
 	if s.types == nil {
 		return false
 	}
-	at, count := r.msg.types, 0
-	for n := at + 1; n < r.top.Next(at); n = r.top.Next(n) {
-		i := s.find(r.top.Name(n), count)
-		if i < 0 || !bytes.Equal(s.types[i], r.top.Value(n)) {
+	count := 0
+	s.round++
+	for n := 0; n < r.types.Len(); n = r.types.Next(n) {
+		i := s.find(r.types.Name(n), count)
+		if i < 0 || s.filled[i] == s.round || !bytes.Equal(s.types[i], r.types.Value(n)) {
 			return false
 		}
+		s.filled[i] = s.round
 		count++
 	}
 	switch {
+	case count == len(s.cells) && bytes.Equal(s.keys, r.msg.keys):
+		s.allTypes = append(s.allTypes[:0], r.msg.types...)
+		return true
 	case count == len(s.cells):
-		return r.msg.keys == nil && op == changelog.Update || bytes.Equal(s.keys, r.msg.keys)
+		return r.msg.keys == nil && op == changelog.Update
 	case op == changelog.Insert || count > len(s.cells):
 		return false
 	}
@@ -187,15 +215,17 @@ var errNoColumns = errors.New("the message has no columns")
 
 // fromTypes makes a table of the columns that mysqlType has.
 func (r *reader) fromTypes() (*shape, error) {
-	at := r.msg.types
+	if err := r.parseCodes(); err != nil {
+		return nil, err
+	}
 	types := map[string][]byte{}
 	var names []string
-	for n := at + 1; n < r.top.Next(at); n = r.top.Next(n) {
-		name := string(r.top.Name(n))
+	for n := 0; n < r.types.Len(); n = r.types.Next(n) {
+		name := string(r.types.Name(n))
 		if types[name] != nil {
 			return nil, fmt.Errorf("column %q is in mysqlType twice", name)
 		}
-		types[name] = bytes.Clone(r.top.Value(n))
+		types[name] = bytes.Clone(r.types.Value(n))
 		names = append(names, name)
 	}
 	if len(names) == 0 {
@@ -220,6 +250,7 @@ func (r *reader) fromTypes() (*shape, error) {
 	s.given, s.keys, s.types = false, bytes.Clone(r.msg.keys), make([][]byte, len(names))
 	for i := range s.cells {
 		s.types[i], s.cells[i].loose = types[s.cells[i].col.Name], loose[i]
+		s.loose = s.loose || loose[i]
 	}
 	return s, nil
 }
@@ -277,6 +308,9 @@ func (r *reader) identify(t *changelog.Table) error {
 
 // widen gives times whose type does not say how many digits they have as many as the message shows.
 func (r *reader) widen(s *shape) *shape {
+	if !s.loose {
+		return s
+	}
 	var t *changelog.Table
 	for _, im := range []*rowset{&r.data, &r.old} {
 		for n := range im.fields {
@@ -302,7 +336,7 @@ func (r *reader) widen(s *shape) *shape {
 		return s
 	}
 	wide := newShape(r.intern(t), s.database, s.name)
-	wide.given, wide.types, wide.keys = false, s.types, s.keys
+	wide.given, wide.types, wide.keys, wide.loose = false, s.types, s.keys, true
 	for i := range wide.cells {
 		wide.cells[i].loose = s.cells[i].loose
 	}
