@@ -60,6 +60,7 @@ func statements(script string) []string {
 
 func (m *mysqlTypes) prefix() string           { return "my" }
 func (m *mysqlTypes) full(table string) string { return "types." + table }
+func (m *mysqlTypes) title() string            { return "MySQL 9.7" }
 func (m *mysqlTypes) quote(name string) string {
 	return "`" + strings.ReplaceAll(name, "`", "``") + "`"
 }

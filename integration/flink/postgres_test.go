@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -17,8 +18,11 @@ type postgresTypes struct {
 	db *sql.DB
 }
 
-// newPostgresTypes makes and fills the tables. Flink's ARRAY has one dimension, so arrays of several are set to NULL: what Flink
-// makes of those is TestFlink/NestedArrays.
+// lastDate is the last one that Flink can show: it adds a number to Julian days that overflows for the 87 years after it.
+const lastDate = "5874810-09-08"
+
+// newPostgresTypes makes and fills the tables. Flink's ARRAY has one dimension, so arrays of several are set to NULL, and its dates
+// end before PostgreSQL's: what Flink makes of those is in testUnreadable.
 func newPostgresTypes(t *testing.T, g *rig) *postgresTypes {
 	t.Helper()
 	db, err := g.pg.DB("types")
@@ -37,7 +41,8 @@ func newPostgresTypes(t *testing.T, g *rig) *postgresTypes {
 			}
 		}
 	}
-	p.exec(t, "CREATE TABLE done (id int PRIMARY KEY)")
+	p.exec(t, "UPDATE times SET c0 = '"+lastDate+"' WHERE c0 > '"+lastDate+"' AND isfinite(c0)", "UPDATE arrays SET c7 = array_replace(c7, '5874897-12-31', '"+lastDate+"')",
+		"CREATE TABLE done (id int PRIMARY KEY)")
 	return p
 }
 
@@ -52,6 +57,7 @@ func (p *postgresTypes) exec(t *testing.T, all ...string) {
 
 func (p *postgresTypes) prefix() string           { return "pg" }
 func (p *postgresTypes) full(table string) string { return "public." + table }
+func (p *postgresTypes) title() string            { return "PostgreSQL 18" }
 func (p *postgresTypes) quote(name string) string { return name }
 
 func (p *postgresTypes) config(g *rig) string {
@@ -120,14 +126,15 @@ func (p *postgresTypes) leaf(c *column) *column {
 	return c
 }
 
-const tellOutput = "CASE WHEN $ IS NOT NULL THEN format('%s', $) END" // a cast to text is not always the output: it drops a mask, or blanks
+const tellOutput = "CASE WHEN $ IS DISTINCT FROM NULL THEN format('%s', $) END" // a cast to text is not always the output: it drops a mask, or blanks
 
 func (p *postgresTypes) tell(c *column, flink, format string) string {
 	canal := format == "canal-json"
 	switch {
 	case strings.HasPrefix(flink, "ARRAY<") && element(c.base) != "":
 		one := p.tell(&column{base: element(c.base)}, inner(flink), format)
-		return "CASE WHEN $ IS NULL THEN NULL ELSE coalesce((SELECT json_agg(" + strings.ReplaceAll(one, "$", "($)[i]") + " ORDER BY i) FROM generate_subscripts($, 1) i), '[]')::text END"
+		n := fmt.Sprintf("n%d", len(c.base)) // of its own for each dimension
+		return "CASE WHEN $ IS NULL THEN NULL ELSE CASE WHEN array_lower($, 1) <> 1 THEN '!' ELSE '' END || coalesce((SELECT json_agg(" + strings.ReplaceAll(one, "$", "($)["+n+"]") + " ORDER BY " + n + ") FROM generate_subscripts($, 1) " + n + "), '[]')::text END"
 	case strings.HasPrefix(flink, "MAP<"):
 		return "public.hstore_to_jsonb($)::text"
 	case c.base == "money" && !strings.HasPrefix(flink, "ARRAY"):
@@ -136,8 +143,8 @@ func (p *postgresTypes) tell(c *column, flink, format string) string {
 		return "encode($, 'hex')"
 	case strings.HasPrefix(c.base, "interval") && element(c.base) == "" && !canal:
 		return tellInterval
-	case strings.HasPrefix(c.base, "time") && strings.HasSuffix(c.base, "with time zone") && !strings.HasPrefix(c.base, "timestamp") && !canal:
-		return "CASE WHEN $ IS NOT NULL THEN format('%s', $ AT TIME ZONE 'UTC') END"
+	case zonedTime(c.base) && format == "debezium-json":
+		return "CASE WHEN $ IS NOT NULL THEN format('%s%s', $ AT TIME ZONE 'UTC', CASE WHEN extract(timezone FROM $) <> 0 THEN '!' ELSE '' END) END"
 	case c.base == "money[]":
 		return "CASE WHEN $ IS NOT NULL THEN format('%s', $::numeric(22,2)[]) END"
 	}
@@ -153,7 +160,12 @@ func (p *postgresTypes) want(c *column, flink, format, text string) (string, err
 	case strings.HasPrefix(flink, "ARRAY<") && (c.base == "vector" || strings.HasPrefix(c.base, "vector(")):
 		return vector(text)
 	case strings.HasPrefix(flink, "ARRAY<"):
-		return p.array(c, flink, format, text)
+		counted, odd := strings.CutPrefix(text, "!")
+		out, err := p.array(c, flink, format, counted)
+		if odd {
+			out = "!" + out
+		}
+		return out, err
 	case strings.HasPrefix(flink, "MAP<"):
 		var m map[string]*string
 		err := json.Unmarshal([]byte(text), &m)
@@ -165,12 +177,22 @@ func (p *postgresTypes) want(c *column, flink, format, text string) (string, err
 		if !strings.HasPrefix(c.base, "bit varying") {
 			size = (len(text) + 7) / 8
 		}
+		if size == 0 && strings.HasPrefix(text, "0") {
+			return "zeros" + bitBytes(text, 0), nil
+		}
 		return bitBytes(text, size), nil
 	case flink == "BOOLEAN" && strings.HasPrefix(c.base, "bit"):
 		return map[string]string{"0": "false", "1": "true"}[text], nil
 	case flink == "BOOLEAN":
 		return map[string]string{"f": "false", "t": "true"}[text], nil
-	case flink == "STRING" && strings.HasPrefix(c.base, "time"):
+	case zonedTime(c.base):
+		clock, moved := strings.CutSuffix(text, "!")
+		out, err := zoned(clock)
+		if moved {
+			out += "!"
+		}
+		return out, err
+	case flink == "STRING" && strings.HasPrefix(c.base, "time") && element(c.base) == "":
 		return moment(text), nil
 	case flink == "STRING" && strings.HasPrefix(c.base, "interval") && strings.HasPrefix(strings.TrimPrefix(text, "-"), "P"):
 		return isoInterval(text)
@@ -197,6 +219,30 @@ func (p *postgresTypes) array(c *column, flink, format, text string) (string, er
 		}
 		return p.want(elem, inner(flink), format, *s)
 	})
+}
+
+// zonedTime tells timetz, of which debezium-json has the instant only.
+func zonedTime(base string) bool {
+	return strings.HasPrefix(base, "time") && strings.HasSuffix(base, "with time zone") && !strings.HasPrefix(base, "timestamp")
+}
+
+var zonedPattern = regexp.MustCompile(`^(\d\d:\d\d:\d\d)(?:\.(\d+?)0*)?(?:Z|([+-])(\d\d)(?::(\d\d))?(?::(\d\d))?)$`)
+
+// zoned is a time of day with its offset, whatever parts of both are 0.
+func zoned(text string) (string, error) {
+	m := zonedPattern.FindStringSubmatch(text)
+	if m == nil {
+		return "", fmt.Errorf("no time with a zone: %s", text)
+	}
+	for i, part := range m {
+		if i > 1 && strings.Trim(part, "0") == "" {
+			m[i] = ""
+		}
+	}
+	if m[4]+m[5]+m[6] == "" {
+		m[3] = ""
+	}
+	return strings.Join(m[1:], " "), nil
 }
 
 func vector(text string) (string, error) {
@@ -291,18 +337,33 @@ const (
 	lostInfinite = "infinities, and NaN of `numeric` and `money`, are null"
 	lostMidnight = "24:00 is 00:00"
 	lostZeros    = "zeros in front are not told"
+	lostOffset   = "in UTC: the offset is not told"
+	lostBounds   = "lower bounds of arrays are not told"
+	lostSign     = "-0 is 0 in a Flink table that has a DECIMAL"
 )
 
 func (p *postgresTypes) loss(c *column, flink, want, got string) string {
 	switch {
+	case want == "zeros"+got:
+		return lostZeros
+	case zonedTime(c.base) && want == got+"!":
+		return lostOffset
+	case want == "!"+got, element(c.base) != "" && strings.HasPrefix(want, "[") && strings.HasSuffix(want, "="+got):
+		return lostBounds
 	case strings.HasPrefix(flink, "ARRAY<"):
 		return p.elementLoss(c, flink, want, got)
 	case got == null && (strings.Contains(strings.ToLower(want), "infinity") || want == "NaN"):
 		return lostInfinite
+	case isZero(flink, want) && isZero(flink, got):
+		return lostSign // numbers pass through BigDecimal then, which has no such zero
 	case strings.HasPrefix(flink, "TIME(") && want == "24:00" && got == "00:00":
 		return lostMidnight
 	}
 	return ""
+}
+
+func isZero(flink, text string) bool {
+	return (flink == "FLOAT" || flink == "DOUBLE") && strings.TrimLeft(strings.TrimPrefix(text, "8"), "0") == ""
 }
 
 // elementLoss is the loss of the first element that has one.

@@ -150,6 +150,29 @@ func (g *rig) wait(t *testing.T, d *harness.Daemon, topics ...string) {
 	}
 }
 
+// read waits until a pipeline's snapshot is done. Before that, rows that change come from the log alone, and Flink takes back
+// what it never had.
+func (g *rig) read(t *testing.T, d *harness.Daemon, pipeline string) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); ; time.Sleep(100 * time.Millisecond) {
+		all, err := d.Status(t.Context())
+		if err == nil {
+			for _, s := range all {
+				done := len(s.Snapshots) > 0 && s.Name == pipeline
+				for _, table := range s.Snapshots {
+					done = done && table.Status == "done"
+				}
+				if done {
+					return
+				}
+			}
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the snapshot is not done: %+v, %v", all, err)
+		}
+	}
+}
+
 // stop drains the daemon: no transaction is open then.
 func (g *rig) stop(t *testing.T, d *harness.Daemon) {
 	t.Helper()
