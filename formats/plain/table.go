@@ -151,6 +151,9 @@ const maxColumns = 10_000
 
 // guess makes another version of a table that nobody describes: all columns that have been seen.
 func (r *reader) guess(s *source) (*plan, error) {
+	if len(s.order) == 0 {
+		return nil, errors.New("the row has no column")
+	}
 	if len(s.order) > maxColumns {
 		return nil, fmt.Errorf("table %s.%s would have %d columns", s.name.namespace, s.name.table, len(s.order))
 	}

@@ -11,6 +11,9 @@ import (
 // maxDigits is more than any database has on one side of the point: PostgreSQL's 131072 before it.
 const maxDigits = 200_000
 
+// maxExponent bounds what few bytes can become. Who has more digits writes them.
+const maxExponent = 1000
+
 var (
 	errScale  = errors.New("the decimal has more fraction digits than the column")
 	errDigits = errors.New("the decimal has more digits than the column")
@@ -59,7 +62,7 @@ func parseDecimal(room, text []byte) (decimal, error) {
 	exponent := 0
 	if e := bytes.IndexAny(text, "eE"); e >= 0 {
 		var err error
-		if exponent, err = strconv.Atoi(view(text[e+1:])); err != nil || exponent > maxDigits || exponent < -maxDigits {
+		if exponent, err = strconv.Atoi(view(text[e+1:])); err != nil || exponent > maxExponent || exponent < -maxExponent {
 			return n, errDigits
 		}
 		text = text[:e]
