@@ -66,6 +66,10 @@ type SideHeaderWriter interface {
 	SideHeaders(a About, c *Context, n *changelog.Note) []Header
 }
 
+// StatementWriter is implemented by side encoders that write one record for a statement, however many tables it is about. Others
+// get each note of it, one for each of its captured tables. The note that they get has what the statement did to all of them.
+type StatementWriter interface{ OneForStatement() }
+
 // Beater is implemented by side encoders that write a record now and then to show that the pipeline is alive.
 type Beater interface {
 	// BeatEvery is how often a Heartbeat note is to come; 0: never.

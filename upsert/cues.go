@@ -1,6 +1,7 @@
 package upsert
 
 import (
+	"slices"
 	"strings"
 
 	"cdcbridge/changelog"
@@ -14,6 +15,8 @@ type cue struct {
 	txn   int  // index into Batch.Txns, -1: none
 	note  int  // index into Batch.Notes, -1: none
 	again bool // the statement was told already, of another table of it
+
+	whole *changelog.Note // the note with what all notes of its statement say; nil: there is no other
 }
 
 // cueList finds the places in a batch, in their order.
@@ -89,7 +92,29 @@ func (l *cueList) note(i int) {
 		l.begin(n.At)
 	}
 	l.add(n.At, a, n.Txn, i)
-	l.cues[len(l.cues)-1].again = a == formats.AboutStatement && i > 0 && sameStatement(n, &l.batch.Notes[i-1])
+	if a == formats.AboutStatement && i > 0 && sameStatement(n, &l.batch.Notes[i-1]) {
+		l.cues[len(l.cues)-1].again = true
+		l.join(n)
+	}
+}
+
+// join adds what a note says to the first one of the same statement.
+func (l *cueList) join(n *changelog.Note) {
+	first := len(l.cues) - 1
+	for l.cues[first].again {
+		first--
+	}
+	c := &l.cues[first]
+	if c.whole == nil {
+		whole := l.batch.Notes[c.note]
+		whole.Changed = slices.Clone(whole.Changed)
+		c.whole = &whole
+	}
+	for _, d := range n.Changed {
+		if !slices.Contains(c.whole.Changed, d) {
+			c.whole.Changed = append(c.whole.Changed, d)
+		}
+	}
 }
 
 // sameStatement reports that a source tells of one statement once for each of its tables.

@@ -184,7 +184,8 @@ func (m *Materializer) side(b *changelog.Batch, s *side, c cue) error {
 	if plan != nil {
 		topic = plan.Topic
 	}
-	if topic == nil || c.again && plan == nil {
+	_, once := s.encoder.(formats.StatementWriter)
+	if topic == nil || c.again && once {
 		return nil
 	}
 	var note *changelog.Note
@@ -192,6 +193,9 @@ func (m *Materializer) side(b *changelog.Batch, s *side, c cue) error {
 	m.ctx.Run, m.ctx.Txn = nil, nil
 	if c.note >= 0 {
 		note = &b.Notes[c.note]
+	}
+	if c.whole != nil && once {
+		note = c.whole
 	}
 	if c.txn >= 0 {
 		m.ctx.Txn = &b.Txns[c.txn]

@@ -64,11 +64,27 @@ func (s sideText) AppendSide(key, value []byte, a formats.About, c *formats.Cont
 	if n != nil {
 		value = append(append(value, ' '), n.Text...)
 	}
+	if n != nil {
+		for _, d := range n.Changed {
+			value = append(append(value, ' '), d.Name...)
+		}
+	}
 	if a == formats.AboutTruncate {
 		return nil, value, true, nil
 	}
 	return append(key, 'k'), value, true, nil
 }
+
+// wholeFormat has one record for a statement.
+type wholeFormat struct{ sideFormat }
+
+func (f wholeFormat) Side(o formats.SideOptions) formats.SideEncoder {
+	return wholeText{f.sideFormat.Side(o).(sideText)}
+}
+
+type wholeText struct{ sideText }
+
+func (wholeText) OneForStatement() {}
 
 // openAll makes topics of any name, as Sink.Topic does.
 func openAll(partitions int32) (TopicFunc, *[]string) {
@@ -111,8 +127,12 @@ func sideBatch(orders, items *changelog.Table) *changelog.Batch {
 	b.Notes[0].At = 1
 	run(items, whole, 1)
 	ddl := txn("ddl", true, true)
-	for _, text := range []string{"ALTER TABLE t", "ALTER TABLE t", "nothing", "TRUNCATE TABLE ignored"} {
-		note(changelog.Note{Kind: changelog.DDL, Txn: ddl, Text: text, Pos: 78, File: "f"})
+	for _, text := range []string{"ALTER TABLE t", "ALTER TABLE t", "ALTER TABLE t", "nothing", "TRUNCATE TABLE ignored"} {
+		n := changelog.Note{Kind: changelog.DDL, Txn: ddl, Text: text, Pos: 78, File: "f"}
+		if text == "ALTER TABLE t" {
+			n.Changed = []changelog.Definition{{Kind: changelog.Dropped, Name: "both"}, {Kind: changelog.Dropped, Name: string('a' + rune(len(b.Notes)))}}
+		}
+		note(n)
 	}
 	tail := txn("tail", false, true)
 	b.Txns[tail].Done = []changelog.Count{{Table: "shop.items", Changes: 10}, {Table: "shop.other", Changes: 3}}
@@ -163,12 +183,12 @@ func encodeSides(t *testing.T, outputs []Output, b *changelog.Batch) (map[string
 func TestSides(t *testing.T) {
 	orders, items := sideTables()
 	got, opened := encodeSides(t, []Output{{Name: "o", Mode: Changelog, Topic: "{table}", Format: sideFormat{}}}, sideBatch(orders, items))
-	const txn = " txn="
+	const txn, ddl = " txn=", " pipeline=p pos=f:78 txn=ddl op=ddl more=m"
 	want := map[string][]string{
 		"p_begin": {"k = begin [] @5000 pipeline=p" + txn + "whole op=begin", "k = begin [] @5000 pipeline=p" + txn + "head op=begin"},
 		"p_end": {"k = end [{shop.orders 2} {shop.items 1}] @5000 pipeline=p" + txn + "whole op=end",
 			"k = end [{shop.items 10} {shop.other 3}] @5000 pipeline=p" + txn + "tail op=end"},
-		"p_ddl": {"k = ddl [] ALTER TABLE t @5000 pipeline=p pos=f:78" + txn + "ddl op=ddl more=m"},
+		"p_ddl": {"k = ddl [] ALTER TABLE t both b @5000" + ddl, "k = ddl [] ALTER TABLE t both c @5000" + ddl, "k = ddl [] ALTER TABLE t both d @5000" + ddl},
 		"p_message": {"k = message [] between @9000 pipeline=p pos=00000000/0000004F:00000000/0000004F op=message",
 			"k = message [] within @5000 pipeline=p pos=00000000/00000000:00000000/00000050" + txn + "head op=message"},
 		"p_heartbeat": {"k = heartbeat []  @9000 pipeline=p op=heartbeat"},
@@ -177,6 +197,10 @@ func TestSides(t *testing.T) {
 		if !slices.Equal(got[topic], records) {
 			t.Errorf("%s:\n got %q\nwant %q", topic, got[topic], records)
 		}
+	}
+	whole, _ := encodeSides(t, []Output{{Name: "o", Mode: Changelog, Topic: "{table}", Format: wholeFormat{}}}, sideBatch(orders, items))
+	if want := []string{"k = ddl [] ALTER TABLE t both b c d @5000" + ddl}; !slices.Equal(whole["p_ddl"], want) {
+		t.Errorf("one record for a statement: %q", whole["p_ddl"])
 	}
 	var kinds []string
 	for _, r := range got["orders"] {

@@ -32,6 +32,7 @@ var (
 	_ formats.SideWriter       = (*format)(nil)
 	_ formats.SideEncoder      = (*side)(nil)
 	_ formats.SideHeaderWriter = (*side)(nil)
+	_ formats.StatementWriter  = (*side)(nil)
 	_ formats.Beater           = (*side)(nil)
 )
 
@@ -78,6 +79,9 @@ func (s *side) Partition(a formats.About) int32 {
 	}
 	return -1
 }
+
+// OneForStatement implements formats.StatementWriter.
+func (s *side) OneForStatement() {}
 
 // BeatEvery implements formats.Beater.
 func (s *side) BeatEvery() time.Duration {
