@@ -71,6 +71,9 @@ func calendar(v changelog.Civil) bool {
 	if v.Month == 0 || v.Day == 0 {
 		return false
 	}
+	if v.Day <= 28 {
+		return true
+	}
 	w := changelog.CivilFromDays(changelog.DaysFromCivil(v.Year, v.Month, v.Day))
 	return w.Year == v.Year && w.Month == v.Month && w.Day == v.Day
 }

@@ -1,6 +1,7 @@
 package typed
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strings"
@@ -160,10 +161,13 @@ func (v *Values) text(raw []byte) ([]byte, error) {
 	return jsonx.AppendUnquoted(v.batch.Grab(len(raw) - 2)[:0], raw)
 }
 
-// peek gives a text as bytes that are valid until the next call.
+// peek gives a text as bytes that are valid until the next call, and not to be changed.
 func (v *Values) peek(raw []byte) ([]byte, error) {
 	if !jsonx.IsString(raw) {
 		return nil, mistyped(raw, "text")
+	}
+	if text := raw[1 : len(raw)-1]; bytes.IndexByte(text, '\\') < 0 {
+		return text, nil
 	}
 	var err error
 	v.scratch, err = jsonx.AppendUnquoted(v.scratch[:0], raw)

@@ -33,17 +33,35 @@ func readDecimal(v *Values, c *Column, raw []byte) (changelog.Value, error) {
 	if !isNumber(text) {
 		return changelog.Value{}, mistyped(raw, "decimal")
 	}
-	var room [96]byte
-	n, err := parseDecimal(room[:0], text)
+	t := &c.of.Type
+	if plain(text, t) {
+		return changelog.Decimal(v.batch.Copy(text)), nil
+	}
+	if cap(v.scratch) < 2*len(text) {
+		v.scratch = make([]byte, 0, 2*len(text)+64)
+	}
+	n, err := parseDecimal(v.scratch[:0], text)
 	if err != nil {
 		return changelog.Value{}, err
 	}
-	if t := &c.of.Type; t.Precision > 0 {
+	if t.Precision > 0 {
 		if err := n.fit(t.Precision, t.Scale); err != nil {
 			return changelog.Value{}, err
 		}
 	}
 	return changelog.Decimal(n.append(v.batch.Grab(n.len())[:0])), nil
+}
+
+// plain reports a number that is as the column has it: not zero, with exactly its scale and no more digits than fit anyway.
+func plain(text []byte, t *changelog.Type) bool {
+	if t.Precision == 0 || t.Scale <= 0 || t.Scale > t.Precision {
+		return false
+	}
+	if text[0] == '-' {
+		text = text[1:]
+	}
+	point := len(text) - t.Scale - 1
+	return point > 0 && point <= t.Precision-t.Scale && text[point] == '.' && text[0] != '0' && bytes.IndexByte(text, 'e') < 0 && bytes.IndexByte(text, 'E') < 0
 }
 
 // decimal is a number by its digits, the last scale of which are behind the point.
