@@ -143,9 +143,12 @@ func (r *reader) fill(b *changelog.Batch, p *plan, old bool) (changelog.Row, err
 			return nil, fmt.Errorf("column %.100q is there twice", name)
 		}
 		p.seen[i], next = p.round, i+1
-		var err error
-		if row[i], err = r.values.Read(p.columns[i], raw); err != nil {
-			return nil, fmt.Errorf("column %s: %w", name, err)
+		if !jsonx.IsNull(raw) {
+			v, err := p.columns[i].Read(&r.values, raw)
+			if err != nil {
+				return nil, fmt.Errorf("column %s: %w", name, err)
+			}
+			row[i] = v
 		}
 		if old && row[i].IsNull() && !p.table.Columns[i].Nullable {
 			row[i] = changelog.Unchanged()
@@ -223,8 +226,11 @@ func (r *reader) fillKey(p *plan, key []byte, row changelog.Row) error {
 		if !row[i].IsUnchanged() {
 			return fmt.Errorf("column %.100q is there twice", name)
 		}
+		if row[i] = changelog.Null(); jsonx.IsNull(r.key.Value(n)) {
+			continue
+		}
 		var err error
-		if row[i], err = r.values.Read(p.keys[i], r.key.Value(n)); err != nil {
+		if row[i], err = p.keys[i].Read(&r.values, r.key.Value(n)); err != nil {
 			return fmt.Errorf("column %s: %w", name, err)
 		}
 	}

@@ -32,6 +32,7 @@ type Column struct {
 	of     *changelog.Column
 	forms  Forms
 	origin string
+	zeros  bool // dates may be none, as MySQL has them
 	read   func(v *Values, c *Column, raw []byte) (changelog.Value, error)
 	elem   *Column // KindArray
 }
@@ -40,7 +41,7 @@ const postgres = "postgresql"
 
 // NewColumn prepares to read a column of a table of that origin. The error names a type that has no plain form.
 func NewColumn(origin string, in *changelog.Column, f Forms) (*Column, error) {
-	c := &Column{of: in, forms: f, origin: origin}
+	c := &Column{of: in, forms: f, origin: origin, zeros: origin != postgres}
 	switch in.Type.Kind {
 	case changelog.KindBool:
 		c.read = readBool
@@ -117,13 +118,8 @@ type Values struct {
 // Into says which batch values belong to from now on.
 func (v *Values) Into(b *changelog.Batch) { v.batch = b }
 
-// Read makes a value of raw JSON, which jsonx has found to be valid. It lives as long as the batch.
-func (v *Values) Read(c *Column, raw []byte) (changelog.Value, error) {
-	if jsonx.IsNull(raw) {
-		return changelog.Null(), nil
-	}
-	return c.read(v, c, raw)
-}
+// Read makes a value of raw JSON, which jsonx has found to be valid and which is not null. It lives as long as the batch.
+func (c *Column) Read(v *Values, raw []byte) (changelog.Value, error) { return c.read(v, c, raw) }
 
 // Unquoted makes a value of the text that a value has without quotes: of text, bytes and documents that is the text itself, of
 // everything else what stands between the quotes.

@@ -86,10 +86,12 @@ func readArray(v *Values, c *Column, raw []byte) (changelog.Value, error) {
 	elems, i := v.batch.NewRow(n), 0
 	err = jsonx.EachElement(raw, func(value []byte) error {
 		var err error
-		if value[0] == '[' && c.elem.of.Type.Kind != changelog.KindVector {
+		switch {
+		case jsonx.IsNull(value):
+		case value[0] == '[' && c.elem.of.Type.Kind != changelog.KindVector:
 			elems[i], err = readArray(v, c, value)
-		} else {
-			elems[i], err = v.Read(c.elem, value)
+		default:
+			elems[i], err = c.elem.Read(v, value)
 		}
 		i++
 		return err

@@ -30,7 +30,7 @@ func (v *Values) begin(kind changelog.Kind, raw []byte) (c clock, _ changelog.Va
 
 // zero reports a date that is none, as MySQL has them: a part of it is zero, or the month has no such day.
 func (c *Column) zero(d changelog.Civil) bool {
-	return c.origin != postgres && (d.Year == 0 || !calendar(d))
+	return c.zeros && (d.Year == 0 || !calendar(d))
 }
 
 func readDate(v *Values, c *Column, raw []byte) (changelog.Value, error) {
@@ -120,7 +120,7 @@ func readTimestamp(v *Values, c *Column, raw []byte) (changelog.Value, error) {
 
 // Instant reads an instant in ISO 8601 with its zone, as microseconds since the Unix epoch.
 func Instant(text []byte) (micros int64, ok bool) {
-	p, c := clock{text: text}, Column{of: &instant, origin: postgres}
+	p, c := clock{text: text}, Column{of: &instant}
 	d, err := c.moment(&p)
 	offset := p.offset()
 	return d.Micros() - int64(offset)*1_000_000, err == nil && p.done()
@@ -138,7 +138,7 @@ func readTime(v *Values, c *Column, raw []byte) (changelog.Value, error) {
 	neg := p.take('-')
 	n := p.span(3)
 	switch {
-	case !p.done() || c.origin == postgres && (neg || n > microsPerDay):
+	case !p.done() || !c.zeros && (neg || n > microsPerDay):
 		return changelog.Value{}, errTime
 	case !c.fits(n):
 		return changelog.Value{}, errFraction
