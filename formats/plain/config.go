@@ -86,7 +86,10 @@ type Config struct {
 	SpecialValues string `mapstructure:"special_values"`
 }
 
-var _ formats.Config = (*Config)(nil)
+var (
+	_ formats.Config      = (*Config)(nil)
+	_ formats.ModeChecker = (*Config)(nil)
+)
 
 // Kind is the format's row in the wiring table.
 func Kind() formats.Kind {
@@ -134,6 +137,17 @@ func (c *Config) Validate() []error {
 	check("json_handling_mode", c.JSONHandlingMode, jsonText, jsonNested)
 	check("special_values", c.SpecialValues, specialNull, specialText)
 	return errs
+}
+
+// CheckMode refuses what would leave deletes unsaid.
+func (c *Config) CheckMode(m formats.Mode) []error {
+	switch {
+	case !m.Upsert && !slices.Contains(c.AddFields, fieldOp) && !slices.Contains(c.AddFields, fieldDeleted):
+		return []error{fmt.Errorf("add_fields: must have op or deleted in mode changelog, where a deleted row would look like a new one")}
+	case m.Upsert && !m.Tombstones:
+		return []error{fmt.Errorf("add_fields: cannot tell that a row is deleted in mode upsert, where only the tombstone does: tombstones_on_delete must be true")}
+	}
+	return nil
 }
 
 // Format makes the format with a copy of the options.

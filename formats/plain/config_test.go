@@ -24,6 +24,24 @@ func TestValidateNamesEveryWrongOption(t *testing.T) {
 	}
 }
 
+// TestModes: every delete is told of, by a tombstone or by a field.
+func TestModes(t *testing.T) {
+	plain, fields := NewConfig(), NewConfig()
+	fields.AddFields = []string{fieldDeleted}
+	for _, c := range []struct {
+		cfg  *Config
+		mode formats.Mode
+		want int
+	}{
+		{plain, formats.Mode{Upsert: true, Tombstones: true}, 0}, {plain, formats.Mode{Upsert: true}, 1}, {fields, formats.Mode{Upsert: true}, 1},
+		{plain, formats.Mode{Tombstones: true}, 1}, {fields, formats.Mode{Tombstones: true}, 0}, {fields, formats.Mode{}, 0},
+	} {
+		if got := c.cfg.CheckMode(c.mode); len(got) != c.want {
+			t.Errorf("%v in %+v: %v", c.cfg.AddFields, c.mode, got)
+		}
+	}
+}
+
 // TestRefusedTables: what would make rows ambiguous is refused before the first of them.
 func TestRefusedTables(t *testing.T) {
 	orders := formatstest.Orders()

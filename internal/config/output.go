@@ -72,6 +72,9 @@ func (b *builder) output(at string, s *outputSection) (upsert.Output, formats.Co
 	if format != nil {
 		o.Format = format.Format(b.formatEnv())
 	}
+	if c, ok := format.(formats.ModeChecker); ok {
+		b.validated(join(at, "options"), c.CheckMode(formats.Mode{Upsert: o.Mode == upsert.Upsert, Tombstones: !o.NoTombstones}))
+	}
 	return o, format
 }
 
