@@ -13,6 +13,7 @@ import (
 // tableFacts is what the catalogue knows of a table now. It decorates what the log says and never decodes.
 type tableFacts struct {
 	columns []columnFacts
+	words   *tableWords // nil: it was asked for no more than the log needs
 	engine  string
 	key     []string // columns of the primary key, or of a unique one over whole columns that are not nullable
 }
@@ -40,42 +41,61 @@ type catalog struct {
 }
 
 // tables reads the facts of all captured tables, or of one.
-func (c catalog) tables(ctx context.Context, only *tableName) (map[tableName]*tableFacts, error) {
+func (c catalog) tables(ctx context.Context, only *tableName) (out map[tableName]*tableFacts, err error) {
+	err = c.conn.during(ctx, func() error {
+		out, err = c.read(only)
+		return err
+	})
+	return out, err
+}
+
+func (c catalog) read(only *tableName) (map[tableName]*tableFacts, error) {
 	where := " WHERE t.TABLE_SCHEMA NOT IN " + systemSchemas
 	if only != nil {
 		where = " WHERE t.TABLE_SCHEMA=" + quote(only.database) + " AND t.TABLE_NAME=" + quote(only.name)
 	}
 	out := map[tableName]*tableFacts{}
-	err := c.conn.during(ctx, func() error {
-		rows, err := c.conn.query("SELECT t.TABLE_SCHEMA, t.TABLE_NAME, t.ENGINE, (SELECT GROUP_CONCAT(s.COLUMN_NAME ORDER BY s.SEQ_IN_INDEX SEPARATOR '\\0') " +
-			"FROM information_schema.STATISTICS s WHERE s.TABLE_SCHEMA=t.TABLE_SCHEMA AND s.TABLE_NAME=t.TABLE_NAME AND s.NON_UNIQUE=0 GROUP BY s.INDEX_NAME " +
-			"HAVING SUM(s.NULLABLE='YES' OR s.COLUMN_NAME IS NULL OR s.SUB_PART IS NOT NULL AND s.INDEX_NAME<>'PRIMARY')=0 ORDER BY s.INDEX_NAME<>'PRIMARY' LIMIT 1) " +
-			"FROM information_schema.TABLES t" + where + " AND t.TABLE_TYPE='BASE TABLE'")
-		if err != nil {
+	rows, err := c.conn.query("SELECT t.TABLE_SCHEMA, t.TABLE_NAME, t.ENGINE, (SELECT GROUP_CONCAT(s.COLUMN_NAME ORDER BY s.SEQ_IN_INDEX SEPARATOR '\\0') " +
+		"FROM information_schema.STATISTICS s WHERE s.TABLE_SCHEMA=t.TABLE_SCHEMA AND s.TABLE_NAME=t.TABLE_NAME AND s.NON_UNIQUE=0 GROUP BY s.INDEX_NAME " +
+		"HAVING SUM(s.NULLABLE='YES' OR s.COLUMN_NAME IS NULL OR s.SUB_PART IS NOT NULL AND s.INDEX_NAME<>'PRIMARY')=0 ORDER BY s.INDEX_NAME<>'PRIMARY' LIMIT 1), " +
+		"t.TABLE_COLLATION, t.TABLE_COMMENT FROM information_schema.TABLES t" + where + " AND t.TABLE_TYPE='BASE TABLE'")
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range rows {
+		if c.filter.Match(r[0], r[1]) {
+			f := &tableFacts{engine: r[2], words: &tableWords{charset: charsetOfCollation(r[4]), comment: r[5]}}
+			if r[3] != "" {
+				f.key = strings.Split(r[3], "\x00")
+			}
+			out[tableName{r[0], r[1]}] = f
+		}
+	}
+	if len(out) == 0 {
+		return out, nil
+	}
+	return out, c.columns(where, out)
+}
+
+// columns reads the columns of tables of which the rest is known.
+func (c catalog) columns(where string, tables map[tableName]*tableFacts) error {
+	rows, err := c.conn.query("SELECT t.TABLE_SCHEMA, t.TABLE_NAME, " + wordColumns + " FROM information_schema.COLUMNS t" + where + " ORDER BY t.TABLE_SCHEMA, t.TABLE_NAME, t.ORDINAL_POSITION")
+	if err != nil {
+		return err
+	}
+	for _, r := range rows {
+		if f := tables[tableName{r[0], r[1]}]; f != nil {
+			w := newColumnWords(r[2:])
+			f.columns = append(f.columns, columnFacts{Name: w.name, ColumnType: w.columnType, Generated: w.generated})
+			f.words.columns = append(f.words.columns, w)
+		}
+	}
+	for _, name := range sortedNames(tables) {
+		if err := c.conn.show(name, tables[name].words); err != nil {
 			return err
 		}
-		for _, r := range rows {
-			if c.filter.Match(r[0], r[1]) {
-				f := &tableFacts{engine: r[2]}
-				if r[3] != "" {
-					f.key = strings.Split(r[3], "\x00")
-				}
-				out[tableName{r[0], r[1]}] = f
-			}
-		}
-		if len(out) == 0 {
-			return nil
-		}
-		rows, err = c.conn.query("SELECT t.TABLE_SCHEMA, t.TABLE_NAME, t.COLUMN_NAME, t.COLUMN_TYPE, t.GENERATION_EXPRESSION<>'' FROM information_schema.COLUMNS t" +
-			where + " ORDER BY t.TABLE_SCHEMA, t.TABLE_NAME, t.ORDINAL_POSITION")
-		for _, r := range rows {
-			if f := out[tableName{r[0], r[1]}]; f != nil {
-				f.columns = append(f.columns, columnFacts{Name: r[2], ColumnType: r[3], Generated: r[4] == "1"})
-			}
-		}
-		return err
-	})
-	return out, err
+	}
+	return nil
 }
 
 // cascades reads the foreign keys that change rows of captured tables.

@@ -33,7 +33,7 @@ const (
 	pins = "SET SESSION autocommit=1, time_zone='+00:00', sql_mode='', sql_select_limit=18446744073709551615, sql_big_selects=1, " +
 		"character_set_client=utf8mb4, character_set_connection=utf8mb4, character_set_results=utf8mb4, " +
 		"group_concat_max_len=65536, wait_timeout=28800, net_read_timeout=28800, net_write_timeout=28800, "
-	pinsMySQL    = pins + "max_execution_time=0"
+	pinsMySQL    = pins + "max_execution_time=0 /*!80030 , show_gipk_in_create_table_and_information_schema=ON */"
 	pinsMariaDB  = pins + "max_statement_time=0"
 	pinIsolation = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED" // the variable was renamed
 )

@@ -201,28 +201,11 @@ func parseLabels(columnType string) ([]string, error) {
 	_, rest, _ := strings.Cut(columnType, "(")
 	var labels []string
 	for rest != "" && rest[0] == '\'' {
-		label := []byte{}
-		i := 1
-		for ; i < len(rest); i++ {
-			b := rest[i]
-			if b == '\'' {
-				if i+1 >= len(rest) || rest[i+1] != '\'' {
-					break
-				}
-				i++
-			} else if b == '\\' && i+1 < len(rest) {
-				i++
-				b = rest[i]
-				if at := strings.IndexByte("0nr", b); at >= 0 {
-					b = "\x00\n\r"[at]
-				}
-			}
-			label = append(label, b)
+		label, after, ok := unquote(rest)
+		if !ok || after == "" {
+			break
 		}
-		if i+1 >= len(rest) {
-			break // no closing quote, or nothing after it
-		}
-		labels, rest = append(labels, string(label)), strings.TrimPrefix(rest[i+1:], ",")
+		labels, rest = append(labels, string(label)), strings.TrimPrefix(after, ",")
 	}
 	if rest != ")" || len(labels) == 0 {
 		return nil, fmt.Errorf("the type %q has no list of labels", abbreviate(columnType, 80))

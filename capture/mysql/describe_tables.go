@@ -38,7 +38,7 @@ func (k *checker) Describe(ctx context.Context) ([]*changelog.Table, error) {
 			return err
 		}
 		for _, name := range sortedNames(found) {
-			t, err := c.changelogTable(name, server.ids)
+			t, err := c.changelogTable(name, server.ids, facts, found[name].words)
 			if errors.Is(err, capture.ErrTableGone) {
 				continue // meanwhile
 			}
@@ -53,7 +53,7 @@ func (k *checker) Describe(ctx context.Context) ([]*changelog.Table, error) {
 }
 
 // changelogTable describes a table as the stream and the reader of chunks would now.
-func (c *conn) changelogTable(name tableName, collations map[string]uint32) (*changelog.Table, error) {
+func (c *conn) changelogTable(name tableName, collations map[string]uint32, server *serverFacts, words *tableWords) (*changelog.Table, error) {
 	d, err := c.describe(name)
 	if err != nil {
 		return nil, err
@@ -66,5 +66,6 @@ func (c *conn) changelogTable(name tableName, collations map[string]uint32) (*ch
 	if err != nil {
 		return nil, err
 	}
+	words.describe(sh, server)
 	return sh.table, nil
 }

@@ -125,7 +125,7 @@ func (s *stream) shape(ctx context.Context, e *tableEntry, name tableName, m tab
 	if sh == nil || err != nil {
 		return nil, err
 	}
-	sh.table = s.src.shapes.Intern(sh.table)
+	sh.table = s.src.version(name, sh)
 	e.shapes[string(m.Shape)], e.last = sh, sh.table
 	return sh, nil
 }
@@ -162,7 +162,7 @@ func (e *tableEntry) table(name tableName) *changelog.Table {
 }
 
 // refresh says that a statement changed a table. Its facts are what the history knows; where that knows nothing, those of now
-// must do. New cascades are looked for too.
+// must do, as they always must for words. New cascades are looked for too.
 func (r *registry) refresh(ctx context.Context, name tableName) error {
 	e := r.entry(name)
 	r.forget(e)
@@ -171,16 +171,17 @@ func (r *registry) refresh(ctx context.Context, name tableName) error {
 		return err
 	}
 	cat := catalog{c, r.src.filter}
-	if t := r.src.history.table(name); t != nil {
-		e.facts = factsOf(t)
-		return r.src.refuseTables(ctx, cat)
-	}
 	now, err := cat.tables(ctx, &name)
 	if err != nil {
 		return err
 	}
-	if f := now[name]; f != nil {
-		e.facts = f // a dropped table keeps its last ones: its rows may still be on the way
+	f, t := now[name], r.src.history.table(name)
+	if f != nil { // a dropped table keeps its last ones: its rows may still be on the way
+		e.facts = f
+		r.src.words.put(name, f.words)
+	}
+	if t != nil {
+		e.facts = factsOf(t)
 	}
 	return r.src.refuseTables(ctx, cat)
 }

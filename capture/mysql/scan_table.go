@@ -37,6 +37,13 @@ func (r *reader) newScanTable(name tableName, create string) (*scanTable, error)
 	if err != nil {
 		return nil, err
 	}
+	now, err := catalog{r.conn, r.src.filter}.read(&name)
+	if err != nil {
+		return nil, r.tableFault(name, err)
+	}
+	if f := now[name]; f != nil {
+		r.src.words.put(name, f.words)
+	}
 	return r.prepare(name, create, d)
 }
 
@@ -50,7 +57,7 @@ func (r *reader) prepare(name tableName, create string, d *schema.Table) (*scanT
 	if err != nil {
 		return nil, err
 	}
-	t := &scanTable{name: name, create: create, engine: d.Engine, table: r.src.shapes.Intern(sh.table), columns: make([]scanColumn, len(sh.columns))}
+	t := &scanTable{name: name, create: create, engine: d.Engine, table: r.src.version(name, sh), columns: make([]scanColumn, len(sh.columns))}
 	list := make([]string, len(sh.columns))
 	for i := range sh.columns {
 		c := &t.columns[i]

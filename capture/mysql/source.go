@@ -36,6 +36,7 @@ type source struct {
 	fresh  bool                      // there was no checkpoint: what the stream has not shown is not in the target
 
 	shapes  capture.Shapes
+	words   wordBook
 	history *history
 	watches watches
 	trail   *trail   // on MariaDB; else nil
@@ -136,6 +137,9 @@ func (s *source) readCatalog(ctx context.Context) error {
 	var err error
 	if s.tables, err = cat.tables(ctx, nil); err != nil {
 		return err
+	}
+	for name, f := range s.tables {
+		s.words.put(name, f.words)
 	}
 	var fs findings
 	fs.tables(s.facts, s.tables)
