@@ -247,3 +247,22 @@ func (v Value) Equal(w Value) bool {
 	}
 	return v.kind == w.kind && v.form == w.form && v.n == w.n && string(v.b) == string(w.b)
 }
+
+// Raw gives what the accessors give, without the copies of the value that these may make: its kind and form, the number of Int
+// and Uint as it is stored, and the bytes of Bytes. For encoders' inner loops.
+func (v *Value) Raw() (kind Kind, form Form, n uint64, b []byte) { return v.kind, v.form, v.n, v.b }
+
+// Same is Equal without copies of the values.
+func (v *Value) Same(w *Value) bool {
+	if v.kind != w.kind || v.n != w.n || v.form != w.form || len(v.b) != len(w.b) && v.kind != KindArray && v.kind != KindMap {
+		return false
+	}
+	return len(v.b) == 0 && len(w.b) == 0 || v.sameBytes(w)
+}
+
+func (v *Value) sameBytes(w *Value) bool {
+	if v.kind == KindArray || v.kind == KindMap {
+		return slices.EqualFunc(v.Elems(), w.Elems(), Value.Equal)
+	}
+	return string(v.b) == string(w.b)
+}

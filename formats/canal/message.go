@@ -93,7 +93,7 @@ func (e *encoder) appendData(dst []byte, im *image, whole bool) ([]byte, error) 
 	for i := range e.cols {
 		c := &e.cols[i]
 		v := im.at(i)
-		if v.IsUnchanged() {
+		if unchanged(v) {
 			if whole {
 				return nil, e.incomplete(c)
 			}
@@ -116,7 +116,7 @@ func (e *encoder) appendOld(dst []byte, im *image) ([]byte, error) {
 	sep := byte('{')
 	for i := range im.before {
 		v := &im.before[i]
-		if v.IsUnchanged() || same(v, im.at(i)) {
+		if v.Same(im.at(i)) || unchanged(v) {
 			continue
 		}
 		c := &e.cols[i]
@@ -127,14 +127,6 @@ func (e *encoder) appendOld(dst []byte, im *image) ([]byte, error) {
 		}
 	}
 	return append(closeObject(dst, sep), ']'), nil
-}
-
-// same is Value.Equal without copies of values, which cost more than the comparison.
-func same(v, w *changelog.Value) bool {
-	if v.Kind() == changelog.KindArray || v.Kind() == changelog.KindMap {
-		return v.Equal(*w)
-	}
-	return v.Kind() == w.Kind() && v.Form() == w.Form() && v.Uint() == w.Uint() && string(v.Bytes()) == string(w.Bytes())
 }
 
 func closeObject(dst []byte, sep byte) []byte {

@@ -46,10 +46,10 @@ func (s sqlType) constant() bool { return s.over == s.base && s.null == s.base }
 
 // code gives the code for one value.
 func (s sqlType) code(v *changelog.Value) int {
-	switch {
-	case v.IsNull():
+	switch kind, _, n, _ := v.Raw(); {
+	case kind == changelog.KindNull:
 		return s.null
-	case v.Uint() > s.limit:
+	case n > s.limit:
 		return s.over
 	}
 	return s.base

@@ -25,6 +25,9 @@ func appendDate(dst []byte, v *changelog.Value) []byte {
 }
 
 func appendDateTime(dst []byte, v *changelog.Value, fsp int) []byte {
+	if _, form, n, _ := v.Raw(); form == changelog.FormNormal {
+		return appendCivil(dst, changelog.CivilFromMicros(int64(n)), fsp)
+	}
 	if dst, infinite := appendInfinity(dst, v); infinite {
 		return dst
 	}

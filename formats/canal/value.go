@@ -24,59 +24,69 @@ type image struct {
 
 func (im *image) at(i int) *changelog.Value {
 	v := &im.row[i]
-	if v.IsUnchanged() && im.fill != nil {
+	if im.fill != nil && unchanged(v) {
 		return &im.fill[i]
 	}
 	return v
 }
 
+// unchanged is IsUnchanged without a copy of the value.
+func unchanged(v *changelog.Value) bool {
+	kind, _, _, _ := v.Raw()
+	return kind == changelog.KindUnchanged
+}
+
 // appendValue appends the JSON value: a string literal or null. The value is not Unchanged.
 func (c *column) appendValue(dst []byte, v *changelog.Value, zone *time.Location) ([]byte, error) {
-	if v.IsNull() {
+	kind, form, n, b := v.Raw()
+	switch {
+	case kind == changelog.KindNull:
 		return append(dst, "null"...), nil
-	}
-	if v.Kind() != c.kind {
+	case kind != c.kind:
 		return nil, fault.NewFinal(fault.Internal, fmt.Sprintf("writing column %q as canal-json", c.title),
-			fmt.Errorf("value of kind %d in a column of kind %d", v.Kind(), c.kind), "Please report this with the table's definition.")
-	}
-	if c.specNull && v.Form() >= changelog.FormPosInf {
+			fmt.Errorf("value of kind %d in a column of kind %d", kind, c.kind), "Please report this with the table's definition.")
+	case c.specNull && form >= changelog.FormPosInf:
 		return append(dst, "null"...), nil
 	}
 	switch c.form {
+	case formInt:
+		return append(strconv.AppendInt(append(dst, '"'), int64(n), 10), '"'), nil
+	case formUint:
+		return append(strconv.AppendUint(append(dst, '"'), n, 10), '"'), nil
+	case formText:
+		return jsonx.AppendCanalString(dst, b), nil
+	case formPlain:
+		if form == changelog.FormNormal {
+			return append(append(append(dst, '"'), b...), '"'), nil
+		}
+	case formDate, formDateTime, formTimestamp:
+		if c.zeroNull && form == changelog.FormZeroParts {
+			return append(dst, "null"...), nil
+		}
 	case formServer:
 		return c.appendServer(dst, v)
-	case formText:
-		return jsonx.AppendCanalString(dst, v.Bytes()), nil
 	case formLatin1:
-		return jsonx.AppendCanalLatin1(dst, v.Bytes()), nil
+		return jsonx.AppendCanalLatin1(dst, b), nil
 	case formBase64:
-		return jsonx.AppendBase64(dst, v.Bytes()), nil
+		return jsonx.AppendBase64(dst, b), nil
 	case formStripped:
-		return jsonx.AppendCanalLatin1(dst, stripped(v.Bytes())), nil
+		return jsonx.AppendCanalLatin1(dst, stripped(b)), nil
 	case formStripped64:
-		return jsonx.AppendBase64(dst, stripped(v.Bytes())), nil
+		return jsonx.AppendBase64(dst, stripped(b)), nil
 	case formMisread:
-		return c.appendMisread(dst, v.Bytes()), nil
+		return c.appendMisread(dst, b), nil
 	case formGeometry:
 		return appendGeometry(dst, v, jsonx.AppendCanalLatin1), nil
 	case formGeometry64:
 		return appendGeometry(dst, v, jsonx.AppendBase64), nil
-	case formDate, formDateTime, formTimestamp:
-		if c.zeroNull && v.Form() == changelog.FormZeroParts {
-			return append(dst, "null"...), nil
-		}
 	}
 	dst, err := c.appendText(append(dst, '"'), v, zone)
 	return append(dst, '"'), err
 }
 
-// appendText appends the text of the forms that need no escaping, without quotes.
+// appendText appends the text of the other forms that need no escaping, without quotes.
 func (c *column) appendText(dst []byte, v *changelog.Value, zone *time.Location) ([]byte, error) {
 	switch c.form {
-	case formInt:
-		return strconv.AppendInt(dst, v.Int(), 10), nil
-	case formUint:
-		return strconv.AppendUint(dst, v.Uint(), 10), nil
 	case formPlain, formTrimmed:
 		return appendDecimal(dst, v, c.form == formTrimmed), nil
 	case formCanalDecimal:
