@@ -140,11 +140,10 @@ func (s *side) appendColumn(dst []byte, c *changelog.Column, number int) []byte 
 	dst = strconv.AppendBool(append(dst, `,"generated":`...), c.AutoIncrement)
 	dst = s.appendComment(append(dst, `,"comment":`...), c.Comment)
 	dst = append(dst, `,"defaultValueExpression":`...)
-	switch d := c.Default; {
-	case d == nil, d.Value.Kind() == changelog.KindNull:
+	if c.Default == nil || c.Default.Value.Kind() == changelog.KindNull {
 		dst = append(dst, "null"...)
-	default:
-		dst = jsonx.AppendString(dst, []byte(d.Text))
+	} else {
+		dst = jsonx.AppendString(dst, []byte(defaultText(c)))
 	}
 	dst = append(dst, `,"enumValues":`...)
 	if len(c.Type.Labels) == 0 {
@@ -152,9 +151,18 @@ func (s *side) appendColumn(dst []byte, c *changelog.Column, number int) []byte 
 	}
 	for i, label := range c.Type.Labels {
 		dst = append(dst, "[,"[min(i, 1)])
-		dst = jsonx.AppendString(dst, []byte(label))
+		dst = jsonx.AppendString(dst, []byte("'"+strings.ReplaceAll(label, "'", "''")+"'"))
 	}
 	return append(dst, "]}"...)
+}
+
+// defaultText is the default as the catalogue has it, of bits without b'…'.
+func defaultText(c *changelog.Column) string {
+	text := c.Default.Text
+	if bits, ok := strings.CutPrefix(text, "b'"); ok && strings.HasPrefix(c.SourceType, "bit") {
+		return strings.TrimSuffix(bits, "'")
+	}
+	return text
 }
 
 func (s *side) appendComment(dst []byte, comment string) []byte {
@@ -186,7 +194,7 @@ const (
 )
 
 var jdbcTypes = map[string]int{
-	"TINYINT": -6, "SMALLINT": 5, "MEDIUMINT": 4, "INT": 4, "BIGINT": -5, "YEAR": 4, "BIT": -7, "FLOAT": 6, "DOUBLE": 8, "DECIMAL": 3,
+	"TINYINT": 5, "SMALLINT": 5, "MEDIUMINT": 4, "INT": 4, "BIGINT": -5, "YEAR": 4, "BIT": -7, "FLOAT": 6, "DOUBLE": 8, "DECIMAL": 3,
 	"CHAR": jdbcChar, "VARCHAR": jdbcVarchar, "TINYTEXT": jdbcVarchar, "TEXT": jdbcVarchar, "MEDIUMTEXT": jdbcVarchar, "LONGTEXT": jdbcVarchar, "ENUM": jdbcChar, "SET": jdbcChar,
 	"BINARY": -2, "VARBINARY": -3, "TINYBLOB": 2004, "BLOB": 2004, "MEDIUMBLOB": 2004, "LONGBLOB": 2004,
 	"DATE": 91, "TIME": 92, "DATETIME": 93, "TIMESTAMP": 2014,

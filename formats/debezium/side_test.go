@@ -133,8 +133,11 @@ func sideCases() []sideCase {
 		{Name: "amount", SourceType: "decimal(10,2)", Type: changelog.Type{Kind: changelog.KindDecimal, Precision: 10, Scale: 2}, Default: &changelog.Default{Value: changelog.Null(), Text: "0.00"}},
 		{Name: "state", SourceType: "enum('new','it''s')", Nullable: true, Type: changelog.Type{Kind: changelog.KindEnum, Labels: []string{"new", "it's"}, Charset: "utf8mb4"}},
 		{Name: "na\"me", SourceType: "varchar(32)", Nullable: true, Comment: "whose", Type: changelog.Type{Kind: changelog.KindString, Length: 32, Charset: "latin1"}},
+		{Name: "bits", SourceType: "bit(8)", Nullable: true, Type: changelog.Type{Kind: changelog.KindBits, Bits: 8}, Default: &changelog.Default{Text: "b'101'"}},
+		{Name: "small", SourceType: "tinyint(1)", Nullable: true, Type: changelog.Type{Kind: changelog.KindInt, Bits: 8}, Default: &changelog.Default{Value: changelog.Null(), Text: "NULL"}},
 		{Name: "at", SourceType: "datetime(3)", Nullable: true, Type: changelog.Type{Kind: changelog.KindDateTime, FSP: 3}},
 	}}
+	orders.Columns[4].Default.Value = changelog.Bits(5)
 	orders.Columns[1].Default.Value = changelog.String([]byte("0.00"))
 	items := &changelog.Table{Origin: "mariadb", Database: "shop", Name: "items", Key: []int{0}, Columns: orders.Columns[:1]}
 	events := &changelog.Table{Origin: postgres, Database: "lab", Schema: "public", Name: "events", Key: []int{0},
