@@ -28,6 +28,10 @@ type ReaderOptions struct {
 	// Table gives the table that messages are about, nil when it is not known. namespace is schema or database.
 	Table func(namespace, name string) *changelog.Table
 
+	// Described refuses messages about tables that nobody describes, where the format's forms do not say what their values are:
+	// a number may be a date, and a text the bytes of a decimal. They are otherwise taken as JSON has them.
+	Described bool
+
 	// Intern gives each version of a table one Table, see capture.Shapes; never nil.
 	Intern func(t *changelog.Table) *changelog.Table
 }

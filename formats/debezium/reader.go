@@ -9,6 +9,7 @@ import (
 	"cdcbridge/changelog"
 	"cdcbridge/formats"
 	"cdcbridge/formats/internal/jsonx"
+	"cdcbridge/internal/fault"
 )
 
 // reader reads messages of Debezium 1.9 and later, of Flink, and ours, into typed rows: fields in any order, with or without
@@ -59,6 +60,9 @@ func (r *reader) Read(b *changelog.Batch, rec *formats.Record) error {
 		return nil
 	}
 	b.Txns, b.Runs, b.Notes = b.Txns[:txns], b.Runs[:runs], b.Notes[:notes]
+	if fault.As(err) != nil {
+		return err
+	}
 	return bad(part, err)
 }
 
@@ -256,12 +260,12 @@ func (r *reader) row(p *rowPlan, n int, old bool) (changelog.Row, error) {
 	if !jsonx.IsObject(x.Value(n)) {
 		return nil, errors.New("it is no object")
 	}
-	return r.fill(p, p.columns, x, n+1, x.Next(n), old)
+	return r.fill(p, picture{columns: p.columns, index: x, from: n + 1, to: x.Next(n), old: old})
 }
 
 // keyRow reads the key as an old row of which nothing else is known.
 func (r *reader) keyRow(p *rowPlan) (changelog.Row, error) {
-	row, err := r.fill(p, p.keys, &r.key, 0, r.key.Len(), true)
+	row, err := r.fill(p, picture{columns: p.keys, index: &r.key, to: r.key.Len(), old: true})
 	if err != nil {
 		return nil, err
 	}
@@ -273,12 +277,21 @@ func (r *reader) keyRow(p *rowPlan) (changelog.Row, error) {
 	return row, nil
 }
 
-// fill reads the fields from n to end into a row of the plan's table.
-func (r *reader) fill(p *rowPlan, columns []inbound, x *jsonx.Index, n, end int, old bool) (changelog.Row, error) {
+// picture is a row as it stands in a message or a key.
+type picture struct {
+	columns  []inbound // of the plan, as rows or as keys have them
+	index    *jsonx.Index
+	from, to int  // its fields in the index
+	old      bool // NULL where the column has none is what the log did not carry
+}
+
+// fill reads a picture into a row of the plan's table.
+func (r *reader) fill(p *rowPlan, of picture) (changelog.Row, error) {
+	columns, x := of.columns, of.index
 	row := r.batch.NewRow(len(columns))
-	start, next := n, 0 // fields in the order of the columns need no note of what was seen
+	next := 0 // fields in the order of the columns need no note of what was seen
 	seen := r.seen[:0]
-	for ; n < end; n = x.Next(n) {
+	for n := of.from; n < of.to; n = x.Next(n) {
 		name := x.Name(n)
 		i := next
 		if i >= len(columns) || columns[i].name != string(name) {
@@ -287,7 +300,7 @@ func (r *reader) fill(p *rowPlan, columns []inbound, x *jsonx.Index, n, end int,
 				return nil, fmt.Errorf("table %s has no column %s", p.table.FullName(), name)
 			}
 			if i < next && len(seen) == 0 {
-				seen = r.sawUpTo(p, x, start, n)
+				seen = r.sawUpTo(p, x, of.from, n)
 			}
 		}
 		switch {
@@ -300,7 +313,7 @@ func (r *reader) fill(p *rowPlan, columns []inbound, x *jsonx.Index, n, end int,
 				row[next] = changelog.Unchanged()
 			}
 		}
-		if err := r.set(&row[i], &columns[i], x.Value(n), old); err != nil {
+		if err := r.set(&row[i], &columns[i], x.Value(n), of.old); err != nil {
 			return nil, fmt.Errorf("column %s: %w", name, err)
 		}
 		next = i + 1

@@ -1,16 +1,23 @@
 package debezium
 
 import (
+	"errors"
 	"strconv"
 
 	"cdcbridge/changelog"
 	"cdcbridge/formats/internal/jsonx"
+	"cdcbridge/internal/fault"
 )
 
 // guess is what the messages about a table have told of its columns, where neither a schema nor anybody else describes it.
 // A type only ever gets wider, so that a table has few versions.
 type guess struct {
 	known map[string]changelog.Kind // by column; without those that were always null
+}
+
+func undescribed(o *origin) error {
+	return fault.NewFinal(fault.SchemaUnknown, "reading debezium-json of table "+o.name, errors.New("nothing says what its columns are"),
+		"Read messages that were written with schemas, or name a pipeline whose source describes the table (--tables); --guess-types takes values as JSON has them.")
 }
 
 // widen gives the narrowest type that has all values of two. KindNull is a column of which nothing is known.
@@ -54,6 +61,9 @@ func kindOf(raw []byte) changelog.Kind {
 // planOfGuess reads rows of which the message alone tells. The columns are those of the new row, or of the old one if there
 // is no other; an old row that has fewer of them is one that the log knew in part.
 func (r *reader) planOfGuess(o *origin, e *envelope, keyed bool) (*rowPlan, error) {
+	if r.options.Described {
+		return nil, undescribed(o)
+	}
 	at := e.after
 	if !image(&r.value, at) {
 		at = e.before
@@ -121,6 +131,9 @@ func (r *reader) guess(o *origin, e *envelope, at int) (*rowPlan, error) {
 
 // planOfKey reads keys of a table of which nothing else was seen yet.
 func (r *reader) planOfKey(o *origin) (*rowPlan, error) {
+	if r.options.Described {
+		return nil, undescribed(o)
+	}
 	x := &r.key
 	g := guess{known: map[string]changelog.Kind{}}
 	t := &changelog.Table{Origin: o.connector, Database: o.database, Schema: o.schema, Name: o.name}

@@ -31,6 +31,7 @@ type app struct {
 	registry   config.Registry
 	version    string
 	configPath string
+	in         io.Reader
 	out, err   io.Writer
 	terminal   func(io.Writer) int // width of the terminal that a writer is, 0 for none; nil: ask the system
 	state      requestState        // where requests go
@@ -38,7 +39,18 @@ type app struct {
 
 // Main runs the command line and returns the process's exit code.
 func Main(reg config.Registry, version string, args []string) int {
-	return execute(&app{registry: reg, version: version, out: os.Stdout, err: os.Stderr, state: kafkaState{}}, args)
+	return Run(reg, version, Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}, args)
+}
+
+// Streams are where a command reads and prints.
+type Streams struct {
+	In       io.Reader
+	Out, Err io.Writer
+}
+
+// Run is Main with other streams than the process's.
+func Run(reg config.Registry, version string, s Streams, args []string) int {
+	return execute(&app{registry: reg, version: version, in: s.In, out: s.Out, err: s.Err, state: kafkaState{}}, args)
 }
 
 func execute(a *app, args []string) int {
@@ -78,7 +90,7 @@ func (a *app) root() *cobra.Command {
 	root.SetErr(a.err)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.PersistentFlags().StringVarP(&a.configPath, "config", "c", "cdcbridge.yaml", "configuration file")
-	root.AddCommand(a.runCommand(), a.validateCommand(), a.statusCommand(), a.inspectCommand(), a.snapshotCommand(), a.ddlCommand(), a.versionCommand())
+	root.AddCommand(a.runCommand(), a.validateCommand(), a.statusCommand(), a.inspectCommand(), a.snapshotCommand(), a.convertCommand(), a.ddlCommand(), a.versionCommand())
 	return root
 }
 
