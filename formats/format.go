@@ -37,8 +37,11 @@ type Encoder interface {
 // KeyLinker is implemented by encoders whose format links the two halves of a key change by record headers.
 type KeyLinker interface {
 	// KeyLinkHeaders names the header on the delete and its tombstone that carries the new key, and the header on the
-	// insert that carries the old key. The values are the other record's key bytes.
+	// insert that carries the old key.
 	KeyLinkHeaders() (newKey, oldKey string)
+
+	// AppendKeyLink appends the header's value for the other record's key, as AppendKey made that.
+	AppendKeyLink(dst, key []byte) []byte
 }
 
 // TombstoneOnly is implemented by encoders whose format has no record for a delete beside the tombstone. In an upsert topic

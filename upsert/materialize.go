@@ -31,6 +31,7 @@ type Materializer struct {
 	parts  partSet
 	key    []byte
 	link   []byte // key of the other half of a key change
+	told   []byte // that key as the header has it
 	value  []byte
 	run    []byte // headers that the records of a run share
 	header []byte
@@ -130,7 +131,7 @@ func (m *Materializer) encodeRun(b *changelog.Batch, run *changelog.Run, plan *P
 // stamp is what a record carries beside key and value.
 type stamp struct {
 	at   int64  // record timestamp, milliseconds
-	link string // name of the header that carries m.link, the key of the other half of a key change; empty: none
+	link string // name of the header that tells m.link, the key of the other half of a key change; empty: none
 	fill bool   // the value has parts that were read later than the change was made
 }
 
@@ -263,7 +264,8 @@ func (p *Plan) appendKey(dst []byte, row changelog.Row) ([]byte, error) {
 func (m *Materializer) put(plan *Plan, value []byte, s stamp) error {
 	count := headerCount(m.ctx.Txn)
 	if s.link != "" {
-		m.header = kafkawire.AppendRecordHeader(m.header, s.link, m.link)
+		m.told = plan.links.linker.AppendKeyLink(m.told[:0], m.link)
+		m.header = kafkawire.AppendRecordHeader(m.header, s.link, m.told)
 		count++
 	}
 	if s.fill {
@@ -283,7 +285,7 @@ func (m *Materializer) put(plan *Plan, value []byte, s stamp) error {
 
 // shrink lets go of scratch space that a few huge rows have blown up.
 func (m *Materializer) shrink() {
-	for _, p := range []*[]byte{&m.key, &m.link, &m.value, &m.header} {
+	for _, p := range []*[]byte{&m.key, &m.link, &m.told, &m.value, &m.header} {
 		if cap(*p) > maxScratch {
 			*p = nil
 		}

@@ -37,6 +37,7 @@ func (e textEncoder) AppendValue(dst []byte, c *formats.Context, ch *changelog.C
 }
 
 func (textEncoder) KeyLinkHeaders() (newKey, oldKey string) { return "new", "old" }
+func (textEncoder) AppendKeyLink(dst, key []byte) []byte    { return append(dst, key...) }
 
 func rowText(r changelog.Row) string {
 	if r == nil {

@@ -28,7 +28,11 @@ type Plan struct {
 	keyless int32        // partition of records without key: one per table, so that a table keeps its order
 }
 
-type keyLinks struct{ newKey, oldKey string }
+// keyLinks are how the halves of a key change refer to each other; without linker not at all.
+type keyLinks struct {
+	newKey, oldKey string
+	linker         formats.KeyLinker
+}
 
 // TopicFunc finds, checks or creates a topic; Sink.Topic is the one.
 type TopicFunc func(ctx context.Context, name string, o *Output) (*Topic, error)
@@ -108,6 +112,7 @@ func (p *Planner) compile(ctx context.Context, t *changelog.Table, o *Output) (*
 	plan := &Plan{Output: o, Table: t, Topic: topic, Key: key, encoder: enc, headers: tableHeaders(p.pipeline, t), lsns: hasLSNs(t)}
 	plan.keyless = kafkawire.PartitionOf([]byte(t.FullName()), topic.Partitions)
 	if l, ok := enc.(formats.KeyLinker); ok {
+		plan.links.linker = l
 		plan.links.newKey, plan.links.oldKey = l.KeyLinkHeaders()
 	}
 	if w, ok := enc.(formats.HeaderWriter); ok {

@@ -30,11 +30,6 @@ var (
 	_ formats.HeaderWriter = (*encoder)(nil)
 )
 
-// KeyLinkHeaders names Debezium's headers.
-func (e *encoder) KeyLinkHeaders() (newKey, oldKey string) {
-	return "__debezium.newkey", "__debezium.oldkey"
-}
-
 // AppendValue appends the envelope of one change.
 func (e *encoder) AppendValue(dst []byte, c *formats.Context, ch *changelog.Change) ([]byte, error) {
 	op, err := e.check(c, ch)

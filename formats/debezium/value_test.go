@@ -287,11 +287,3 @@ func TestConfigReportsEveryProblem(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
-
-func TestKeyLinkHeaders(t *testing.T) {
-	table := &changelog.Table{Origin: "mysql", Columns: []changelog.Column{{Name: "k", Type: changelog.Type{Kind: changelog.KindInt}}}}
-	newKey, oldKey := compile(t, NewConfig(), table, formats.Options{}).(formats.KeyLinker).KeyLinkHeaders()
-	if newKey != "__debezium.newkey" || oldKey != "__debezium.oldkey" {
-		t.Errorf("got %s and %s", newKey, oldKey)
-	}
-}
