@@ -92,8 +92,13 @@ func (d flinkTypes) column(in *changelog.Column) (typ, note string) {
 	case changelog.KindDecimal:
 		return d.decimal(t)
 	case changelog.KindString:
-		if d.origin == postgres && in.SourceType == "point" {
+		switch {
+		case d.origin == postgres && in.SourceType == "point":
 			return flinkPoint, ""
+		case d.origin == postgres && isHalfvec(in):
+			return "ARRAY<FLOAT>", ""
+		case d.origin == postgres && isSparsevec(in):
+			return "ROW<`dimensions` INT, `vector` ARRAY<ARRAY<DOUBLE>>>", "pairs of index and value"
 		}
 	case changelog.KindBytes:
 		return d.binary()

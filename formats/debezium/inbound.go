@@ -67,8 +67,8 @@ func (k inboundCompiler) column(c *inbound, in *changelog.Column) error {
 		}
 	case changelog.KindString:
 		c.read = readText
-		if k.origin == postgres && in.SourceType == "point" {
-			c.read = readPointText
+		if k.origin == postgres {
+			c.read = k.textReader(in)
 		}
 	case changelog.KindEnum:
 		c.read = readEnum
@@ -158,4 +158,17 @@ func (r *reader) peek(raw []byte) ([]byte, error) {
 	var err error
 	r.scratch, err = jsonx.AppendUnquoted(r.scratch[:0], raw)
 	return r.scratch, err
+}
+
+// textReader chooses for texts of PostgreSQL, some of which are taken apart in messages.
+func (k inboundCompiler) textReader(in *changelog.Column) readFunc {
+	switch {
+	case in.SourceType == "point":
+		return readPointText
+	case !k.key && isHalfvec(in):
+		return readHalfvec
+	case !k.key && isSparsevec(in):
+		return readSparsevec
+	}
+	return readText
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 
@@ -218,6 +219,8 @@ func (k meaning) typ() (changelog.Type, string) {
 		return of(changelog.KindJSON, "json", "jsonb")
 	case "io.debezium.data.Xml", "io.debezium.data.Uuid", "io.debezium.data.Ltree", "io.debezium.data.Tsvector":
 		return changelog.Type{Kind: changelog.KindString}, strings.ToLower(s.name[len("io.debezium.data."):])
+	case "io.debezium.data.SparseDoubleVector":
+		return changelog.Type{Kind: changelog.KindString}, fmt.Sprintf("public.sparsevec(%d)", math.MaxInt16)
 	case "io.debezium.data.FloatVector", "io.debezium.data.DoubleVector":
 		return of(changelog.KindVector, "vector", "public.vector")
 	case "io.debezium.data.geometry.Geometry", "io.debezium.data.geometry.Geography":

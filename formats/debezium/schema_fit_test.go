@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -103,8 +104,20 @@ func (n *node) fits(payload []byte) error {
 			}
 		}
 	case "map":
+		if n.Keys.Type != "string" { // written in pairs
+			var pairs [][2]json.RawMessage
+			if json.Unmarshal(payload, &pairs) != nil {
+				return bad()
+			}
+			for _, p := range pairs {
+				if err := errors.Join(n.Keys.fits(p[0]), n.Values.fits(p[1])); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
 		var all map[string]json.RawMessage
-		if json.Unmarshal(payload, &all) != nil || n.Keys.Type != "string" {
+		if json.Unmarshal(payload, &all) != nil {
 			return bad()
 		}
 		for _, v := range all {

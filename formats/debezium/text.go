@@ -16,6 +16,9 @@ func (k compiler) text(c *column, in *changelog.Column) {
 		c.write(appendPointText, pointSchema())
 		return
 	}
+	if in.Type.Kind == changelog.KindString && k.vectorText(c, in) {
+		return
+	}
 	c.write(appendText, k.textSchema(in))
 	if in.Type.Kind == changelog.KindJSON && k.origin != postgres {
 		c.append = appendCompactJSON
