@@ -11,21 +11,33 @@ import (
 // RowsTopic is the value of ddl_topic that puts statements where Canal has them, among the rows of their table.
 const RowsTopic = "{topic}"
 
-var _ formats.SideWriter = (*format)(nil)
+var (
+	_ formats.SideWriter      = (*format)(nil)
+	_ formats.StatementWriter = ddlTopic{}
+)
 
 // Side implements formats.SideWriter: messages for statements, if the options name a topic for them.
 func (f *format) Side(formats.SideOptions) formats.SideEncoder {
 	if f.config.DDLTopic == "" {
 		return nil
 	}
-	return &sideEncoder{config: f.config}
+	if f.config.DDLTopic == RowsTopic {
+		return sideEncoder{config: f.config}
+	}
+	return ddlTopic{sideEncoder{config: f.config}}
 }
 
-// sideEncoder writes what Canal writes of statements.
+// sideEncoder writes what Canal writes of statements, into the topic of each captured table that one is about.
 type sideEncoder struct{ config Config }
 
+// ddlTopic writes it into one topic, once for a statement.
+type ddlTopic struct{ sideEncoder }
+
+// OneForStatement implements formats.StatementWriter.
+func (ddlTopic) OneForStatement() {}
+
 // Topic implements formats.SideEncoder.
-func (e *sideEncoder) Topic(a formats.About) string {
+func (e sideEncoder) Topic(a formats.About) string {
 	switch {
 	case a != formats.AboutStatement && a != formats.AboutTruncate:
 		return ""
@@ -36,10 +48,10 @@ func (e *sideEncoder) Topic(a formats.About) string {
 }
 
 // Partition implements formats.SideEncoder. Canal's statements are in partition 0, whatever the rows are in.
-func (e *sideEncoder) Partition(formats.About) int32 { return 0 }
+func (e sideEncoder) Partition(formats.About) int32 { return 0 }
 
 // AppendSide implements formats.SideEncoder. As all of Canal's messages it has no key.
-func (e *sideEncoder) AppendSide(_, value []byte, a formats.About, c *formats.Context, n *changelog.Note, _ []changelog.Count) (k, v []byte, ok bool, err error) {
+func (e sideEncoder) AppendSide(_, value []byte, a formats.About, c *formats.Context, n *changelog.Note, _ []changelog.Count) (k, v []byte, ok bool, err error) {
 	if n == nil || e.Topic(a) == "" || e.config.DDLTopic == RowsTopic && n.Table == nil {
 		return nil, value, false, nil // there is no topic that it belongs to
 	}
@@ -48,7 +60,7 @@ func (e *sideEncoder) AppendSide(_, value []byte, a formats.About, c *formats.Co
 		sql = "TRUNCATE TABLE " + n.Table.FullName()
 	}
 	st := describe(sql)
-	database, table := place(&st, n)
+	database, table := e.place(&st, n)
 	value = append(value, `{"data":null,"database":`...)
 	value = jsonx.AppendCanalString(value, []byte(database))
 	value = append(value, `,"es":`...)
@@ -84,14 +96,17 @@ func noted(c *formats.Context, n *changelog.Note) int64 {
 	return c.Now
 }
 
-// place names the table that the message is about: the captured one for which the note is, under its new name if it has one.
-// Canal names the first table of the statement, captured or not.
-func place(st *statement, n *changelog.Note) (database, table string) {
+// place names the table that the message is about: Canal's choice, the first one of the statement, under its new name if it has
+// one. In a topic of rows it is the table whose rows they are.
+func (e sideEncoder) place(st *statement, n *changelog.Note) (database, table string) {
 	database, table = st.database, st.table
 	if database == "" {
 		database = n.Database
 	}
-	if n.Table == nil {
+	if n.Table == nil || table != "" && e.config.DDLTopic != RowsTopic {
+		if database == "" && n.Table != nil {
+			database = n.Table.Namespace()
+		}
 		return database, table
 	}
 	for i := range n.Changed {
