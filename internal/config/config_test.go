@@ -46,7 +46,7 @@ func TestMinimalFileGetsDefaults(t *testing.T) {
 		t.Errorf("source %+v", src)
 	}
 	o := s.Outputs[0]
-	if o.Name != "debezium-json" || o.Mode != upsert.Upsert || o.Topic != defaultTopic || o.Tables != nil || !o.Settings.Create || o.Adopt {
+	if o.Name != "debezium-json" || o.Mode != upsert.Upsert || o.Topic != defaultTopic || o.Tables != nil || !o.Settings.Create || o.Adopt || o.NoTombstones || o.Keys != nil {
 		t.Errorf("output %+v", o)
 	}
 	if f := cfg.Pipelines[0].Formats[0].(*fakeFormat); f.Decimal != "precise" || f.env.Server != "shop" || f.env.Version != "v9" {
@@ -91,6 +91,9 @@ func TestEverySettingArrives(t *testing.T) {
 		t.Errorf("tables %+v", p.Spec.Tables)
 	}
 	a, b := p.Spec.Outputs[0], p.Spec.Outputs[1]
+	if len(a.Keys) != 2 || b.Keys != nil || !a.NoTombstones || b.NoTombstones {
+		t.Errorf("keys and tombstones: %+v, %+v", a, b)
+	}
 	if a.Name != "log" || a.Mode != upsert.Changelog || a.Topic != "cdc.{schema}.{table}" || a.Tables != nil || !a.Adopt {
 		t.Errorf("first output %+v", a)
 	}
