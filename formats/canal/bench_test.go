@@ -66,7 +66,7 @@ func TestEncodingDoesNotAllocate(t *testing.T) {
 		table.Columns = append(table.Columns, changelog.Column{Name: string(rune('a' + i)), Type: c.typ, SourceType: c.source})
 		row = append(row, c.v)
 	}
-	for _, c := range []*Config{defaults(), {Timezone: "Europe/Berlin", Binary: BinaryBase64, Enum: EnumLabel, Set: SetLabel, ZeroDate: ZeroNull, SpecialValues: SpecialText}} {
+	for _, c := range []*Config{defaults(), {Timezone: "Europe/Berlin", Binary: BinaryBase64, Enum: EnumLabel, Set: SetLabel, ZeroDate: ZeroNull, SpecialValues: SpecialText, Nested: NestedJSON}} {
 		e := compile(t, c, table, formats.Options{Key: []int{0, 25, 40}, Upsert: true})
 		before := make(changelog.Row, len(row)) // all NULL: every column that is not NULL changes
 		ch := changelog.Change{Op: changelog.Update, Before: before, After: row}

@@ -32,6 +32,9 @@ const (
 	formTimestamp
 	formTrimmed // a decimal without zeros at its end
 	formServer  // what PostgreSQL prints, see servertext.go
+	formArray   // see nested.go
+	formMap
+	formNumbers
 
 	// With Canal's losses, see compat.go.
 	formCanalDecimal
@@ -49,8 +52,9 @@ type column struct {
 	zeroNull bool // dates with zero parts are null
 	specNull bool // infinities and NaN are null
 	server   serverText
-	zoned    bool // timestamps are printed in the configured zone
-	suffix   bool // timestamps end in Z
+	zoned    bool    // timestamps are printed in the configured zone
+	suffix   bool    // timestamps end in Z
+	elem     *column // formArray
 	sql      sqlType
 	scale    int         // formCanalDecimal
 	misread  *misreading // formMisread
@@ -61,7 +65,15 @@ const postgres = "postgresql"
 
 // compileColumn decides how a column of a data row is written.
 func (c *Config) compileColumn(t *changelog.Table, i int) (column, error) {
-	col := &t.Columns[i]
+	out, err := c.compileText(t, &t.Columns[i])
+	if err != nil || c.Nested != NestedJSON {
+		return out, err
+	}
+	return out, c.nest(t, &t.Columns[i], &out)
+}
+
+// compileText decides how a column's values are written as texts.
+func (c *Config) compileText(t *changelog.Table, col *changelog.Column) (column, error) {
 	out := column{name: fieldName(col.Name), kind: col.Type.Kind, fsp: col.Type.FSP, title: col.Name}
 	out.zeroNull, out.specNull, out.zoned = c.ZeroDate == ZeroNull, c.SpecialValues == SpecialNull, true
 	out.suffix = c.ZoneSuffix
@@ -81,8 +93,8 @@ func (c *Config) compileColumn(t *changelog.Table, i int) (column, error) {
 // compileKey decides how a column of the record key is written: as in the data, unless that would give two different keys
 // the same bytes, or one key different ones. Such keys would overwrite one another on a compacted topic, or never meet.
 func (c *Config) compileKey(t *changelog.Table, i int) (column, error) {
-	out, err := c.compileColumn(t, i)
 	col := &t.Columns[i]
+	out, err := c.compileText(t, col)
 	out.zeroNull, out.specNull, out.zoned, out.suffix = false, false, false, false
 	out.server = newServerText(&col.Type, true)
 	if out.kind == changelog.KindDecimal && col.Type.Precision == 0 {

@@ -25,6 +25,8 @@ const (
 	SpecialText  = "text"
 	SpecialNull  = "null"
 	CompatCanal  = "canal"
+	NestedText   = "text"
+	NestedJSON   = "json"
 )
 
 // Config are the options of an output whose format is canal-json. The defaults are Canal's own forms.
@@ -56,6 +58,10 @@ type Config struct {
 	// and NaN: "text" (default), PostgreSQL's words, or "null". Record keys always use the text.
 	SpecialValues string `mapstructure:"special_values"`
 
+	// Nested is what becomes of arrays, hstore and vectors, which Canal does not know: "text" (default), as the database prints
+	// them, or "json", arrays of the elements' texts and objects. Record keys always use the text.
+	Nested string `mapstructure:"nested"`
+
 	// DDLTopic is where statements go, in Canal's form: a topic's name, or "{topic}" for the topic of the table's own rows,
 	// where Canal has them and which is then not to be compacted. "" (default): they are not written.
 	DDLTopic string `mapstructure:"ddl_topic"`
@@ -75,17 +81,17 @@ func Kind() formats.Kind {
 }
 
 func defaults() *Config {
-	return &Config{Timezone: "UTC", Binary: BinaryLatin1, Enum: EnumIndex, Set: SetMask, ZeroDate: ZeroText, SpecialValues: SpecialText}
+	return &Config{Timezone: "UTC", Binary: BinaryLatin1, Enum: EnumIndex, Set: SetMask, ZeroDate: ZeroText, SpecialValues: SpecialText, Nested: NestedText}
 }
 
-// Preset knows "flink": binary columns read as BYTES, ENUM and SET as their labels, TIMESTAMP as TIMESTAMP_LTZ, and what fails a
-// Flink job is null: zero dates, infinities and NaN.
+// Preset knows "flink": binary columns read as BYTES, ENUM and SET as their labels, TIMESTAMP as TIMESTAMP_LTZ, arrays as
+// ARRAY and hstore as MAP, and what fails a Flink job is null: zero dates, infinities and NaN.
 func (c *Config) Preset(name string) bool {
 	if name != "flink" {
 		return false
 	}
 	c.Binary, c.Enum, c.Set, c.ZeroDate, c.SpecialValues = BinaryBase64, EnumLabel, SetLabel, ZeroNull, SpecialNull
-	c.ZoneSuffix = true
+	c.ZoneSuffix, c.Nested = true, NestedJSON
 	return true
 }
 
@@ -104,6 +110,7 @@ func (c *Config) Validate() []error {
 		{"set", c.Set, SetMask, SetLabel},
 		{"zero_date", c.ZeroDate, ZeroText, ZeroNull},
 		{"special_values", c.SpecialValues, SpecialText, SpecialNull},
+		{"nested", c.Nested, NestedText, NestedJSON},
 		{"compat", c.Compat, "", CompatCanal},
 	} {
 		if o.value != o.a && o.value != o.b {

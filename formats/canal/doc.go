@@ -25,7 +25,7 @@
 //	servertext.go, servertime.go  texts of PostgreSQL
 //	sqltype.go  java.sql.Types                 compat*.go   what Canal makes of values that it damages
 //	side.go     messages of statements         statement.go what Canal says of a statement
-//	flink.go    what Flink SQL reads them as
+//	nested.go   arrays and maps as JSON        flink.go     what Flink SQL reads them as
 //
 //	parse.go, decode.go  messages of any writer, as they stand
 //	reader.go   messages of any writer as typed changes; reader_message.go takes one apart, reader_shape.go and

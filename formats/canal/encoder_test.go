@@ -129,7 +129,7 @@ func TestKeyStaysTheSameWhateverTheOptions(t *testing.T) {
 		{Name: "s", Type: changelog.Type{Kind: changelog.KindSet, Labels: []string{"a", "b"}}, SourceType: "set('a','b')"},
 		{Name: "d", Type: changelog.Type{Kind: changelog.KindDate}, SourceType: "date"},
 	}}
-	c := &Config{Timezone: "Europe/Berlin", Binary: BinaryBase64, Enum: EnumLabel, Set: SetLabel, ZeroDate: ZeroNull, SpecialValues: SpecialText}
+	c := &Config{Timezone: "Europe/Berlin", Binary: BinaryBase64, Enum: EnumLabel, Set: SetLabel, ZeroDate: ZeroNull, SpecialValues: SpecialText, Nested: NestedJSON}
 	e := compile(t, c, table, formats.Options{Key: []int{0, 1, 2, 3}, Upsert: true})
 	seen := map[string]bool{}
 	for _, at := range []int64{summer, winter} {

@@ -62,14 +62,33 @@ func (f *format) flinkType(t *changelog.Table, col *changelog.Column) (typ, note
 			return "DECIMAL(20, 0)", "a bit for each label; set: label lets it be the labels"
 		}
 		return "STRING", ""
-	case changelog.KindVector:
-		return "STRING", "numbers in brackets; canal-json has no arrays"
-	case changelog.KindTimeTZ, changelog.KindInterval, changelog.KindBitString, changelog.KindArray, changelog.KindMap:
-		return "STRING", "as PostgreSQL prints it; canal-json has no form for it"
+	case changelog.KindVector, changelog.KindArray, changelog.KindMap:
+		return f.flinkNested(t, &col.Type)
+	case changelog.KindTimeTZ, changelog.KindInterval, changelog.KindBitString:
+		return "STRING", "as PostgreSQL prints it; Flink has no such type"
 	case changelog.KindDate, changelog.KindDateTime, changelog.KindTimestamp:
 		return f.flinkMoment(server, &col.Type)
 	}
 	return flinksql.Scalar(t.Origin, &col.Type)
+}
+
+// flinkNested is the type of arrays, hstore and vectors.
+func (f *format) flinkNested(t *changelog.Table, typ *changelog.Type) (name, note string) {
+	switch {
+	case f.config.Nested == NestedText:
+		return "STRING", "as the database prints it; nested: json lets it be an ARRAY or a MAP"
+	case typ.Kind == changelog.KindMap:
+		return "MAP<STRING, STRING>", ""
+	case typ.Kind == changelog.KindVector:
+		return "ARRAY<FLOAT>", ""
+	case typ.Elem == nil:
+		return "", ""
+	}
+	elem, note := f.flinkType(t, typ.Elem)
+	if elem == "" {
+		return "", ""
+	}
+	return "ARRAY<" + elem + ">", note
 }
 
 // flinkBinary is the type of bytes, which are what the note says.

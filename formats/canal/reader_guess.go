@@ -2,8 +2,11 @@ package canal
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
 
 	"cdcbridge/changelog"
+	"cdcbridge/internal/fault"
 )
 
 // guess is what the values of a column have shown of it: nothing yet, or a kind. Of messages that do not describe their tables, as
@@ -59,6 +62,10 @@ func (g guess) with(h guess) guess {
 
 // infer finds the version of a table that has the columns and values of the message, and all that came before.
 func (r *reader) infer(s *shape) (*shape, error) {
+	if r.opts.Described {
+		return nil, fault.NewFinal(fault.SchemaUnknown, fmt.Sprintf("%s of table %q", reading, r.msg.table), errors.New("nothing says what its columns are"),
+			"Read messages that have mysqlType, or name a pipeline whose source describes the table (--tables); --guess-types takes values as JSON has them.")
+	}
 	if s == nil || s.inferred == nil {
 		s = nil
 	}

@@ -268,6 +268,20 @@ func TestReadTombstones(t *testing.T) {
 	}
 }
 
+// TestReadDescribedOnly: where guesses are not wanted, what describes itself is read and the rest is refused.
+func TestReadDescribedOnly(t *testing.T) {
+	r := defaults().Reader(formats.ReaderOptions{Described: true, Intern: func(t *changelog.Table) *changelog.Table { return t }})
+	if err := r.Read(new(changelog.Batch), &formats.Record{Value: []byte(typed)}); err != nil {
+		t.Error(err)
+	}
+	for _, value := range []string{flinkCDC, flinkDelete} {
+		b := new(changelog.Batch)
+		if err := r.Read(b, &formats.Record{Topic: "t", Value: []byte(value)}); !fault.Is(err, fault.SchemaUnknown) || !b.Empty() {
+			t.Errorf("%s: %v", value, err)
+		}
+	}
+}
+
 func TestReadSnapshotRows(t *testing.T) {
 	b := new(changelog.Batch)
 	headers := []formats.Header{{Name: "cdc.table", Value: []byte("t")}, {Name: "cdc.op", Value: []byte("r")}}

@@ -47,36 +47,56 @@ func (r *reader) value(b *changelog.Batch, c *cell, raw []byte, zone *time.Locat
 	return r.parser.value(c, text)
 }
 
-// nested reads what writers other than Canal make of arrays, maps and documents.
+// nested reads arrays, maps, vectors and documents that are not written as texts.
 func (r *reader) nested(b *changelog.Batch, c *cell, raw []byte, zone *time.Location) (changelog.Value, error) {
-	t := &c.col.Type
-	switch {
+	switch t := &c.col.Type; {
 	case t.Kind == changelog.KindJSON:
 		return changelog.JSON(b.Copy(raw)), nil
+	case t.Kind == changelog.KindVector && raw[0] == '[':
+		r.parser.b = b
+		return r.parser.vector(raw)
 	case t.Kind == changelog.KindArray && raw[0] == '[' && t.Elem != nil:
-		var elems []changelog.Value
-		elem := cell{col: t.Elem, server: c.server}
-		if err := jsonx.EachElement(raw, func(v []byte) error {
-			e, err := r.value(b, &elem, v, zone)
-			elems = append(elems, e)
-			return err
-		}); err != nil {
-			return changelog.Value{}, err
-		}
-		return changelog.Array(elems), nil
+		return r.nestedArray(b, c, raw, zone, 1)
 	case t.Kind == changelog.KindMap && raw[0] == '{':
-		var pairs []changelog.Value
-		text := cell{col: &changelog.Column{Type: changelog.Type{Kind: changelog.KindString}}}
-		if err := jsonx.EachField(raw, func(name, v []byte) error {
-			e, err := r.value(b, &text, v, zone)
-			pairs = append(pairs, changelog.String(b.Copy(name)), e)
-			return err
-		}); err != nil {
-			return changelog.Value{}, err
-		}
-		return changelog.Map(pairs), nil
+		return r.nestedMap(b, raw)
 	}
 	return changelog.Value{}, errObject
+}
+
+// nestedArray reads an array. An array in it is a dimension more, unless the elements are arrays of their own.
+func (r *reader) nestedArray(b *changelog.Batch, c *cell, raw []byte, zone *time.Location, dimension int) (changelog.Value, error) {
+	if dimension > maxDimensions {
+		return changelog.Value{}, errArray
+	}
+	var elems []changelog.Value
+	elem := cell{col: c.col.Type.Elem, server: c.server}
+	err := jsonx.EachElement(raw, func(v []byte) (err error) {
+		var e changelog.Value
+		if v[0] == '[' && elem.col.Type.Kind != changelog.KindArray && elem.col.Type.Kind != changelog.KindVector && elem.col.Type.Kind != changelog.KindJSON {
+			e, err = r.nestedArray(b, c, v, zone, dimension+1)
+		} else {
+			e, err = r.value(b, &elem, v, zone)
+		}
+		elems = append(elems, e)
+		return err
+	})
+	return changelog.Array(elems), err
+}
+
+func (r *reader) nestedMap(b *changelog.Batch, raw []byte) (changelog.Value, error) {
+	var pairs []changelog.Value
+	seen := map[string]bool{}
+	text := cell{col: &changelog.Column{Type: changelog.Type{Kind: changelog.KindString}}}
+	err := jsonx.EachField(raw, func(name, v []byte) error {
+		if seen[string(name)] {
+			return errMap
+		}
+		seen[string(name)] = true
+		e, err := r.value(b, &text, v, nil)
+		pairs = append(pairs, changelog.String(b.Copy(name)), e)
+		return err
+	})
+	return changelog.Map(pairs), err
 }
 
 // parser reads texts of values.

@@ -24,5 +24,6 @@ func TestRoundTrip(t *testing.T) {
 		formatstest.Trip{Name: "defaults", Config: with(func(*Config) {}), Lost: keys},
 		formatstest.Trip{Name: "flink", Config: with(func(c *Config) { c.Preset("flink") }), Lost: keys},
 		formatstest.Trip{Name: "zone", Config: with(func(c *Config) { c.Timezone = "+08:00"; c.TiDBExtension = true }), Lost: keys},
+		formatstest.Trip{Name: "nested", Config: with(func(c *Config) { c.Nested = NestedJSON }), Lost: keys},
 	)
 }

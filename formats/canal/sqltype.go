@@ -25,6 +25,7 @@ const (
 	sqlTime      = 92
 	sqlTimestamp = 93
 	sqlOther     = 1111
+	sqlArray     = 2003
 	sqlBlob      = 2004
 	sqlClob      = 2005
 )

@@ -65,6 +65,12 @@ func (c *column) appendValue(dst []byte, v *changelog.Value, zone *time.Location
 		}
 	case formServer:
 		return c.appendServer(dst, v)
+	case formArray:
+		return c.appendArray(dst, v.Elems(), zone)
+	case formMap:
+		return appendMap(dst, v.Elems())
+	case formNumbers:
+		return appendNumbers(dst, b)
 	case formLatin1:
 		return jsonx.AppendCanalLatin1(dst, b), nil
 	case formBase64:
