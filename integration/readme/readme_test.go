@@ -67,6 +67,13 @@ func TestFirstSteps(t *testing.T) {
 			t.Errorf("%q is missing in\n%s", mark, got)
 		}
 	}
+	// The topic, read by the types of the source, as Canal would have written it.
+	canal := command(t, "convert", "cdc.shop.orders", "--from", "debezium-json", "--from-preset", "flink", "--tables", "cdc", "--to", "canal-json", "-c", d.Config())
+	for _, part := range []string{`"type":"INSERT"`, `"type":"UPDATE"`, `"type":"DELETE"`, `"amount":"12.50"`, `"amount":"decimal(10,2)"`, `"pkNames":["id"]`} {
+		if !strings.Contains(canal, part) {
+			t.Errorf("%q is missing in\n%s", part, canal)
+		}
+	}
 	if s := command(t, "status", "-c", d.Config()); !regexp.MustCompile(`cdc\s+running`).MatchString(s) {
 		t.Errorf("status says\n%s", s)
 	}
