@@ -3,6 +3,7 @@ package debezium
 import (
 	"errors"
 	"fmt"
+	"unicode/utf8"
 
 	"cdcbridge/changelog"
 	"cdcbridge/formats"
@@ -17,6 +18,12 @@ type decoder struct{}
 // Decode reads one record.
 func (decoder) Decode(key, value []byte) (*formats.Event, error) {
 	ev := &formats.Event{}
+	if !utf8.Valid(key) {
+		return nil, bad("key", errUTF8)
+	}
+	if !utf8.Valid(value) {
+		return nil, bad("value", errUTF8)
+	}
 	if err := decodeKey(ev, key); err != nil {
 		return nil, bad("key", err)
 	}
@@ -97,16 +104,23 @@ func isSchema(raw []byte) (typed bool, err error) {
 func decodeEnvelope(ev *formats.Event, doc []byte) error {
 	var op, before, after, source []byte
 	err := jsonx.EachField(doc, func(name, value []byte) error {
+		var to *[]byte
 		switch string(name) {
 		case "op":
-			op = value
+			to = &op
 		case "before":
-			before = value
+			to = &before
 		case "after":
-			after = value
+			to = &after
 		case "source":
-			source = value
+			to = &source
+		default:
+			return nil
 		}
+		if *to != nil {
+			return fmt.Errorf("the field %s occurs twice", name)
+		}
+		*to = value
 		return nil
 	})
 	if err != nil {
@@ -166,7 +180,22 @@ func decodeRow(raw []byte) ([]formats.Field, error) {
 		fields = append(fields, formats.Field{Name: string(name), JSON: value})
 		return nil
 	})
+	if err == nil {
+		err = unique(fields)
+	}
 	return fields, err
+}
+
+// unique refuses a column that is there twice: which one would count?
+func unique(fields []formats.Field) error {
+	seen := make(map[string]struct{}, len(fields))
+	for i := range fields {
+		if _, twice := seen[fields[i].Name]; twice {
+			return fmt.Errorf("column %s occurs twice", fields[i].Name)
+		}
+		seen[fields[i].Name] = struct{}{}
+	}
+	return nil
 }
 
 // decodeSource reads where and when. The block is absent in messages that Flink wrote.

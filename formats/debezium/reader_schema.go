@@ -124,8 +124,37 @@ func (r *reader) describe(o *origin, known *changelog.Table, row *schema) (*rowP
 	}
 	same := func(name string) string { return name }
 	t.Key = r.keyNames(t, same)
+	modes := func(i int) *Config { return r.modes(&row.fields[i].schema, &t.Columns[i]) }
+	if err := r.readDefaults(t, row, modes); err != nil {
+		return nil, err
+	}
 	t = r.options.Intern(t)
-	return newPlan(t, same, func(i int) *Config { return r.modes(&row.fields[i].schema, &t.Columns[i]) })
+	return newPlan(t, same, modes)
+}
+
+// readDefaults reads the columns' defaults, which are written as values are. What the server computes has one too, which no
+// schema tells from a constant.
+func (r *reader) readDefaults(t *changelog.Table, row *schema, modes func(i int) *Config) error {
+	batch := r.batch
+	r.batch = new(changelog.Batch) // lives as long as the table
+	defer func() { r.batch = batch }()
+	for i := range row.fields {
+		def := row.fields[i].def
+		if def == nil || jsonx.IsNull(def) {
+			continue
+		}
+		var c inbound
+		err := (inboundCompiler{cfg: modes(i), origin: t.Origin, key: true}).column(&c, &t.Columns[i])
+		if err != nil {
+			return fmt.Errorf("column %s: %w", t.Columns[i].Name, err)
+		}
+		v, err := c.read(r, &c, def)
+		if err != nil {
+			return fmt.Errorf("default of column %s: %w", t.Columns[i].Name, err)
+		}
+		t.Columns[i].Default = &changelog.Default{Value: v}
+	}
+	return nil
 }
 
 // modes are the options under which a column would be written as its schema says.

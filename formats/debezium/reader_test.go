@@ -317,6 +317,42 @@ func TestReadRefuses(t *testing.T) {
 	}
 }
 
+// TestReadTables: what a schema tells of columns beside their types.
+func TestReadTables(t *testing.T) {
+	column := func(more string) string { return `{"type":"int16","optional":false,` + more + `}` }
+	schema := `{"type":"struct","fields":[{"type":"struct","fields":[` + strings.Join([]string{
+		column(`"default":5,"doc":"how many","field":"n"`),
+		column(`"parameters":{"__debezium.source.column.type":"SMALLINT UNSIGNED","__debezium.source.column.name":"u"},"field":"u"`),
+		`{"type":"bytes","optional":true,"name":"org.apache.kafka.connect.data.Decimal","version":1,"parameters":{"scale":"2","connect.decimal.precision":"10"},"default":"BNI=","field":"d"}`,
+		`{"type":"string","optional":true,"name":"io.debezium.data.Enum","version":1,"parameters":{"allowed":"a\\,b,c"},"default":"c","field":"e"}`,
+		`{"type":"string","optional":true,"parameters":{"__debezium.source.column.type":"CHAR","__debezium.source.column.length":"8"},"field":"c"}`,
+		`{"type":"map","keys":{"type":"string"},"values":{"type":"string"},"optional":true,"field":"m"}`,
+		`{"type":"struct","fields":[{"type":"int16","field":"x"}],"optional":true,"field":"s"}`,
+	}, ",") + `],"optional":true,"name":"s.app.t.Value","field":"before"}],"optional":false,"name":"s.app.t.Envelope"}`
+	rd, b := newReader(), new(changelog.Batch)
+	for range 2 {
+		if err := rd.Read(b, record(`{"n":1}`, `{"schema":`+schema+`,"payload":{"op":"c","after":{"n":1,"u":65535,"d":null,"e":"a,b","c":"x","m":{"k":null},"s":{"x":1}},"source":{"connector":"mysql","db":"app","table":"t"}}}`)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var got []string
+	for _, c := range b.Runs[0].Table.Columns {
+		s := fmt.Sprintf("%s %d/%d %s %v", c.Name, c.Type.Kind, c.Type.Bits, c.SourceType, c.Nullable)
+		if c.Default != nil {
+			s += " default " + text(c.Default.Value)
+		}
+		got = append(got, s+" "+c.Comment)
+	}
+	want := []string{"n 3/16 smallint false default 5 how many", "u 4/16 smallint unsigned false ", `d 7/0 decimal(10,2) true default "12.34" `, "e 15/0 enum('a,b','c') true default 2:c ",
+		"c 8/0 char(8) true ", "m 24/0 public.hstore true ", "s 10/0 document true "}
+	if !slices.Equal(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	if b.Runs[0].Table != b.Runs[len(b.Runs)-1].Table {
+		t.Error("the second message has another table")
+	}
+}
+
 // FuzzRead: whatever comes, the reader answers with a fault and an untouched batch, or with rows of their table.
 func FuzzRead(f *testing.F) {
 	table, rows := formatstest.EveryPostgresValue()
