@@ -182,6 +182,16 @@ func (r *results) cell(c *column, format, flink, note string) *result {
 func TestFlink(t *testing.T) {
 	g := newRig(t)
 	t.Run("Types", g.testTypes)
+	s := newShop(t, g)
+	t.Run("Statements", s.testStatements)
+	t.Run("Metadata", s.testMetadata)
+	t.Run("Schemas", s.testSchemas)
+	t.Run("UpsertWriter", s.testUpsertWriter)
+	t.Run("Join", s.testJoin)
+	t.Run("IdlePartition", s.testIdle)
+	t.Run("Aborted", s.testAborted)
+	t.Run("Unreadable", s.testUnreadable)
+	t.Run("BrokenRecord", s.testBroken)
 }
 
 // testTypes reads every type of both databases back, in every format.
