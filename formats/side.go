@@ -39,14 +39,20 @@ type SideEncoder interface {
 	// Topic names the topic that such records go to; "" when none are written, or TableTopic. It is never compacted by us.
 	Topic(a About) string
 
-	// AppendSide appends key and value of one record. n is the note, nil for a transaction's begin and end; c.Txn is the
-	// transaction, nil outside of one; c.Run is nil. counts are the captured changes of the whole transaction by table, for its
-	// end only, in the order of the tables' first changes where that is known. A nil key means a record without key. ok is
-	// false when there is nothing to say about this one.
-	AppendSide(key, value []byte, a About, c *Context, n *changelog.Note, counts []changelog.Count) (k, v []byte, ok bool, err error)
+	// AppendSide appends key and value of one record. A nil key means a record without key. ok is false when there is nothing to
+	// say about this one.
+	AppendSide(key, value []byte, b *Beside) (k, v []byte, ok bool, err error)
 
 	// Partition is where such records go: a number, or -1 for the partition that the key hashes to.
 	Partition(a About) int32
+}
+
+// Beside is what one record beside the rows is about. It is the caller's again when the record is written.
+type Beside struct {
+	About   About
+	Context *Context          // its Txn is the transaction, nil outside of one; its Run is nil
+	Note    *changelog.Note   // nil for a transaction's begin and end
+	Counts  []changelog.Count // for its end only: the captured changes of all of it by table, in the order of their first ones where that is known
 }
 
 // HeaderWriter is implemented by encoders whose records all carry further headers, after ours and after those of KeyLinker.
@@ -63,7 +69,7 @@ type Header struct {
 // SideHeaderWriter is implemented by side encoders whose records carry further headers, after ours. Records in a table's topic have
 // those of its encoder instead.
 type SideHeaderWriter interface {
-	SideHeaders(a About, c *Context, n *changelog.Note) []Header
+	SideHeaders(b *Beside) []Header
 }
 
 // StatementWriter is implemented by side encoders that write one record for a statement, however many tables it is about. Others

@@ -126,7 +126,7 @@ func placeOf(run *changelog.Run, txn *changelog.Txn, ch *changelog.Change) strin
 func (m *Materializer) sideHeaders(s *side, c cue, plan *Plan, n *changelog.Note) (headers []byte, count int) {
 	var more extraHeaders
 	if w, ok := s.encoder.(formats.SideHeaderWriter); ok {
-		more = renderHeaders(w.SideHeaders(c.about, &m.ctx, n))
+		more = renderHeaders(w.SideHeaders(&formats.Beside{About: c.about, Context: &m.ctx, Note: n}))
 	}
 	h, num := append(m.header[:0], s.ours...), m.num
 	count = 2

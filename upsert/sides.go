@@ -203,7 +203,7 @@ func (m *Materializer) side(b *changelog.Batch, s *side, c cue) error {
 	if c.about == formats.AboutEnd {
 		counts = countsOf(b, c.txn, s.output)
 	}
-	key, value, ok, err := s.encoder.AppendSide(m.key[:0], m.value[:0], c.about, &m.ctx, note, counts)
+	key, value, ok, err := s.encoder.AppendSide(m.key[:0], m.value[:0], &formats.Beside{About: c.about, Context: &m.ctx, Note: note, Counts: counts})
 	if err != nil {
 		return fmt.Errorf("encoding a %s record for output %s: %w", aboutNames[c.about], s.output.Name, err)
 	}

@@ -49,14 +49,15 @@ func (s sideText) Partition(a formats.About) int32 {
 	return -1
 }
 
-func (s sideText) SideHeaders(a formats.About, _ *formats.Context, _ *changelog.Note) []formats.Header {
-	if a == formats.AboutStatement {
+func (s sideText) SideHeaders(b *formats.Beside) []formats.Header {
+	if b.About == formats.AboutStatement {
 		return []formats.Header{{Name: "more", Value: []byte("m")}}
 	}
 	return nil
 }
 
-func (s sideText) AppendSide(key, value []byte, a formats.About, c *formats.Context, n *changelog.Note, counts []changelog.Count) (k, v []byte, ok bool, err error) {
+func (s sideText) AppendSide(key, value []byte, b *formats.Beside) (k, v []byte, ok bool, err error) {
+	a, n, counts := b.About, b.Note, b.Counts
 	if n != nil && n.Text == "nothing" {
 		return key, value, false, nil
 	}

@@ -51,8 +51,9 @@ func (e sideEncoder) Topic(a formats.About) string {
 func (e sideEncoder) Partition(formats.About) int32 { return 0 }
 
 // AppendSide implements formats.SideEncoder. As all of Canal's messages it has no key.
-func (e sideEncoder) AppendSide(_, value []byte, a formats.About, c *formats.Context, n *changelog.Note, _ []changelog.Count) (k, v []byte, ok bool, err error) {
-	if n == nil || e.Topic(a) == "" || e.config.DDLTopic == RowsTopic && n.Table == nil {
+func (e sideEncoder) AppendSide(_, value []byte, b *formats.Beside) (k, v []byte, ok bool, err error) {
+	c, n := b.Context, b.Note
+	if n == nil || e.Topic(b.About) == "" || e.config.DDLTopic == RowsTopic && n.Table == nil {
 		return nil, value, false, nil // there is no topic that it belongs to
 	}
 	sql := n.Text

@@ -30,11 +30,11 @@ func TestStatementsGoWhereTheyAreSent(t *testing.T) {
 			if e.Partition(a) != 0 {
 				t.Error("not in partition 0")
 			}
-			if _, _, ok, err := e.AppendSide(nil, nil, a, &context, nil, nil); ok || err != nil {
+			if _, _, ok, err := e.AppendSide(nil, nil, &formats.Beside{About: a, Context: &context}); ok || err != nil {
 				t.Errorf("%d without a note: %v %v", a, ok, err)
 			}
 		}
-		_, _, ok, err := e.AppendSide(nil, nil, formats.AboutStatement, &context, &changelog.Note{Kind: changelog.DDL, Text: "CREATE DATABASE d"}, nil)
+		_, _, ok, err := e.AppendSide(nil, nil, &formats.Beside{About: formats.AboutStatement, Context: &context, Note: &changelog.Note{Kind: changelog.DDL, Text: "CREATE DATABASE d"}})
 		if ok != (topic != RowsTopic) || err != nil {
 			t.Errorf("%s: a statement about no table: %v %v", topic, ok, err)
 		}
@@ -88,7 +88,7 @@ func TestGoldenStatements(t *testing.T) {
 		{formats.AboutTruncate, c, &context, changelog.Note{Kind: changelog.Truncate, Table: pg}},
 		{formats.AboutStatement, tidb, &context, changelog.Note{Kind: changelog.DDL, Table: mysql, Text: "CREATE INDEX i ON orders (a)", Time: 1714979290123456}},
 	} {
-		k, v, ok, err := sideOf(s.config).AppendSide([]byte("k"), []byte{}, s.about, s.ctx, &s.note, nil)
+		k, v, ok, err := sideOf(s.config).AppendSide([]byte("k"), []byte{}, &formats.Beside{About: s.about, Context: s.ctx, Note: &s.note})
 		if k != nil || !ok || err != nil {
 			t.Fatalf("%q %v %v", k, ok, err)
 		}

@@ -89,21 +89,22 @@ func (s *side) BeatEvery() time.Duration {
 }
 
 // SideHeaders implements formats.SideHeaderWriter: Debezium has them on statements alone.
-func (s *side) SideHeaders(a formats.About, c *formats.Context, n *changelog.Note) []formats.Header {
-	if a != formats.AboutStatement {
+func (s *side) SideHeaders(b *formats.Beside) []formats.Header {
+	if b.About != formats.AboutStatement {
 		return nil
 	}
-	return s.f.headers(&changelog.Table{Origin: originOf(c, n)})
+	return s.f.headers(&changelog.Table{Origin: originOf(b.Context, b.Note)})
 }
 
 // AppendSide implements formats.SideEncoder.
-func (s *side) AppendSide(key, value []byte, a formats.About, c *formats.Context, n *changelog.Note, counts []changelog.Count) (k, v []byte, ok bool, err error) {
-	if err := s.check(a, c, n); err != nil {
+func (s *side) AppendSide(key, value []byte, b *formats.Beside) (k, v []byte, ok bool, err error) {
+	if err := s.check(b); err != nil {
 		return nil, nil, false, err
 	}
-	switch a {
+	c, n := b.Context, b.Note
+	switch b.About {
 	case formats.AboutBegin, formats.AboutEnd:
-		k, v = s.appendTransaction(key, value, a, c.Txn, counts)
+		k, v = s.appendTransaction(key, value, b)
 	case formats.AboutStatement:
 		k, v, err = s.appendStatement(key, value, c, n)
 	case formats.AboutTruncate:
@@ -113,14 +114,15 @@ func (s *side) AppendSide(key, value []byte, a formats.About, c *formats.Context
 	case formats.AboutHeartbeat:
 		k, v = s.appendHeartbeat(key, value, c)
 	default:
-		err = sideFault(fmt.Errorf("it is about %d", a))
+		err = sideFault(fmt.Errorf("it is about %d", b.About))
 	}
 	return k, v, err == nil, err
 }
 
 // check makes sure of what the writers of each kind rely on.
-func (s *side) check(a formats.About, c *formats.Context, n *changelog.Note) error {
-	switch a {
+func (s *side) check(b *formats.Beside) error {
+	c, n := b.Context, b.Note
+	switch b.About {
 	case formats.AboutBegin, formats.AboutEnd:
 		if c.Txn == nil {
 			return sideFault(fmt.Errorf("a transaction begins or ends and is not there"))
@@ -129,7 +131,7 @@ func (s *side) check(a formats.About, c *formats.Context, n *changelog.Note) err
 		if n == nil || c.Txn == nil {
 			return sideFault(fmt.Errorf("a statement belongs to no transaction"))
 		}
-		if a == formats.AboutTruncate && n.Table == nil {
+		if b.About == formats.AboutTruncate && n.Table == nil {
 			return sideFault(fmt.Errorf("a truncation is about no table"))
 		}
 	case formats.AboutMessage:
@@ -146,11 +148,12 @@ func sideFault(err error) error {
 
 // appendTransaction writes {"status","id","event_count","data_collections","ts_ms"}. The order of the tables is that of the
 // hash table from which Debezium takes them.
-func (s *side) appendTransaction(key, value []byte, a formats.About, txn *changelog.Txn, counts []changelog.Count) (k, v []byte) {
+func (s *side) appendTransaction(key, value []byte, b *formats.Beside) (k, v []byte) {
+	txn, counts := b.Context.Txn, b.Counts
 	k = append(s.transactionKey.open(key), `{"id":"`...)
 	k = s.transactionKey.close(append(jsonx.AppendEscapedText(k, txn.ID), `"}`...))
 	v = append(s.transactionValue.open(value), `{"status":"`...)
-	if a == formats.AboutBegin {
+	if b.About == formats.AboutBegin {
 		v = append(v, `BEGIN","id":"`...)
 		v = append(jsonx.AppendEscapedText(v, txn.ID), `","event_count":null,"data_collections":null`...)
 	} else {

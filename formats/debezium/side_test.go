@@ -126,6 +126,10 @@ type sideCase struct {
 	counts []changelog.Count
 }
 
+func (c *sideCase) beside() *formats.Beside {
+	return &formats.Beside{About: c.about, Context: &c.ctx, Note: c.note, Counts: c.counts}
+}
+
 func sideCases() []sideCase {
 	const now, commit = 1714979289456789, 1714979289123456
 	orders := &changelog.Table{Origin: "mysql", Database: "shop", Name: "orders", Key: []int{0}, Charset: "utf8mb4", Comment: "all of them", Columns: []changelog.Column{
@@ -181,7 +185,7 @@ func TestGoldenSides(t *testing.T) {
 		s := sideOf(sideConfig(edit))
 		var out []byte
 		for _, tc := range sideCases() {
-			key, value, ok, err := s.AppendSide([]byte("before"), []byte("before"), tc.about, &tc.ctx, tc.note, tc.counts)
+			key, value, ok, err := s.AppendSide([]byte("before"), []byte("before"), tc.beside())
 			if err != nil || !ok {
 				t.Fatalf("%s: %v %v", tc.name, ok, err)
 			}
@@ -204,7 +208,7 @@ func TestSideConformance(t *testing.T) {
 func TestSideHeaders(t *testing.T) {
 	s := sideOf(sideConfig(func(c *Config) { c.Identity.ExtendedHeadersEnabled = true })).(formats.SideHeaderWriter)
 	for _, tc := range sideCases() {
-		h := s.SideHeaders(tc.about, &tc.ctx, tc.note)
+		h := s.SideHeaders(tc.beside())
 		if (tc.about == formats.AboutStatement) != (len(h) == 4) {
 			t.Errorf("%s: %v", tc.name, h)
 		}
@@ -231,7 +235,7 @@ func TestSidesRefuseWhatCannotBe(t *testing.T) {
 		"a bare truncation": {formats.AboutTruncate, txn, &changelog.Note{}, fault.Internal},
 		"an unknown table":  {formats.AboutTruncate, txn, empty, fault.SchemaUnknown},
 	} {
-		if _, _, ok, err := s.AppendSide(nil, nil, tc.about, &tc.ctx, tc.note, nil); ok || !fault.Is(err, tc.code) {
+		if _, _, ok, err := s.AppendSide(nil, nil, &formats.Beside{About: tc.about, Context: &tc.ctx, Note: tc.note}); ok || !fault.Is(err, tc.code) {
 			t.Errorf("%s: %v %v", name, ok, err)
 		}
 	}

@@ -28,7 +28,7 @@ func Sides(t *testing.T, kind formats.Kind, asked formats.Config) {
 		}
 		for _, db := range databases() {
 			for _, r := range sideRecords(&db) {
-				if topic := enc.Topic(r.about); topic != "" && !(upsert && refusedCompacted(asked, &db)) {
+				if topic := enc.Topic(r.About); topic != "" && !(upsert && refusedCompacted(asked, &db)) {
 					r.check(t, asked.Decoder(), enc, upsert && topic == formats.TableTopic)
 				}
 			}
@@ -45,11 +45,8 @@ func refusedCompacted(asked formats.Config, db *database) bool {
 
 // sideRecord is what one record is about.
 type sideRecord struct {
-	name   string
-	about  formats.About
-	ctx    *formats.Context
-	note   *changelog.Note
-	counts []changelog.Count
+	name string
+	formats.Beside
 }
 
 func sideRecords(db *database) []sideRecord {
@@ -65,32 +62,31 @@ func sideRecords(db *database) []sideRecord {
 		return n
 	}
 	list := []sideRecord{
-		{"begin", formats.AboutBegin, ctx, nil, nil},
-		{"end", formats.AboutEnd, ctx, nil, []changelog.Count{{Table: table.FullName(), Changes: 3}, {Table: `odd "name`, Changes: 1}}},
-		{"end of nothing", formats.AboutEnd, ctx, nil, nil},
-		{"truncation", formats.AboutTruncate, ctx, note(changelog.Truncate, "TRUNCATE TABLE t", nil), nil},
-		{"heartbeat", formats.AboutHeartbeat, outside, &changelog.Note{Kind: changelog.Heartbeat, Txn: -1}, nil},
+		{"begin", formats.Beside{About: formats.AboutBegin, Context: ctx}},
+		{"end", formats.Beside{About: formats.AboutEnd, Context: ctx, Counts: []changelog.Count{{Table: table.FullName(), Changes: 3}, {Table: `odd "name`, Changes: 1}}}},
+		{"end of nothing", formats.Beside{About: formats.AboutEnd, Context: ctx}},
+		{"truncation", formats.Beside{About: formats.AboutTruncate, Context: ctx, Note: note(changelog.Truncate, "TRUNCATE TABLE t", nil)}},
+		{"heartbeat", formats.Beside{About: formats.AboutHeartbeat, Context: outside, Note: &changelog.Note{Kind: changelog.Heartbeat, Txn: -1}}},
 	}
 	if table.Schema != "" {
 		return append(list,
-			sideRecord{"message", formats.AboutMessage, ctx, note(changelog.Message, "\x00\xff\"", func(n *changelog.Note) { n.Table, n.Prefix, n.Transactional = nil, `a"b`, true }), nil},
-			sideRecord{"message between", formats.AboutMessage, outside, note(changelog.Message, "", func(n *changelog.Note) { n.Table, n.Txn, n.Time = nil, -1, 0 }), nil})
+			sideRecord{"message", formats.Beside{About: formats.AboutMessage, Context: ctx, Note: note(changelog.Message, "\x00\xff\"", func(n *changelog.Note) { n.Table, n.Prefix, n.Transactional = nil, `a"b`, true })}},
+			sideRecord{"message between", formats.Beside{About: formats.AboutMessage, Context: outside, Note: note(changelog.Message, "", func(n *changelog.Note) { n.Table, n.Txn, n.Time = nil, -1, 0 })}})
 	}
 	for _, d := range []changelog.Definition{
 		{Kind: changelog.Created, Name: table.Name, Table: table}, {Kind: changelog.Altered, Name: table.Name, Old: "old", Table: table},
 		{Kind: changelog.Altered, Name: table.Name}, {Kind: changelog.Dropped, Name: table.Name},
 	} {
-		list = append(list, sideRecord{"definition", formats.AboutStatement, ctx,
-			note(changelog.DDL, "ALTER TABLE t COMMENT 'a\"\n\u2028'", func(n *changelog.Note) { n.Changed = []changelog.Definition{d} }), nil})
+		list = append(list, sideRecord{"definition", formats.Beside{About: formats.AboutStatement, Context: ctx, Note: note(changelog.DDL, "ALTER TABLE t COMMENT 'a\"\n\u2028'", func(n *changelog.Note) { n.Changed = []changelog.Definition{d} })}})
 	}
 	return append(list,
-		sideRecord{"index", formats.AboutStatement, ctx, note(changelog.DDL, "CREATE INDEX i ON t (a)", nil), nil},
-		sideRecord{"no table", formats.AboutStatement, ctx, note(changelog.DDL, "DROP DATABASE d", func(n *changelog.Note) { n.Table = nil }), nil})
+		sideRecord{"index", formats.Beside{About: formats.AboutStatement, Context: ctx, Note: note(changelog.DDL, "CREATE INDEX i ON t (a)", nil)}},
+		sideRecord{"no table", formats.Beside{About: formats.AboutStatement, Context: ctx, Note: note(changelog.DDL, "DROP DATABASE d", func(n *changelog.Note) { n.Table = nil })}})
 }
 
 func (r *sideRecord) append(t *testing.T, enc formats.SideEncoder, key, value []byte) (k, v []byte, ok bool) {
 	t.Helper()
-	k, v, ok, err := enc.AppendSide(key, value, r.about, r.ctx, r.note, r.counts)
+	k, v, ok, err := enc.AppendSide(key, value, &r.Beside)
 	if err != nil {
 		t.Fatalf("%s: %v", r.name, err)
 	}
@@ -99,7 +95,7 @@ func (r *sideRecord) append(t *testing.T, enc formats.SideEncoder, key, value []
 
 func (r *sideRecord) check(t *testing.T, decoder formats.Decoder, enc formats.SideEncoder, needsKey bool) {
 	t.Helper()
-	if n := enc.Partition(r.about); n < -1 {
+	if n := enc.Partition(r.About); n < -1 {
 		t.Errorf("%s: partition %d", r.name, n)
 	}
 	key, value, ok := r.append(t, enc, nil, nil)
@@ -126,7 +122,7 @@ func (r *sideRecord) checkAppends(t *testing.T, enc formats.SideEncoder, key, va
 	var wg sync.WaitGroup
 	for range 4 {
 		wg.Go(func() {
-			k, v, ok, err := enc.AppendSide([]byte("key"), []byte("value"), r.about, r.ctx, r.note, r.counts)
+			k, v, ok, err := enc.AppendSide([]byte("key"), []byte("value"), &r.Beside)
 			if err != nil || !ok || (k == nil) != (key == nil) || k != nil && string(k) != "key"+string(key) || string(v) != "value"+string(value) {
 				t.Errorf("%s again, behind others: %v %v\n%s\n%s", r.name, ok, err, k, v)
 			}
