@@ -92,13 +92,8 @@ func (d flinkTypes) column(in *changelog.Column) (typ, note string) {
 	case changelog.KindDecimal:
 		return d.decimal(t)
 	case changelog.KindString:
-		switch {
-		case d.origin == postgres && in.SourceType == "point":
-			return flinkPoint, ""
-		case d.origin == postgres && isHalfvec(in):
-			return "ARRAY<FLOAT>", ""
-		case d.origin == postgres && isSparsevec(in):
-			return "ROW<`dimensions` INT, `vector` ARRAY<ARRAY<DOUBLE>>>", "pairs of index and value"
+		if typ, note = d.text(in); typ != "" {
+			return typ, note
 		}
 	case changelog.KindBytes:
 		return d.binary()
@@ -133,6 +128,20 @@ func (d flinkTypes) column(in *changelog.Column) (typ, note string) {
 }
 
 const flinkPoint = "ROW<`x` DOUBLE, `y` DOUBLE, `wkb` BYTES, `srid` BIGINT>"
+
+// text is for texts of PostgreSQL that are taken apart in messages; "" for all others.
+func (d flinkTypes) text(in *changelog.Column) (typ, note string) {
+	switch {
+	case d.origin != postgres:
+	case in.SourceType == "point":
+		return flinkPoint, ""
+	case isHalfvec(in):
+		return "ARRAY<FLOAT>", ""
+	case isSparsevec(in):
+		return "ROW<`dimensions` INT, `vector` ARRAY<ARRAY<DOUBLE>>>", "pairs of index and value"
+	}
+	return "", ""
+}
 
 func (d flinkTypes) array(t *changelog.Type) (typ, note string) {
 	if t.Elem == nil {

@@ -36,6 +36,11 @@ func postgresType(in *changelog.Column) (typ string, length, scale int) {
 	return typ, length, scale
 }
 
+// fixedSizes are those of types without a modifier.
+var fixedSizes = map[string][2]int{
+	"int2": {5, 0}, "int4": {10, 0}, "oid": {10, 0}, "int8": {19, 0}, "float4": {8, 8}, "float8": {17, 17}, "bool": {1, 0}, "char": {1, 0}, "date": {13, 0},
+}
+
 // postgresSize is getPrecision, or getDisplaySize where that is 0, and getScale of the driver.
 func postgresSize(typ string, t *changelog.Type, modified bool) (length, scale int) {
 	fraction := func(n int) int { // of a time's text, with the point; the driver has room for two digits where there is one
@@ -47,26 +52,15 @@ func postgresSize(typ string, t *changelog.Type, modified bool) (length, scale i
 		}
 		return n + 1
 	}
+	if size, ok := fixedSizes[typ]; ok {
+		return size[0], size[1]
+	}
 	switch typ {
-	case "int2":
-		return 5, 0
-	case "int4", "oid":
-		return 10, 0
-	case "int8":
-		return 19, 0
-	case "float4":
-		return 8, 8
-	case "float8":
-		return 17, 17
-	case "bool", "char":
-		return 1, 0
 	case "numeric":
 		if !modified {
 			return 131089, 0
 		}
 		return t.Precision, t.Scale
-	case "date":
-		return 13, 0
 	case "time":
 		return 8 + fraction(t.FSP), t.FSP
 	case "timetz":
