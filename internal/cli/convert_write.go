@@ -231,7 +231,7 @@ func (c *converter) note(b *changelog.Batch, n *changelog.Note) error {
 	if n.Txn >= 0 {
 		c.ctx.Txn = &b.Txns[n.Txn]
 	}
-	key, value, ok, err := c.side.AppendSide(c.key[:0], c.value[:0], abouts[n.Kind], &c.ctx, n, nil)
+	key, value, ok, err := c.side.AppendSide(c.key[:0], c.value[:0], &formats.Beside{About: abouts[n.Kind], Context: &c.ctx, Note: n})
 	if err != nil {
 		return err
 	}
