@@ -36,6 +36,10 @@ func messageRow(format string, value []byte, columns []column) (map[string]strin
 			return nil, fmt.Errorf("type %s with %d rows", m.Type, len(m.Data))
 		}
 		raw = m.Data[0]
+	case "plain-json":
+		if err := json.Unmarshal(value, &raw); err != nil {
+			return nil, err
+		}
 	}
 	if len(raw) != len(columns) {
 		return nil, fmt.Errorf("%d columns, the table has %d", len(raw), len(columns))

@@ -12,8 +12,11 @@ import (
 )
 
 func (f *mysqlColumn) decode(format string, raw json.RawMessage) (string, error) {
-	if format == "canal-json" {
+	switch format {
+	case "canal-json":
 		return f.decodeCanal(raw)
+	case "plain-json":
+		return f.decodePlain(raw)
 	}
 	return f.decodeDebezium(raw)
 }
