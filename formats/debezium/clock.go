@@ -40,7 +40,7 @@ func (p *clock) date() (c changelog.Civil, ok bool) {
 	if !neg {
 		p.take('+')
 	}
-	year, ok1 := p.digits(4, 6)
+	year, ok1 := p.digits(4, 9)
 	ok1 = p.take('-') && ok1
 	month, ok2 := p.digits(2, 2)
 	ok2 = p.take('-') && ok2
@@ -66,7 +66,11 @@ func (p *clock) instant() (int64, error) {
 		return 0, errNoTime
 	}
 	days := changelog.DaysFromCivil(civil.Year, civil.Month, civil.Day)
-	if most := int64(math.MaxInt64/microsPerDay) - 1; days > most || days < -most {
+	const most = math.MaxInt64 / microsPerDay
+	if days < 0 { // counted from the day's end, which is nearer
+		days, n = days+1, n-microsPerDay
+	}
+	if days > most || days < -most || days == most && n > math.MaxInt64-most*microsPerDay || days == -most && n < math.MinInt64+most*microsPerDay {
 		return 0, errRange
 	}
 	return days*microsPerDay + n, nil

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
+	"strings"
 
 	"cdcbridge/changelog"
 	"cdcbridge/formats/internal/jsonx"
@@ -46,8 +47,16 @@ func readEnum(r *reader, c *inbound, raw []byte) (changelog.Value, error) {
 	if len(text) == 0 {
 		return changelog.Enum(0, text), nil
 	}
+	// In the stream, and not in a snapshot, Debezium escapes commas and backslashes as in the list of labels.
+	for i, label := range c.column.Type.Labels {
+		if strings.ContainsAny(label, `,\`) && escapeLabel.Replace(label) == string(text) {
+			return changelog.Enum(uint64(i+1), []byte(label)), nil
+		}
+	}
 	return changelog.Value{}, errLabel
 }
+
+var escapeLabel = strings.NewReplacer(`\`, `\\`, `,`, `\,`)
 
 // readSet finds the bits of labels, none of which can have a comma in it.
 func readSet(r *reader, c *inbound, raw []byte) (changelog.Value, error) {

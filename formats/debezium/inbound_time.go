@@ -53,10 +53,15 @@ func (k inboundCompiler) dateTimeUnit(in *changelog.Column) unit {
 	return micros
 }
 
-// infinities are the numbers that Debezium writes for PostgreSQL's infinities. It has others in a snapshot than in the
-// stream, and none of them is a time that PostgreSQL can hold.
+// infinities are what Debezium writes for PostgreSQL's infinities, as counts: in a snapshot others than in the stream, as a
+// number others than as a text. Dates are no dates that PostgreSQL can hold; times are the last ones that a count can.
 var infinities = map[changelog.Kind]map[int64]bool{
-	changelog.KindDate: {-2147472692: true, -2147472691: false, -622191234: true, math.MaxInt32: true, math.MinInt32: false},
+	changelog.KindDate: {
+		-2147472692: true, -2147472691: false, // in the stream, also as a text
+		-622191234: true, -625821272: false, // in a snapshot
+		106751991166: true, 106748361128: false, // in a snapshot, as a text
+		math.MaxInt32: true, math.MinInt32: false,
+	},
 	changelog.KindDateTime: {
 		9223372036825200000: true, -9223372036832400000: false, // microseconds
 		9223372036825200: true, -9223372036832400: false, // milliseconds
@@ -103,13 +108,7 @@ func readDate(r *reader, c *inbound, raw []byte) (changelog.Value, error) {
 		if err != nil {
 			return changelog.Value{}, mistyped(raw, "date as days or text")
 		}
-		if v, ok := infinite(changelog.KindDate, n); ok {
-			return v, nil
-		}
-		if n > 1<<31-1 || n < -1<<31 {
-			return changelog.Value{}, errRange
-		}
-		return changelog.Date(n), nil
+		return dateOf(n)
 	}
 	p, v, done, err := r.calendar(changelog.KindDate, raw)
 	if done {
@@ -120,7 +119,17 @@ func readDate(r *reader, c *inbound, raw []byte) (changelog.Value, error) {
 	if !ok || !p.done() {
 		return changelog.Value{}, errNoTime
 	}
-	return changelog.Date(changelog.DaysFromCivil(civil.Year, civil.Month, civil.Day)), nil
+	return dateOf(changelog.DaysFromCivil(civil.Year, civil.Month, civil.Day))
+}
+
+func dateOf(days int64) (changelog.Value, error) {
+	if v, ok := infinite(changelog.KindDate, days); ok {
+		return v, nil
+	}
+	if days > math.MaxInt32 || days < math.MinInt32 {
+		return changelog.Value{}, errRange
+	}
+	return changelog.Date(days), nil
 }
 
 // calendar begins to read a text that is a date, or finds an infinity.
@@ -157,6 +166,9 @@ func readDateTime(r *reader, c *inbound, raw []byte) (changelog.Value, error) {
 	p.take('Z')
 	if err == nil && !p.done() {
 		err = errNoTime
+	}
+	if v, ok := infinite(changelog.KindDateTime, n); ok && err == nil {
+		return v, nil
 	}
 	return changelog.DateTime(n), err
 }

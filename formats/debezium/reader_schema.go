@@ -301,7 +301,7 @@ func (k meaning) parametrised() (changelog.Type, string) {
 	return changelog.Type{Kind: changelog.KindEnum, Labels: labels}, "enum(" + quoteLabels(labels) + ")"
 }
 
-// labelsOf parts the labels, in which releases after 3.6 escape commas. Before, a label with a comma cannot be told.
+// labelsOf parts the labels, in which recent releases (3.6 was seen to) escape commas. Before, a label with a comma cannot be told.
 func labelsOf(allowed string) []string {
 	var labels []string
 	label := []byte{}
