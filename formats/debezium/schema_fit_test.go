@@ -202,6 +202,9 @@ func TestPayloadsFitTheirSchemas(t *testing.T) {
 	} {
 		table, rows := every()
 		for name, cfg := range withSchemas() {
+			if table.Origin == "mariadb" && name != "defaults" {
+				continue // its types are MySQL's but for a few texts
+			}
 			t.Run(table.Origin+"/"+name, func(t *testing.T) {
 				for i := range table.Columns {
 					for n := range rows {
