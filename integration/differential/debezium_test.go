@@ -1,0 +1,36 @@
+package differential
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"cdcbridge/integration/servers"
+)
+
+// databases are the servers with goldens.
+var databases = []string{"mysql", "mariadb", "postgres18"}
+
+// TestDebezium writes what Debezium wrote of the same statements, byte for byte but for the reasoned differences. Each of those is put to the
+// database, or to a test that knows the database's answer.
+func TestDebezium(t *testing.T) {
+	list := readAllowed(t, "allowed.yaml")
+	ran := 0
+	for _, name := range databases {
+		t.Run(name, func(t *testing.T) {
+			kafka := servers.KafkaFor(t, servers.KafkaOptions{})
+			d := newDatabase(t, name)
+			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+			defer cancel()
+			for variant, got := range d.write(ctx, t, kafka, cleaner{positions: true}) {
+				d.judge(ctx, t, list, variant, compare(readGolden(t, name+"-"+variant), got))
+			}
+			ran++
+		})
+	}
+	for i, a := range list {
+		if ran == len(databases) && !a.used {
+			t.Errorf("entry %d of allowed.yaml is about nothing any more: %s", i+1, a.Reason)
+		}
+	}
+}

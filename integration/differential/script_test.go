@@ -1,0 +1,81 @@
+package differential
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// script is one file of statements, as a server runs them.
+type script struct {
+	tables []string // before anybody reads
+	stream []string // when the tables have been read
+}
+
+// readScript reads testdata/name for one server: "mysql", "maria", or a version of PostgreSQL.
+func readScript(t *testing.T, name, server string) script {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("testdata", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var s script
+	into, statement := &s.tables, ""
+	for line := range strings.Lines(string(text)) {
+		line = strings.TrimRight(line, "\n")
+		if comment, ok := strings.CutPrefix(line, "-- "); ok {
+			if line = meant(comment, server); comment == "stream" {
+				into = &s.stream
+			}
+		}
+		statement += line + "\n"
+		if strings.HasSuffix(line, ";") {
+			*into = append(*into, strings.TrimSpace(statement))
+			statement = ""
+		}
+	}
+	if statement = strings.TrimSpace(statement); statement != "" {
+		t.Fatalf("%s ends within the statement %s", name, statement)
+	}
+	return s
+}
+
+// meant is the statement in a comment that is for this server, or nothing.
+func meant(comment, server string) string {
+	condition, statement, ok := strings.Cut(comment, ": ")
+	if !ok {
+		return ""
+	}
+	if since, ok := strings.CutPrefix(condition, "since "); ok {
+		least, err := strconv.Atoi(since)
+		has, err2 := strconv.Atoi(server)
+		if err == nil && err2 == nil && has >= least {
+			return statement
+		}
+		return ""
+	}
+	if condition == server {
+		return statement
+	}
+	return ""
+}
+
+// run executes statements in one session.
+func run(ctx context.Context, t *testing.T, db *sql.DB, statements []string) {
+	t.Helper()
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	for _, s := range statements {
+		if _, err := conn.ExecContext(ctx, s); err != nil {
+			t.Fatal(fmt.Errorf("running %.200s: %w", s, err))
+		}
+	}
+}
