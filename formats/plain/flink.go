@@ -123,6 +123,20 @@ func (d flinkTypes) column(in *changelog.Column) (typ, note string) {
 			return "STRING", "can be infinity, or a zero date; special_values: null lets it be a " + typ
 		}
 		return typ, ""
+	case changelog.KindJSON:
+		if d.cfg.JSONHandlingMode == jsonNested {
+			return "STRING", "Flink rewrites its numbers; json_handling_mode: text keeps them"
+		}
+	}
+	if typ, note = flinksql.Scalar(d.origin, t); typ != "" {
+		return typ, note
+	}
+	return d.nested(t)
+}
+
+// nested is for types that Flink has no scalar for.
+func (d flinkTypes) nested(t *changelog.Type) (typ, note string) {
+	switch t.Kind {
 	case changelog.KindTimeTZ:
 		return "STRING", "Flink has no time with a zone"
 	case changelog.KindInterval:
@@ -149,12 +163,8 @@ func (d flinkTypes) column(in *changelog.Column) (typ, note string) {
 			return "MAP<STRING, STRING>", ""
 		}
 		return "STRING", "a JSON object"
-	case changelog.KindJSON:
-		if d.cfg.JSONHandlingMode == jsonNested {
-			return "STRING", "Flink rewrites its numbers; json_handling_mode: text keeps them"
-		}
 	}
-	return flinksql.Scalar(d.origin, t)
+	return "", ""
 }
 
 // special tells that values can be written which are no numbers, dates or times to Flink.

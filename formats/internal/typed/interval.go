@@ -42,9 +42,9 @@ type parts struct{ months, days, micros int64 }
 
 // add reads one part and gives what follows it.
 func (s *parts) add(text []byte, clock bool) ([]byte, error) {
-	end := 0
-	for end < len(text) && (text[end] >= '0' && text[end] <= '9' || text[end] == '-' || text[end] == '+' || text[end] == '.') {
-		end++
+	end := bytes.IndexFunc(text, func(r rune) bool { return (r < '0' || r > '9') && r != '-' && r != '+' && r != '.' })
+	if end < 0 {
+		end = len(text)
 	}
 	if end == 0 || end == len(text) {
 		return nil, errInterval
@@ -58,26 +58,35 @@ func (s *parts) add(text []byte, clock bool) ([]byte, error) {
 		return text[end+1:], plus(&s.micros, n, 1)
 	}
 	n, err := strconv.ParseInt(view(number), 10, 64)
-	if err != nil {
+	sum, of := s.unit(unit, clock)
+	if err != nil || sum == nil {
 		return nil, errInterval
 	}
-	switch {
-	case !clock && unit == 'Y':
-		err = plus(&s.months, n, 12)
-	case !clock && unit == 'M':
-		err = plus(&s.months, n, 1)
-	case !clock && unit == 'W':
-		err = plus(&s.days, n, 7)
-	case !clock && unit == 'D':
-		err = plus(&s.days, n, 1)
-	case clock && unit == 'H':
-		err = plus(&s.micros, n, 3_600_000_000)
-	case clock && unit == 'M':
-		err = plus(&s.micros, n, 60_000_000)
-	default:
-		err = errInterval
+	return text[end+1:], plus(sum, n, of)
+}
+
+// unit tells what a letter counts, before or behind the T: which part, and how many of it.
+func (s *parts) unit(letter byte, clock bool) (sum *int64, of int64) {
+	if clock {
+		switch letter {
+		case 'H':
+			return &s.micros, 3_600_000_000
+		case 'M':
+			return &s.micros, 60_000_000
+		}
+		return nil, 0
 	}
-	return text[end+1:], err
+	switch letter {
+	case 'Y':
+		return &s.months, 12
+	case 'M':
+		return &s.months, 1
+	case 'W':
+		return &s.days, 7
+	case 'D':
+		return &s.days, 1
+	}
+	return nil, 0
 }
 
 // plus adds n units, unless that does not fit.
