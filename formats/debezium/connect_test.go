@@ -12,7 +12,7 @@ import (
 )
 
 // TestSchemasAreDebeziums holds the schemas of a table to those that the classes of Debezium 3.6.1 and Connect's JSON converter
-// made of its CREATE TABLE: testdata/connect has them, the key's and the value's. Where Debezium is wrong the tables do
+// made of its CREATE TABLE: testdata/connect has both, the schemas of key and value a line each. Where Debezium is wrong the tables do
 // not go: a quote in a default, defaults of BINARY and CHAR(n) that are not padded, defaults above 2^63, the default of a domain.
 func TestSchemasAreDebeziums(t *testing.T) {
 	for name, edit := range map[string]func(*Config){
