@@ -194,3 +194,13 @@ func TestPropagation(t *testing.T) {
 		}
 	}
 }
+
+// TestLabels: commas and backslashes of labels are told from those between labels, on MySQL.
+func TestLabels(t *testing.T) {
+	for origin, want := range map[string]string{"mysql": `comma\,in,back\\slash`, postgres: `comma,in,back\slash`} {
+		in := changelog.Column{Name: "e", Type: changelog.Type{Kind: changelog.KindEnum, Labels: []string{"comma,in", `back\slash`}}}
+		if got := (compiler{origin: origin}).labels(&in); got != want {
+			t.Errorf("%s: got %s, want %s", origin, got, want)
+		}
+	}
+}

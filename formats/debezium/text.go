@@ -67,13 +67,13 @@ func bareType(source string) string {
 	return source[strings.LastIndexByte(source, '.')+1:]
 }
 
-// labels joins the labels of an ENUM or SET as Debezium does: with commas, of which those within a label have a backslash
-// on MySQL and MariaDB.
+// labels joins the labels of an ENUM or SET as Debezium does: with commas. On MySQL and MariaDB those within a label, and
+// backslashes, have a backslash before them.
 func (k compiler) labels(in *changelog.Column) string {
 	all := make([]string, len(in.Type.Labels))
 	for i, label := range in.Type.Labels {
 		if k.origin != postgres {
-			label = strings.ReplaceAll(label, ",", `\,`)
+			label = escapeLabel.Replace(label)
 		}
 		all[i] = label
 	}
