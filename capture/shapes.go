@@ -2,6 +2,7 @@ package capture
 
 import (
 	"reflect"
+	"slices"
 	"sync"
 
 	"cdcbridge/changelog"
@@ -38,7 +39,7 @@ func (s *Shapes) Intern(t *changelog.Table) *changelog.Table {
 	e := s.of(t.FullName())
 	for _, k := range e.known {
 		t.ID, t.Version = k.ID, k.Version
-		if reflect.DeepEqual(t, k) {
+		if same(t, k) {
 			return k
 		}
 	}
@@ -49,6 +50,22 @@ func (s *Shapes) Intern(t *changelog.Table) *changelog.Table {
 	}
 	e.known = append(e.known, t)
 	return t
+}
+
+// same compares tables. Values are not compared by their memory, which holds pointers.
+func same(a, b *changelog.Table) bool {
+	x, y := *a, *b
+	x.Columns, y.Columns = nil, nil
+	return reflect.DeepEqual(x, y) && slices.EqualFunc(a.Columns, b.Columns, sameColumn)
+}
+
+func sameColumn(a, b changelog.Column) bool {
+	x, y := a.Default, b.Default
+	a.Default, b.Default = nil, nil
+	if x == nil || y == nil {
+		return x == y && reflect.DeepEqual(a, b)
+	}
+	return x.Text == y.Text && x.Value.Equal(y.Value) && reflect.DeepEqual(a, b)
 }
 
 func (s *Shapes) of(name string) *shapesOf {

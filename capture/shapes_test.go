@@ -27,3 +27,25 @@ func TestShapes(t *testing.T) {
 		t.Errorf("the first version again: %+v", old)
 	}
 }
+
+// TestShapesCompareDefaults: equal defaults are one version, wherever their memory is.
+func TestShapesCompareDefaults(t *testing.T) {
+	table := func(d *changelog.Default) *changelog.Table {
+		return &changelog.Table{Database: "shop", Name: "t", Columns: []changelog.Column{{Name: "a", Default: d}}}
+	}
+	list := func(text string) *changelog.Default {
+		return &changelog.Default{Value: changelog.Array([]changelog.Value{changelog.String([]byte(text))}), Text: "{}"}
+	}
+	var s Shapes
+	seen := map[*changelog.Table]bool{}
+	for _, d := range []*changelog.Default{nil, list("x"), list("y"), {Value: list("x").Value, Text: "other"}, {Value: changelog.Null()}} {
+		first, again := s.Intern(table(d)), s.Intern(table(d))
+		if d != nil && d.Text == "{}" {
+			again = s.Intern(table(list(string(d.Value.Elems()[0].Bytes()))))
+		}
+		if first != again || seen[first] {
+			t.Errorf("%+v is version %d and %d", d, first.Version, again.Version)
+		}
+		seen[first] = true
+	}
+}

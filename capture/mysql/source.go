@@ -184,7 +184,11 @@ func (s *source) Stream(ctx context.Context, out chan<- *changelog.Batch) error 
 	defer stop()
 	st := newStream(s, r, out)
 	defer st.close()
-	return s.lower(ctx, cause(ctx, st.run(ctx)))
+	err = st.run(ctx)
+	if ctx.Err() != nil { // whatever failed then failed for it
+		err = ctx.Err()
+	}
+	return s.lower(ctx, err)
 }
 
 // Ack implements capture.Source. The server keeps no position for us; the log is kept by time.

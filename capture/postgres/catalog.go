@@ -138,7 +138,7 @@ func (k catalog) relations(ctx context.Context, where string) (map[uint32]*table
 const indexes = `SELECT c.oid, pg_has_role(c.relowner, 'USAGE'), has_table_privilege(c.oid, 'SELECT'),
  coalesce((SELECT json_agg(a.attname ORDER BY k.n) FROM unnest(key.indkey::int2[]) WITH ORDINALITY k(attnum, n) JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.attnum WHERE k.n <= key.indnkeyatts), '[]'),
  coalesce((SELECT json_agg(a.attname ORDER BY k.n) FROM unnest(ident.indkey::int2[]) WITH ORDINALITY k(attnum, n) JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.attnum WHERE k.n <= ident.indnkeyatts), '[]'),
- CASE WHEN key.indisprimary THEN '' ELSE coalesce((SELECT quote_ident(x.relname) FROM pg_class x WHERE x.oid = key.indexrelid), '') END
+ CASE WHEN key.indisprimary THEN '' ELSE coalesce((SELECT quote_ident(x.relname) FROM pg_class x WHERE x.oid = key.indexrelid), '') END, obj_description(c.oid, 'pg_class')
 FROM pg_class c
 LEFT JOIN LATERAL (SELECT i.* FROM pg_index i WHERE i.indrelid = c.oid AND i.indisunique AND i.indisvalid AND i.indimmediate AND i.indpred IS NULL AND i.indexprs IS NULL
  AND NOT EXISTS (SELECT FROM unnest(i.indkey::int2[]) WITH ORDINALITY k(attnum, n) JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.attnum WHERE k.n <= i.indnkeyatts AND NOT a.attnotnull)
@@ -191,7 +191,7 @@ func (k catalog) readKeys(ctx context.Context, byOID map[uint32]*tableFacts, arr
 		if err := parseNames(r[4], &f.identify); err != nil {
 			return err
 		}
-		f.index = r[5]
+		f.index, f.comment = r[5], r[6]
 		if f.identity == 'i' && len(f.identify) > 0 && !containsAll(f.identify, f.key) {
 			f.key = f.identify // a change of the other key would go unseen
 		}
@@ -199,9 +199,15 @@ func (k catalog) readKeys(ctx context.Context, byOID map[uint32]*tableFacts, arr
 	return nil
 }
 
+// columns reads the columns of tables. A column without a default has that of its domain.
+const columns = `SELECT a.attrelid, a.attname, a.atttypid, a.atttypmod, a.attnotnull, a.attgenerated, a.attidentity,
+ coalesce(pg_get_expr(d.adbin, d.adrelid), pg_get_expr(t.typdefaultbin, 0), ''), format_type(a.atttypid, -1), format_type(a.atttypid, a.atttypmod),
+ CASE WHEN t.typtype = 'd' THEN format_type(t.typbasetype, -1) END, col_description(a.attrelid, a.attnum)
+FROM pg_attribute a LEFT JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+WHERE a.attrelid = ANY($1::oid[]) AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attrelid, a.attnum`
+
 func (k catalog) readColumns(ctx context.Context, byOID map[uint32]*tableFacts, array string, published map[string][]string) error {
-	rows, err := k.c.query(ctx, "SELECT attrelid, attname, atttypid, atttypmod, attnotnull, attgenerated FROM pg_attribute "+
-		"WHERE attrelid = ANY($1::oid[]) AND attnum > 0 AND NOT attisdropped ORDER BY attrelid, attnum", array)
+	rows, err := k.c.query(ctx, columns, array)
 	if err != nil {
 		return err
 	}
@@ -220,6 +226,8 @@ func (k catalog) readColumns(ctx context.Context, byOID map[uint32]*tableFacts, 
 		}
 		f := byOID[oid]
 		col := columnFacts{name: r[1], typ: typ, modifier: int32(modifier), notNull: r[4] == "t", generated: r[5] != ""}
+		col.def = defaultFacts{identity: r[6] != "", text: r[7], typ: r[8], full: r[9], base: r[10]}
+		col.comment = r[11]
 		names := published[f.full()]
 		for _, above := range f.ancestors {
 			if names == nil {

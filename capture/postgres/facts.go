@@ -25,6 +25,7 @@ type tableFacts struct {
 	declares  []string // what that logs of an old row
 	published bool     // the publication has it under its own name
 	access    tableAccess
+	comment   string
 	index     string // SQL name of the unique index that could be the replica identity, "" for the primary key or none
 }
 
@@ -42,6 +43,8 @@ type columnFacts struct {
 	notNull   bool
 	generated bool // stored or virtual
 	published bool // the publication's columns have it
+	def       defaultFacts
+	comment   string
 }
 
 // full is the table's name for people and patterns.

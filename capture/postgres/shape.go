@@ -31,8 +31,11 @@ func newShape(r *relationBody, facts *tableFacts, types *typeBook, before *chang
 		s.identity[i] = col.Key
 		t.Columns[i] = changelog.Column{Name: col.Name, Type: s.columns[i].typ, SourceType: s.columns[i].source, Nullable: true}
 		if f := facts.column(col.Name); f != nil {
-			t.Columns[i].Nullable, t.Columns[i].Generated = !f.notNull, f.generated
+			f.decorate(&t.Columns[i], col, &s.columns[i])
 		}
+	}
+	if facts != nil {
+		t.Comment = facts.comment
 	}
 	key, err := r.key(facts, before)
 	if err != nil {
@@ -45,6 +48,19 @@ func newShape(r *relationBody, facts *tableFacts, types *typeBook, before *chang
 	}
 	t.Key = key
 	return s, nil
+}
+
+// decorate takes what the catalogue knows beyond the log. The catalogue shows the present, and the log may be older: what it says of
+// a column of another type is left out.
+func (f *columnFacts) decorate(col *changelog.Column, log relationColumn, c *columnType) {
+	col.Nullable, col.Generated = !f.notNull, f.generated
+	if f.typ != log.Type || f.modifier != log.Modifier {
+		return
+	}
+	col.Comment, col.AutoIncrement = f.comment, f.def.numbered()
+	if !f.generated {
+		col.Default = f.def.read(c)
+	}
 }
 
 // column finds what the catalogue says of a column, nil when it says nothing.

@@ -23,6 +23,8 @@ type Table struct {
 	Create []string // statements that make it and what it needs
 	Insert []string // statements that fill it, one a row
 	Types  []string // SQL, one a column but the key
+
+	Rows [][]string // the values that Insert has, SQL: one a column but the key; a shorter row leaves out the last ones
 }
 
 // Tables are all of them.
@@ -30,7 +32,7 @@ func Tables() []Table {
 	var out []Table
 	for i := range families {
 		f := &families[i]
-		t := Table{Name: f.name, Since: f.since, Create: f.create()}
+		t := Table{Name: f.name, Since: f.since, Create: f.create(), Rows: f.rows}
 		for n := range f.rows {
 			t.Insert = append(t.Insert, f.insert(n))
 		}
