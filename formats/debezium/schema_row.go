@@ -13,17 +13,15 @@ import (
 type schemas struct {
 	key    wrapping
 	value  wrapping
-	partly wrapping // of values whose old row is known in part
-
 	need   []bool // by column: null is not allowed, or is read as the default
 	arrays []int  // columns that are arrays
-	deep   *deepSchemas
+	others *otherSchemas
 }
 
 // compileSchemas renders the schemas that the options ask for.
 func (e *encoder) compileSchemas() error {
 	o := &e.cfg.Schemas
-	e.schemas.deep = new(deepSchemas)
+	e.schemas.others = new(otherSchemas)
 	if err := e.checkNames(); err != nil {
 		return err
 	}
@@ -39,7 +37,6 @@ func (e *encoder) compileSchemas() error {
 		return nil
 	}
 	e.schemas.value = e.wrapValue(nil, nil, false)
-	e.schemas.partly = e.wrapValue(nil, nil, true)
 	k := e.compiler
 	for i := range e.table.Columns {
 		s := k.columnSchema(e.table, &e.table.Columns[i], &e.columns[i], false)
@@ -113,7 +110,7 @@ func (e *encoder) keyWrapping(row changelog.Row) wrapping {
 	if !deep {
 		return e.schemas.key
 	}
-	return e.schemas.deep.find(dims, func() wrapping { return e.wrapKey(row) })
+	return e.schemas.others.find(dims, func() wrapping { return e.wrapKey(row) })
 }
 
 // valueWrapping chooses the schema of a value.
@@ -121,12 +118,12 @@ func (e *encoder) valueWrapping(ch *changelog.Change) wrapping {
 	if e.schemas.value == nil {
 		return nil
 	}
-	partly, usual, kind := false, e.schemas.value, byte('w')
-	if e.knownPartly(ch) {
-		partly, usual, kind = true, e.schemas.partly, 'p'
+	partly, kind := e.knownPartly(ch), byte('w')
+	if partly {
+		kind = 'p'
 	}
-	if len(e.schemas.arrays) == 0 {
-		return usual
+	if !partly && len(e.schemas.arrays) == 0 {
+		return e.schemas.value
 	}
 	before, after := ch.Before, ch.After
 	if before == nil && partly {
@@ -135,10 +132,10 @@ func (e *encoder) valueWrapping(ch *changelog.Change) wrapping {
 	var buf [maxStackDimensions]byte
 	dims, deepBefore := e.appendDimensions(append(buf[:0], kind), before)
 	dims, deepAfter := e.appendDimensions(dims, after)
-	if !deepBefore && !deepAfter {
-		return usual
+	if !partly && !deepBefore && !deepAfter {
+		return e.schemas.value
 	}
-	return e.schemas.deep.find(dims, func() wrapping { return e.wrapValue(before, after, partly) })
+	return e.schemas.others.find(dims, func() wrapping { return e.wrapValue(before, after, partly) })
 }
 
 // maxStackDimensions is how many dimensions of arrays are kept off the heap.

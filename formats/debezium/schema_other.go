@@ -6,17 +6,17 @@ import (
 	"cdcbridge/changelog"
 )
 
-// deepSchemas are those of records with arrays of several dimensions, by the dimensions. Tables have few combinations of
-// them: the first ones are kept.
-type deepSchemas struct {
+// otherSchemas are those of records with arrays of several dimensions, by the dimensions, and those of records whose old row
+// is known in part. Tables have few combinations of them: the first ones are kept, once they are met.
+type otherSchemas struct {
 	mu    sync.RWMutex
 	known map[string]wrapping
 }
 
-const maxDeepSchemas = 32
+const maxOtherSchemas = 32
 
 // find gives the schema for these dimensions, or has it rendered.
-func (d *deepSchemas) find(dims []byte, render func() wrapping) wrapping {
+func (d *otherSchemas) find(dims []byte, render func() wrapping) wrapping {
 	d.mu.RLock()
 	w, ok := d.known[string(dims)]
 	d.mu.RUnlock()
@@ -26,7 +26,7 @@ func (d *deepSchemas) find(dims []byte, render func() wrapping) wrapping {
 	w = render()
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if len(d.known) < maxDeepSchemas {
+	if len(d.known) < maxOtherSchemas {
 		if d.known == nil {
 			d.known = map[string]wrapping{}
 		}
