@@ -21,8 +21,9 @@ type cue struct {
 
 // cueList finds the places in a batch, in their order.
 //
-// A transaction begins at the first of its changes, truncations and messages and ends at its end: what of it left in earlier
-// batches is not begun again. A transaction of other statements alone has neither, as in Debezium, and rows of a snapshot belong to none.
+// A transaction begins at the first of its changes and messages and ends at its end: what of it left in earlier batches is not
+// begun again. On PostgreSQL a truncation is as a change; on MySQL, where notes have files, it is a statement as others, and a
+// transaction of statements alone has neither begin nor end, as in Debezium. Rows of a snapshot belong to none.
 type cueList struct {
 	batch *changelog.Batch
 	cues  []cue
@@ -88,7 +89,7 @@ func (l *cueList) note(i int) {
 	switch {
 	case a == 0:
 		return
-	case a != formats.AboutStatement && n.Txn >= 0:
+	case n.Txn >= 0 && (a == formats.AboutMessage || a == formats.AboutTruncate && n.File == ""):
 		l.begin(n.At)
 	}
 	l.add(n.At, a, n.Txn, i)

@@ -271,6 +271,23 @@ func TestSidesKeepApart(t *testing.T) {
 	}
 }
 
+// TestTransactionsOfStatements: what MySQL logs as a statement is no transaction that begins; PostgreSQL's truncation is in one.
+func TestTransactionsOfStatements(t *testing.T) {
+	for file, want := range map[string]int{"binlog.000001": 0, "": 2} {
+		b := changelog.NewBatch()
+		b.Txns = []changelog.Txn{{ID: "t", First: true, Last: true}}
+		b.Notes = []changelog.Note{{Kind: changelog.Truncate, Text: "TRUNCATE TABLE t", File: file, Pos: 1}}
+		if got := len(cuesOf(b)) - 1; got != want {
+			t.Errorf("file %q: %d records of the transaction, want %d", file, got, want)
+		}
+		b.Notes[0].Kind, b.Notes[0].Text = changelog.DDL, "CREATE TABLE t"
+		if got := len(cuesOf(b)); got != 1 {
+			t.Errorf("file %q: %d records of a statement", file, got)
+		}
+		b.Release()
+	}
+}
+
 func TestTruncation(t *testing.T) {
 	for text, want := range map[string]bool{
 		"TRUNCATE TABLE t": true, "truncate t": true, " /* by hand */ -- why\n TRUNCATE t": true, "/*!50000 TRUNCATE TABLE t */": true, "# a\nTRUNCATE t": true,
