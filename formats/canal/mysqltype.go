@@ -73,32 +73,23 @@ func mysqlType(text string, sqlType int64) (t changelog.Type, loose bool) {
 	if p.name == "double" && strings.HasPrefix(p.rest, "precision") || p.name == "national" {
 		p.rest = ""
 	}
-	a, b := p.numbers()
 	if bits := mysqlIntegers[p.name]; bits > 0 {
 		return mysqlInteger(&p, bits, sqlType), false
 	}
 	if p.name == "year" {
 		return changelog.Type{Kind: changelog.KindInt, Bits: 16, Year: true}, false
 	}
+	a, b := p.numbers()
 	t.Kind = mysqlKinds[p.name]
 	switch t.Kind {
 	case changelog.KindNull:
-		t = changelog.Type{Kind: changelog.KindString, Length: max(a, 0), Fixed: p.name == "char" || p.name == "character" && !strings.HasPrefix(p.rest, "varying")}
-		if sqlType == sqlBlob {
-			t.Kind = changelog.KindBytes
-		}
-	case changelog.KindFloat32:
-		t.Bits = 32
-		if a > 24 && b < 0 {
-			t.Kind, t.Bits = changelog.KindFloat64, 64
-		}
-	case changelog.KindFloat64:
-		t.Bits = 64
+		return mysqlText(&p, a, sqlType), false
+	case changelog.KindFloat32, changelog.KindFloat64:
+		t = mysqlFloat(t.Kind, a, b)
 	case changelog.KindDecimal:
 		t.Precision, t.Scale = max(a, 0), max(b, 0)
 	case changelog.KindBits:
-		t.Bits = a
-		if a < 1 || a > 64 {
+		if t.Bits = a; a < 1 || a > 64 {
 			t.Bits = 64
 		}
 	case changelog.KindBytes:
@@ -111,6 +102,24 @@ func mysqlType(text string, sqlType int64) (t changelog.Type, loose bool) {
 		t = labelled(t.Kind, p.args, sqlType)
 	}
 	return t, loose
+}
+
+// mysqlText is a text, or what we do not know: bytes if its code says that.
+func mysqlText(p *typeParts, length int, sqlType int64) changelog.Type {
+	t := changelog.Type{Kind: changelog.KindString, Length: max(length, 0)}
+	t.Fixed = p.name == "char" || p.name == "character" && !strings.HasPrefix(p.rest, "varying")
+	if sqlType == sqlBlob {
+		t.Kind = changelog.KindBytes
+	}
+	return t
+}
+
+// mysqlFloat is a floating-point number. FLOAT(25) and longer are doubles; FLOAT(7,4) is none.
+func mysqlFloat(kind changelog.Kind, digits, scale int) changelog.Type {
+	if kind == changelog.KindFloat64 || digits > 24 && scale < 0 {
+		return changelog.Type{Kind: changelog.KindFloat64, Bits: 64}
+	}
+	return changelog.Type{Kind: changelog.KindFloat32, Bits: 32}
 }
 
 func mysqlInteger(p *typeParts, bits int, sqlType int64) changelog.Type {

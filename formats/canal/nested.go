@@ -33,6 +33,17 @@ func (c *Config) nest(t *changelog.Table, col *changelog.Column, out *column) er
 	return nil
 }
 
+// appendNested appends an array, a map or a vector.
+func (c *column) appendNested(dst []byte, v *changelog.Value, zone *time.Location) ([]byte, error) {
+	switch c.form {
+	case formMap:
+		return appendMap(dst, v.Elems())
+	case formNumbers:
+		return appendNumbers(dst, v.Bytes())
+	}
+	return c.appendArray(dst, v.Elems(), zone)
+}
+
 // appendArray appends an array; one of several dimensions has arrays for elements.
 func (c *column) appendArray(dst []byte, elems []changelog.Value, zone *time.Location) ([]byte, error) {
 	dst = append(dst, '[')

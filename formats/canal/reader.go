@@ -228,12 +228,12 @@ func (r *reader) txn(b *changelog.Batch) int {
 func singleGTID(gtid []byte) bool {
 	colon, dash, from := 0, 0, 0
 	for i, c := range gtid {
-		switch {
-		case c == ',' || c == '\n' || c == ' ':
+		switch c {
+		case ',', '\n', ' ':
 			return false
-		case c == ':':
+		case ':':
 			colon, dash, from = colon+1, 0, i+1
-		case c == '-':
+		case '-':
 			dash++
 		}
 	}

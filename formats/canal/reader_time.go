@@ -155,8 +155,8 @@ func (in *clock) two(limit int) uint8 {
 }
 
 // sep reads one of the characters.
-func (in *clock) sep(any string) byte {
-	if len(in.text) == 0 || bytes.IndexByte([]byte(any), in.text[0]) < 0 {
+func (in *clock) sep(one string) byte {
+	if len(in.text) == 0 || bytes.IndexByte([]byte(one), in.text[0]) < 0 {
 		in.bad = true
 		return 0
 	}

@@ -188,11 +188,11 @@ func (w *words) keyword() string {
 }
 
 // skip takes words as long as they are any of the given ones.
-func (w *words) skip(any ...string) {
+func (w *words) skip(these ...string) {
 	for {
 		mark, found := *w, false
 		w.keyword()
-		for _, word := range any {
+		for _, word := range these {
 			found = found || w.last == word
 		}
 		if !found {

@@ -65,29 +65,33 @@ func (c *column) appendValue(dst []byte, v *changelog.Value, zone *time.Location
 		}
 	case formServer:
 		return c.appendServer(dst, v)
-	case formArray:
-		return c.appendArray(dst, v.Elems(), zone)
-	case formMap:
-		return appendMap(dst, v.Elems())
-	case formNumbers:
-		return appendNumbers(dst, b)
-	case formLatin1:
-		return jsonx.AppendCanalLatin1(dst, b), nil
-	case formBase64:
-		return jsonx.AppendBase64(dst, b), nil
-	case formStripped:
-		return jsonx.AppendCanalLatin1(dst, stripped(b)), nil
-	case formStripped64:
-		return jsonx.AppendBase64(dst, stripped(b)), nil
-	case formMisread:
-		return c.appendMisread(dst, b), nil
-	case formGeometry:
-		return appendGeometry(dst, v, jsonx.AppendCanalLatin1), nil
-	case formGeometry64:
-		return appendGeometry(dst, v, jsonx.AppendBase64), nil
+	case formArray, formMap, formNumbers:
+		return c.appendNested(dst, v, zone)
+	case formLatin1, formBase64, formStripped, formStripped64, formGeometry, formGeometry64, formMisread:
+		return c.appendBytes(dst, v), nil
 	}
 	dst, err := c.appendText(append(dst, '"'), v, zone)
 	return append(dst, '"'), err
+}
+
+// appendBytes appends the literal of bytes, and of a text that is read as other bytes.
+func (c *column) appendBytes(dst []byte, v *changelog.Value) []byte {
+	b := v.Bytes()
+	switch c.form {
+	case formLatin1:
+		return jsonx.AppendCanalLatin1(dst, b)
+	case formBase64:
+		return jsonx.AppendBase64(dst, b)
+	case formStripped:
+		return jsonx.AppendCanalLatin1(dst, stripped(b))
+	case formStripped64:
+		return jsonx.AppendBase64(dst, stripped(b))
+	case formMisread:
+		return c.appendMisread(dst, b)
+	case formGeometry:
+		return appendGeometry(dst, v, jsonx.AppendCanalLatin1)
+	}
+	return appendGeometry(dst, v, jsonx.AppendBase64)
 }
 
 // appendText appends the text of the other forms that need no escaping, without quotes.
