@@ -188,6 +188,9 @@ func (s *stream) extend(ev event, at int) {
 	b.Runs = append(b.Runs, changelog.Run{Table: ev.shape.table, Txn: entry, From: at, To: at + 1, Pos: uint64(ev.pos), Time: s.txn.time})
 }
 
+// ownPrefix is that of the messages by which we move an idle log and find its end.
+const ownPrefix = "cdcbridge"
+
 // note appends what is not a row change.
 func (s *stream) note(ev event) error {
 	n := changelog.Note{Kind: changelog.Truncate, At: len(s.batch.Changes), Txn: -1, Table: ev.table.last, Pos: uint64(ev.pos), Database: s.cfg.Database}
@@ -195,6 +198,9 @@ func (s *stream) note(ev event) error {
 		m, err := parseLogical(ev.data)
 		if err != nil {
 			return err
+		}
+		if string(m.Prefix) == ownPrefix {
+			return nil // nobody's but ours
 		}
 		n.Kind, n.Prefix, n.Text, n.Transactional = changelog.Message, s.batch.String(m.Prefix), s.batch.String(m.Content), m.Transactional
 	} else {
