@@ -143,9 +143,10 @@ type Note struct {
 	Time int64
 
 	Database string       // the statement's default database, or that of the log on PostgreSQL; valid until the batch is released
-	Changed  []Definition // DDL: what the statement did to captured tables, in its order; nil when it did nothing to the definition of one
+	Changed  []Definition // DDL: what the statement did to captured tables, in its order; nil when it did nothing to the definition of one. Of a statement with several notes each has what concerns its table
 
-	Transactional bool // Message: it belongs to the transaction Txn
+	Transactional bool   // Message: it belongs to the transaction Txn
+	LastCommit    uint64 // Message outside of a transaction: as Origin.LastCommit
 }
 
 // Definition is what a statement did to the definition of one table.

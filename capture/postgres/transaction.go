@@ -206,7 +206,9 @@ func (s *stream) note(ev event) error {
 	} else {
 		n.Text = s.batch.String(ev.data)
 	}
-	if s.txn.active {
+	if !s.txn.active {
+		n.LastCommit = uint64(s.lastCommit)
+	} else {
 		n.Txn, n.Time = s.entry(), s.txn.time
 	}
 	s.batch.Notes = append(s.batch.Notes, n)

@@ -41,7 +41,7 @@ func (s *side) appendTruncate(value []byte, c *formats.Context, n *changelog.Not
 
 // appendSource appends the source block of what is no change of a row, from the comma before it.
 func (s *side) appendSource(dst []byte, c *formats.Context, n *changelog.Note, t *changelog.Table) []byte {
-	txn := changelog.Txn{Commit: n.Time}
+	txn := changelog.Txn{Commit: n.Time, Origin: changelog.Origin{LastCommit: n.LastCommit}}
 	if c.Txn != nil {
 		txn = *c.Txn
 	}

@@ -155,7 +155,7 @@ func sideCases() []sideCase {
 	}
 	message := &changelog.Note{Kind: changelog.Message, Prefix: "out\"box", Text: "\x00\xffab", Pos: 54094408, Database: "lab", Transactional: true, Time: commit}
 	between := *message
-	between.Txn, between.Transactional, between.Time, between.Prefix = -1, false, 0, ""
+	between.Txn, between.Transactional, between.Time, between.Prefix, between.LastCommit = -1, false, 0, "", 54066952
 	return []sideCase{
 		{"begin", formats.AboutBegin, mysql, nil, nil},
 		{"end", formats.AboutEnd, mysql, nil, []changelog.Count{{Table: "shop.orders", Changes: 2}, {Table: "shop.items", Changes: 1 << 40}}},
