@@ -14,6 +14,9 @@ import (
 // maxDecimalDigits is more than any database has on one side of the point: PostgreSQL's 131072 before it.
 const maxDecimalDigits = 200_000
 
+// maxPadding is how many zeros the decimals of one record may have together that the record does not have: "1e99999" is short.
+const maxPadding = 1 << 20
+
 var (
 	errScale  = errors.New("the decimal has more fraction digits than the column")
 	errGiant  = errors.New("the decimal has more digits than any database")
@@ -125,15 +128,26 @@ func (r *reader) unscaled(p []byte, scale int) (changelog.Value, error) {
 		}
 		text = n.Append(nil, 10)
 	}
-	return changelog.Decimal(r.pointed(text, scale, neg)), nil
+	return r.pointed(text, scale, neg)
+}
+
+// pad counts zeros that the record does not have.
+func (r *reader) pad(zeros int) error {
+	if r.padding += max(zeros, 0); r.padding > maxPadding {
+		return errGiant
+	}
+	return nil
 }
 
 // pointed puts the point into digits without leading zeros. A scale below zero means zeros behind them.
-func (r *reader) pointed(digits []byte, scale int, neg bool) []byte {
+func (r *reader) pointed(digits []byte, scale int, neg bool) (changelog.Value, error) {
 	if len(digits) == 1 && digits[0] == '0' {
 		neg, scale = false, max(scale, 0)
 	}
 	zeros := max(scale+1-len(digits), 0)
+	if err := r.pad(zeros + max(-scale, 0)); err != nil {
+		return changelog.Value{}, err
+	}
 	out := r.batch.Grab(len(digits) + zeros + max(-scale, 0) + 2)[:0]
 	if neg {
 		out = append(out, '-')
@@ -144,17 +158,17 @@ func (r *reader) pointed(digits []byte, scale int, neg bool) []byte {
 		for range -scale {
 			out = append(out, '0')
 		}
-		return out
+		return changelog.Decimal(out), nil
 	}
 	if whole <= 0 {
 		out = append(out, '0', '.')
 		for range -whole {
 			out = append(out, '0')
 		}
-		return append(out, digits...)
+		return changelog.Decimal(append(out, digits...)), nil
 	}
 	out = append(append(out, digits[:whole]...), '.')
-	return append(out, digits[whole:]...)
+	return changelog.Decimal(append(out, digits[whole:]...)), nil
 }
 
 // decimal makes a decimal of a number in JSON's grammar, with the column's scale.
@@ -187,13 +201,18 @@ func (r *reader) decimal(c *inbound, number []byte) (changelog.Value, error) {
 			digits = digits[:len(digits)-1]
 		}
 	}
+	if c.scale >= 0 {
+		if err := r.pad(c.scale - scale); err != nil {
+			return changelog.Value{}, err
+		}
+	}
 	for c.scale >= 0 && scale < c.scale && len(digits) <= maxDecimalDigits {
 		digits, scale = append(digits, '0'), scale+1
 	}
 	if len(digits) > maxDecimalDigits || len(digits)-scale > maxDecimalDigits {
 		return changelog.Value{}, errGiant
 	}
-	return changelog.Decimal(r.pointed(trimZeros(digits), scale, neg)), nil
+	return r.pointed(trimZeros(digits), scale, neg)
 }
 
 // trimZeros drops leading zeros of a number, but not its only digit.

@@ -40,6 +40,7 @@ type reader struct {
 	place    place
 	wrapping []byte // what stands before the payload of a message with a schema
 	scratch  []byte
+	padding  int // zeros that were put into decimals
 	seen     []bool
 }
 
@@ -52,7 +53,7 @@ var _ formats.ReaderMaker = (*Config)(nil)
 
 // Read appends what one record says to the batch.
 func (r *reader) Read(b *changelog.Batch, rec *formats.Record) error {
-	r.batch, r.record = b, rec
+	r.batch, r.record, r.padding = b, rec, 0
 	txns, runs, notes := len(b.Txns), len(b.Runs), len(b.Notes)
 	part, err := r.read()
 	r.batch, r.record = nil, nil

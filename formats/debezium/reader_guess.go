@@ -109,7 +109,7 @@ func (r *reader) fits(p *rowPlan, at int, whole bool) bool {
 
 // guess makes another version of the table.
 func (r *reader) guess(o *origin, e *envelope, at int) (*rowPlan, error) {
-	if o.guess.known == nil {
+	if len(o.guess.known) > maxTables || o.guess.known == nil {
 		o.guess.known = map[string]changelog.Kind{}
 	}
 	x := &r.value

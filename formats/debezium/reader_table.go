@@ -9,6 +9,9 @@ import (
 	"cdcbridge/formats/internal/jsonx"
 )
 
+// maxTables bounds what hostile messages make a reader remember.
+const maxTables = 10_000
+
 // origin is one table that messages are about.
 type origin struct {
 	connector, database, schema, name string
@@ -92,6 +95,9 @@ func (r *reader) origin() (*origin, error) {
 				return nil, err
 			}
 			*to = text
+		}
+		if len(r.tables) == maxTables { // what is remembered of them can be found again
+			clear(r.tables)
 		}
 		r.tables[key] = o
 	}
