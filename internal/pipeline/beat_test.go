@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -74,7 +75,10 @@ func beatsOf(t *testing.T, every, until time.Duration, come map[time.Duration]*c
 				}
 				got = append(got, s)
 				continue
-			case <-done:
+			case err := <-done:
+				if !errors.Is(err, context.DeadlineExceeded) {
+					t.Errorf("ended with %v", err)
+				}
 			}
 			return
 		}
