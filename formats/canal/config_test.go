@@ -17,9 +17,9 @@ func TestConfigTellsEveryProblem(t *testing.T) {
 	if errs := k.Config().Validate(); len(errs) != 0 {
 		t.Errorf("defaults: %v", errs)
 	}
-	bad := &Config{Timezone: "Mars/Base", Binary: "hex", Enum: "mask", Set: "index", ZeroDate: ""}
+	bad := &Config{Timezone: "Mars/Base", Binary: "hex", Enum: "mask", Set: "index", ZeroDate: "", Compat: "mysql", DDLTopic: "{table}", ZoneSuffix: true}
 	errs := bad.Validate()
-	for i, key := range []string{"timezone: ", "binary: ", "enum: ", "set: ", "zero_date: ", "special_values: "} {
+	for i, key := range []string{"timezone: ", "zone_suffix: ", "binary: ", "enum: ", "set: ", "zero_date: ", "special_values: ", "nested: ", "compat: ", "ddl_topic: "} {
 		if i >= len(errs) || !strings.HasPrefix(errs[i].Error(), key) {
 			t.Errorf("problem %d is not about %s: %v", i, key, errs)
 		}
