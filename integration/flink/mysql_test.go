@@ -10,41 +10,67 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"cdcbridge/integration/servers"
 )
 
-// mysqlTypes is the database "types" of the scripts with which the decoder of MySQL's log was made.
+// mysqlTypes is the database "types" of a MySQL or MariaDB server.
 type mysqlTypes struct {
-	db *sql.DB
+	server *servers.MySQL
+	db     *sql.DB
+	topics string // what the names of its topics begin with
+	name   string // and version
 }
 
-// newMySQLTypes runs the script that makes a table of every family of types, with inserts, updates, deletes and changed keys.
+// newMySQLTypes runs the script with which the decoder of MySQL's log was made: a table of every family of types, with inserts, updates,
+// deletes and changed keys.
 func newMySQLTypes(t *testing.T, g *rig) *mysqlTypes {
 	t.Helper()
-	db, err := g.my.DB("types")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = db.Close() })
 	script, err := os.ReadFile("../mysqltypes/generate/sql/types.sql")
 	if err != nil {
 		t.Fatal(err)
 	}
+	m := &mysqlTypes{server: g.my, topics: "my", name: "MySQL 9.7"}
+	m.fill(t, string(script)+`
+CREATE TABLE vectors (id INT PRIMARY KEY, v VECTOR(3), big VECTOR);
+INSERT INTO vectors VALUES (1, STRING_TO_VECTOR('[1,2.5,-3]'), STRING_TO_VECTOR('[0.1]')), (2, NULL, NULL), (3, STRING_TO_VECTOR('[123456789,-0.000001,0]'), STRING_TO_VECTOR('[16777217,0.1]'));
+`)
+	return m
+}
+
+// newMariaDBTypes has the types that MySQL has not, and those that MariaDB shows otherwise.
+func newMariaDBTypes(t *testing.T, g *rig) *mysqlTypes {
+	t.Helper()
+	m := &mysqlTypes{server: g.maria, topics: "maria", name: "MariaDB 11.8"}
+	m.fill(t, `
+CREATE TABLE own (id INT(11) PRIMARY KEY, u UUID, i4 INET4, i6 INET6, j JSON, b BIGINT(20) UNSIGNED, c VARCHAR(100) COMPRESSED, x BLOB COMPRESSED, t TIMESTAMP(6) NULL, d DATETIME(6), k TIME(6), v VECTOR(3));
+INSERT INTO own VALUES (1, '123e4567-e89b-12d3-a456-426655440000', '10.0.0.1', '2001:db8::ff00:42:8329', '{"b": 1.0, "a": [1, null]}', 18446744073709551615, REPEAT('é', 90), REPEAT(x'00ff', 90), '2024-05-06 07:08:09.123456', '2024-05-06 07:08:09.5', '-12:34:56.000001', VEC_FromText('[1,2.5,-3]'));
+INSERT INTO own VALUES (2, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL), (3, 'ffffffff-ffff-ffff-ffff-ffffffffffff', '255.255.255.255', '::', '"é"', 0, '', '', '1970-01-01 00:00:01', '0000-00-00', '838:59:59', VEC_FromText('[0.1,16777217,-1e-7]'));
+UPDATE own SET j = '[]' WHERE id = 1;
+UPDATE own SET id = 4 WHERE id = 3;
+`)
+	return m
+}
+
+// fill runs a script, after which the table done tells that all is in the log.
+func (m *mysqlTypes) fill(t *testing.T, script string) {
+	t.Helper()
+	db, err := m.server.DB("types")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	m.db = db
 	conn, err := db.Conn(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	more := `
-CREATE TABLE vectors (id INT PRIMARY KEY, v VECTOR(3), big VECTOR);
-INSERT INTO vectors VALUES (1, STRING_TO_VECTOR('[1,2.5,-3]'), STRING_TO_VECTOR('[0.1]')), (2, NULL, NULL), (3, STRING_TO_VECTOR('[123456789,-0.000001,0]'), STRING_TO_VECTOR('[16777217,0.1]'));
-CREATE TABLE done (id INT PRIMARY KEY);
-INSERT INTO done VALUES (1)`
-	for _, s := range statements("SET time_zone = '+00:00'; SET sql_mode = ''; SET cte_max_recursion_depth = 1000000;" + string(script) + more) {
+	for _, s := range statements("SET time_zone = '+00:00';\nSET sql_mode = '';\n" + script + "CREATE TABLE done (id INT PRIMARY KEY);\nINSERT INTO done VALUES (1)") {
 		if _, err := conn.ExecContext(t.Context(), s); err != nil {
 			t.Fatalf("%.300s: %v", s, err)
 		}
 	}
-	return &mysqlTypes{db}
 }
 
 // statements splits a script whose statements end with a semicolon at the end of a line.
@@ -58,19 +84,20 @@ func statements(script string) []string {
 	return out
 }
 
-func (m *mysqlTypes) prefix() string           { return "my" }
+func (m *mysqlTypes) prefix() string { return m.topics }
 func (m *mysqlTypes) full(table string) string { return "types." + table }
-func (m *mysqlTypes) title() string            { return "MySQL 9.7" }
+func (m *mysqlTypes) title() string { return m.name }
 func (m *mysqlTypes) quote(name string) string {
 	return "`" + strings.ReplaceAll(name, "`", "``") + "`"
 }
 
-func (m *mysqlTypes) config(g *rig) string {
-	return fmt.Sprintf("source: {type: mysql, host: %s, port: %d, user: %s, password: %s, tables: [types.*], start: earliest}\n    snapshot: {mode: never}", g.my.Host(), g.my.Port(), g.my.User(), g.my.Password())
+func (m *mysqlTypes) config() string {
+	return fmt.Sprintf("source: {type: mysql, host: %s, port: %d, user: %s, password: %s, tables: [types.*], start: earliest}\n    snapshot: {mode: never}",
+		m.server.Host(), m.server.Port(), m.server.User(), m.server.Password())
 }
 
 func (m *mysqlTypes) tables(t *testing.T) []string {
-	return texts(t, m.db, "SELECT table_name FROM information_schema.tables WHERE table_schema = 'types' AND table_name <> 'done' ORDER BY create_time, table_name")
+	return texts(t, m.db, "SELECT table_name FROM information_schema.tables WHERE table_schema = 'types' AND table_name <> 'done' ORDER BY table_name")
 }
 
 func texts(t *testing.T, db *sql.DB, text string) []string {
@@ -120,8 +147,8 @@ func (m *mysqlTypes) tell(c *column, flink, _ string) string {
 	switch {
 	case strings.HasPrefix(flink, "ROW"):
 		return "CONCAT(HEX(ST_AsBinary($, 'axis-order=long-lat')), ' ', ST_SRID($))"
-	case c.base == "vector":
-		return "HEX($)" // the text has six digits
+	case c.base == "vector": // the text has six digits
+		return "HEX($)"
 	case flink == "BOOLEAN" && c.base == "bit":
 		return "IF($ = 1, 'true', IF($ = 0, 'false', NULL))"
 	case flink == "BYTES" && c.base == "bit":
@@ -138,7 +165,7 @@ func (m *mysqlTypes) tell(c *column, flink, _ string) string {
 
 func (m *mysqlTypes) want(c *column, flink, _, text string) (string, error) {
 	switch {
-	case c.base == "vector":
+	case c.base == "vector" && flink != "BYTES":
 		if strings.HasPrefix(text, "[") { // Flink's
 			return vector(text)
 		}

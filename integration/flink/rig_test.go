@@ -26,6 +26,7 @@ type rig struct {
 	kafka *servers.Kafka
 	flink *servers.Flink
 	my    *servers.MySQL
+	maria *servers.MySQL
 	pg    *servers.Postgres
 	cl    *kgo.Client
 }
@@ -45,10 +46,14 @@ func newRig(t *testing.T) *rig {
 		started <- func() { g.my = keep(t, m, err) }
 	}()
 	go func() {
+		m, err := servers.StartMySQL(t.Context(), servers.MySQLOptions{Version: "maria118"})
+		started <- func() { g.maria = keep(t, m, err) }
+	}()
+	go func() {
 		p, err := servers.StartPostgres(t.Context(), servers.PostgresOptions{})
 		started <- func() { g.pg = keep(t, p, err) }
 	}()
-	for range 4 {
+	for range 5 {
 		(<-started)()
 	}
 	if t.Failed() {

@@ -353,7 +353,7 @@ func (s *shop) testUnreadable(t *testing.T) {
 		err, column string
 		want        map[string]string
 	}{
-		"nested": {"", "`a` ARRAY<INT>", map[string]string{"dbz": "[[1,2],[3,null]]", "row": "[[1,2],[3,null]]"}},
+		"nested": {"", "`a` ARRAY<INT>", map[string]string{"dbz": "[[1,2],[3,null]]", "row": "[[1,2],[3,null]]", "can": `[["1","2"],["3",null]]`}},
 		"late":   {"Invalid value for DayOfMonth", "`d` DATE", map[string]string{"dbz": "+5874897-12-31", "row": "+5874897-12-31", "can": "+5874897-12-31"}},
 	} {
 		for output, want := range tc.want {
