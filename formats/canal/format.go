@@ -20,10 +20,12 @@ type encoder struct {
 	table  string // full name, for error texts
 	upsert bool
 	tidb   bool
-	zone   *time.Location // nil: UTC
-	key    []keyColumn
-	cols   []column
-	sql    sqlTypes
+
+	wholeOld bool           // old has every column, see appendOld
+	zone     *time.Location // nil: UTC
+	key      []keyColumn
+	cols     []column
+	sql      sqlTypes
 
 	afterData []byte // ],"database":"shop","es":
 	afterID   []byte // ,"isDdl":false,"mysqlType":{…},"old":
@@ -56,6 +58,7 @@ func (f *format) Compile(t *changelog.Table, o formats.Options) (formats.Encoder
 			return nil, fmt.Errorf("preparing table %s: %w", e.table, err)
 		}
 		f.config.lose(t, i, &e.cols[i])
+		e.wholeOld = e.wholeOld || e.cols[i].holdsMap()
 	}
 	for _, i := range o.Key {
 		if i < 0 || i >= len(t.Columns) {

@@ -2,6 +2,7 @@ package canal
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 
 	"cdcbridge/changelog"
@@ -109,14 +110,16 @@ func (e *encoder) appendData(dst []byte, im *image, whole bool) ([]byte, error) 
 }
 
 // appendOld appends the values before an update of the columns that it changed: [{}] if it is not known to have changed
-// any.
+// any. Beside maps it is the whole row, if that is known: Flink looks for the name of a column that is not there in the objects within, too,
+// and takes it for NULL when a map has such a key.
 func (e *encoder) appendOld(dst []byte, im *image) ([]byte, error) {
 	var err error
 	dst = append(dst, '[')
 	sep := byte('{')
+	whole := e.wholeOld && !slices.ContainsFunc(im.before, changelog.Value.IsUnchanged)
 	for i := range im.before {
 		v := &im.before[i]
-		if v.Same(im.at(i)) || unchanged(v) {
+		if unchanged(v) || !whole && v.Same(im.at(i)) {
 			continue
 		}
 		c := &e.cols[i]

@@ -33,6 +33,11 @@ func (c *Config) nest(t *changelog.Table, col *changelog.Column, out *column) er
 	return nil
 }
 
+// holdsMap reports that values are objects, or have objects in them.
+func (c *column) holdsMap() bool {
+	return c.form == formMap || c.form == formArray && c.elem.holdsMap()
+}
+
 // appendNested appends an array, a map or a vector.
 func (c *column) appendNested(dst []byte, v *changelog.Value, zone *time.Location) ([]byte, error) {
 	switch c.form {
