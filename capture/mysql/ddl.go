@@ -31,10 +31,12 @@ func (s *stream) ddl(ctx context.Context, st statement, q queryBody, sql string)
 		return fault.NewFinal(fault.Diverged, "reading the binlog stream", fmt.Errorf("a statement changes rows of %s without logging them: %s", joinNames(lost), abbreviate(sql, 200)),
 			"The target still has the rows as they were. Snapshot the table again into an empty topic; or set on_truncate to note or ignore, which go on and leave the old rows.")
 	}
-	s.tell(st, names, changelog.Note{Text: sql, Database: string(q.Schema), File: s.file, Pos: s.off, Time: s.time})
+	note := changelog.Note{Text: sql, Database: string(q.Schema), File: s.file, Pos: s.off, Time: s.time}
 	if st.truncate {
+		s.tell(st, names, note, nil)
 		return nil
 	}
+	told := len(names)
 	for _, n := range changed {
 		if t := (tableName{n.Database, n.Table}); !slices.Contains(names, t) && s.src.filter.Match(t.database, t.name) {
 			names = append(names, t)
@@ -49,6 +51,11 @@ func (s *stream) ddl(ctx context.Context, st statement, q queryBody, sql string)
 		}
 	}
 	s.tables.close()
+	did, err := s.definitions(ctx, st, changed)
+	if err != nil {
+		return err
+	}
+	s.tell(st, names[:told], note, did)
 	return nil
 }
 
@@ -64,17 +71,26 @@ func (s *stream) reshape(st *statement, q queryBody, sql string) ([]schema.Name,
 	}
 }
 
-// tell puts a note into the batch for each captured table of a statement.
-func (s *stream) tell(st statement, names []tableName, n changelog.Note) {
+// tell puts a note into the batch for each captured table of a statement. What it did to a table is in the table's note, and what
+// it did to others in the first one.
+func (s *stream) tell(st statement, names []tableName, n changelog.Note, did []defined) {
 	n.Kind = changelog.DDL
 	if st.kind == stmtRows && s.cfg.OnTruncate != truncateIgnore {
 		n.Kind = changelog.Truncate
 	}
-	for _, name := range names {
-		n.Table = nil
+	changed := make([][]changelog.Definition, len(names))
+	for i, name := range names {
+		changed[i] = share(&did, name)
+	}
+	for i, name := range names {
+		n.Table, n.Changed = nil, changed[i]
 		if name.name != "" {
 			n.Table = s.tables.entry(name).table(name)
 		}
+		for _, d := range did {
+			n.Changed = append(n.Changed, d.Definition)
+		}
+		did = nil
 		s.note(n)
 	}
 }
