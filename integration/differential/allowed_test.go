@@ -23,7 +23,7 @@ type allowed struct {
 	Theirs   string   `yaml:"theirs"`   // expression for what they wrote; anything by default
 	Ours     string   `yaml:"ours"`     // the same for ours
 	Reason   string   `yaml:"reason"`
-	Right    string   `yaml:"right"` // SQL that is true when ours is right: {ours} is our value as a text, {id} the key's first value
+	Right    string   `yaml:"right"` // SQL that is true when ours is right: {ours} is our value as a text, {id} the key's first value, then {table} and {column}
 	Test     string   `yaml:"test"`  // instead: the test that shows it
 
 	expressions map[string]*regexp.Regexp
@@ -93,24 +93,23 @@ func (d *database) judge(ctx context.Context, t *testing.T, list []*allowed, var
 // ask puts our value to the server.
 func (d *database) ask(ctx context.Context, t *testing.T, a *allowed, variant string, diff *difference) {
 	t.Helper()
-	question := strings.NewReplacer("{ours}", literal(diff.got), "{id}", literal(firstField(diff.key)), "{table}", d.tableOf(variant, diff.topic)).Replace(a.Right)
+	question := strings.NewReplacer("{ours}", d.literal(diff.got), "{id}", d.literal(firstField(diff.key)), "{table}", strings.TrimPrefix(diff.topic, variant+"."),
+		"{column}", diff.path[strings.LastIndexByte(diff.path, '.')+1:]).Replace(a.Right)
 	var right bool
 	if err := d.db.QueryRowContext(ctx, question).Scan(&right); err != nil || !right {
 		t.Errorf("%s: %s\n    the server says no (%v) to %s", variant, diff, err, question)
 	}
 }
 
-// literal is a JSON value as a literal of SQL: what a text says, without its quotes.
-func literal(value string) string {
+// literal is a JSON value as a literal of the server's SQL: what a text says, without its quotes.
+func (d *database) literal(value string) string {
 	if strings.HasPrefix(value, `"`) {
 		value = unquoted(value)
 	}
-	return "'" + strings.NewReplacer("'", "''", `\`, `\\`).Replace(value) + "'"
-}
-
-// tableOf is the table of a topic, with its schema.
-func (d *database) tableOf(variant, topic string) string {
-	return strings.TrimPrefix(topic, variant+".")
+	if d.version == "" {
+		value = strings.ReplaceAll(value, `\`, `\\`)
+	}
+	return "'" + strings.ReplaceAll(value, "'", "''") + "'"
 }
 
 // TestAllowedAreShown holds the list to what it promises: each test that it names is there.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -82,7 +83,7 @@ func pair(want, got []record) []couple {
 	return out
 }
 
-// tells is what a record is about: the operation, and the first field of its key or row.
+// tells is what a record is about: the operation, and the first field of its key or row, or what it says.
 func (r *record) tells() string {
 	if r.value == nil {
 		return "tombstone " + firstField(payload(r.key))
@@ -94,7 +95,7 @@ func (r *record) tells() string {
 			return op + " " + firstField(text)
 		}
 	}
-	return op + get(value, "status") + get(value, "ddl")
+	return op + get(value, "status") + get(value, "ddl") + get(value, "message")
 }
 
 func firstField(text string) string {
@@ -198,6 +199,12 @@ func header(all []member, name string) (string, bool) {
 // json descends to the places where two JSON texts differ.
 func (w *walk) json(path, want, got string) {
 	if want == got {
+		return
+	}
+	if a, b := elementsOf(want), elementsOf(got); len(a) == len(b) && len(a) > 0 && membersOf(a[0]) != nil {
+		for i := range a {
+			w.json(path+"."+strconv.Itoa(i), a[i], b[i])
+		}
 		return
 	}
 	a, b := fieldsOf(want), fieldsOf(got)

@@ -2,6 +2,7 @@ package differential
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -52,9 +53,10 @@ func (d *database) pipeline(brokers []string) string {
 	return b.String()
 }
 
-// write runs the script under cdcbridge and returns what it wrote, by variant.
-func (d *database) write(ctx context.Context, t *testing.T, kafka *servers.Kafka, c cleaner) map[string]records {
+// ours starts cdcbridge with an output for each variant.
+func (d *database) ours(ctx context.Context, t *testing.T, c cleaner) reader {
 	t.Helper()
+	kafka := servers.KafkaFor(t, servers.KafkaOptions{})
 	daemon := harness.StartFor(t, d.pipeline(kafka.Brokers()))
 	alive := func() error {
 		status, err := daemon.Status(ctx)
@@ -63,23 +65,24 @@ func (d *database) write(ctx context.Context, t *testing.T, kafka *servers.Kafka
 		}
 		select {
 		case <-daemon.Exited():
-			return fmt.Errorf("cdcbridge ended")
+			return errors.New("cdcbridge ended")
 		default:
 			return nil
 		}
 	}
-	for i, part := range [][]string{nil, d.script.stream} {
-		run(ctx, t, d.db, part)
+	wait := func(n int) {
 		for _, v := range d.variants {
-			waitRows(ctx, t, kafka.Brokers(), d.doneTopic(v), i+1, alive)
+			waitRows(ctx, t, kafka.Brokers(), d.doneTopic(v), n, alive)
 		}
 	}
-	if err := daemon.Stop(ctx); err != nil {
-		t.Fatal(err)
-	}
-	out := map[string]records{}
-	for _, v := range d.variants {
-		out[v.name] = readAll(ctx, t, kafka.Brokers(), v.name, c)
-	}
-	return out
+	return reader{wait, func() map[string]records {
+		if err := daemon.Stop(ctx); err != nil {
+			t.Fatal(err)
+		}
+		out := map[string]records{}
+		for _, v := range d.variants {
+			out[v.name] = readAll(ctx, t, kafka.Brokers(), v.name, c)
+		}
+		return out
+	}}
 }

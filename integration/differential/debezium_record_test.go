@@ -7,30 +7,34 @@ import (
 	"time"
 
 	"cdcbridge/integration/harness"
-	"cdcbridge/integration/servers"
 )
 
 var update = flag.Bool("update", false, "with CDCBRIDGE_LONG: write what Debezium wrote to testdata/*.golden")
 
-// TestRecordDebezium runs the scripts under the real Debezium, in the long tier: what it writes is what the goldens have.
+// TestRecordDebezium runs the scripts under the real Debezium, in the long tier, and cdcbridge beside it. What Debezium writes is what the goldens
+// have; and as both read one log, positions, transactions and sessions are the same too.
 func TestRecordDebezium(t *testing.T) {
-	if !harness.Long {
+	if !harness.Long && !*update {
 		return // the goldens are what the ordinary tier has of Debezium
 	}
+	list := readAllowed(t, "allowed.yaml")
 	for _, name := range databases {
 		t.Run(name, func(t *testing.T) {
-			kafka := servers.KafkaFor(t, servers.KafkaOptions{Heap: "320m"})
-			connect := servers.ConnectFor(t, kafka)
 			d := newDatabase(t, name)
-			ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute)
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Minute)
 			defer cancel()
-			for variant, all := range d.record(ctx, t, kafka, connect, cleaner{positions: true}) {
+			debezium, ours := d.debezium(ctx, t, cleaner{}), d.ours(ctx, t, cleaner{})
+			d.follow(ctx, t, debezium, ours)
+			got := ours.finish()
+			for variant, all := range debezium.finish() {
+				cleaned := cleaner{positions: true}.again(all)
 				if *update {
-					writeGolden(t, name+"-"+variant, all)
+					writeGolden(t, name+"-"+variant, cleaned)
 				}
-				for _, diff := range compare(readGolden(t, name+"-"+variant), all) {
+				for _, diff := range compare(readGolden(t, name+"-"+variant), cleaned) {
 					t.Errorf("%s: not as recorded: %s", variant, diff)
 				}
+				d.judge(ctx, t, list, variant, compare(all, got[variant]))
 			}
 		})
 	}

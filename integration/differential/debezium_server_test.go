@@ -122,26 +122,46 @@ func (d *database) connector(v variant, id int, brokers []string) map[string]str
 // doneTopic is the topic whose record tells the end of the tables, and the second one that of the stream.
 func (d *database) doneTopic(v variant) string { return v.name + "." + d.schema + ".zz_done" }
 
-// record runs the script under Debezium and returns what it wrote, by variant.
-func (d *database) record(ctx context.Context, t *testing.T, kafka *servers.Kafka, connect *servers.Connect, c cleaner) map[string]records {
+// reader is a program that reads the server and writes topics.
+type reader struct {
+	wait   func(n int)               // until n records of zz_done are there
+	finish func() map[string]records // ends the program and returns what it wrote, by variant
+}
+
+// follow runs the script under programs that read the server at once.
+func (d *database) follow(ctx context.Context, t *testing.T, readers ...reader) {
 	t.Helper()
+	for i, part := range append([][]string{nil}, d.script.stream...) {
+		run(ctx, t, d.db, part)
+		for _, r := range readers {
+			r.wait(i + 1)
+		}
+	}
+}
+
+// debezium starts a connector for each variant.
+func (d *database) debezium(ctx context.Context, t *testing.T, c cleaner) reader {
+	t.Helper()
+	kafka := servers.KafkaFor(t, servers.KafkaOptions{Heap: "320m"})
+	connect := servers.ConnectFor(t, kafka)
 	for i, v := range d.variants {
 		if err := connect.Create(ctx, v.name, d.connector(v, i, kafka.Brokers())); err != nil {
 			t.Fatal(err)
 		}
 	}
-	for i, part := range [][]string{nil, d.script.stream} {
-		run(ctx, t, d.db, part)
+	wait := func(n int) {
 		for _, v := range d.variants {
-			waitRows(ctx, t, kafka.Brokers(), d.doneTopic(v), i+1, func() error { return connect.Check(ctx, v.name) })
+			waitRows(ctx, t, kafka.Brokers(), d.doneTopic(v), n, func() error { return connect.Check(ctx, v.name) })
 		}
 	}
-	out := map[string]records{}
-	for _, v := range d.variants {
-		if err := connect.Delete(ctx, v.name); err != nil { // writes all that it holds
-			t.Fatal(err)
+	return reader{wait, func() map[string]records {
+		out := map[string]records{}
+		for _, v := range d.variants {
+			if err := connect.Delete(ctx, v.name); err != nil { // writes all that it holds
+				t.Fatal(err)
+			}
+			out[v.name] = readAll(ctx, t, kafka.Brokers(), v.name, c)
 		}
-		out[v.name] = readAll(ctx, t, kafka.Brokers(), v.name, c)
-	}
-	return out
+		return out
+	}}
 }

@@ -4,8 +4,6 @@ import (
 	"context"
 	"testing"
 	"time"
-
-	"cdcbridge/integration/servers"
 )
 
 // databases are the servers with goldens.
@@ -18,11 +16,12 @@ func TestDebezium(t *testing.T) {
 	ran := 0
 	for _, name := range databases {
 		t.Run(name, func(t *testing.T) {
-			kafka := servers.KafkaFor(t, servers.KafkaOptions{})
 			d := newDatabase(t, name)
 			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 			defer cancel()
-			for variant, got := range d.write(ctx, t, kafka, cleaner{positions: true}) {
+			ours := d.ours(ctx, t, cleaner{positions: true})
+			d.follow(ctx, t, ours)
+			for variant, got := range ours.finish() {
 				d.judge(ctx, t, list, variant, compare(readGolden(t, name+"-"+variant), got))
 			}
 			ran++

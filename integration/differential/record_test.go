@@ -99,6 +99,23 @@ func (c cleaner) clean(r *kgo.Record) record {
 	return out
 }
 
+// again cleans records that another cleaner has left more in.
+func (c cleaner) again(all records) records {
+	out := records{}
+	for topic, list := range all {
+		for _, r := range list {
+			for _, part := range []**string{&r.key, &r.value} {
+				if *part != nil {
+					text := c.cleanPart(**part)
+					*part = &text
+				}
+			}
+			out[topic] = append(out[topic], r)
+		}
+	}
+	return out
+}
+
 // cleanPart cleans a key or a value, with its schema or without.
 func (c cleaner) cleanPart(text string) string {
 	members := membersOf(text)
@@ -142,7 +159,7 @@ func (c cleaner) cleanPayload(text string) string {
 }
 
 var (
-	always   = []string{"version", "ts_ms", "ts_us", "ts_ns"}
+	always   = []string{"version"}
 	ofTheRun = []string{"sequence", "txId", "lsn", "xmin", "server_id", "gtid", "file", "pos", "thread"}
 )
 
@@ -151,8 +168,9 @@ func (c cleaner) cleanSource(text string) string {
 	if members == nil {
 		return text
 	}
+	read := get(members, "snapshot") != `"false"` // at a time of the clock; what the stream has happened at one time for both
 	for i := range members {
-		if m := &members[i]; slices.Contains(always, m.name) || c.positions && slices.Contains(ofTheRun, m.name) {
+		if m := &members[i]; slices.Contains(always, m.name) || (read || c.positions) && slices.Contains(clocks, m.name) || c.positions && slices.Contains(ofTheRun, m.name) {
 			m.value = shapeOf(m.value)
 		}
 	}

@@ -13,8 +13,8 @@ import (
 
 // script is one file of statements, as a server runs them.
 type script struct {
-	tables []string // before anybody reads
-	stream []string // when the tables have been read
+	tables []string   // before anybody reads
+	stream [][]string // when the tables have been read, and each part when the one before has been; the last of a part is a row in zz_done
 }
 
 // readScript reads testdata/name for one server: "mysql", "maria", or a version of PostgreSQL.
@@ -26,11 +26,15 @@ func readScript(t *testing.T, name, server string) script {
 	}
 	var s script
 	into, statement := &s.tables, ""
+	part := func() {
+		s.stream = append(s.stream, nil)
+		into = &s.stream[len(s.stream)-1]
+	}
 	for line := range strings.Lines(string(text)) {
 		line = strings.TrimRight(line, "\n")
 		if comment, ok := strings.CutPrefix(line, "-- "); ok {
-			if line = meant(comment, server); comment == "stream" {
-				into = &s.stream
+			if line = meant(comment, server); comment == "stream" || comment == "wait" {
+				part()
 			}
 		}
 		statement += line + "\n"

@@ -1,5 +1,6 @@
 -- What Debezium's connectors and cdcbridge read at once, on MySQL and MariaDB. A statement ends with its line. "-- mysql:" and "-- maria:" begin a
--- line for one of the two (INET4, INET6, generated columns and the year 0 stop Debezium's MariaDB connector); what stands behind "-- stream" runs when both have read the tables. Each table's first column orders its rows.
+-- line for one of the two (INET4, INET6, generated columns and the year 0 stop Debezium's MariaDB connector); what stands behind "-- stream" runs when both have read the tables, and behind
+-- "-- wait" when both are there. Each table's first column orders its rows.
 SET SESSION sql_mode = '', time_zone = '+00:00';
 
 CREATE TABLE numbers (id INT PRIMARY KEY, ti TINYINT, tb TINYINT(1), bo BOOLEAN, tu TINYINT UNSIGNED, si SMALLINT, su SMALLINT UNSIGNED, mi MEDIUMINT, mu MEDIUMINT UNSIGNED,
@@ -197,19 +198,32 @@ XA ROLLBACK 'undone';
 
 ALTER TABLE altered ADD COLUMN n DECIMAL(6,2) NOT NULL DEFAULT 1.25 COMMENT 'added' AFTER id;
 INSERT INTO altered VALUES (3,2.5,'c');
+INSERT INTO zz_done VALUES (10);
+-- wait
 ALTER TABLE altered RENAME COLUMN v TO w;
 UPDATE altered SET w='d' WHERE id=3;
+INSERT INTO zz_done VALUES (11);
+-- wait
 ALTER TABLE altered DROP COLUMN n, ADD COLUMN t DATETIME(3);
 UPDATE altered SET t='2024-05-06 07:08:09.5' WHERE id=1;
+INSERT INTO zz_done VALUES (12);
+-- wait
 ALTER TABLE altered DROP PRIMARY KEY, ADD PRIMARY KEY (w, id);
 UPDATE altered SET t=NULL WHERE id=1;
+INSERT INTO zz_done VALUES (13);
+-- wait
 CREATE TABLE created (id INT PRIMARY KEY, v VARCHAR(5) DEFAULT 'x', t TINYINT(1), bo BOOL, r REAL, de DOUBLE PRECISION, n NATIONAL CHAR(3), i1 INT1, ch CHARACTER VARYING(7));
 INSERT INTO created VALUES (1,'a',1,TRUE,1.5,2.5,'n',3,'c');
+INSERT INTO zz_done VALUES (14);
+-- wait
 CREATE INDEX created_v ON created (v);
 ALTER TABLE created COMMENT = 'made';
 RENAME TABLE created TO renamed;
 INSERT INTO renamed VALUES (2,'b',0,FALSE,-1.5,0.1,NULL,NULL,NULL);
+INSERT INTO zz_done VALUES (15);
+-- wait
 DROP TABLE renamed;
+INSERT INTO truncated VALUES (9);
 TRUNCATE TABLE truncated;
 INSERT INTO truncated VALUES (3);
 INSERT INTO zz_done VALUES (1);
