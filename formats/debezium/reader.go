@@ -20,6 +20,7 @@ import (
 //	reader_source.go   the source block: transaction, run, place in the log
 //	reader_table.go    which table a message is about, and the plan that reads its rows
 //	reader_schema.go   a table as a schema of Kafka Connect describes it
+//	reader_meaning.go  the column that the schema of a field means
 //	reader_guess.go    a table of what JSON alone tells
 //	reader_note.go     what is no change of a row
 //	inbound.go         one column: the counterpart of column.go
