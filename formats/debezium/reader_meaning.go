@@ -2,6 +2,7 @@ package debezium
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 
