@@ -122,14 +122,18 @@ func (r *reader) setLabels(s *shape) error {
 		return err
 	}
 	for _, i := range s.coded {
-		c := &s.cells[i]
-		code, known, err := r.sqlType(c.col.Name)
+		s.cells[i].label = r.config.labelled(s.cells[i].col.Type.Kind)
+	}
+	for n := 0; n < r.codes.Len(); n = r.codes.Next(n) {
+		i := s.find(r.codes.Name(n), n)
+		if i < 0 || len(s.cells[i].labels) == 0 || jsonx.IsNull(r.codes.Value(n)) {
+			continue
+		}
+		code, err := r.code(n)
 		if err != nil {
 			return err
 		}
-		if c.label = known && code == sqlVarchar; !known {
-			c.label = r.config.labelled(c.col.Type.Kind)
-		}
+		s.cells[i].label = code == sqlVarchar
 	}
 	s.codes = append(s.codes[:0], r.msg.sqlTypes...)
 	return nil
@@ -151,18 +155,31 @@ func (r *reader) parseCodes() error {
 	return r.codes.Parse(raw, 1)
 }
 
-// sqlType gives the code of java.sql.Types that the message has for a column.
-func (r *reader) sqlType(name string) (code int64, known bool, err error) {
+// code gives the n-th code of sqlType.
+func (r *reader) code(n int) (int64, error) {
+	code, err := jsonx.Int(r.codes.Value(n))
+	if err != nil {
+		return 0, fmt.Errorf("reading sqlType of column %q: %w", r.codes.Name(n), err)
+	}
+	return code, nil
+}
+
+// sqlTypes gives the codes of java.sql.Types that the message has, by column.
+func (r *reader) sqlTypes() (map[string]int64, error) {
+	if err := r.parseCodes(); err != nil {
+		return nil, err
+	}
+	codes := make(map[string]int64, r.codes.Len())
 	for n := 0; n < r.codes.Len(); n = r.codes.Next(n) {
-		if string(r.codes.Name(n)) != name || jsonx.IsNull(r.codes.Value(n)) {
+		if jsonx.IsNull(r.codes.Value(n)) {
 			continue
 		}
-		if code, err = jsonx.Int(r.codes.Value(n)); err != nil {
-			return 0, false, fmt.Errorf("reading sqlType of column %q: %w", name, err)
+		var err error
+		if codes[string(r.codes.Name(n))], err = r.code(n); err != nil {
+			return nil, err
 		}
-		return code, true, nil
 	}
-	return 0, false, nil
+	return codes, nil
 }
 
 // typed finds the version of a table that mysqlType describes.
@@ -215,7 +232,8 @@ var errNoColumns = errors.New("the message has no columns")
 
 // fromTypes makes a table of the columns that mysqlType has.
 func (r *reader) fromTypes() (*shape, error) {
-	if err := r.parseCodes(); err != nil {
+	codes, err := r.sqlTypes()
+	if err != nil {
 		return nil, err
 	}
 	types := map[string][]byte{}
@@ -232,15 +250,12 @@ func (r *reader) fromTypes() (*shape, error) {
 		return nil, errNoColumns
 	}
 	b := tableBuilder{texts: make([]string, len(names)), codes: make([]int64, len(names))}
-	for i, name := range r.inOrder(names) {
+	for i, name := range r.inOrder(names, types) {
 		text, err := jsonx.Unquote(types[name])
 		if err != nil {
 			return nil, fmt.Errorf("reading mysqlType of column %q: %w", name, err)
 		}
-		if b.codes[i], _, err = r.sqlType(name); err != nil {
-			return nil, err
-		}
-		b.names, b.texts[i] = append(b.names, name), string(text)
+		b.names, b.texts[i], b.codes[i] = append(b.names, name), string(text), codes[name]
 	}
 	t, loose := b.build()
 	if err := r.identify(t); err != nil {
@@ -263,7 +278,7 @@ func (r *reader) intern(t *changelog.Table) *changelog.Table {
 }
 
 // inOrder puts the names into the order of the first row, if that has them all: TiCDC writes mysqlType in any order.
-func (r *reader) inOrder(names []string) []string {
+func (r *reader) inOrder(names []string, types map[string][]byte) []string {
 	if len(r.data.rows) == 0 {
 		return names
 	}
@@ -271,15 +286,20 @@ func (r *reader) inOrder(names []string) []string {
 	if len(row) != len(names) {
 		return names
 	}
-	ordered := make([]string, 0, len(names))
+	ordered, seen := make([]string, 0, len(names)), make(map[string]bool, len(names))
 	for _, f := range row {
-		if !slices.Contains(names, string(f.name)) {
+		name := string(f.name)
+		if types[name] == nil || seen[name] {
 			return names
 		}
-		ordered = append(ordered, string(f.name))
+		seen[name] = true
+		ordered = append(ordered, name)
 	}
 	return ordered
 }
+
+// maxKey is more columns than a key of any database has.
+const maxKey = 64
 
 // identify gives the table its name and its key.
 func (r *reader) identify(t *changelog.Table) error {
@@ -294,6 +314,9 @@ func (r *reader) identify(t *changelog.Table) error {
 	names, err := texts(r.msg.keys)
 	if err != nil {
 		return fmt.Errorf("reading member %q: %w", "pkNames", err)
+	}
+	if len(names) > maxKey {
+		return fmt.Errorf("a key of %d columns", len(names))
 	}
 	for _, name := range names {
 		i := t.ColumnIndex(name)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"cdcbridge/changelog"
 	"cdcbridge/formats"
@@ -279,6 +280,38 @@ func TestReadDescribedOnly(t *testing.T) {
 		if err := r.Read(b, &formats.Record{Topic: "t", Value: []byte(value)}); !fault.Is(err, fault.SchemaUnknown) || !b.Empty() {
 			t.Errorf("%s: %v", value, err)
 		}
+	}
+}
+
+// TestReadManyColumns: what a message costs grows with its length, and not with the square of it.
+func TestReadManyColumns(t *testing.T) {
+	const columns = 40_000
+	var data, types, codes, keys []string
+	for i := range columns {
+		data = append(data, fmt.Sprintf(`"c%d":"1"`, i))
+		types = append(types, fmt.Sprintf(`"c%d":"enum('a')"`, columns-1-i))
+		codes = append(codes, fmt.Sprintf(`"c%d":4`, columns-1-i))
+		keys = append(keys, fmt.Sprintf(`"c%d"`, i))
+	}
+	message := func(keys []string) []byte {
+		return []byte(`{"data":[{` + strings.Join(data, ",") + `}],"mysqlType":{` + strings.Join(types, ",") + `},"sqlType":{` + strings.Join(codes, ",") +
+			`},"pkNames":[` + strings.Join(keys, ",") + `],"table":"t","type":"INSERT"}`)
+	}
+	b, r := new(changelog.Batch), readerOf(defaults())
+	began := time.Now()
+	for range 3 {
+		if err := r.Read(b, &formats.Record{Value: message(keys[:2])}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if took := time.Since(began); took > 20*time.Second {
+		t.Errorf("three messages of %d columns took %v", columns, took)
+	}
+	if n := len(b.Changes[2].After); n != columns || b.Changes[2].After[columns-1].Uint() != 1 {
+		t.Errorf("%d columns", n)
+	}
+	if err := r.Read(b, &formats.Record{Value: message(keys)}); !fault.Is(err, fault.Decode) {
+		t.Errorf("a key of all columns: %v", err)
 	}
 }
 
