@@ -84,9 +84,9 @@ func statements(script string) []string {
 	return out
 }
 
-func (m *mysqlTypes) prefix() string { return m.topics }
+func (m *mysqlTypes) prefix() string           { return m.topics }
 func (m *mysqlTypes) full(table string) string { return "types." + table }
-func (m *mysqlTypes) title() string { return m.name }
+func (m *mysqlTypes) title() string            { return m.name }
 func (m *mysqlTypes) quote(name string) string {
 	return "`" + strings.ReplaceAll(name, "`", "``") + "`"
 }
@@ -133,14 +133,6 @@ func (m *mysqlTypes) rows(t *testing.T, table string, tell []string) [][]*string
 		t.Fatal(err)
 	}
 	return out
-}
-
-func isShape(base string) bool {
-	switch base {
-	case "geometry", "point", "linestring", "polygon", "multipoint", "multilinestring", "multipolygon", "geomcollection", "geometrycollection":
-		return true
-	}
-	return false
 }
 
 func (m *mysqlTypes) tell(c *column, flink, _ string) string {
