@@ -28,7 +28,7 @@
 //	nested.go   arrays and maps as JSON        flink.go     what Flink SQL reads them as
 //
 //	parse.go, decode.go  messages of any writer, as they stand
-//	reader.go   messages of any writer as typed changes; reader_message.go takes one apart, reader_shape.go and
-//	            reader_guess.go find its table, reader_note.go has what is no row, reader_value.go, reader_decimal.go,
+//	reader.go   messages of any writer as typed changes; reader_message.go takes one apart, reader_shape.go,
+//	            reader_describe.go and reader_guess.go find its table, reader_note.go has what is no row, reader_value.go, reader_decimal.go,
 //	            reader_time.go and reader_server.go read texts of values, mysqltype.go and servertype.go texts of types
 package canal
