@@ -40,8 +40,8 @@ func appendBitText(dst []byte, _ *column, v *changelog.Value) ([]byte, error) {
 	return jsonx.AppendString(dst, v.Bytes()), nil
 }
 
-// appendBitString writes the bits as a little-endian number, the first bit being the highest: in as many bytes as the
-// column has, or without zero bytes at the end.
+// appendBitString writes the bits as a little-endian number, the first bit being the highest, without zero bytes at its end. That of
+// bit(n) has n bits all the same, where MySQL's BIT(n) has its bytes.
 func appendBitString(dst []byte, c *column, v *changelog.Value) ([]byte, error) {
 	text := v.Bytes()
 	if c.bytes > 0 && len(text) != c.bits {
@@ -58,10 +58,8 @@ func appendBitString(dst []byte, c *column, v *changelog.Value) ([]byte, error) 
 		}
 		dst = append(dst, b)
 	}
-	if c.bytes == 0 {
-		for len(dst) > from && dst[len(dst)-1] == 0 {
-			dst = dst[:len(dst)-1]
-		}
+	for len(dst) > from && dst[len(dst)-1] == 0 {
+		dst = dst[:len(dst)-1]
 	}
 	return jsonx.Requote(dst, from, jsonx.AppendBase64), nil
 }
