@@ -138,7 +138,11 @@ func (p *probe) catalogue(ctx context.Context) error {
 
 // tables holds and reads every table that is followed and not known.
 func (p *probe) tables(ctx context.Context, c *conn) error {
-	rows, err := c.query("SELECT TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE FROM information_schema.TABLES WHERE TABLE_TYPE IN ('BASE TABLE','SYSTEM VERSIONED','SEQUENCE') AND TABLE_SCHEMA NOT IN " + systemSchemas)
+	where := "TABLE_SCHEMA NOT IN " + systemSchemas
+	if p.alone {
+		where = "TABLE_SCHEMA=" + quote(p.need.database) + " AND TABLE_NAME=" + quote(p.need.name)
+	}
+	rows, err := c.query("SELECT TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE FROM information_schema.TABLES WHERE TABLE_TYPE IN ('BASE TABLE','SYSTEM VERSIONED','SEQUENCE') AND " + where)
 	if err != nil {
 		return err
 	}
@@ -150,7 +154,7 @@ func (p *probe) tables(ctx context.Context, c *conn) error {
 			p.src.env.Log.Info("reading the shapes of tables", "done", i, "of", len(rows))
 		}
 		name := tableName{r[0], r[1]}
-		if !p.hist.follows(name.schema()) || p.hist.table(name) != nil || p.alone && name != p.need {
+		if !p.hist.follows(name.schema()) || p.hist.table(name) != nil {
 			continue
 		}
 		err := p.table(ctx, c, name, r[2] == "SEQUENCE")
