@@ -2,9 +2,9 @@
 # Installs the real servers that the integration tests, the benchmark and the demo run against, with no Docker engine and
 # without touching the system's own packages: each server is unpacked into a cache outside the checkout and runs from there.
 #
-#   integration/provision.sh [mysql97] [mysql80] [mysql57] [maria118] [maria1011] [kafka44] [kafka39] [pg18] [pg17] [pg16] [pg15] [flink] [debezium]
+#   integration/provision.sh [mysql97] [mysql80] [mysql57] [maria118] [maria1011] [kafka44] [kafka39] [pg18] [pg17] [pg16] [pg15] [flink] [debezium] [canal]
 #
-# Without a name it installs what `make test` needs: all but pg17 and pg16 and debezium, which the long tier fetches when it starts them.
+# Without a name it installs what `make test` needs: all but pg17, pg16, debezium and canal, which the long tier fetches when it starts them.
 #
 #   CDCBRIDGE_CACHE   where to unpack. Default: /var/cache/cdcbridge for root (servers started by root run as nobody, who
 #                     cannot enter /root), else ${XDG_CACHE_HOME:-~/.cache}/cdcbridge.
@@ -17,9 +17,9 @@ shopt -s inherit_errexit
 umask 022
 
 # A recipe's number goes up whenever its item must be made again on machines that have it already.
-declare -A RECIPE=([mysql97]=1 [mysql80]=1 [mysql57]=1 [maria118]=1 [maria1011]=1 [kafka44]=1 [kafka39]=2 [pg18]=1 [pg17]=1 [pg16]=1 [pg15]=1 [flink]=1 [debezium]=1)
+declare -A RECIPE=([mysql97]=1 [mysql80]=1 [mysql57]=1 [maria118]=1 [maria1011]=1 [kafka44]=1 [kafka39]=2 [pg18]=1 [pg17]=1 [pg16]=1 [pg15]=1 [flink]=1 [debezium]=1 [canal]=1)
 MYSQL80=1.0.2 MYSQL57=0.6 KAFKA44=4.4.0 KAFKA39=3.9.2 LOG4J=2.24.3 FLINK=1.20.3 FLINK_KAFKA=3.4.0-1.20
-DEBEZIUM=3.6.1.Final DEBEZIUM_MARIADB=3.5.0.Final # the newest whose plugin archives are served
+DEBEZIUM=3.6.1.Final DEBEZIUM_MARIADB=3.5.0.Final CANAL=1.1.7 # the newest whose plugin archives are served
 declare -A PG=([pg18]=18.6.0 [pg17]=17.11.0 [pg16]=16.15.0 [pg15]=15.19.0)
 
 if [[ -n ${CDCBRIDGE_CACHE:-} ]]; then S=$CDCBRIDGE_CACHE
@@ -45,7 +45,7 @@ check_tools() {
     command -v unzip >/dev/null || missing+=(unzip)
     break ;;
   esac; done
-  [[ " $* " != *" flink "* ]] || command -v javac >/dev/null || missing+=(openjdk-17-jdk-headless) # compiles our driver
+  [[ " $* " != *" flink "* && " $* " != *" canal "* ]] || command -v javac >/dev/null || missing+=(openjdk-17-jdk-headless) # compiles our drivers
   [[ ${#missing[@]} = 0 ]] && return
   [[ $(id -u) = 0 ]] || die "install these first: apt-get install ${missing[*]}"
   say "installing ${missing[*]}"
@@ -391,6 +391,27 @@ C
   echo "$DEBEZIUM" >"$dir/version"
 }
 
+# ---- Canal ----
+
+install_canal() { # Canal's server and its producer for Kafka, started by a class of ours
+  local dir=$S/canal cp
+  libraries "$dir" com.alibaba.otter:canal.server:$CANAL com.alibaba.otter:connector.kafka:$CANAL
+  cat >"$dir/logback.xml" <<'C'
+<configuration>
+  <appender name="out" class="ch.qos.logback.core.ConsoleAppender"><encoder><pattern>%d{HH:mm:ss.SSS} %level %msg \(%logger{0}\)%n%ex</pattern></encoder></appender>
+  <root level="WARN"><appender-ref ref="out"/></root>
+</configuration>
+C
+  cp=$(printf '%s:' "$dir"/libs/*.jar)$dir/driver
+  javac -d "$dir/driver" -cp "$cp" "$HERE/servers/canalserver/CanalServer.java"
+  cat >"$dir/canal-run" <<C
+#!/bin/sh
+exec java -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xshare:auto -Xmx400m -Duser.timezone=UTC -Dlogback.configurationFile=$dir/logback.xml -cp $cp CanalServer "\$@"
+C
+  chmod +x "$dir/canal-run"
+  echo "$CANAL" >"$dir/version"
+}
+
 # ---- the run ----
 
 # A newer recipe's item is good too: two checkouts must not take turns at making it.
@@ -408,7 +429,7 @@ provision() {
 }
 
 [[ $# -gt 0 ]] || set -- mysql97 kafka44 mysql80 mysql57 maria118 maria1011 kafka39 pg18 pg15 flink
-for n in "$@"; do [[ -n ${RECIPE[$n]:-} ]] || die "nothing called $n: choose from mysql97 mysql80 mysql57 maria118 maria1011 kafka44 kafka39 pg18 pg17 pg16 pg15 flink debezium"; done
+for n in "$@"; do [[ -n ${RECIPE[$n]:-} ]] || die "nothing called $n: choose from mysql97 mysql80 mysql57 maria118 maria1011 kafka44 kafka39 pg18 pg17 pg16 pg15 flink debezium canal"; done
 todo=() pids=() rc=0
 for n in "$@"; do if done_already "$n"; then say "$n $(<"$S/$n/version") is in $S/$n"; else todo+=("$n"); fi; done
 [[ ${#todo[@]} -gt 0 ]] || exit 0

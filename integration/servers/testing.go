@@ -119,3 +119,21 @@ func ConnectFor(tb TB, kafka *Kafka) *Connect {
 	})
 	return c
 }
+
+// CanalFor starts Canal, which ends with the test, or ends the test. A failed test shows the end of Canal's log.
+func CanalFor(tb TB, my *MySQL, kafka *Kafka, o CanalOptions) *Canal {
+	tb.Helper()
+	c, err := StartCanal(tb.Context(), my, kafka, o)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() {
+		if tb.Failed() {
+			tb.Log(logTail(c.Log()))
+		}
+		if err := c.Stop(); err != nil {
+			tb.Error(err)
+		}
+	})
+	return c
+}
