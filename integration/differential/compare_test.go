@@ -95,7 +95,7 @@ func (r *record) tells() string {
 			return op + " " + firstField(text)
 		}
 	}
-	return op + get(value, "status") + get(value, "ddl") + get(value, "message")
+	return op + get(value, "status") + get(value, "ddl") + get(value, "message") + get(value, "type") + firstField(get(value, "data")) + get(value, "sql")
 }
 
 func firstField(text string) string {
