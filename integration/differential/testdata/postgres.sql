@@ -36,7 +36,7 @@ INSERT INTO intervals VALUES (1,'1 year 2 mons 3 days 04:05:06.78','04:05:06.78'
 CREATE TABLE bytes (id int PRIMARY KEY, b bytea);
 INSERT INTO bytes VALUES (1,'\x0001ff'), (2,''), (3,'\xfbff3e3f'), (4,NULL);
 CREATE TABLE bits (id int PRIMARY KEY, b1 bit, b7 bit(7), b10 bit(10), b70 bit(70), v varbit, v9 varbit(9), v1 varbit(1));
-INSERT INTO bits VALUES (1,B'1',B'1000001',B'1000000001',repeat('10',35)::bit(70),B'101',B'1',B'1'), (2,B'0',B'0000000',B'0000000000',repeat('0',70)::bit(70),B'1000',B'101010101',B'0'), (4,B'1',B'0000001',B'0000000001',B'1'::bit(70),B'0000000001',B'000000001',B'1'), (3,NULL,NULL,NULL,NULL,NULL,NULL,NULL);
+INSERT INTO bits VALUES (1,B'1',B'1000001',B'1000000001',repeat('10',35)::bit(70),B'101',B'1',B'1'), (2,B'0',B'0000000',B'0000000000',repeat('0',70)::bit(70),B'1000',B'101010101',B'0'), (3,NULL,NULL,NULL,NULL,NULL,NULL,NULL), (4,B'1',B'0000001',B'0000000001',B'1'::bit(70),B'0000000001',B'000000001',B'1');
 CREATE TABLE networks (id int PRIMARY KEY, i inet, c cidr, m macaddr, m8 macaddr8);
 INSERT INTO networks VALUES (1,'192.168.2.1/12','10.0.0.0/8','08:00:2b:01:02:03','08:00:2b:01:02:03:04:05'), (2,'::1','2001:db8::/32',NULL,NULL);
 CREATE TABLE ranges (id int PRIMARY KEY, i4 int4range, i8 int8range, n numrange, d daterange, ts tsrange, tz tstzrange);
