@@ -3,6 +3,7 @@ package canal
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 	"unicode/utf8"
 
@@ -104,12 +105,13 @@ func (e *encoder) constants(t *changelog.Table, o formats.Options) {
 	e.afterSQL = append(append([]byte(`,"table":`), quote(t.Name)...), `,"ts":`...)
 }
 
+// keyNames are the names of the key's columns in the order of the table, as Canal has them, whatever their order in the key is.
 func keyNames(t *changelog.Table, key []int) []byte {
 	if len(key) == 0 {
 		return []byte("null")
 	}
 	names := []byte{'['}
-	for n, i := range key {
+	for n, i := range slices.Sorted(slices.Values(key)) {
 		if n > 0 {
 			names = append(names, ',')
 		}
