@@ -79,16 +79,25 @@ func ofMany(m []member, last bool) {
 	}
 }
 
+// keysInOrder are the keys that pkNames does not tell: Canal has the columns in the order of the table, and knows no unique key.
+var keysInOrder = map[string][]string{"key_order": {"d", "a", "c"}, "two_keys": {"code", "region"}, "altered": {"w", "id"}, "key_unique": {"u"}}
+
 // canalKey is the object of the key's columns in a row; nil without a key.
 func canalKey(m []member, row string) *string {
 	names := elementsOf(get(m, "pkNames"))
+	for i, n := range names {
+		names[i] = unquoted(n)
+	}
+	if in := keysInOrder[unquoted(get(m, "table"))]; in != nil && (names == nil || len(in) == len(names)) {
+		names = in
+	}
 	if names == nil {
 		return nil
 	}
 	data := membersOf(row)
 	var key []member
 	for _, n := range names {
-		key = append(key, member{unquoted(n), get(data, unquoted(n))})
+		key = append(key, member{n, get(data, n)})
 	}
 	text := object(key)
 	return &text
@@ -103,7 +112,7 @@ func canalUpsert(all records) records {
 			kind, old := unquoted(get(m, "type")), membersOf(get(m, "old"))
 			before := overlay(get(m, "data"), old)
 			switch was := canalKey(m, before); {
-			case topic == "ddl", appended(topic), kind == "INSERT", kind == "UPDATE" && *was == *r.key:
+			case topic == "ddl", appended(topic), kind == "INSERT", kind == "UPDATE" && same(was, r.key):
 				out[topic] = append(out[topic], r)
 			case kind == "DELETE":
 				out[topic] = append(out[topic], r, record{key: r.key})
@@ -120,6 +129,8 @@ func canalUpsert(all records) records {
 	}
 	return out
 }
+
+func same(a, b *string) bool { return a == b || a != nil && b != nil && *a == *b }
 
 // overlay is a row with other values of some columns.
 func overlay(row string, with []member) string {

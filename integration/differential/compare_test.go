@@ -86,7 +86,7 @@ func pair(want, got []record) []couple {
 // tells is what a record is about: the operation, and the first field of its key or row, or what it says.
 func (r *record) tells() string {
 	if r.value == nil {
-		return "tombstone " + firstField(payload(r.key))
+		return "tombstone " + loose(firstField(payload(r.key)))
 	}
 	value := membersOf(payload(r.value))
 	op := get(value, "op")
@@ -95,7 +95,16 @@ func (r *record) tells() string {
 			return op + " " + firstField(text)
 		}
 	}
-	return op + get(value, "status") + get(value, "ddl") + get(value, "message") + get(value, "type") + firstField(get(value, "data")) + get(value, "sql")
+	return op + get(value, "status") + get(value, "ddl") + get(value, "message") + get(value, "type") + loose(firstField(get(value, "data"))) + get(value, "sql")
+}
+
+// loose is a value without what one of the sides may lose at its end: zero bytes, and zeros of a fraction.
+func loose(value string) string {
+	value = strings.ReplaceAll(value, `\u0000`, "")
+	if strings.Contains(value, ".") {
+		value = strings.TrimRight(value, `0."`)
+	}
+	return value
 }
 
 func firstField(text string) string {
