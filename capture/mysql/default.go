@@ -137,6 +137,24 @@ func (r defaultReader) value(l constant) (v changelog.Value, ok bool) {
 		return v, false
 	}
 	switch t.Kind {
+	case changelog.KindDate, changelog.KindTime, changelog.KindDateTime, changelog.KindTimestamp:
+		return r.moment(text)
+	case changelog.KindString:
+		if t.Fixed {
+			p = bytes.TrimRight(p, " ")
+		}
+		return changelog.String(p), utf8.Valid(p) && !r.lossy(text) && (t.Length == 0 || utf8.RuneCount(p) <= t.Length)
+	case changelog.KindEnum:
+		return r.enum(p)
+	case changelog.KindSet:
+		return r.set(text)
+	}
+	return r.number(text) // of JSON, geometries and vectors only expressions are defaults
+}
+
+// number makes a number.
+func (r defaultReader) number(text string) (v changelog.Value, ok bool) {
+	switch t := &r.col.Type; t.Kind {
 	case changelog.KindInt:
 		n, err := strconv.ParseInt(text, 10, t.Bits)
 		return changelog.Int(n), err == nil && (!t.Year || len(text) == 4)
@@ -151,30 +169,31 @@ func (r defaultReader) value(l constant) (v changelog.Value, ok bool) {
 		n, err := strconv.ParseFloat(text, 32)
 		return changelog.Float32(float32(n)), err == nil && r.rounded(text)
 	case changelog.KindFloat64:
-		return v, scanDouble(r.dec, p, &v, nil) == nil && r.rounded(text)
+		err := scanDouble(r.dec, []byte(text), &v, nil)
+		return v, err == nil && r.rounded(text)
 	case changelog.KindDecimal:
 		_, fraction, _ := strings.Cut(text, ".")
-		p, ok = plainDecimal(p)
-		return changelog.Decimal(p), ok && len(fraction) == t.Scale
-	case changelog.KindDate:
-		return v, scanDate(r.dec, p, &v, nil) == nil
-	case changelog.KindTime:
-		return v, r.precise(text) && scanTime(r.dec, p, &v, nil) == nil
-	case changelog.KindDateTime:
-		return v, r.precise(text) && scanDateTime(r.dec, p, &v, nil) == nil
-	case changelog.KindTimestamp:
-		return v, r.precise(text) && scanTimestamp(r.dec, p, &v, nil) == nil
-	case changelog.KindString:
-		if t.Fixed {
-			p = bytes.TrimRight(p, " ")
-		}
-		return changelog.String(p), utf8.Valid(p) && !r.lossy(text) && (t.Length == 0 || utf8.RuneCount(p) <= t.Length)
-	case changelog.KindEnum:
-		return r.enum(p)
-	case changelog.KindSet:
-		return r.set(text)
+		p, plain := plainDecimal([]byte(text))
+		return changelog.Decimal(p), plain && len(fraction) == t.Scale
 	}
-	return v, false // of JSON, geometries and vectors only expressions are defaults
+	return v, false
+}
+
+// moment makes a date or a time.
+func (r defaultReader) moment(text string) (v changelog.Value, ok bool) {
+	var err error
+	switch p := []byte(text); r.col.Type.Kind {
+	case changelog.KindDate:
+		err = scanDate(r.dec, p, &v, nil)
+		return v, err == nil
+	case changelog.KindTime:
+		err = scanTime(r.dec, p, &v, nil)
+	case changelog.KindDateTime:
+		err = scanDateTime(r.dec, p, &v, nil)
+	default:
+		err = scanTimestamp(r.dec, p, &v, nil)
+	}
+	return v, err == nil && r.precise(text)
 }
 
 // rounded reports as many digits behind the point as a FLOAT(M,D) or DOUBLE(M,D) keeps.

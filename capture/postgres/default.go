@@ -92,20 +92,28 @@ func (d defaultFacts) constant(literal, cast string, c *columnType) ([]byte, boo
 	}
 	text, quoted := []byte(literal), strings.HasPrefix(literal, "'")
 	switch {
-	case quoted && cast != "" && (cast == d.typ || cast == d.full || cast == d.base || cast == `"bit"` && typ == "bit varying"):
-	case (quoted || number(literal)) && numbers[typ] != nil && (cast == typ || cast == d.full || cast == "" && !quoted || slices.Contains(numbers[typ], cast)):
-	case !quoted && cast == "" && typ == "boolean" && (literal == "true" || literal == "false"):
+	case quoted && d.same(cast, typ), (quoted || number(literal)) && d.lossless(cast, typ, quoted):
+	case cast == "" && typ == "boolean" && (literal == "true" || literal == "false"):
 		return text[:1], true
 	default:
 		return nil, false
 	}
 	if quoted {
 		text = []byte(strings.ReplaceAll(literal[1:len(literal)-1], "''", "'"))
-	}
-	if !quoted {
+	} else {
 		text = bytes.Trim(text, "()")
 	}
 	return c.padded(text), true
+}
+
+// same reports a cast to the column's type.
+func (d defaultFacts) same(cast, typ string) bool {
+	return cast != "" && (cast == d.typ || cast == d.full || cast == d.base || cast == `"bit"` && typ == "bit varying")
+}
+
+// lossless reports that a number is one of the column's too.
+func (d defaultFacts) lossless(cast, typ string, quoted bool) bool {
+	return numbers[typ] != nil && (cast == typ || cast == d.full || cast == "" && !quoted || slices.Contains(numbers[typ], cast))
 }
 
 // number reports a number, which has parentheses before a cast.

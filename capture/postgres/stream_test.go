@@ -434,7 +434,7 @@ func TestMessageBetweenTransactionsIsPassed(t *testing.T) {
 	}
 	last := batches[len(batches)-1]
 	p, err := parsePosition(last.Next.Pos)
-	if err != nil || len(last.Notes) != 1 || last.Notes[0].Pos < uint64(at) || uint64(p.lsn) != last.Notes[0].Pos || last.Notes[0].LastCommit == 0 {
+	if err != nil || len(last.Notes) != 1 || last.Notes[0].Pos < at || uint64(p.lsn) != last.Notes[0].Pos || last.Notes[0].LastCommit == 0 {
 		t.Errorf("%v: from %v the message at %v comes again", err, p.lsn, last.Notes)
 	}
 }

@@ -136,6 +136,18 @@ func (p *clock) offset() (int, bool) {
 	return int(n), ok && n < 86_400 && n > -86_400
 }
 
+// isoUnit is a letter of an interval, on either side of the T.
+type isoUnit struct {
+	unit  byte
+	clock bool
+}
+
+// isoUnits are what one of each is.
+var isoUnits = map[isoUnit]struct{ months, days, micros int64 }{
+	{'Y', false}: {months: 12}, {'M', false}: {months: 1}, {'W', false}: {days: 7}, {'D', false}: {days: 1},
+	{'H', true}: {micros: 3_600_000_000}, {'M', true}: {micros: 60_000_000}, {'S', true}: {micros: 1_000_000},
+}
+
 // interval reads P1Y2M3DT4H5M6.78S, of which each part can be missing and have a sign.
 func (p *clock) interval() (months, days int32, micros int64, ok bool) {
 	var m, d int64
@@ -147,23 +159,12 @@ func (p *clock) interval() (months, days int32, micros int64, ok bool) {
 			continue
 		}
 		n, fraction, unit, whole := p.part()
-		ok = whole && (fraction == 0 || unit == 'S')
-		switch {
-		case unit == 'Y' && !clock:
-			m += n * 12
-		case unit == 'M' && !clock:
-			m += n
-		case unit == 'W' && !clock:
-			d += n * 7
-		case unit == 'D' && !clock:
-			d += n
-		case unit == 'H' && clock:
-			micros += n * 3_600_000_000
-		case unit == 'M' && clock:
-			micros += n * 60_000_000
-		case unit == 'S' && clock:
-			micros += n*1_000_000 + fraction
-		default:
+		part, known := isoUnits[isoUnit{unit, clock}]
+		if !known || !whole || fraction != 0 && unit != 'S' {
+			return 0, 0, 0, false
+		}
+		m, d = m+n*part.months, d+n*part.days
+		if micros, known = addTimes(micros, n, part.micros, fraction); !known {
 			return 0, 0, 0, false
 		}
 	}
@@ -171,6 +172,22 @@ func (p *clock) interval() (months, days int32, micros int64, ok bool) {
 		return 0, 0, 0, false
 	}
 	return int32(m), int32(d), micros, ok
+}
+
+// addTimes gives sum + n·size + more; false: it does not fit.
+func addTimes(sum, n, size, more int64) (int64, bool) {
+	product := n * size
+	if size != 0 && product/size != n {
+		return 0, false
+	}
+	for _, add := range [...]int64{product, more} {
+		next := sum + add
+		if (next > sum) != (add > 0) && add != 0 {
+			return 0, false
+		}
+		sum = next
+	}
+	return sum, true
 }
 
 // part reads a number with its sign, its fraction as millionths with the same sign, and the letter behind them.

@@ -58,13 +58,7 @@ func (k inboundCompiler) column(c *inbound, in *changelog.Column) error {
 	case changelog.KindFloat64:
 		c.read = readFloat64
 	case changelog.KindDecimal:
-		c.read, c.text, c.scale = readDecimal, k.cfg.DecimalHandlingMode != decimalPrecise, max(in.Type.Scale, 0)
-		if in.Type.Precision == 0 {
-			c.scale = -1
-		}
-		if c.written = c.scale; k.origin == postgres && in.SourceType == "money" {
-			c.written = k.cfg.MoneyFractionDigits
-		}
+		k.decimal(c, in)
 	case changelog.KindString:
 		c.read = readText
 		if k.origin == postgres {
@@ -85,6 +79,16 @@ func (k inboundCompiler) column(c *inbound, in *changelog.Column) error {
 		return k.composite(c, in)
 	}
 	return nil
+}
+
+func (k inboundCompiler) decimal(c *inbound, in *changelog.Column) {
+	c.read, c.text, c.scale = readDecimal, k.cfg.DecimalHandlingMode != decimalPrecise, max(in.Type.Scale, 0)
+	if in.Type.Precision == 0 {
+		c.scale = -1
+	}
+	if c.written = c.scale; k.origin == postgres && in.SourceType == "money" {
+		c.written = k.cfg.MoneyFractionDigits
+	}
 }
 
 // composite chooses for times and for kinds that are no scalars.

@@ -102,7 +102,7 @@ func (c *inbound) number(raw []byte) (int64, error) {
 }
 
 // readDate reads days since 1970-01-01, or ISO 8601 text with or without Z.
-func readDate(r *reader, c *inbound, raw []byte) (changelog.Value, error) {
+func readDate(r *reader, _ *inbound, raw []byte) (changelog.Value, error) {
 	if raw[0] != '"' {
 		n, err := jsonx.Int(raw)
 		if err != nil {

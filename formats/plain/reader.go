@@ -186,7 +186,7 @@ func (r *reader) tombstone(b *changelog.Batch, rec *formats.Record) error {
 		return errors.New("it has neither key nor value")
 	}
 	s := r.source(rec)
-	p, err := r.planOfKey(s, rec)
+	p, err := r.planOfKey(s)
 	if err != nil {
 		return err
 	}

@@ -97,7 +97,7 @@ func (r *reader) planOf(s *source, rec *formats.Record) (*plan, error) {
 }
 
 // planOfKey gives the plan for a record that has a key only.
-func (r *reader) planOfKey(s *source, rec *formats.Record) (*plan, error) {
+func (r *reader) planOfKey(s *source) (*plan, error) {
 	p, err := r.known(s)
 	if p != nil || err != nil {
 		return p, err

@@ -201,7 +201,7 @@ func (c *converter) report(w io.Writer) {
 	if c.leftOut > 0 {
 		text += fmt.Sprintf(", %d left out that are no changes of rows and have no form in %s with these options", c.leftOut, c.to.Name)
 	}
-	fmt.Fprintln(w, text)
+	_, _ = fmt.Fprintln(w, text)
 }
 
 // planKey tells plans apart.

@@ -57,7 +57,7 @@ func convertLines(ctx context.Context, conv *converter, in io.Reader, format lin
 	var line []byte
 	for n := 1; ctx.Err() == nil; n++ {
 		var end error
-		if line, end = readLine(r, line[:0]); end != nil && end != io.EOF {
+		if line, end = readLine(r, line[:0]); end != nil && !errors.Is(end, io.EOF) {
 			return fmt.Errorf("reading line %d of standard input: %w", n, end)
 		}
 		if text := bytes.TrimSpace(line); len(text) > 0 {
@@ -70,7 +70,7 @@ func convertLines(ctx context.Context, conv *converter, in io.Reader, format lin
 				return err
 			}
 		}
-		if end == io.EOF {
+		if errors.Is(end, io.EOF) {
 			return nil
 		}
 	}

@@ -64,7 +64,7 @@ func (c *converter) record(r *formats.Record, where string) error {
 // skip counts a message that cannot be read, and tells about the first of them.
 func (c *converter) skip(where string, err error) {
 	if c.skipped++; c.skipped <= shownReasons {
-		fmt.Fprintf(c.err, "skipped %s: %s\n", where, err)
+		_, _ = fmt.Fprintf(c.err, "skipped %s: %s\n", where, err)
 	}
 }
 
@@ -221,11 +221,12 @@ func (c *converter) note(b *changelog.Batch, n *changelog.Note) error {
 	if c.side != nil {
 		topic = c.side.Topic(abouts[n.Kind])
 	}
-	if topic == formats.TableTopic {
-		topic = c.rec.Topic
-	} else if topic == "" {
+	switch topic {
+	case "":
 		c.leftOut++
 		return nil
+	case formats.TableTopic:
+		topic = c.rec.Topic
 	}
 	c.ctx.Run, c.ctx.Txn, c.ctx.Split = nil, nil, false
 	if n.Txn >= 0 {
