@@ -135,7 +135,9 @@ func (m *Materializer) sideHeaders(s *side, c cue, plan *Plan, n *changelog.Note
 		count++
 	}
 	if plan != nil {
-		more = plan.more
+		if plan.encoder != nil {
+			more = plan.more
+		}
 		num = append(num[:0], plan.Table.FullName()...)
 		add(HeaderTable)
 	}

@@ -110,7 +110,7 @@ func (p *Planner) compile(ctx context.Context, t *changelog.Table, o *Output) (*
 		return nil, err
 	}
 	plan := &Plan{Output: o, Table: t, Topic: topic, Key: key, encoder: enc, headers: tableHeaders(p.pipeline, t), lsns: hasLSNs(t)}
-	plan.keyless = kafkawire.PartitionOf([]byte(t.FullName()), topic.Partitions)
+	plan.keyless = keylessPartition(t, topic)
 	if l, ok := enc.(formats.KeyLinker); ok {
 		plan.links.linker = l
 		plan.links.newKey, plan.links.oldKey = l.KeyLinkHeaders()
@@ -123,6 +123,10 @@ func (p *Planner) compile(ctx context.Context, t *changelog.Table, o *Output) (*
 			"Deletes would be lost: set tombstones_on_delete of the output to true.")
 	}
 	return plan, nil
+}
+
+func keylessPartition(t *changelog.Table, topic *Topic) int32 {
+	return kafkawire.PartitionOf([]byte(t.FullName()), topic.Partitions)
 }
 
 // key resolves the record key: the table's rule, else the output's, else its primary key.

@@ -133,8 +133,11 @@ func (p *Planner) sideOf(ctx context.Context, w *sideWriter, b *changelog.Batch,
 
 // tableOf finds where the rows of a table go; nil: this output does not write them.
 func (p *Planner) tableOf(ctx context.Context, o *Output, t *changelog.Table) (*Plan, error) {
-	if t == nil || len(t.Columns) == 0 {
+	if t == nil {
 		return nil, nil
+	}
+	if len(t.Columns) == 0 {
+		return p.bareTable(ctx, o, t)
 	}
 	plans, err := p.Plans(ctx, t)
 	if err != nil {
@@ -146,6 +149,22 @@ func (p *Planner) tableOf(ctx context.Context, o *Output, t *changelog.Table) (*
 		}
 	}
 	return nil, nil
+}
+
+// bareTable is tableOf for a table of which nothing is known but its name: no row of it was seen yet. The plan writes no rows.
+func (p *Planner) bareTable(ctx context.Context, o *Output, t *changelog.Table) (*Plan, error) {
+	if o.Tables != nil && !o.Tables.Match(t.Namespace(), t.Name) {
+		return nil, nil
+	}
+	name := TopicName(o.Topic, p.pipeline, t)
+	if err := p.own(name, t, o); err != nil {
+		return nil, err
+	}
+	topic, err := p.topic(ctx, name, o)
+	if err != nil {
+		return nil, err
+	}
+	return &Plan{Output: o, Table: t, Topic: topic, keyless: keylessPartition(t, topic)}, nil
 }
 
 // openSide opens a topic of records beside the rows. It belongs to one output, which writes no rows there, and no other does.

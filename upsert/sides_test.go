@@ -301,3 +301,20 @@ func TestTruncation(t *testing.T) {
 		t.Error("what changes a definition is more than a truncation")
 	}
 }
+
+// TestTruncationOfAnUnknownTable: a table of which no row was seen yet has a topic all the same.
+func TestTruncationOfAnUnknownTable(t *testing.T) {
+	b := changelog.NewBatch()
+	b.Txns = []changelog.Txn{{ID: "t", First: true, Last: true}}
+	b.Notes = []changelog.Note{{Kind: changelog.Truncate, Text: "TRUNCATE TABLE new", Table: &changelog.Table{Origin: "mysql", Database: "shop", Name: "new"}, File: "f", Pos: 1}}
+	only, err := capture.NewFilter([]string{"shop.other"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, _ := encodeSides(t, []Output{
+		{Name: "o", Mode: Changelog, Topic: "{table}", Format: sideFormat{}}, {Name: "other", Mode: Changelog, Topic: "x-{table}", Format: sideFormat{prefix: "x"}, Tables: only},
+	}, b)
+	if len(got["new"]) != 1 || len(got["x-new"]) != 0 {
+		t.Errorf("%q", got)
+	}
+}

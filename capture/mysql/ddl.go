@@ -33,8 +33,7 @@ func (s *stream) ddl(ctx context.Context, st statement, q queryBody, sql string)
 	}
 	note := changelog.Note{Text: sql, Database: string(q.Schema), File: s.file, Pos: s.off, Time: s.time}
 	if st.truncate {
-		s.tell(st, names, note, nil)
-		return nil
+		return s.tellTruncated(ctx, st, names, note)
 	}
 	told := len(names)
 	for _, n := range changed {
@@ -93,6 +92,24 @@ func (s *stream) tell(st statement, names []tableName, n changelog.Note, did []d
 		did = nil
 		s.note(n)
 	}
+}
+
+// tellTruncated puts a note into the batch for each table that lost its rows. What a table looks like that had no row yet is looked
+// up, where that can be told.
+func (s *stream) tellTruncated(ctx context.Context, st statement, names []tableName, n changelog.Note) error {
+	for _, name := range names {
+		if e := s.tables.entry(name); name.name != "" && len(e.table(name).Columns) == 0 {
+			t, err := s.definition(ctx, name)
+			if err != nil {
+				return err
+			}
+			if t != nil {
+				e.last = t
+			}
+		}
+	}
+	s.tell(st, names, n, nil)
+	return nil
 }
 
 // sequence follows sequences of MariaDB, whose counters are in the log as rows of tables.

@@ -88,9 +88,9 @@ func (s *side) BeatEvery() time.Duration {
 	return time.Duration(s.f.cfg.Sides.HeartbeatIntervalMs) * time.Millisecond
 }
 
-// SideHeaders implements formats.SideHeaderWriter: Debezium has them on statements alone.
+// SideHeaders implements formats.SideHeaderWriter: Debezium has them on statements and truncations alone.
 func (s *side) SideHeaders(b *formats.Beside) []formats.Header {
-	if b.About != formats.AboutStatement {
+	if b.About != formats.AboutStatement && b.About != formats.AboutTruncate {
 		return nil
 	}
 	return s.f.headers(&changelog.Table{Origin: originOf(b.Context, b.Note)})

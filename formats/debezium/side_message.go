@@ -27,11 +27,14 @@ func (s *side) appendMessage(key, value []byte, c *formats.Context, n *changelog
 
 // appendTruncate writes the envelope of the table without rows. It has no key.
 func (s *side) appendTruncate(value []byte, c *formats.Context, n *changelog.Note) ([]byte, error) {
-	enc, err := s.f.Compile(n.Table, formats.Options{}) // a truncation is rare
-	if err != nil {
-		return value, err
+	var w wrapping
+	if s.f.cfg.Schemas.SchemasEnable || len(n.Table.Columns) > 0 { // without schemas the columns do not matter
+		enc, err := s.f.Compile(n.Table, formats.Options{}) // a truncation is rare
+		if err != nil {
+			return value, err
+		}
+		w = enc.(*encoder).schemas.value
 	}
-	w := enc.(*encoder).schemas.value
 	v := append(w.open(value), `{"before":null,"after":null`...)
 	v = s.appendSource(v, c, n, n.Table)
 	v = append(v, `,"transaction":null,"op":"t","ts_ms":`...)

@@ -274,6 +274,7 @@ func TestSidesOfMySQL(t *testing.T) {
 	s.exec(t, "CREATE DATABASE sides")
 	s.define(t, "CREATE TABLE sides.t (id INT PRIMARY KEY, note TEXT)")
 	s.define(t, "CREATE TABLE sides.u (id INT PRIMARY KEY, note TEXT)")
+	s.truncateTable(t) // which had no row yet
 	s.killed(t, func(round int) {
 		from := round * 10_000
 		s.insert(t, from, 3)
