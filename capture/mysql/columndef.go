@@ -17,6 +17,7 @@ type columnDef struct {
 	labels    [][]byte
 	utf8      bool // labels are
 	geometry  int
+	longNames bool // geometries have the names of MariaDB and MySQL before 8.0
 	dimension int
 	native    string // uuid, inet6 or inet4
 	bare      bool   // serverFacts.bareJSON
@@ -35,7 +36,7 @@ func (l tableLayout) def(i int) columnDef {
 		d.labels, d.utf8 = m.labels[i], m.labelsUTF8
 	}
 	if m.geometry != nil {
-		d.geometry = m.geometry[i]
+		d.geometry, d.longNames = m.geometry[i], m.longNames || l.mariadb
 	}
 	if m.dimensions != nil {
 		d.dimension = m.dimensions[i]

@@ -108,7 +108,10 @@ func (l *tableLayout) plain(i int, c schema.Column) (columnLayout, error) {
 	case known:
 		return col, nil
 	}
-	name := strings.Replace(c.DataType, "geometrycollection", "geomcollection", 1) // before MySQL 8.0, and MariaDB
+	name := c.DataType
+	if name == longCollection {
+		name, l.meta.longNames = geometryNames[len(geometryNames)-1], true
+	}
 	if l.meta.geometry[i] = slices.Index(geometryNames[:], name); l.meta.geometry[i] < 0 {
 		return columnLayout{}, unsupportedName(c)
 	}

@@ -16,6 +16,7 @@ type tableMetadata struct {
 	invisible  []bool
 	dimensions []int
 	natives    []string // not of the log: the types of MariaDB that it shows as BINARY, "" elsewhere
+	longNames  bool     // not of the log: the server says geometrycollection, as MySQL before 8.0
 }
 
 // Fields of the optional metadata.

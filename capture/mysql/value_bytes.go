@@ -50,6 +50,8 @@ func decodeBinary(c *column, p []byte, dst *changelog.Value, b *changelog.Batch)
 // geometryNames are the OGC types as column types; 0 is any of them.
 var geometryNames = [...]string{"geometry", "point", "linestring", "polygon", "multipoint", "multilinestring", "multipolygon", "geomcollection"}
 
+const longCollection = "geometrycollection" // the last of them before MySQL 8.0, and for MariaDB
+
 // spatial prepares a geometry column.
 func (d columnDef) spatial(col *changelog.Column, dec *column) error {
 	if d.geometry >= len(geometryNames) {
@@ -59,6 +61,9 @@ func (d columnDef) spatial(col *changelog.Column, dec *column) error {
 		return err
 	}
 	col.Type.Kind, col.SourceType = changelog.KindGeometry, geometryNames[d.geometry]
+	if d.longNames && d.geometry == len(geometryNames)-1 {
+		col.SourceType = longCollection
+	}
 	dec.decode = decodeGeometry
 	return nil
 }
