@@ -8,5 +8,9 @@
 //
 // After a change of a script the goldens are recorded again:
 //
-//	go test ./differential -run TestRecordDebezium -update -timeout 30m
+//	go test ./differential -run 'TestRecord(Debezium|Canal)' -update -timeout 30m
+//
+// Canal is held against in the same way, in the files canal*: its messages have as many rows as an event of the log, no keys and no snapshot. So it is started
+// before the first statement, its messages are taken apart, and mode upsert is held against what follows from them. It asks the server for columns when it
+// meets a row, so that it is waited for before a table changes. The goldens in testdata/canal have the messages as they were.
 package differential
