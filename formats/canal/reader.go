@@ -86,6 +86,7 @@ func (r *reader) read(b *changelog.Batch, rec *formats.Record) error {
 		return err
 	}
 	m := &r.msg
+	m.record = rec.Key
 	if m.ddl || m.data == nil {
 		return r.note(b, rec)
 	}

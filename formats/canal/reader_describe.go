@@ -108,7 +108,27 @@ func (r *reader) identify(t *changelog.Table) error {
 		t.Key = append(t.Key, i)
 		t.Columns[i].Nullable = false
 	}
+	r.orderKey(t)
 	return nil
+}
+
+// orderKey puts the key's columns into the order of the record's key, where that has these columns. In pkNames they are in the order of the table.
+func (r *reader) orderKey(t *changelog.Table) {
+	var key jsonx.Index
+	if len(t.Key) < 2 || r.msg.record == nil || key.Parse(r.msg.record, 1) != nil {
+		return
+	}
+	ordered := make([]int, 0, len(t.Key))
+	for n := 0; n < key.Len(); n = key.Next(n) {
+		i := t.ColumnIndex(string(key.Name(n)))
+		if !slices.Contains(t.Key, i) || slices.Contains(ordered, i) {
+			return
+		}
+		ordered = append(ordered, i)
+	}
+	if len(ordered) == len(t.Key) {
+		t.Key = ordered
+	}
 }
 
 // widen gives times whose type does not say how many digits they have as many as the message shows.

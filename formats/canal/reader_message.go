@@ -18,6 +18,7 @@ type envelope struct {
 	ddl   bool
 
 	data, old, keys, types, sqlTypes []byte // raw values; nil: null or absent
+	record                           []byte // the record's key, which is beside the message; nil: none
 
 	has uint32 // members that have been there, a bit each
 }
