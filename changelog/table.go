@@ -39,6 +39,14 @@ type Default struct {
 	Text  string // as the server's catalogue has it: "0.00", "CURRENT_TIMESTAMP(3)", "nextval('t_id_seq'::regclass)"
 }
 
+// String gives the text.
+func (d *Default) String() string {
+	if d == nil {
+		return "none"
+	}
+	return d.Text
+}
+
 // Table is one version of a table's shape. It is immutable and may be shared by any number of goroutines.
 type Table struct {
 	ID       int    // dense per table name, from 0: an index into plans; stable while the source object lives

@@ -123,8 +123,8 @@ func (c *pgColumn) bits(raw json.RawMessage) (string, error) {
 	}
 	s = strings.TrimLeft(s, "0")
 	if c.typ == "bit" && len(c.modifiers) == 1 {
-		if want := (c.modifiers[0] + 7) / 8; len(b) != want {
-			return "", fmt.Errorf("%d bytes, want %d", len(b), want)
+		if want := (c.modifiers[0] + 7) / 8; len(b) > want || len(b) > 0 && b[len(b)-1] == 0 {
+			return "", fmt.Errorf("%d bytes of at most %d, zeros at the end left out", len(b), want)
 		}
 		s = strings.Repeat("0", c.modifiers[0]-len(s)) + s
 	}

@@ -174,14 +174,10 @@ func (p *postgresTypes) want(c *column, flink, format, text string) (string, err
 	case strings.HasPrefix(flink, "ROW"):
 		return p.shape(c, text)
 	case flink == "BYTES" && strings.HasPrefix(c.base, "bit"):
-		size := 0
-		if !strings.HasPrefix(c.base, "bit varying") {
-			size = (len(text) + 7) / 8
-		}
-		if size == 0 && strings.HasPrefix(text, "0") {
+		if strings.HasPrefix(c.base, "bit varying") && strings.HasPrefix(text, "0") {
 			return "zeros" + bitBytes(text, 0), nil
 		}
-		return bitBytes(text, size), nil
+		return bitBytes(text, 0), nil
 	case flink == "BOOLEAN" && strings.HasPrefix(c.base, "bit"):
 		return map[string]string{"0": "false", "1": "true"}[text], nil
 	case flink == "BOOLEAN":
