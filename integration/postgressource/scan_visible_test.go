@@ -233,6 +233,7 @@ func TestScanBesideWorkingTransactions(t *testing.T) {
 	table := s.table("public.t")
 	first := s.mustScan(s.reader(), capture.Chunk{Table: table, Bytes: 1})
 	s.stop()
+	at = s.position() // up to which the slot may have been told to go on
 	c := b.session()
 	b.in(c, "BEGIN", "UPDATE t SET n = 2 WHERE id = 9")
 	work := func(statement string) chan error {
@@ -267,8 +268,8 @@ func TestScanBesideWorkingTransactions(t *testing.T) {
 	}
 	done = work(loop(4))
 	within()
-	at = s.position()
 	s.stop()
+	at = s.position()
 	if err := <-done; err != nil {
 		t.Fatal(err)
 	}
