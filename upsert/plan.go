@@ -97,15 +97,11 @@ func (p *Planner) compile(ctx context.Context, t *changelog.Table, o *Output) (*
 	if err != nil {
 		return nil, err
 	}
-	name := TopicName(o.Topic, p.pipeline, t)
-	if err := p.own(name, t, o); err != nil {
-		return nil, err
-	}
-	topic, err := p.topic(ctx, name, o)
+	topic, err := p.topicOf(ctx, t, o)
 	if err != nil {
 		return nil, err
 	}
-	enc, err := o.Format.Compile(t, formats.Options{Key: key, Topic: name, Upsert: o.Mode == Upsert})
+	enc, err := o.Format.Compile(t, formats.Options{Key: key, Topic: topic.Name, Upsert: o.Mode == Upsert})
 	if err != nil {
 		return nil, err
 	}
@@ -123,6 +119,15 @@ func (p *Planner) compile(ctx context.Context, t *changelog.Table, o *Output) (*
 			"Deletes would be lost: set tombstones_on_delete of the output to true.")
 	}
 	return plan, nil
+}
+
+// topicOf opens the topic that the rows of a table go to.
+func (p *Planner) topicOf(ctx context.Context, t *changelog.Table, o *Output) (*Topic, error) {
+	name := TopicName(o.Topic, p.pipeline, t)
+	if err := p.own(name, t, o); err != nil {
+		return nil, err
+	}
+	return p.topic(ctx, name, o)
 }
 
 func keylessPartition(t *changelog.Table, topic *Topic) int32 {

@@ -156,11 +156,7 @@ func (p *Planner) bareTable(ctx context.Context, o *Output, t *changelog.Table) 
 	if o.Tables != nil && !o.Tables.Match(t.Namespace(), t.Name) {
 		return nil, nil
 	}
-	name := TopicName(o.Topic, p.pipeline, t)
-	if err := p.own(name, t, o); err != nil {
-		return nil, err
-	}
-	topic, err := p.topic(ctx, name, o)
+	topic, err := p.topicOf(ctx, t, o)
 	if err != nil {
 		return nil, err
 	}

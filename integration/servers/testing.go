@@ -23,14 +23,7 @@ func MySQLFor(tb TB, o MySQLOptions) *MySQL {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	tb.Cleanup(func() {
-		if tb.Failed() {
-			tb.Log(logTail(m.Log()))
-		}
-		if err := m.Stop(); err != nil {
-			tb.Error(err)
-		}
-	})
+	endWith(tb, m)
 	return m
 }
 
@@ -57,14 +50,7 @@ func StandbyFor(tb TB, primary *Postgres, o StandbyOptions) *Postgres {
 }
 
 func (p *Postgres) endWith(tb TB) {
-	tb.Cleanup(func() {
-		if tb.Failed() {
-			tb.Log(logTail(p.Log()))
-		}
-		if err := p.Stop(); err != nil {
-			tb.Error(err)
-		}
-	})
+	endWith(tb, p)
 }
 
 // KafkaFor starts a cluster that ends with the test, or ends the test. A failed test shows the ends of the brokers' logs.
@@ -109,14 +95,7 @@ func ConnectFor(tb TB, kafka *Kafka) *Connect {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	tb.Cleanup(func() {
-		if tb.Failed() {
-			tb.Log(logTail(c.Log()))
-		}
-		if err := c.Stop(); err != nil {
-			tb.Error(err)
-		}
-	})
+	endWith(tb, c)
 	return c
 }
 
@@ -127,13 +106,21 @@ func CanalFor(tb TB, my *MySQL, kafka *Kafka, o CanalOptions) *Canal {
 	if err != nil {
 		tb.Fatal(err)
 	}
+	endWith(tb, c)
+	return c
+}
+
+// endWith ends a server with the test, and shows the end of its log if that has failed.
+func endWith(tb TB, s interface {
+	Log() string
+	Stop() error
+}) {
 	tb.Cleanup(func() {
 		if tb.Failed() {
-			tb.Log(logTail(c.Log()))
+			tb.Log(logTail(s.Log()))
 		}
-		if err := c.Stop(); err != nil {
+		if err := s.Stop(); err != nil {
 			tb.Error(err)
 		}
 	})
-	return c
 }
