@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"cdcbridge/formats"
+	"cdcbridge/formats/formatstest"
 	"cdcbridge/formats/internal/jsonx"
 	"cdcbridge/internal/fault"
 )
@@ -80,7 +81,7 @@ func TestDecodeEveryWriter(t *testing.T) {
 			out.WriteString(show(&events[i]) + "\n")
 		}
 	}
-	golden(t, "decoded.golden", out.String())
+	formatstest.Golden(t, "decoded.golden", []byte(out.String()))
 }
 
 func TestDecodeOne(t *testing.T) {

@@ -2,19 +2,15 @@ package canal
 
 import (
 	"encoding/json"
-	"flag"
 	"math"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"cdcbridge/changelog"
 	"cdcbridge/formats"
+	"cdcbridge/formats/formatstest"
 	"cdcbridge/internal/fault"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden files")
 
 var (
 	txn = changelog.Txn{ID: "3e11fa47-71ca-11e1-9e33-c80aa9429562:23", Commit: 1714979289000000,
@@ -94,31 +90,7 @@ func TestMessagesOfPairs(t *testing.T) {
 		t.Fatal(err)
 	}
 	out.WriteString("# key\n" + string(key) + "\n")
-	golden(t, "pairs.golden", out.String())
-}
-
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	path := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got == string(want) {
-		return
-	}
-	g, w := strings.Split(got, "\n"), strings.Split(string(want), "\n")
-	for i := range min(len(g), len(w)) {
-		if g[i] != w[i] {
-			t.Fatalf("%s:%d\ngot  %s\nwant %s", path, i+1, g[i], w[i])
-		}
-	}
-	t.Fatalf("%s: %d lines, want %d", path, len(g), len(w))
+	formatstest.Golden(t, "pairs.golden", []byte(out.String()))
 }
 
 func TestKeyStaysTheSameWhateverTheOptions(t *testing.T) {

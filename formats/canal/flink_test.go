@@ -30,7 +30,7 @@ func TestGoldenFlink(t *testing.T) {
 	}{{preset, mysql, true}, {preset, pg, true}, {defaults(), mysql, true}, {defaults(), pg, false}, {preset, keyless, false}, {among, &keyed, false}} {
 		describeFlink(t, &out, c.config, c.table, formats.Options{Key: c.table.Key, Upsert: c.upsert})
 	}
-	golden(t, "flink.golden", out.String())
+	formatstest.Golden(t, "flink.golden", []byte(out.String()))
 }
 
 func describeFlink(t *testing.T, out *strings.Builder, c *Config, table *changelog.Table, o formats.Options) {

@@ -24,7 +24,7 @@ func TestGoldenMariaDB(t *testing.T) {
 		}
 		out.WriteString(string(v) + "\n")
 	}
-	golden(t, "mariadb.golden", out.String())
+	formatstest.Golden(t, "mariadb.golden", []byte(out.String()))
 }
 
 func TestTypesWithoutComments(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 
 	"cdcbridge/changelog"
 	"cdcbridge/formats"
+	"cdcbridge/formats/formatstest"
 	"cdcbridge/internal/fault"
 )
 
@@ -136,7 +137,7 @@ func TestReadEveryWriter(t *testing.T) {
 			out.WriteString("# " + g.name + "\n" + showBatch(b))
 		}
 	}
-	golden(t, "read.golden", out.String())
+	formatstest.Golden(t, "read.golden", []byte(out.String()))
 }
 
 func TestReadRefuses(t *testing.T) {

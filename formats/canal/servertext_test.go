@@ -182,7 +182,7 @@ func TestGoldenPostgres(t *testing.T) {
 		}
 		out.WriteString(string(key) + "\t" + value(t, e, &changelog.Change{Op: changelog.Update, Before: rows[3], After: row}) + "\n")
 	}
-	golden(t, "postgres.golden", out.String())
+	formatstest.Golden(t, "postgres.golden", []byte(out.String()))
 }
 
 func TestTimeOfALogWithoutStatementTimes(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 
 	"cdcbridge/changelog"
 	"cdcbridge/formats"
+	"cdcbridge/formats/formatstest"
 	"cdcbridge/internal/fault"
 )
 
@@ -98,7 +99,7 @@ func TestGoldenStatements(t *testing.T) {
 			t.Errorf("%s reads back as %+v, %v", v, m, err)
 		}
 	}
-	golden(t, "statements.golden", out.String())
+	formatstest.Golden(t, "statements.golden", []byte(out.String()))
 }
 
 func TestTiDBExtension(t *testing.T) {

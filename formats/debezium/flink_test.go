@@ -28,7 +28,7 @@ func TestGoldenFlink(t *testing.T) {
 			keyless.Key = []int{0}
 		}
 		describe(t, &out, all[name], keyless, formats.Options{Key: keyless.Key})
-		golden(t, "flink-"+name+".golden", out.Bytes())
+		formatstest.Golden(t, "flink-"+name+".golden", out.Bytes())
 	}
 }
 

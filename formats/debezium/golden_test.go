@@ -3,10 +3,7 @@ package debezium
 import (
 	"bytes"
 	"errors"
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"testing"
 
 	"cdcbridge/changelog"
@@ -14,36 +11,6 @@ import (
 	"cdcbridge/formats/formatstest"
 	"cdcbridge/internal/fault"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden files")
-
-// golden compares got with testdata/name.
-func golden(t *testing.T, name string, got []byte) {
-	t.Helper()
-	path := filepath.Join("testdata", name)
-	if *update {
-		if err := os.MkdirAll("testdata", 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if bytes.Equal(got, want) {
-		return
-	}
-	g, w := bytes.Split(got, []byte("\n")), bytes.Split(want, []byte("\n"))
-	for i := range min(len(g), len(w)) {
-		if !bytes.Equal(g[i], w[i]) {
-			t.Fatalf("%s line %d:\ngot  %s\nwant %s", path, i+1, g[i], w[i])
-		}
-	}
-	t.Fatalf("%s has %d lines, want %d", path, len(g), len(w))
-}
 
 // variants are the option sets that have golden files.
 func variants() map[string]*Config {
@@ -105,7 +72,7 @@ func goldenValues(t *testing.T, table *changelog.Table, rows []changelog.Row, pr
 				}
 			}
 		}
-		golden(t, prefix+"values-"+name+".golden", out.Bytes())
+		formatstest.Golden(t, prefix+"values-"+name+".golden", out.Bytes())
 	}
 }
 
@@ -163,7 +130,7 @@ func goldenEnvelopes(t *testing.T, table *changelog.Table, prefix string) {
 			}
 			write(ctx, ch)
 		}
-		golden(t, prefix+"envelopes-"+name+".golden", out.Bytes())
+		formatstest.Golden(t, prefix+"envelopes-"+name+".golden", out.Bytes())
 	}
 }
 

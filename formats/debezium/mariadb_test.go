@@ -38,5 +38,5 @@ func TestGoldenMariaDB(t *testing.T) {
 	for _, row := range rows[1:4] {
 		write(enc, ctx, changelog.Change{Op: changelog.Insert, After: row})
 	}
-	golden(t, "mariadb.golden", out.Bytes())
+	formatstest.Golden(t, "mariadb.golden", out.Bytes())
 }

@@ -34,7 +34,7 @@ func TestGoldenSchemas(t *testing.T) {
 				}
 				fmt.Fprintf(&out, "\t%s\n", fieldSchema(t, cfg, table, c))
 			}
-			golden(t, "schemas-"+table.Origin+"-"+name+".golden", out.Bytes())
+			formatstest.Golden(t, "schemas-"+table.Origin+"-"+name+".golden", out.Bytes())
 		}
 	}
 }
@@ -75,7 +75,7 @@ func TestGoldenSchemaRecords(t *testing.T) {
 			out.Write(append(message, '\n'))
 		}
 	}
-	golden(t, "schema-records.golden", out.Bytes())
+	formatstest.Golden(t, "schema-records.golden", out.Bytes())
 }
 
 // TestDefaults holds the defaults to what Debezium makes of them.

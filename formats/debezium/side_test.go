@@ -196,7 +196,7 @@ func TestGoldenSides(t *testing.T) {
 			out = append(append(out, strings.TrimPrefix(string(value), "before")...), '\n')
 			requireJSON(t, key, value)
 		}
-		golden(t, "sides-"+name+".golden", out)
+		formatstest.Golden(t, "sides-"+name+".golden", out)
 	}
 }
 

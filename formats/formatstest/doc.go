@@ -12,6 +12,7 @@
 //	roundtrip.go what a reader reads is what was written: RoundTrip; travel.go its other checks, random.go its random rows,
 //	             reading.go what reading costs
 //	side.go      records beside the rows: Sides
+//	golden.go    golden files
 //	orders.go    the table that benchmarks use
 //
 // The suite looks at messages only through the format's own Decoder and through encoding/json, so it says nothing about

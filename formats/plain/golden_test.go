@@ -3,11 +3,8 @@ package plain
 import (
 	"bytes"
 	"errors"
-	"flag"
 	"fmt"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"testing"
 
@@ -16,36 +13,6 @@ import (
 	"cdcbridge/formats/formatstest"
 	"cdcbridge/internal/fault"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden files")
-
-// golden compares got with testdata/name.
-func golden(t *testing.T, name string, got []byte) {
-	t.Helper()
-	path := filepath.Join("testdata", name)
-	if *update {
-		if err := os.MkdirAll("testdata", 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if bytes.Equal(got, want) {
-		return
-	}
-	g, w := bytes.Split(got, []byte("\n")), bytes.Split(want, []byte("\n"))
-	for i := range min(len(g), len(w)) {
-		if !bytes.Equal(g[i], w[i]) {
-			t.Fatalf("%s line %d:\ngot  %s\nwant %s", path, i+1, g[i], w[i])
-		}
-	}
-	t.Fatalf("%s has %d lines, want %d", path, len(g), len(w))
-}
 
 // variants are the option sets that have golden files.
 func variants() map[string]*Config {
@@ -93,7 +60,7 @@ func TestGoldenValues(t *testing.T) {
 					seen[line] = true
 				}
 			}
-			golden(t, origin+"-"+name+".golden", out.Bytes())
+			formatstest.Golden(t, origin+"-"+name+".golden", out.Bytes())
 		}
 	}
 }
@@ -147,7 +114,7 @@ func TestGoldenRecords(t *testing.T) {
 				records(t, &out, enc, table, upsert)
 			}
 		}
-		golden(t, "records-"+name+".golden", out.Bytes())
+		formatstest.Golden(t, "records-"+name+".golden", out.Bytes())
 	}
 }
 
@@ -195,7 +162,7 @@ func TestGoldenFlink(t *testing.T) {
 			logged.AddFields = append(slices.Clone(cfg.AddFields), fieldDeleted)
 			describe(t, &out, &logged, formatstest.Orders(), formats.Options{})
 		}
-		golden(t, "flink-"+name+".golden", out.Bytes())
+		formatstest.Golden(t, "flink-"+name+".golden", out.Bytes())
 	}
 }
 
