@@ -98,7 +98,7 @@ func postgresTimes() []column {
 		col("timetz", "time with time zone", temporal(changelog.KindTimeTZ, 6), zoned(0, 0), zoned(25689*second+120_000, 0), zoned(36_000*second, 7200), zoned(86_400*second, 0)).
 			orLossy(zoned(28_800*second, 0), zoned(86_399*second, -57_599), zoned(36_000*second, -19_800)),
 		col("timestamp", "timestamp without time zone", temporal(changelog.KindDateTime, 6), each([]int64{0, stamp + 123456, caesar.Micros(), future.Micros()}, changelog.DateTime)...).orLossy(infinite(changelog.KindDateTime)...),
-		col("timestamp_3", "timestamp(3) without time zone", temporal(changelog.KindDateTime, 3), each([]int64{0, stamp + 120000, -1000}, changelog.DateTime)...).orLossy(infinite(changelog.KindDateTime)...),
+		col("timestamp_3", "timestamp(3) without time zone", temporal(changelog.KindDateTime, 3), each([]int64{0, stamp + 120000, -1000, future.Micros()}, changelog.DateTime)...).orLossy(infinite(changelog.KindDateTime)...),
 		col("timestamptz", "timestamp with time zone", temporal(changelog.KindTimestamp, 6), each([]int64{0, stamp, caesar.Micros(), future.Micros()}, changelog.Timestamp)...).orLossy(infinite(changelog.KindTimestamp)...),
 		col("timestamptz_0", "timestamp(0) with time zone", temporal(changelog.KindTimestamp, 0), each([]int64{0, stamp}, changelog.Timestamp)...).orLossy(infinite(changelog.KindTimestamp)...),
 		col("interval", "interval", temporal(changelog.KindInterval, 6), span(0, 0, 0), span(14, 3, 14_706_780_000), span(-14, 3, -500_000), span(0, -1, 3600*second), span(0, 0, 1)).
