@@ -158,7 +158,7 @@ func times() []column {
 		col("time", "time", temporal(changelog.KindTime, 0), clock(changelog.Time, 0, 25689*second, -second, 24*3600*second, span, -span)...),
 		col("time_6", "time(6)", temporal(changelog.KindTime, 6), clock(changelog.Time, 0, 1, -1, 25689*second+123456, 24*3600*second+1)...),
 		col("datetime", "datetime", temporal(changelog.KindDateTime, 0), clock(changelog.DateTime, 0, stamp, first, last)...).orLossy(zero(changelog.KindDateTime)...),
-		col("datetime_3", "datetime(3)", temporal(changelog.KindDateTime, 3), clock(changelog.DateTime, 0, stamp+120_000, stamp+1000, -1000)...).orLossy(zero(changelog.KindDateTime)...),
+		col("datetime_3", "datetime(3)", temporal(changelog.KindDateTime, 3), clock(changelog.DateTime, 0, stamp+120_000, stamp+1000, -1000, first)...).orLossy(zero(changelog.KindDateTime)...),
 		col("datetime_6", "datetime(6)", temporal(changelog.KindDateTime, 6), clock(changelog.DateTime, 0, stamp+123_456, stamp+1, last+999_999, first)...).orLossy(zero(changelog.KindDateTime)...),
 		col("timestamp", "timestamp", temporal(changelog.KindTimestamp, 0), clock(changelog.Timestamp, 0, second, stamp, 2147483647*second)...).orLossy(zero(changelog.KindTimestamp)[0]),
 		col("timestamp_3", "timestamp(3)", temporal(changelog.KindTimestamp, 3), clock(changelog.Timestamp, 0, second, stamp+120_000)...).orLossy(zero(changelog.KindTimestamp)[0]),
