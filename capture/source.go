@@ -97,7 +97,32 @@ type Stats struct {
 	// What the server keeps for this source alone, and the most that it will keep, in bytes of log; 0: nothing, no limit, or unknown.
 	RetainedBytes, RetainedLimit uint64
 
+	// Of a source that reads topics.
+	Partitions []PartitionStats // in the order of topic and partition; not to be modified
+	Watermark  int64            // no later change has an earlier event time, microseconds since the Unix epoch; 0: unknown
+	Skipped    uint64           // records that could not be read and were left out
+	Parked     uint64           // of these, those that went to the dead-letter topic
+	Repeated   uint64           // changes that were dropped because they had been there before
+	Commits    GroupCommits     // of the consumer group's offsets, as far as the source makes them
+
 	Snapshots []TableSnapshot // tables that are being read, wait for it, or were read since the source was opened; not to be modified
+}
+
+// GroupCommits count commits of a consumer group's offsets.
+type GroupCommits struct{ Succeeded, Failed uint64 }
+
+// PartitionStats is where a source stands in a partition that it reads.
+type PartitionStats struct {
+	Topic     string `json:"topic"`
+	Partition int32  `json:"partition"`
+	Offset    int64  `json:"offset"`    // of the next record to read
+	Committed int64  `json:"committed"` // of the next record after the newest commit
+	End       int64  `json:"end"`       // up to which records can be read now; -1: not known yet
+	Records   uint64 `json:"records"`   // read since the source was opened
+	Bytes     uint64 `json:"bytes"`     // of their batches, as they came over the wire
+	Watermark int64  `json:"watermark"` // greatest event time less the lateness, microseconds since the Unix epoch; 0: none yet
+	Idle      bool   `json:"idle"`      // silent for so long that the pipeline's watermark does not wait for it
+	Held      bool   `json:"held"`      // not read for now, because its event times are too far ahead of the others'
 }
 
 // TableSnapshot is how far the snapshot of a table is.

@@ -20,6 +20,24 @@ type State struct {
 type Checkpoint struct {
 	Pos   Position
 	State []State
+
+	// Group is what the offsets of a consumer group become in the same transaction, for those that look at how far the source is; nil:
+	// the source has none, or none of the target's cluster. Like State it says only what changed.
+	Group *GroupOffsets
+}
+
+// GroupOffsets are offsets of a consumer group on the cluster that the pipeline writes to.
+type GroupOffsets struct {
+	Group   string
+	Offsets []GroupOffset
+}
+
+// GroupOffset is where a group goes on in one partition.
+type GroupOffset struct {
+	Topic       string
+	Partition   int32
+	Offset      int64 // of the next record to read
+	LeaderEpoch int32 // of the record before it, -1: unknown
 }
 
 // Batch carries changes from the source through the pipeline. It holds whole transactions, or one part of one large
@@ -30,9 +48,14 @@ type Batch struct {
 	Runs    []Run
 	Changes []Change
 	Notes   []Note
+	Records []Record // that the changes and notes were read from; none where the source reads a log of its own kind
 	Next    Checkpoint
 	Drained bool // the source had nothing more to read when it gave the batch away: commit soon
 	Soon    bool // the server waits for Next, or keeps much log until then: commit soon, even if only the checkpoint moves
+
+	// Watermark says that what comes after this batch has event times at or after it, microseconds since the Unix epoch; 0: the source
+	// does not say, and its transactions' commit times stand for it.
+	Watermark int64
 
 	arena arena
 }
@@ -48,8 +71,9 @@ func (b *Batch) Release() {
 	clear(b.Runs)
 	clear(b.Changes)
 	clear(b.Notes)
-	b.Txns, b.Runs, b.Changes, b.Notes = b.Txns[:0], b.Runs[:0], b.Changes[:0], b.Notes[:0]
-	b.Next, b.Drained, b.Soon = Checkpoint{}, false, false
+	clear(b.Records)
+	b.Txns, b.Runs, b.Changes, b.Notes, b.Records = b.Txns[:0], b.Runs[:0], b.Changes[:0], b.Notes[:0], b.Records[:0]
+	b.Next, b.Drained, b.Soon, b.Watermark = Checkpoint{}, false, false, 0
 	if b.arena.reset() && cap(b.Changes) <= maxPooledChanges {
 		batches.Put(b)
 	}
@@ -63,7 +87,7 @@ func (b *Batch) InTxn() bool { return len(b.Txns) > 0 && !b.Txns[len(b.Txns)-1].
 
 // Size is the memory in bytes that the batch holds: what counts against the pipeline's budget.
 func (b *Batch) Size() int {
-	return b.arena.size + len(b.Changes)*int(unsafe.Sizeof(Change{})) + len(b.Txns)*int(unsafe.Sizeof(Txn{})) + len(b.Runs)*int(unsafe.Sizeof(Run{}))
+	return b.arena.size + len(b.Changes)*int(unsafe.Sizeof(Change{})) + len(b.Txns)*int(unsafe.Sizeof(Txn{})) + len(b.Runs)*int(unsafe.Sizeof(Run{})) + len(b.Records)*int(unsafe.Sizeof(Record{}))
 }
 
 // Grab gives n bytes that live as long as the batch. Their content is undefined.

@@ -60,7 +60,26 @@ type Run struct {
 	Pos      uint64 // byte offset at which the log event starts, in the file that Txn.Origin names
 	File     string // log file of the event; valid until the batch is released
 	Time     int64  // when the statement ran, microseconds since the Unix epoch, at the log's own resolution
+	Record   int    // of Batch.Records, counted from 1: the record that the changes were read from; 0: there is none, or the run may still grow
 	Snapshot Snapshot
+}
+
+// Record is the record of a Kafka topic that changes were read from. Its texts and bytes are valid until the batch is released.
+type Record struct {
+	Topic     string
+	Partition int32
+	Offset    int64
+	Timestamp int64 // milliseconds since the Unix epoch
+	LogAppend bool  // Timestamp is when the broker got it, not when its writer made it
+	Key       []byte
+	Value     []byte // only of a record that is parked
+	Headers   []RecordHeader
+}
+
+// RecordHeader is one header of a Record.
+type RecordHeader struct {
+	Name  string
+	Value []byte // nil: null
 }
 
 // Snapshot says whether the rows of a run were read from the table and, if so, where in a snapshot they stand.
@@ -113,6 +132,8 @@ type Origin struct {
 	LastCommit uint64 // LSN of the commit before this one in the stream, 0 when none was seen yet
 	Replica    string // replication origin that the transaction came from, "" for a local one; valid until the batch is released
 	ReplicaLSN uint64 // commit LSN at that origin
+
+	Batch uint64 // number that Canal gave the batch of changes that it was in; it begins anew when Canal is restarted
 }
 
 // NoteKind says what a Note is about.
@@ -125,6 +146,7 @@ const (
 	Message                       // a logical message in the log
 	Heartbeat                     // the source is alive at Next
 	Watermark                     // the stream has passed the place that Text names; see capture.Scanner. It never reaches a sink.
+	Parked                        // Record could not be read and goes to the topic Prefix as it is; Text says why, Code under which code
 )
 
 // Note is something in the log that is not a row change.
@@ -147,6 +169,10 @@ type Note struct {
 
 	Transactional bool   // Message: it belongs to the transaction Txn
 	LastCommit    uint64 // Message outside of a transaction: as Origin.LastCommit
+
+	Record int    // as Run.Record
+	Code   string // Parked: the code of the fault
+	Policy string // Truncate: what the source's configuration wants of the target, "" nothing or "tombstone"
 }
 
 // Definition is what a statement did to the definition of one table.

@@ -220,7 +220,7 @@ func (r *reader) appendChange(table *changelog.Table, ch *changelog.Change) {
 	txn := len(b.Txns) - 1
 	if n := len(b.Runs) - 1; n >= 0 {
 		run := &b.Runs[n]
-		if run.Table == table && run.Txn == txn && run.To == at && run.Pos == p.pos && run.Snapshot == snapshot && snapshot == changelog.Streamed {
+		if run.Record == 0 && run.Table == table && run.Txn == txn && run.To == at && run.Pos == p.pos && run.Snapshot == snapshot && snapshot == changelog.Streamed {
 			run.To++
 			return
 		}

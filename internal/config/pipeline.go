@@ -6,6 +6,7 @@ import (
 
 	"cdcbridge/capture"
 	"cdcbridge/formats"
+	"cdcbridge/internal/kafkawire"
 	"cdcbridge/internal/pipeline"
 	"cdcbridge/upsert"
 )
@@ -156,13 +157,56 @@ func (b *builder) source() (string, capture.Config) {
 	for _, k := range b.reg.Sources {
 		if k.Name == kind {
 			cfg := k.Config()
-			b.decode(at, without(b.section.Source, "type"), cfg)
+			messages, reads := cfg.(messageSource)
+			if !reads {
+				b.decode(at, without(b.section.Source, "type"), cfg)
+			} else {
+				b.decode(at, without(without(b.section.Source, "type"), "options"), cfg)
+				b.messages(at, messages)
+			}
 			b.validated(at, cfg.Validate())
 			return kind, cfg
 		}
 	}
 	b.report(join(at, "type"), "%s", unknown(fmt.Sprintf("%q is not a source", kind), kind, names))
 	return "", nil
+}
+
+// messageSource is implemented by configs of sources that read messages of a format from Kafka. Their options are those of the
+// format.
+type messageSource interface {
+	// MessageFormat is the name of the format.
+	MessageFormat() string
+
+	// Read gives what reads the messages, and the cluster that the pipeline writes to, which is where they are unless the section
+	// names another one.
+	Read(format formats.ReaderMaker, target kafkawire.Config)
+}
+
+// messages finds the format of a source's messages.
+func (b *builder) messages(at string, source messageSource) {
+	cfg := b.format(at, &writing{Format: source.MessageFormat(), Options: b.sourceOptions(at)})
+	if cfg == nil {
+		return
+	}
+	maker, ok := cfg.(formats.ReaderMaker)
+	if !ok {
+		b.report(join(at, "format"), "messages of the format %s cannot be read", source.MessageFormat())
+		return
+	}
+	source.Read(maker, b.doc.Kafka.Wire)
+}
+
+func (b *builder) sourceOptions(at string) section {
+	raw := b.section.Source["options"]
+	if raw == nil {
+		return nil
+	}
+	options, ok := asMap(raw)
+	if !ok {
+		b.report(join(at, "options"), "must be a group of keys, not %s", describe(raw))
+	}
+	return options
 }
 
 func (b *builder) kindName(at string, s section, names []string) (string, bool) {
@@ -174,8 +218,8 @@ func (b *builder) kindName(at string, s section, names []string) (string, bool) 
 	return b.text(join(at, "type"), raw)
 }
 
-func without(s section, key string) map[string]any {
-	rest := make(map[string]any, len(s))
+func without(s section, key string) section {
+	rest := make(section, len(s))
 	for k, v := range s {
 		if k != key {
 			rest[k] = v

@@ -39,6 +39,10 @@ const (
 	TopicNotCompacted  Code = "topic_not_compacted"      // a topic's cleanup policy would lose rows
 	TopicSettings      Code = "topic_settings"           // a topic's other settings make delivery unsafe
 	UnsupportedType    Code = "unsupported_type"         // a column has a type that has no form
+	KeyMoved           Code = "key_moved"                // a key changed its partition in a topic that is read without an order
+	OffsetLost         Code = "offset_lost"              // a topic no longer has the records that we must resume from
+	TopicTruncated     Code = "topic_truncated"          // a topic has lost records that were read already
+	GroupInUse         Code = "group_in_use"             // a living consumer group has the name under which offsets are committed
 	SchemaUnknown      Code = "schema_unknown"           // the log does not describe the table well enough
 	Decode             Code = "decode"                   // an event of the log cannot be decoded
 	Corrupt            Code = "corrupt"                  // a checksum does not match
