@@ -26,11 +26,15 @@ type CanalOptions struct {
 	File   string // of the log of MySQL, where reading begins; Canal asks servers in a way that MySQL 9 does not know any more
 	Offset uint64 // in the file
 	Tables string // expression for the tables, as database\.table
-	Topic  string // made when it is not there, with one partition
+	Topic  string // made when it is not there
+
+	// Partitions are those of the topic. With more than one, rows go where the hash of their primary key says, as Canal's partitionHash does it: of
+	// an update, the new row's. 0 is one.
+	Partitions int32
 }
 
 // StartCanal installs Canal when it is missing and starts it. It reads from the position on, so that nothing is lost before it does; Check says whether it
-// stands.
+// stands. How far it is it keeps in a file, once a second: see Restart.
 func StartCanal(ctx context.Context, my *MySQL, kafka *Kafka, o CanalOptions) (_ *Canal, err error) {
 	if err := ensure(ctx, Canal117); err != nil {
 		return nil, err
@@ -44,38 +48,53 @@ func StartCanal(ctx context.Context, my *MySQL, kafka *Kafka, o CanalOptions) (_
 			err = errors.Join(err, c.Stop())
 		}
 	}()
-	if err := makeTopic(ctx, kafka, o.Topic); err != nil {
+	o.Partitions = max(o.Partitions, 1)
+	if err := makeTopic(ctx, kafka, o.Topic, o.Partitions); err != nil {
 		return nil, err
 	}
-	file := filepath.Join(c.dir.path, "canal.properties")
-	if err := os.WriteFile(file, canalProperties(my, kafka, o), 0o644); err != nil {
+	if err := os.WriteFile(c.properties(), canalProperties(my, kafka, c.dir.path, o), 0o644); err != nil {
 		return nil, fmt.Errorf("writing the configuration of Canal: %w", err)
 	}
-	c.proc, err = startProcess(spawn{
-		name: "Canal", argv: []string{filepath.Join(CacheDir(), Canal117, "canal-run"), file}, dir: c.dir.path, log: c.Log(),
-	})
-	return c, err
+	return c, c.launch()
 }
 
-// makeTopic makes a topic of one partition, for the cluster makes none by itself.
-func makeTopic(ctx context.Context, kafka *Kafka, name string) error {
+func (c *Canal) properties() string { return filepath.Join(c.dir.path, "canal.properties") }
+
+func (c *Canal) launch() (err error) {
+	c.proc, err = startProcess(spawn{
+		name: "Canal", argv: []string{filepath.Join(CacheDir(), Canal117, "canal-run"), c.properties()}, dir: c.dir.path, log: c.Log(),
+	})
+	return err
+}
+
+// Restart ends Canal with SIGKILL and starts it again. It goes on where its file says, so that what it wrote since comes once more, and its batches
+// are counted from 1 again.
+func (c *Canal) Restart() error {
+	if err := c.proc.kill(); err != nil {
+		return err
+	}
+	return c.launch()
+}
+
+// makeTopic makes a topic, for the cluster makes none by itself.
+func makeTopic(ctx context.Context, kafka *Kafka, name string, partitions int32) error {
 	cl, err := kgo.NewClient(kgo.SeedBrokers(kafka.Brokers()...))
 	if err != nil {
 		return fmt.Errorf("connecting to Kafka: %w", err)
 	}
 	defer cl.Close()
-	if _, err := kadm.NewClient(cl).CreateTopic(ctx, 1, -1, nil, name); err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
+	if _, err := kadm.NewClient(cl).CreateTopic(ctx, partitions, -1, nil, name); err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
 		return fmt.Errorf("making the topic %s: %w", name, err)
 	}
 	return nil
 }
 
-func canalProperties(my *MySQL, kafka *Kafka, o CanalOptions) []byte {
+func canalProperties(my *MySQL, kafka *Kafka, dir string, o CanalOptions) []byte {
 	var b bytes.Buffer
 	for _, p := range [][2]string{
 		{"mysql.host", my.Host()}, {"mysql.port", strconv.Itoa(my.Port())}, {"mysql.user", my.User()}, {"mysql.password", my.Password()},
 		{"mysql.server_id", "98117"}, {"mysql.file", o.File}, {"mysql.offset", strconv.FormatUint(o.Offset, 10)},
-		{"filter", o.Tables}, {"topic", o.Topic},
+		{"filter", o.Tables}, {"topic", o.Topic}, {"partitions", strconv.Itoa(int(o.Partitions))}, {"dir", dir},
 		{"canal.mq.flatMessage", "true"}, {"canal.mq.canalBatchSize", "50"}, {"canal.mq.canalGetTimeout", "100"},
 		{"kafka.bootstrap.servers", strings.Join(kafka.Brokers(), ",")}, {"kafka.acks", "all"},
 	} {

@@ -44,19 +44,33 @@ func StartConnect(ctx context.Context, kafka *Kafka) (_ *Connect, err error) {
 	if c.port, err = reservePort(0); err != nil {
 		return nil, err
 	}
-	file := filepath.Join(c.dir.path, "worker.properties")
-	if err := os.WriteFile(file, c.properties(kafka), 0o644); err != nil {
+	if err := os.WriteFile(c.file(), c.properties(kafka), 0o644); err != nil {
 		return nil, fmt.Errorf("writing the configuration of Kafka Connect: %w", err)
 	}
+	return c, c.launch(ctx)
+}
+
+func (c *Connect) file() string { return filepath.Join(c.dir.path, "worker.properties") }
+
+// Restart ends the worker with SIGKILL and starts it again. Its connectors go on from the offsets that were written last, every two seconds, so that
+// what they wrote since comes once more.
+func (c *Connect) Restart(ctx context.Context) error {
+	if err := c.proc.kill(); err != nil {
+		return err
+	}
+	return c.launch(ctx)
+}
+
+func (c *Connect) launch(ctx context.Context) (err error) {
 	c.proc, err = startProcess(spawn{
-		name: "Kafka Connect", argv: []string{filepath.Join(c.home, "connect-run"), file}, dir: c.dir.path, log: c.Log(),
+		name: "Kafka Connect", argv: []string{filepath.Join(c.home, "connect-run"), c.file()}, dir: c.dir.path, log: c.Log(),
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
-	return c, c.proc.until(ctx, func(ctx context.Context) error {
+	return c.proc.until(ctx, func(ctx context.Context) error {
 		var plugins []struct{ Class string }
 		if err := c.call(ctx, http.MethodGet, "/connector-plugins", nil, &plugins); err != nil {
 			return err

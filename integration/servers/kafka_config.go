@@ -17,9 +17,6 @@ import (
 	"strings"
 )
 
-// clusterID is the same for all clusters: nothing compares it between two of them.
-const clusterID = "MkU3OEVBNTcwNTJENDM2Qg"
-
 // protocols says what each listener speaks.
 var protocols = map[string]string{
 	Plaintext: "PLAINTEXT", controller: "PLAINTEXT", Proxied: "PLAINTEXT", SASL: "SASL_PLAINTEXT", SASLSSL: "SASL_SSL", MTLS: "SSL",
@@ -181,6 +178,10 @@ func (k *Kafka) format(ctx context.Context) error {
 	if _, err := os.Stat(filepath.Join(first.dataDir(), "meta.properties")); err == nil {
 		return nil // a directory that the caller keeps
 	}
+	clusterID, err := newID() // two clusters are told apart by it
+	if err != nil {
+		return err
+	}
 	args := []string{"kafka.tools.StorageTool", "format", "-t", clusterID, "-c", first.propertiesFile()}
 	if v := k.options.TransactionVersion; v != "" {
 		args = append(args, "--feature", "transaction.version="+v)
@@ -219,16 +220,26 @@ func (n *node) cloneFormat(from *node) error {
 	if err != nil {
 		return fmt.Errorf("reading formatted storage: %w", err)
 	}
-	var id [16]byte
-	if _, err := rand.Read(id[:]); err != nil {
-		return fmt.Errorf("choosing a directory id: %w", err)
+	id, err := newID()
+	if err != nil {
+		return err
 	}
 	meta = nodeIDLine.ReplaceAll(meta, []byte("node.id="+strconv.Itoa(n.id)))
-	meta = directoryIDLine.ReplaceAll(meta, []byte("directory.id="+base64.RawURLEncoding.EncodeToString(id[:])))
+	meta = directoryIDLine.ReplaceAll(meta, []byte("directory.id="+id))
 	if err := os.WriteFile(path, meta, 0o644); err != nil {
 		return fmt.Errorf("writing formatted storage: %w", err)
 	}
 	return nil
+}
+
+// newID is a random id as Kafka writes its UUIDs. One that begins with a dash would look like a flag.
+func newID() (string, error) {
+	var id [16]byte
+	if _, err := rand.Read(id[:]); err != nil {
+		return "", fmt.Errorf("choosing an id: %w", err)
+	}
+	id[0] &= 0x7f
+	return base64.RawURLEncoding.EncodeToString(id[:]), nil
 }
 
 // giveAllToServer hands over what format wrote as ourselves.

@@ -13,7 +13,8 @@ import java.util.Properties;
 
 /**
  * Starts Canal with one instance that reads a MySQL server and writes flat messages to one topic of Kafka, as Canal's deployer does, whose last release in
- * public repositories is older than Canal's. The argument is a file of properties: mysql.* and filter are ours, canal.* and kafka.* are Canal's own.
+ * public repositories is older than Canal's. The argument is a file of properties: mysql.*, filter, topic, partitions and dir are ours, canal.* and kafka.*
+ * are Canal's own.
  */
 public final class CanalServer {
   private static final String DESTINATION = "instance";
@@ -42,7 +43,10 @@ public final class CanalServer {
     c.setDefaultDatabaseName("");
     c.setSlaveId(Long.parseLong(p.getProperty("mysql.server_id")));
     c.setPositions(List.of("{\"journalName\":\"" + p.getProperty("mysql.file") + "\",\"position\":" + p.getProperty("mysql.offset") + "}"));
-    c.setIndexMode(CanalParameter.IndexMode.MEMORY);
+    c.setIndexMode(CanalParameter.IndexMode.MEMORY_META_FAILBACK); // after a restart: where the reader of its batches was
+    c.setMetaMode(CanalParameter.MetaMode.LOCAL_FILE);
+    c.setDataDir(p.getProperty("dir"));
+    c.setMetaFileFlushPeriod(1000);
     c.setDetectingEnable(false);
     c.setTsdbEnable(false);
     c.setGtidEnable(false);
@@ -54,7 +58,13 @@ public final class CanalServer {
       super(canal(p), p.getProperty("filter"));
       mqConfig = new CanalMQConfig();
       mqConfig.setTopic(p.getProperty("topic"));
-      mqConfig.setPartition(0);
+      int partitions = Integer.parseInt(p.getProperty("partitions"));
+      if (partitions == 1) {
+        mqConfig.setPartition(0);
+      } else {
+        mqConfig.setPartitionsNum(partitions);
+        mqConfig.setPartitionHash(".*\\..*:$pk$");
+      }
     }
 
     private static Canal canal(Properties p) {
