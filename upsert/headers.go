@@ -16,8 +16,8 @@ import (
 const (
 	HeaderPipeline = "cdc.pipeline" // name of the pipeline
 	HeaderTable    = "cdc.table"    // database.table or schema.table
-	HeaderPos      = "cdc.pos"      // where in the log: file and byte offset of the event, or LSNs of commit and change, see below
-	HeaderTxn      = "cdc.txn"      // source transaction: GTID, or file and offset, or transaction id and LSN of the commit; not on snapshot reads
+	HeaderPos      = "cdc.pos"      // where in the log: file and byte offset of the event, or LSNs of commit and change, or topic, partition and offset of the record, see below
+	HeaderTxn      = "cdc.txn"      // source transaction: GTID, or file and offset, or transaction id and LSN of the commit, or what a record says, else its HeaderPos; not on snapshot reads
 	HeaderOrd      = "cdc.ord"      // 0-based number of the change among the captured changes of its transaction; not on snapshot reads
 	HeaderOp       = "cdc.op"       // c insert, u update, d delete, r snapshot read, x tombstone; a word on records beside the rows
 	HeaderFill     = "cdc.fill"     // only on a row with values that the log lacked: "reread", they may be those of a later change of the row, which follows
@@ -55,29 +55,35 @@ func renderHeaders(list []formats.Header) extraHeaders {
 	return h
 }
 
-// appendRunHeaders adds those that all records of a run share. num is scratch.
-func appendRunHeaders(dst []byte, run *changelog.Run, txn *changelog.Txn, num []byte) (headers, scratch []byte) {
-	if !hasLSNs(run.Table) {
-		file, pos := run.File, run.Pos
-		if txn.Snapshot {
-			file, pos = txn.Origin.File, txn.Origin.Pos
-		}
-		num = append(append(num[:0], file...), ':')
-		num = strconv.AppendUint(num, pos, 10)
+// appendRunHeaders adds those that all records of a run share. rec is the record that they were read from, nil: none.
+func (m *Materializer) appendRunHeaders(plan *Plan, run *changelog.Run, txn *changelog.Txn, rec *changelog.Record) {
+	dst, num := append(m.run[:0], plan.headers...), m.num[:0]
+	switch {
+	case rec != nil:
+		num = appendRecordPlace(num, rec)
+	case plan.lsns: // see appendChangeHeaders
+	case txn.Snapshot:
+		num = appendFilePlace(num, txn.Origin.File, txn.Origin.Pos)
+	default:
+		num = appendFilePlace(num, run.File, run.Pos)
+	}
+	if len(num) > 0 {
 		dst = kafkawire.AppendRecordHeader(dst, HeaderPos, num)
 	}
-	if txn.Snapshot {
-		return dst, num
+	if !txn.Snapshot {
+		if rec == nil || txn.ID != "" {
+			num = append(num[:0], txn.ID...)
+		}
+		dst = kafkawire.AppendRecordHeader(dst, HeaderTxn, num)
 	}
-	num = append(num[:0], txn.ID...)
-	return kafkawire.AppendRecordHeader(dst, HeaderTxn, num), num
+	m.run, m.num, m.lsns = dst, num, plan.lsns && rec == nil
 }
 
 // appendChangeHeaders adds those of one record: number, operation, and the position where the change has its own. num is
 // scratch.
-func (m *Materializer) appendChangeHeaders(plan *Plan, ch *changelog.Change, op string) {
+func (m *Materializer) appendChangeHeaders(ch *changelog.Change, op string) {
 	dst, num := append(m.header[:0], m.run...), m.num
-	if plan.lsns {
+	if m.lsns {
 		at := ch.Pos
 		if m.ctx.Txn.Snapshot {
 			at = 0 // a transaction that commits right there has changes with positions, which come later
@@ -91,6 +97,25 @@ func (m *Materializer) appendChangeHeaders(plan *Plan, ch *changelog.Change, op 
 	}
 	num = append(num[:0], op...)
 	m.header, m.num = kafkawire.AppendRecordHeader(dst, HeaderOp, num), num
+}
+
+// appendFilePlace appends "binlog.000003:484".
+func appendFilePlace(dst []byte, file string, pos uint64) []byte {
+	return strconv.AppendUint(append(append(dst, file...), ':'), pos, 10)
+}
+
+// appendRecordPlace appends "orders/3@1234": topic, partition and offset of a record. No topic has a slash in its name.
+func appendRecordPlace(dst []byte, r *changelog.Record) []byte {
+	dst = strconv.AppendInt(append(append(dst, r.Topic...), '/'), int64(r.Partition), 10)
+	return strconv.AppendInt(append(dst, '@'), r.Offset, 10)
+}
+
+// recordOf finds the record that a run or note was read from, nil where there is none.
+func recordOf(b *changelog.Batch, number int) *changelog.Record {
+	if number == 0 {
+		return nil
+	}
+	return &b.Records[number-1]
 }
 
 // appendLSNs appends "00000000/0338FF10:00000000/0338FE20": where the transaction committed, which orders transactions, and
@@ -111,11 +136,14 @@ func appendLSN(dst []byte, lsn uint64) []byte {
 }
 
 // placeOf says for people where in the log a change is.
-func placeOf(run *changelog.Run, txn *changelog.Txn, ch *changelog.Change) string {
-	if txn.Snapshot {
+func placeOf(b *changelog.Batch, run *changelog.Run, ch *changelog.Change) string {
+	txn := &b.Txns[run.Txn]
+	switch rec := recordOf(b, run.Record); {
+	case rec != nil:
+		return string(appendRecordPlace(nil, rec))
+	case txn.Snapshot:
 		return "a read of the table"
-	}
-	if hasLSNs(run.Table) {
+	case hasLSNs(run.Table):
 		return fmt.Sprintf("%s of transaction %s", appendLSN(nil, ch.Pos), txn.ID)
 	}
 	return fmt.Sprintf("%s:%d row %d", run.File, run.Pos, ch.RowInEvent)
@@ -123,7 +151,7 @@ func placeOf(run *changelog.Run, txn *changelog.Txn, ch *changelog.Change) strin
 
 // sideHeaders gives the headers of a record beside the rows: pipeline, table, position and transaction where it has them, and what it
 // is about. They are valid until the next record.
-func (m *Materializer) sideHeaders(s *side, c cue, plan *Plan, n *changelog.Note) (headers []byte, count int) {
+func (m *Materializer) sideHeaders(s *side, c cue, plan *Plan, n *changelog.Note, rec *changelog.Record) (headers []byte, count int) {
 	var more extraHeaders
 	if w, ok := s.encoder.(formats.SideHeaderWriter); ok {
 		more = renderHeaders(w.SideHeaders(&formats.Beside{About: c.about, Context: &m.ctx, Note: n}))
@@ -142,10 +170,12 @@ func (m *Materializer) sideHeaders(s *side, c cue, plan *Plan, n *changelog.Note
 		add(HeaderTable)
 	}
 	switch txn := m.ctx.Txn; {
+	case rec != nil:
+		num = appendRecordPlace(num[:0], rec)
+		add(HeaderPos)
 	case n == nil || n.Pos == 0:
 	case n.File != "":
-		num = append(append(num[:0], n.File...), ':')
-		num = strconv.AppendUint(num, n.Pos, 10)
+		num = appendFilePlace(num[:0], n.File, n.Pos)
 		add(HeaderPos)
 	case txn != nil:
 		num = appendLSNs(num[:0], txn.Origin.Pos, n.Pos)
@@ -155,7 +185,9 @@ func (m *Materializer) sideHeaders(s *side, c cue, plan *Plan, n *changelog.Note
 		add(HeaderPos)
 	}
 	if m.ctx.Txn != nil {
-		num = append(num[:0], m.ctx.Txn.ID...)
+		if rec == nil || m.ctx.Txn.ID != "" {
+			num = append(num[:0], m.ctx.Txn.ID...)
+		}
 		add(HeaderTxn)
 	}
 	num = append(num[:0], aboutNames[c.about]...)

@@ -36,6 +36,7 @@ type Materializer struct {
 	run    []byte // headers that the records of a run share
 	header []byte
 	num    []byte
+	lsns   bool // records of the run have a position of their own
 }
 
 // NewMaterializer makes a materializer that compresses with codec.
@@ -114,7 +115,7 @@ func (m *Materializer) encode(b *changelog.Batch, plans Plans) error {
 func (m *Materializer) encodeRun(b *changelog.Batch, run *changelog.Run, plan *Plan, from, to int) error {
 	txn := &b.Txns[run.Txn]
 	m.ctx.Run, m.ctx.Txn = run, txn
-	m.run, m.num = appendRunHeaders(append(m.run[:0], plan.headers...), run, txn, m.num)
+	m.appendRunHeaders(plan, run, txn, recordOf(b, run.Record))
 	at := m.ctx.Now / 1000
 	if !plan.Topic.WallClock {
 		at = min(at, txn.Commit/1000) // a clock ahead of ours would be refused by the broker
@@ -122,7 +123,7 @@ func (m *Materializer) encodeRun(b *changelog.Batch, run *changelog.Run, plan *P
 	for i := from; i < to; i++ {
 		ch := &b.Changes[i]
 		if err := m.encodeChange(plan, ch, stamp{at: at}); err != nil {
-			return fmt.Errorf("encoding %s of %s at %s for output %s: %w", ch.Op, plan.Table.FullName(), placeOf(run, txn, ch), plan.Output.Name, err)
+			return fmt.Errorf("encoding %s of %s at %s for output %s: %w", ch.Op, plan.Table.FullName(), placeOf(b, run, ch), plan.Output.Name, err)
 		}
 	}
 	return nil
@@ -209,7 +210,7 @@ func (m *Materializer) record(plan *Plan, ch *changelog.Change, s stamp) error {
 	if m.value, err = plan.encoder.AppendValue(m.value[:0], &m.ctx, ch); err != nil {
 		return err
 	}
-	m.appendChangeHeaders(plan, ch, opName(ch.Op))
+	m.appendChangeHeaders(ch, opName(ch.Op))
 	return m.put(plan, m.value, s)
 }
 
@@ -231,7 +232,7 @@ func (m *Materializer) tombstone(plan *Plan, ch *changelog.Change, s stamp) erro
 	if err := m.setKey(plan, ch); err != nil {
 		return err
 	}
-	m.appendChangeHeaders(plan, ch, opTombstone)
+	m.appendChangeHeaders(ch, opTombstone)
 	return m.put(plan, nil, s)
 }
 

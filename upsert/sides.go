@@ -227,7 +227,11 @@ func (m *Materializer) side(b *changelog.Batch, s *side, c cue) error {
 		return nil
 	}
 	rec := kafkawire.Record{Key: key, Value: value}
-	rec.Headers, rec.HeaderCount = m.sideHeaders(s, c, plan, note)
+	var from *changelog.Record
+	if note != nil {
+		from = recordOf(b, note.Record)
+	}
+	rec.Headers, rec.HeaderCount = m.sideHeaders(s, c, plan, note, from)
 	return m.parts.add(topic, s.partition(c.about, topic, plan, key), &rec, m.sideTime(topic))
 }
 
