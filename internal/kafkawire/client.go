@@ -38,7 +38,7 @@ type Client struct {
 	closed       bool
 	addresses    map[int32]string     // of brokers, from our own metadata, for probes
 	versions     map[int32]*brokerAPI // what each broker speaks; dropped when a call to it fails
-	coordinators map[string]int32     // by transactional id
+	coordinators map[coordinated]int32
 }
 
 // NewClient makes a client. It does no I/O: a wrong configuration, an unreachable cluster or a refused password is the error
@@ -55,7 +55,7 @@ func NewClient(cfg Config) *Client {
 		addr:         kafka.TCP(cfg.Brokers...),
 		addresses:    map[int32]string{},
 		versions:     map[int32]*brokerAPI{},
-		coordinators: map[string]int32{},
+		coordinators: map[coordinated]int32{},
 	}
 	if errs := cfg.Validate(); len(errs) > 0 {
 		c.initErr = fault.NewFinal(fault.Config, "connecting to Kafka", errors.Join(errs...), "Correct the kafka section.")
@@ -230,9 +230,9 @@ func (c *Client) forgetBroker(id int32) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.versions, id)
-	for txn, broker := range c.coordinators {
+	for of, broker := range c.coordinators {
 		if broker == id {
-			delete(c.coordinators, txn)
+			delete(c.coordinators, of)
 		}
 	}
 }

@@ -33,13 +33,26 @@ var remedies = map[Code]remedy{
 	UnsupportedForMessageFormat:  {fault.KafkaVersion, true, "The topic has a message format from before Kafka 0.11: set it to the current one."},
 	UnsupportedCompression:       {fault.Config, true, "Choose another compression."},
 	InvalidRecord:                {fault.TopicSettings, true, "The broker refuses a record; a compacted topic refuses records without a key."},
-	CoordinatorLoading:           {fault.TransactionsDown, false, "The transaction coordinator stays in loading: check the brokers that hold __transaction_state."},
-	CoordinatorNotAvailable:      {fault.TransactionsDown, false, "The cluster cannot form __transaction_state: check that as many brokers run as transaction.state.log.replication.factor says."},
-	NotCoordinator:               {fault.TransactionsDown, false, "The transaction coordinator keeps moving: check the brokers that hold __transaction_state."},
+	CoordinatorLoading:           {fault.TransactionsDown, false, "A coordinator stays in loading: check the brokers that hold __transaction_state and __consumer_offsets."},
+	CoordinatorNotAvailable:      {fault.TransactionsDown, false, "The cluster cannot form __transaction_state or __consumer_offsets: check that as many brokers run as transaction.state.log.replication.factor and offsets.topic.replication.factor say."},
+	NotCoordinator:               {fault.TransactionsDown, false, "A coordinator keeps moving: check the brokers that hold __transaction_state and __consumer_offsets."},
 	ConcurrentTransactions:       {fault.TransactionsDown, false, "The previous transaction does not end: check the brokers' logs; after a downgrade of transaction.version restart the coordinator."},
+	UnknownMemberID:              inUse,
+	IllegalGeneration:            inUse,
+	RebalanceInProgress:          inUse,
+	FencedInstanceID:             inUse,
+	FencedMemberEpoch:            inUse,
+	StaleMemberEpoch:             inUse,
+	GroupIDNotFound:              {fault.GroupInUse, true, "The name is that of a share or streams group: set another group in the source section, or commit_offsets: false."},
+	InvalidGroupID:               {fault.Config, true, "Correct group in the source section."},
+	InvalidCommitOffsetSize:      {fault.Config, true, "Raise segment.bytes of __consumer_offsets, or set commit_offsets: false in the source section."},
+	UnstableOffsetCommit:         {fault.TransactionsDown, false, "A transaction that changes the group's offsets does not end: find its writer with kafka-transactions.sh find-hanging."},
 	OffsetOutOfRange:             {fault.Kafka, true, "The offset is no longer in the topic: its retention was too short, or it was truncated."},
 	CorruptMessage:               {fault.Corrupt, false, "A batch was damaged on its way to or from the broker: check network and memory."},
 }
+
+// inUse is the remedy of what a coordinator answers to offsets of a group that has members.
+var inUse = remedy{fault.GroupInUse, true, "Stop the other consumer, or set another group in the source section, or commit_offsets: false."}
 
 // CodeFault makes the fault of a code other than OK that ends an attempt. op is what was being done, in the gerund.
 func CodeFault(op string, code Code) *fault.Fault {

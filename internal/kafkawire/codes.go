@@ -21,6 +21,7 @@ const (
 	RequestTimedOut              Code = 7
 	ReplicaNotAvailable          Code = 9
 	MessageTooLarge              Code = 10
+	OffsetMetadataTooLarge       Code = 12
 	NetworkException             Code = 13
 	CoordinatorLoading           Code = 14
 	CoordinatorNotAvailable      Code = 15
@@ -29,6 +30,11 @@ const (
 	RecordListTooLarge           Code = 18
 	NotEnoughReplicas            Code = 19
 	NotEnoughReplicasAfterAppend Code = 20
+	IllegalGeneration            Code = 22
+	InvalidGroupID               Code = 24
+	UnknownMemberID              Code = 25
+	RebalanceInProgress          Code = 27
+	InvalidCommitOffsetSize      Code = 28
 	TopicAuthorizationFailed     Code = 29
 	GroupAuthorizationFailed     Code = 30
 	ClusterAuthorizationFailed   Code = 31
@@ -54,17 +60,22 @@ const (
 	OperationNotAttempted        Code = 55
 	KafkaStorageError            Code = 56
 	UnknownProducerID            Code = 59
+	GroupIDNotFound              Code = 69
 	ListenerNotFound             Code = 72
 	FencedLeaderEpoch            Code = 74
 	UnknownLeaderEpoch           Code = 75
 	UnsupportedCompression       Code = 76
 	OffsetNotAvailable           Code = 78
+	FencedInstanceID             Code = 82
 	InvalidRecord                Code = 87
+	UnstableOffsetCommit         Code = 88
 	ThrottlingQuotaExceeded      Code = 89
 	ProducerFenced               Code = 90
 	UnknownTopicID               Code = 100
 	InconsistentTopicID          Code = 103
 	TransactionalIDNotFound      Code = 105
+	FencedMemberEpoch            Code = 110
+	StaleMemberEpoch             Code = 113
 	TransactionAbortable         Code = 120
 )
 
@@ -80,6 +91,7 @@ var codeText = map[Code][2]string{
 	RequestTimedOut:              {"REQUEST_TIMED_OUT", "the replicas did not answer in time"},
 	ReplicaNotAvailable:          {"REPLICA_NOT_AVAILABLE", "a replica is not available"},
 	MessageTooLarge:              {"MESSAGE_TOO_LARGE", "the batch is larger than max.message.bytes of the topic"},
+	OffsetMetadataTooLarge:       {"OFFSET_METADATA_TOO_LARGE", "the text beside an offset is too long"},
 	NetworkException:             {"NETWORK_EXCEPTION", "the broker lost a connection"},
 	CoordinatorLoading:           {"COORDINATOR_LOAD_IN_PROGRESS", "the coordinator is loading"},
 	CoordinatorNotAvailable:      {"COORDINATOR_NOT_AVAILABLE", "there is no coordinator now"},
@@ -88,6 +100,11 @@ var codeText = map[Code][2]string{
 	RecordListTooLarge:           {"RECORD_LIST_TOO_LARGE", "the batch is larger than a log segment"},
 	NotEnoughReplicas:            {"NOT_ENOUGH_REPLICAS", "fewer replicas are in sync than min.insync.replicas"},
 	NotEnoughReplicasAfterAppend: {"NOT_ENOUGH_REPLICAS_AFTER_APPEND", "the batch is written, but to fewer replicas than min.insync.replicas"},
+	IllegalGeneration:            {"ILLEGAL_GENERATION", "the group is in another generation"},
+	InvalidGroupID:               {"INVALID_GROUP_ID", "the name of the group is not valid"},
+	UnknownMemberID:              {"UNKNOWN_MEMBER_ID", "the group has members and the caller is none of them"},
+	RebalanceInProgress:          {"REBALANCE_IN_PROGRESS", "the members of the group are dividing their partitions"},
+	InvalidCommitOffsetSize:      {"INVALID_COMMIT_OFFSET_SIZE", "the offsets of the call do not fit in a batch of __consumer_offsets"},
 	TopicAuthorizationFailed:     {"TOPIC_AUTHORIZATION_FAILED", "no access to the topic"},
 	GroupAuthorizationFailed:     {"GROUP_AUTHORIZATION_FAILED", "no access to the group"},
 	ClusterAuthorizationFailed:   {"CLUSTER_AUTHORIZATION_FAILED", "no access to the cluster operation"},
@@ -113,17 +130,22 @@ var codeText = map[Code][2]string{
 	OperationNotAttempted:        {"OPERATION_NOT_ATTEMPTED", "another part of the call failed"},
 	KafkaStorageError:            {"KAFKA_STORAGE_ERROR", "the broker cannot use its disk"},
 	UnknownProducerID:            {"UNKNOWN_PRODUCER_ID", "the broker has forgotten the producer"},
+	GroupIDNotFound:              {"GROUP_ID_NOT_FOUND", "there is no such group, or one of another kind"},
 	ListenerNotFound:             {"LISTENER_NOT_FOUND", "the leader has no such listener"},
 	FencedLeaderEpoch:            {"FENCED_LEADER_EPOCH", "the leader has changed"},
 	UnknownLeaderEpoch:           {"UNKNOWN_LEADER_EPOCH", "the broker has not heard of the new leader yet"},
 	UnsupportedCompression:       {"UNSUPPORTED_COMPRESSION_TYPE", "the broker does not know this compression"},
 	OffsetNotAvailable:           {"OFFSET_NOT_AVAILABLE", "a new leader does not know the high watermark yet"},
+	FencedInstanceID:             {"FENCED_INSTANCE_ID", "another member of the group has this instance id"},
 	InvalidRecord:                {"INVALID_RECORD", "the broker's validation refuses a record"},
+	UnstableOffsetCommit:         {"UNSTABLE_OFFSET_COMMIT", "an offset of the group waits for the end of its transaction"},
 	ThrottlingQuotaExceeded:      {"THROTTLING_QUOTA_EXCEEDED", "a quota is used up"},
 	ProducerFenced:               {"PRODUCER_FENCED", "a newer producer has this transactional id"},
 	UnknownTopicID:               {"UNKNOWN_TOPIC_ID", "the broker does not have this topic id"},
 	InconsistentTopicID:          {"INCONSISTENT_TOPIC_ID", "the topic id has changed"},
 	TransactionalIDNotFound:      {"TRANSACTIONAL_ID_NOT_FOUND", "the transactional id was never used"},
+	FencedMemberEpoch:            {"FENCED_MEMBER_EPOCH", "the member of the group has a newer epoch"},
+	StaleMemberEpoch:             {"STALE_MEMBER_EPOCH", "the epoch of the group's member is old"},
 	TransactionAbortable:         {"TRANSACTION_ABORTABLE", "the transaction must be aborted"},
 }
 

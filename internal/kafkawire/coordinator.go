@@ -6,20 +6,40 @@ import (
 	"github.com/segmentio/kafka-go/protocol"
 )
 
+// Kinds of coordinators.
+const (
+	ofGroup       int8 = 0
+	ofTransaction int8 = 1
+)
+
+// coordinated is what has a coordinator: a consumer group or a transactional id.
+type coordinated struct {
+	kind int8
+	name string
+}
+
 // Coordinator returns the broker that coordinates the transactions of txnID, from the cache if it is there. Codes such as
 // CoordinatorNotAvailable are normal for seconds when an id is new: Kafka then creates __transaction_state.
 func (c *Client) Coordinator(ctx context.Context, txnID string) (int32, Code, error) {
+	return c.coordinator(ctx, coordinated{ofTransaction, txnID})
+}
+
+// GroupCoordinator is Coordinator for a consumer group, whose topic is __consumer_offsets.
+func (c *Client) GroupCoordinator(ctx context.Context, group string) (int32, Code, error) {
+	return c.coordinator(ctx, coordinated{ofGroup, group})
+}
+
+func (c *Client) coordinator(ctx context.Context, of coordinated) (int32, Code, error) {
 	c.mu.Lock()
-	broker, ok := c.coordinators[txnID]
+	broker, ok := c.coordinators[of]
 	c.mu.Unlock()
 	if ok {
 		return broker, OK, nil
 	}
-	const transactionKey = 1
 	req := newEncoder(protocol.FindCoordinator, 4, true, c.cfg.ClientID)
-	req.int8(transactionKey)
+	req.int8(of.kind)
 	req.array(1)
-	req.string(txnID)
+	req.string(of.name)
 	req.tags()
 	r, err := c.call(ctx, AnyBroker, req)
 	if err != nil {
@@ -30,7 +50,7 @@ func (c *Client) Coordinator(ctx context.Context, txnID string) (int32, Code, er
 		return -1, code, err
 	}
 	c.mu.Lock()
-	c.coordinators[txnID] = broker
+	c.coordinators[of] = broker
 	c.mu.Unlock()
 	return broker, OK, nil
 }
@@ -54,7 +74,16 @@ func parseCoordinator(r *reader) (broker int32, code Code, err error) {
 // toCoordinator makes a call to the coordinator of txnID. When the answer's code, found by parse, says that the coordinator
 // moved or is loading, the next call looks it up again.
 func (c *Client) toCoordinator(ctx context.Context, txnID string, req *encoder, parse func(*reader) (Code, error)) (Code, error) {
-	broker, code, err := c.Coordinator(ctx, txnID)
+	return c.coordinate(ctx, coordinated{ofTransaction, txnID}, req, parse)
+}
+
+// toGroup is toCoordinator for a consumer group.
+func (c *Client) toGroup(ctx context.Context, group string, req *encoder, parse func(*reader) (Code, error)) (Code, error) {
+	return c.coordinate(ctx, coordinated{ofGroup, group}, req, parse)
+}
+
+func (c *Client) coordinate(ctx context.Context, of coordinated, req *encoder, parse func(*reader) (Code, error)) (Code, error) {
+	broker, code, err := c.coordinator(ctx, of)
 	if err != nil || code != OK {
 		return code, err
 	}
@@ -66,7 +95,7 @@ func (c *Client) toCoordinator(ctx context.Context, txnID string, req *encoder, 
 	switch code {
 	case CoordinatorLoading, CoordinatorNotAvailable, NotCoordinator:
 		c.mu.Lock()
-		delete(c.coordinators, txnID)
+		delete(c.coordinators, of)
 		c.mu.Unlock()
 	}
 	return code, err

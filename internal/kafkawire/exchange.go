@@ -194,6 +194,8 @@ func apiName(key protocol.ApiKey) string {
 		return "DescribeTransactions"
 	case apiDescribeProducers:
 		return "DescribeProducers"
+	case apiConsumerGroupDescribe:
+		return "ConsumerGroupDescribe"
 	}
 	return key.String()
 }

@@ -116,6 +116,13 @@ func (c *Client) Rights(ctx context.Context, topics ...string) (*Metadata, error
 	return c.metadata(ctx, AnyBroker, true, topics)
 }
 
+// AllTopics is Metadata of every topic that this user may describe; those that it may not are not mentioned.
+func (c *Client) AllTopics(ctx context.Context) (*Metadata, error) {
+	req := newEncoder(protocol.Metadata, 12, true, c.cfg.ClientID)
+	req.nullArray()
+	return c.askMetadata(ctx, AnyBroker, false, req)
+}
+
 func (c *Client) metadata(ctx context.Context, broker int32, rights bool, topics []string) (*Metadata, error) {
 	req := newEncoder(protocol.Metadata, 12, true, c.cfg.ClientID)
 	req.array(len(topics))
@@ -124,6 +131,11 @@ func (c *Client) metadata(ctx context.Context, broker int32, rights bool, topics
 		req.string(t)
 		req.tags()
 	}
+	return c.askMetadata(ctx, broker, rights, req)
+}
+
+// askMetadata ends the request, whose topics are written, and makes the call.
+func (c *Client) askMetadata(ctx context.Context, broker int32, rights bool, req *encoder) (*Metadata, error) {
 	req.bool(false) // create missing topics
 	req.bool(rights)
 	req.tags()

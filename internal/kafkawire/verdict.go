@@ -42,6 +42,9 @@ const (
 	CallRead                // Metadata, ListOffsets, Fetch, DescribeConfigs, DescribeProducers
 	CallCreateTopics
 	CallWriteMarkers
+	CallAddOffsets      // AddOffsetsToTxn
+	CallTxnOffsetCommit // TxnOffsetCommit
+	CallGroup           // OffsetFetch, OffsetCommit, DescribeGroups, ConsumerGroupDescribe
 )
 
 const (
@@ -53,8 +56,11 @@ const (
 	inRead     = 1 << CallRead
 	inCreate   = 1 << CallCreateTopics
 	inMarkers  = 1 << CallWriteMarkers
-	inTxn      = inInit | inAdd | inProduce | inEnd | inDescribe
-	everywhere = inTxn | inRead | inCreate | inMarkers
+	inOffsets  = 1 << CallAddOffsets
+	inCommit   = 1 << CallTxnOffsetCommit
+	inGroup    = 1 << CallGroup
+	inTxn      = inInit | inAdd | inProduce | inEnd | inDescribe | inOffsets | inCommit
+	everywhere = inTxn | inRead | inCreate | inMarkers | inGroup
 )
 
 // rule gives a code its verdict in some calls and protocols; the first rule that fits decides.
@@ -73,6 +79,11 @@ var rules = []rule{
 	{code: TransactionCoordinatorFenced, calls: inMarkers, verdict: Reopen, why: "a coordinator has written a control batch there since it was looked at"},
 	{code: NotEnoughReplicas, calls: inMarkers, verdict: BackoffRepeat, why: "replicas are catching up; nothing was appended"},
 	{code: NotEnoughReplicasAfterAppend, calls: inMarkers, verdict: BackoffRepeat, why: "it was appended; a second control batch changes nothing"},
+
+	{code: UnstableOffsetCommit, calls: inGroup, verdict: BackoffRepeat, why: "a transaction that changes the offset is open or being ended"},
+	{code: UnknownTopicOrPartition, calls: inCommit | inGroup, verdict: BackoffRepeat, why: "the coordinator has not heard of a new topic yet, or the topic is gone: the source finds that out"},
+	{code: NotEnoughReplicas, calls: inCommit | inGroup, verdict: BackoffRepeat, why: "replicas of __consumer_offsets are catching up"},
+	{code: NotEnoughReplicasAfterAppend, calls: inCommit | inGroup, verdict: BackoffRepeat, why: "the offsets are written; the same ones once more change nothing"},
 
 	{code: CoordinatorLoading, calls: everywhere, verdict: BackoffRepeat, why: "the coordinator is reading its log; it has not looked at the request"},
 	{code: CoordinatorNotAvailable, calls: everywhere, verdict: BackoffRepeat, why: "__transaction_state is being created or its leader elected; needs a deadline, for it may never form"},

@@ -59,6 +59,18 @@ func TestVerdicts(t *testing.T) {
 		{CallWriteMarkers, both, InvalidProducerEpoch, Reopen},
 		{CallWriteMarkers, both, TransactionCoordinatorFenced, Reopen},
 		{CallWriteMarkers, both, ClusterAuthorizationFailed, Final},
+		{CallAddOffsets, both, ConcurrentTransactions, BackoffRepeat},
+		{CallAddOffsets, both, ProducerFenced, Reopen},
+		{CallTxnOffsetCommit, both, ConcurrentTransactions, BackoffRepeat},
+		{CallTxnOffsetCommit, both, InvalidProducerEpoch, Reopen},
+		{CallTxnOffsetCommit, both, TransactionAbortable, Reopen},
+		{CallTxnOffsetCommit, both, UnknownMemberID, Final},
+		{CallTxnOffsetCommit, both, NotEnoughReplicas, BackoffRepeat},
+		{CallTxnOffsetCommit, both, UnknownTopicOrPartition, BackoffRepeat},
+		{CallTxnOffsetCommit, both, GroupAuthorizationFailed, Final},
+		{CallGroup, both, UnstableOffsetCommit, BackoffRepeat},
+		{CallGroup, both, RebalanceInProgress, Final},
+		{CallRead, both, UnstableOffsetCommit, Final},
 	} {
 		for _, proto := range c.protos {
 			if got, why := Judge(c.call, proto, c.code); got != c.want || why == "" {
@@ -72,7 +84,7 @@ func TestVerdicts(t *testing.T) {
 func TestRulesAreReachable(t *testing.T) {
 	for i, r := range rules {
 		reached := false
-		for call := CallInitProducerID; call <= CallWriteMarkers; call++ {
+		for call := CallInitProducerID; call <= CallGroup; call++ {
 			for _, proto := range []Protocol{Classic, KIP890} {
 				if r.calls&(1<<call) == 0 || r.proto != 0 && r.proto != proto {
 					continue
@@ -99,6 +111,9 @@ func TestCodeFaults(t *testing.T) {
 		CoordinatorNotAvailable:      fault.TransactionsDown,
 		UnknownTopicOrPartition:      fault.TopicMissing,
 		UnknownServerError:           fault.Kafka,
+		UnknownMemberID:              fault.GroupInUse,
+		StaleMemberEpoch:             fault.GroupInUse,
+		GroupIDNotFound:              fault.GroupInUse,
 	} {
 		f := CodeFault("testing", code)
 		if f.Code != want || f.Hint == "" || !strings.Contains(f.Error(), code.Name()) {
