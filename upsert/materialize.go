@@ -44,8 +44,9 @@ func NewMaterializer(codec kafkawire.Codec) *Materializer { return &Materializer
 
 // Plans are what a batch is written by.
 type Plans struct {
-	Runs  [][]*Plan // of each run
-	Sides *Sides    // nil: nothing is written beside the rows
+	Runs    [][]*Plan // of each run
+	Sides   *Sides    // nil: nothing is written beside the rows
+	Parking *Parking  // nil: no record is parked
 }
 
 // Chunk encodes and compresses a batch. now is the wall clock in microseconds since the Unix epoch, seq the number of the batch
@@ -64,7 +65,11 @@ func (m *Materializer) Chunk(b *changelog.Batch, plans Plans, now int64, seq uin
 	}
 	m.ctx.Now, m.ctx.Seq = now, seq
 	m.parts.begin(c, m.codec)
-	if err := m.encode(b, plans); err != nil {
+	err := m.encode(b, plans)
+	if err == nil && plans.Parking != nil {
+		err = m.park(b, plans.Parking)
+	}
+	if err != nil {
 		m.parts.drop()
 		return nil, err
 	}

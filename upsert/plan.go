@@ -48,6 +48,7 @@ type Planner struct {
 	sides    []*sideWriter
 	rows     map[string]bool    // topics that rows go to
 	besides  map[string]*Output // topics of records beside the rows → the output that writes them
+	parking  *Output            // of the dead-letter topic
 }
 
 type compiled struct {
@@ -59,7 +60,7 @@ type compiled struct {
 func NewPlanner(pipeline string, outputs []Output, rules []TableRule, topic TopicFunc) *Planner {
 	p := &Planner{
 		pipeline: pipeline, outputs: outputs, topic: topic, rules: map[string]TableRule{}, owners: map[string]string{},
-		rows: map[string]bool{}, besides: map[string]*Output{},
+		rows: map[string]bool{}, besides: map[string]*Output{}, parking: deadLetter(outputs),
 	}
 	for _, r := range rules {
 		p.rules[r.Name] = r

@@ -1,10 +1,12 @@
 package upsert
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
 
+	"cdcbridge/capture"
 	"cdcbridge/changelog"
 	"cdcbridge/internal/fault"
 	"cdcbridge/internal/kafkawire"
@@ -42,5 +44,89 @@ func TestChangesThatComeFromRecords(t *testing.T) {
 		if !fault.Is(err, fault.NoKey) || !strings.Contains(err.Error(), "at in/2@10 for output out") {
 			t.Errorf("a key that the record does not have: %v", err)
 		}
+	}
+}
+
+// TestRecordsThatCannotBeReadArePutAside: whole and unchanged, null key and null value included, with the reason after their own
+// headers; those of a partition without keys stay in their order.
+func TestRecordsThatCannotBeReadArePutAside(t *testing.T) {
+	open, opened := openAll(3)
+	p := NewPlanner("p", []Output{{Name: "out", Mode: Upsert, Topic: "{table}", Format: textFormat{}, Settings: TopicSettings{Create: true}}}, nil, open)
+	b := changelog.NewBatch()
+	b.Records = []changelog.Record{
+		{Topic: "in", Partition: 4, Offset: 7, Timestamp: 123, Key: []byte("k"), Value: []byte("{"), Headers: []changelog.RecordHeader{{Name: "h", Value: []byte("v")}, {Name: "null"}}},
+		{Topic: "in", Partition: 4, Offset: 8, Value: []byte("x")},
+		{Topic: "in", Partition: 4, Offset: 9, Value: []byte("y")},
+		{Topic: "in", Partition: 4, Offset: 10, Key: []byte("k")},
+	}
+	for i := range b.Records {
+		b.Notes = append(b.Notes, changelog.Note{Kind: changelog.Parked, Txn: -1, Record: i + 1, Prefix: "dead", Code: "decode", Text: "no JSON"})
+	}
+	b.Notes = append(b.Notes, changelog.Note{Kind: changelog.Heartbeat, Txn: -1})
+	parked, err := p.Parking(t.Context(), b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(*opened, []string{"dead dead letter"}) {
+		t.Errorf("opened %q", *opened)
+	}
+	c, err := NewMaterializer(kafkawire.LZ4).Chunk(b, Plans{Parking: parked}, 9_000_000, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	byPartition := map[int32][]string{}
+	for _, part := range c.Parts {
+		byPartition[part.Partition] = append(byPartition[part.Partition], records(t, part)...)
+	}
+	why := " parked.pipeline=p parked.topic=in parked.partition=4 parked.offset=%d parked.timestamp=%d parked.code=decode parked.reason=no JSON"
+	keyed, keyless := kafkawire.PartitionOf([]byte("k"), 3), kafkawire.PartitionOf([]byte("in/4"), 3)
+	if keyed == keyless {
+		t.Fatal("choose another key")
+	}
+	for partition, want := range map[int32][]string{
+		keyed:   {"k = { @9000 h=v null=" + fmt.Sprintf(why, 7, 123), "k = null @9000" + fmt.Sprintf(why, 10, 0)},
+		keyless: {"null = x @9000" + fmt.Sprintf(why, 8, 0), "null = y @9000" + fmt.Sprintf(why, 9, 0)},
+	} {
+		if got := byPartition[partition]; !slices.Equal(got, want) {
+			t.Errorf("partition %d: got\n%s\nwant\n%s", partition, strings.Join(got, "\n"), strings.Join(want, "\n"))
+		}
+	}
+}
+
+// TestTheDeadLetterTopicHoldsNothingElse: neither rows nor records beside them go there, and it is never compacted.
+func TestTheDeadLetterTopicHoldsNothingElse(t *testing.T) {
+	open, _ := openAll(1)
+	outputs := []Output{{Name: "out", Mode: Upsert, Topic: "{table}", Format: textFormat{}, Settings: TopicSettings{Config: map[string]string{"cleanup.policy": "compact", "retention.ms": "5"}}}}
+	p := NewPlanner("p", outputs, nil, open)
+	b := &changelog.Batch{Records: make([]changelog.Record, 1), Notes: []changelog.Note{{Kind: changelog.Parked, Record: 1, Prefix: "orders"}}}
+	if _, err := p.Parking(t.Context(), b); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Plans(t.Context(), testTable()); !fault.Is(err, fault.Config) {
+		t.Errorf("rows in the dead-letter topic: %v", err)
+	}
+	p = NewPlanner("p", outputs, nil, open)
+	if _, err := p.Plans(t.Context(), testTable()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Parking(t.Context(), b); !fault.Is(err, fault.Config) {
+		t.Errorf("dead letters in a topic of rows: %v", err)
+	}
+	use := DeadLetterUse("dead", outputs)
+	if got := newTarget("dead", use.Output).Configs; !slices.Equal(got, []kafkawire.Setting{{Name: "cleanup.policy", Value: "delete"}, {Name: "retention.ms", Value: "5"}}) {
+		t.Errorf("created with %v", got)
+	}
+	for policy, want := range map[string]capture.Severity{"compact": capture.Problem, "compact,delete": capture.Problem, "delete": capture.OK} {
+		found := examineTopic("dead", use.Output.Mode, &kafkawire.Topic{}, map[string]string{"cleanup.policy": policy})
+		if found[0].Subject != "cleanup.policy" || found[0].Severity != want {
+			t.Errorf("%s: %+v", policy, found)
+		}
+	}
+	if outputs[0].Settings.Config["cleanup.policy"] != "compact" {
+		t.Error("the settings of the outputs were changed")
+	}
+	b.Notes[0].Record = 0
+	if _, err := p.Parking(t.Context(), b); !fault.Is(err, fault.Internal) {
+		t.Errorf("a note without record: %v", err)
 	}
 }

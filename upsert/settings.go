@@ -19,6 +19,8 @@ func examineTopic(name string, mode Mode, t *kafkawire.Topic, settings map[strin
 	switch {
 	case mode == Upsert && settings["cleanup.policy"] != "compact":
 		e.problem("cleanup.policy", fault.TopicNotCompacted, "Rows would be deleted after retention.ms. Set cleanup.policy=compact on the topic, or write it in mode: changelog.")
+	case mode == parking && slices.Contains(policies, "compact"):
+		e.problem("cleanup.policy", fault.TopicSettings, "A compacted topic refuses records without key and drops all but the last one of each key: set cleanup.policy=delete on the dead-letter topic, or name another one.")
 	case mode == Changelog && slices.Contains(policies, "compact"):
 		e.warn("cleanup.policy", "Compaction removes all but the last change of a key: set cleanup.policy=delete if the topic shall keep the history.")
 	default:

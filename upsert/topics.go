@@ -157,6 +157,9 @@ func newTarget(name string, o *Output) kafkawire.NewTopic {
 		settings["cleanup.policy"] = "compact"
 	}
 	maps.Copy(settings, o.Settings.Config)
+	if o.Mode == parking {
+		settings["cleanup.policy"] = "delete"
+	}
 	t := kafkawire.NewTopic{Name: name, Partitions: -1, Replication: -1, Configs: sortedSettings(settings)}
 	if o.Settings.Partitions > 0 {
 		t.Partitions = int32(o.Settings.Partitions)

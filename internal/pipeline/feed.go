@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/semaphore"
@@ -33,6 +34,7 @@ type feeder struct {
 	stats   *counters
 	log     *slog.Logger
 	seq     uint64
+	parked  map[string]bool // topics of which the log has told that a record was parked
 }
 
 // expansion is how many bytes a batch may become, for each byte that it holds, while it is being encoded: its messages
@@ -97,6 +99,9 @@ func (f *feeder) plan(ctx context.Context, j *job) error {
 	if j.plans.Sides, err = f.planner.Sides(ctx, j.batch); err != nil {
 		return err
 	}
+	if j.plans.Parking, err = f.planner.Parking(ctx, j.batch); err != nil {
+		return err
+	}
 	for i := range j.batch.Notes {
 		if err := f.tell(j.batch, &j.batch.Notes[i]); err != nil {
 			return err
@@ -126,11 +131,27 @@ func (f *feeder) tell(b *changelog.Batch, n *changelog.Note) error {
 			txn = b.Txns[n.Txn].ID
 		}
 		f.log.Info("a logical message is in the log", "prefix", n.Prefix, "transaction", txn, "bytes", len(n.Text), "content", n.Text[:min(len(n.Text), maxTold)])
+	case changelog.Parked:
+		f.tellParked(b, n)
 	case changelog.Heartbeat:
 	default: // watermarks are between a source and its snapshots
 		return fault.NewFinal(fault.Internal, "reading the notes of a batch", fmt.Errorf("note of kind %d", n.Kind), "Report this with the daemon's log.")
 	}
 	return nil
+}
+
+// tellParked tells of the first record of each topic that is parked: there may be very many, which the source counts.
+func (f *feeder) tellParked(b *changelog.Batch, n *changelog.Note) {
+	r := &b.Records[n.Record-1]
+	if f.parked[r.Topic] {
+		return
+	}
+	if f.parked == nil {
+		f.parked = map[string]bool{}
+	}
+	f.parked[strings.Clone(r.Topic)] = true
+	f.log.Warn("a record that cannot be read goes to the dead-letter topic, and so will others of its topic without being told here",
+		"topic", r.Topic, "partition", r.Partition, "offset", r.Offset, "code", n.Code, "reason", n.Text, "dead_letter", n.Prefix)
 }
 
 // work encodes jobs until there are no more. It ends the life of each batch.
