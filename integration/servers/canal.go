@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -32,6 +33,9 @@ type CanalOptions struct {
 	// an update, the new row's. 0 is one.
 	Partitions int32
 }
+
+// canals counts those that were started: servers end the connection of a replica when another one comes with its number.
+var canals atomic.Int32
 
 // StartCanal installs Canal when it is missing and starts it. It reads from the position on, so that nothing is lost before it does; Check says whether it
 // stands. How far it is it keeps in a file, once a second: see Restart.
@@ -93,7 +97,7 @@ func canalProperties(my *MySQL, kafka *Kafka, dir string, o CanalOptions) []byte
 	var b bytes.Buffer
 	for _, p := range [][2]string{
 		{"mysql.host", my.Host()}, {"mysql.port", strconv.Itoa(my.Port())}, {"mysql.user", my.User()}, {"mysql.password", my.Password()},
-		{"mysql.server_id", "98117"}, {"mysql.file", o.File}, {"mysql.offset", strconv.FormatUint(o.Offset, 10)},
+		{"mysql.server_id", strconv.Itoa(98117 + int(canals.Add(1)))}, {"mysql.file", o.File}, {"mysql.offset", strconv.FormatUint(o.Offset, 10)},
 		{"filter", o.Tables}, {"topic", o.Topic}, {"partitions", strconv.Itoa(int(o.Partitions))}, {"dir", dir},
 		{"canal.mq.flatMessage", "true"}, {"canal.mq.canalBatchSize", "50"}, {"canal.mq.canalGetTimeout", "100"},
 		{"kafka.bootstrap.servers", strings.Join(kafka.Brokers(), ",")}, {"kafka.acks", "all"},

@@ -52,7 +52,7 @@ func StartConnect(ctx context.Context, kafka *Kafka) (_ *Connect, err error) {
 
 func (c *Connect) file() string { return filepath.Join(c.dir.path, "worker.properties") }
 
-// Restart ends the worker with SIGKILL and starts it again. Its connectors go on from the offsets that were written last, every two seconds, so that
+// Restart ends the worker with SIGKILL and starts it again. Its connectors go on from the offsets that were written last, every ten seconds, so that
 // what they wrote since comes once more.
 func (c *Connect) Restart(ctx context.Context) error {
 	if err := c.proc.kill(); err != nil {
@@ -92,7 +92,7 @@ func (c *Connect) properties(kafka *Kafka) []byte {
 		"key.converter=org.apache.kafka.connect.json.JsonConverter",
 		"value.converter=org.apache.kafka.connect.json.JsonConverter",
 		"status.storage.partitions=1", "offset.storage.partitions=1",
-		"offset.flush.interval.ms=2000",
+		"offset.flush.interval.ms=10000",
 	}
 	for _, kind := range []string{"config", "offset", "status"} {
 		settings = append(settings, fmt.Sprintf("%s.storage.topic=connect-%d-%s", kind, c.port, kind), kind+".storage.replication.factor=1")
