@@ -129,7 +129,7 @@ type Origin struct {
 
 	// PostgreSQL only.
 	XID        uint32 // transaction id without its epoch
-	LastCommit uint64 // LSN of the commit before this one in the stream, 0 when none was seen yet
+	LastCommit uint64 // LSN at which the transaction before this one in the stream ended, behind its commit record; 0 when none was seen yet
 	Replica    string // replication origin that the transaction came from, "" for a local one; valid until the batch is released
 	ReplicaLSN uint64 // commit LSN at that origin
 
@@ -159,7 +159,8 @@ type Note struct {
 	Text   string // statement or message; valid until the batch is released
 	Prefix string // Message: what it is filed under; valid until the batch is released
 
-	// Where in the log the note stands, and when that was written there, as in Run. Valid until the batch is released.
+	// Where in the log the note stands, and when that was written there, as in Run. Valid until the batch is released. A message of PostgreSQL outside of a
+	// transaction has no time in the log: it has that of the commit before it, 0 when none was seen yet.
 	File string
 	Pos  uint64
 	Time int64

@@ -41,7 +41,8 @@ type stream struct {
 	timer *time.Timer // of hand
 
 	at         pglogrepl.LSN // of the current message
-	lastCommit pglogrepl.LSN // of the transaction before
+	lastCommit pglogrepl.LSN // where the transaction before ended
+	lastTime   int64         // when it was committed, microseconds; 0: none was seen yet
 	pos        position
 	moved      bool          // pos changed since the last batch
 	sent       time.Time     // when the last batch went out

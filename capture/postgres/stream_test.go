@@ -58,7 +58,7 @@ func TestStreamWholeTransactions(t *testing.T) {
 				if !x.First || !x.Last || r.Txn != j || r.Time != x.Commit || r.Pos != b.Changes[j].Pos || r.Pos == 0 || r.Pos >= x.Origin.Pos {
 					t.Fatalf("%+v, %+v", x, r)
 				}
-				last = x.Origin.Pos
+				last = x.Origin.Pos + 48 // behind the commit record
 			}
 		}
 	}
@@ -434,7 +434,7 @@ func TestMessageBetweenTransactionsIsPassed(t *testing.T) {
 	}
 	last := batches[len(batches)-1]
 	p, err := parsePosition(last.Next.Pos)
-	if err != nil || len(last.Notes) != 1 || last.Notes[0].Pos < at || uint64(p.lsn) != last.Notes[0].Pos || last.Notes[0].LastCommit == 0 {
+	if err != nil || len(last.Notes) != 1 || last.Notes[0].Pos < at || uint64(p.lsn) != last.Notes[0].Pos || last.Notes[0].LastCommit != at || last.Notes[0].Time != last.Txns[0].Commit {
 		t.Errorf("%v: from %v the message at %v comes again", err, p.lsn, last.Notes)
 	}
 }

@@ -164,7 +164,7 @@ func (s *stream) commitStreamed(ctx context.Context, b streamCommitBody) error {
 		return err
 	}
 	s.txn.replica = append(s.txn.replica, t.replica...)
-	at, last := s.at, s.lastCommit
+	at, last, lastTime := s.at, s.lastCommit, s.lastTime
 	r := replay{s: s, in: s.spool.reader(t), bodies: map[uint32][]byte{}, newer: map[uint32]*related{}}
 	if err := r.all(ctx, t.aborted); err != nil {
 		return err
@@ -177,7 +177,7 @@ func (s *stream) commitStreamed(ctx context.Context, b streamCommitBody) error {
 		return err
 	}
 	if !r.any {
-		s.lastCommit = last // without streaming the server would not have sent it
+		s.lastCommit, s.lastTime = last, lastTime // without streaming the server would not have sent it
 	}
 	return nil
 }

@@ -207,7 +207,7 @@ func (s *stream) note(ev event) error {
 		n.Text = s.batch.String(ev.data)
 	}
 	if !s.txn.active {
-		n.LastCommit = uint64(s.lastCommit)
+		n.LastCommit, n.Time = uint64(s.lastCommit), s.lastTime // the log has no time of its own for it
 	} else {
 		n.Txn, n.Time = s.entry(), s.txn.time
 	}
@@ -318,7 +318,7 @@ func (s *stream) end(ctx context.Context, c commitBody) error {
 	t.active = false
 	s.stats.EventTime = t.time
 	t.events = clipped(t.events)
-	s.lastCommit = t.commit
+	s.lastCommit, s.lastTime = c.End, t.time
 	s.moveTo(c.End)
 	size := s.size()
 	s.usual = size - s.filled
