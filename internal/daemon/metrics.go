@@ -27,6 +27,7 @@ type collector struct {
 	build, state, restarts   *prometheus.Desc
 	lastCommit, commitSecond *prometheus.Desc
 	snapshots                snapshotMetrics
+	partitions               partitionMetrics
 	numbers                  []number
 }
 
@@ -49,6 +50,7 @@ func newCollector(d *Daemon) *collector {
 		restarts:     desc("restarts_total", "Attempts that were followed by another one, by the code of their failure.", "pipeline", "code"),
 		commitSecond: desc("commit_duration_seconds", "How long commits of Kafka transactions took.", "pipeline"),
 		snapshots:    newSnapshotMetrics(),
+		partitions:   newPartitionMetrics(),
 		lastCommit:   desc("last_commit_timestamp_seconds", "When the last Kafka transaction was committed.", "pipeline"),
 	}
 	c.counter("changes_total", "Row changes committed.", func(k *Counters) uint64 { return k.Changes })
@@ -80,7 +82,30 @@ func newCollector(d *Daemon) *collector {
 	c.gauge("source_retained_limit_bytes", "What source_retained_bytes may reach before the log is lost; absent without limit.", func(p *PipelineStatus) (float64, bool) {
 		return float64(p.RetainedLimitBytes), p.RetainedLimitBytes > 0
 	})
+	c.topics()
 	return c
+}
+
+// topics adds the metrics of sources that read topics. Only pipelines with such a source have the gauges.
+func (c *collector) topics() {
+	c.counter("source_skipped_records_total", "Records of topics that could not be read and were left out (numRecordsInErrors in Flink).", func(k *Counters) uint64 { return k.SkippedRecords })
+	c.counter("source_parked_records_total", "Of these, those that went to the dead-letter topic.", func(k *Counters) uint64 { return k.ParkedRecords })
+	c.counter("source_repeated_changes_total", "Changes dropped because they had been there before.", func(k *Counters) uint64 { return k.RepeatedChanges })
+	c.counter("source_commits_succeeded_total", "Commits of the consumer group's offsets (commitsSucceeded in Flink).", func(k *Counters) uint64 { return k.CommitsSucceeded })
+	c.counter("source_commits_failed_total", "Commits of the consumer group's offsets that failed (commitsFailed in Flink).", func(k *Counters) uint64 { return k.CommitsFailed })
+	c.gauge("source_pending_records", "Offsets of all partitions that are there and not read (pendingRecords in Flink); absent when unknown.", func(p *PipelineStatus) (float64, bool) {
+		sum, known := p.Pending()
+		return float64(sum), known
+	})
+	c.gauge("watermark_timestamp_seconds", "What comes later has event times at or after it; absent while unknown.", func(p *PipelineStatus) (float64, bool) {
+		return unix(p.Watermark)
+	})
+	c.gauge("watermark_lag_seconds", "Age of the watermark (watermarkLag in Flink); absent while unknown.", func(p *PipelineStatus) (float64, bool) {
+		if p.Watermark == nil {
+			return 0, false
+		}
+		return time.Since(*p.Watermark).Seconds(), true
+	})
 }
 
 func (c *collector) counter(name, help string, of func(*Counters) uint64) {
@@ -101,6 +126,7 @@ func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 		ch <- d
 	}
 	c.snapshots.describe(ch)
+	c.partitions.describe(ch)
 	for _, n := range c.numbers {
 		ch <- n.desc
 	}
@@ -118,6 +144,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 			}
 		}
 		c.snapshots.collect(ch, p)
+		c.partitions.collect(ch, p)
 		for _, state := range States {
 			ch <- prometheus.MustNewConstMetric(c.state, prometheus.GaugeValue, truth(p.State == state), p.Name, string(state))
 		}

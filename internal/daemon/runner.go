@@ -71,9 +71,11 @@ type runner struct {
 	progressAt time.Time
 	idleAt     time.Time // when the current attempt was last seen idle
 	sampledAt  time.Time
-	commitTime int64                   // the newest committed one of any attempt
-	position   string                  // the newest committed one of any attempt
-	snapshots  []capture.TableSnapshot // as last seen
+	commitTime int64                    // the newest committed one of any attempt
+	position   string                   // the newest committed one of any attempt
+	snapshots  []capture.TableSnapshot  // as last seen
+	partitions []capture.PartitionStats // the same
+	watermark  int64                    // the newest one of any attempt
 }
 
 func newRunner(p Pipeline, log *slog.Logger) *runner {
@@ -180,6 +182,10 @@ func (r *runner) note(s pipeline.Stats, now time.Time) {
 	if s.Running || len(s.Source.Snapshots) > 0 {
 		r.snapshots = s.Source.Snapshots
 	}
+	if len(s.Source.Partitions) > 0 {
+		r.partitions = s.Source.Partitions
+	}
+	r.watermark = max(r.watermark, s.Source.Watermark)
 	r.commitTime = max(r.commitTime, s.CommitTime)
 }
 

@@ -48,6 +48,9 @@ type PipelineStatus struct {
 	RetainedLimitBytes     uint64   `json:"retained_limit_bytes,omitempty"` // the most that it will keep; absent: no limit, or unknown
 	Counters               Counters `json:"counters"`
 
+	Watermark  *time.Time          `json:"watermark,omitempty"` // what is committed later has event times at or after it
+	Partitions []PartitionProgress `json:"partitions"`          // of a source that reads topics
+
 	Snapshots []SnapshotProgress `json:"snapshots"` // tables that are being read, wait for it, or were read lately
 }
 
@@ -67,6 +70,12 @@ type Counters struct {
 	SourceChanges      uint64  `json:"source_changes"`      // read, captured
 	SourceEvents       uint64  `json:"source_events"`       // log events read, captured or not
 	SourceBytes        uint64  `json:"source_bytes"`        // log bytes read
+
+	SkippedRecords   uint64 `json:"skipped_records"`   // records of topics that could not be read and were left out
+	ParkedRecords    uint64 `json:"parked_records"`    // of these, those that went to the dead-letter topic
+	RepeatedChanges  uint64 `json:"repeated_changes"`  // changes that were dropped because they had been there before
+	CommitsSucceeded uint64 `json:"commits_succeeded"` // commits of the consumer group's offsets
+	CommitsFailed    uint64 `json:"commits_failed"`    // the same, those that failed
 }
 
 func countersOf(s pipeline.Stats) Counters {
@@ -75,6 +84,8 @@ func countersOf(s pipeline.Stats) Counters {
 		Commits: s.Commits, Splits: s.Splits, Aborts: s.Sink.Aborted, Repeated: s.Sink.Repeated, CommitSeconds: s.CommitTotal.Seconds(),
 		SourceTransactions: s.Source.Transactions, SourceChanges: s.Source.Changes,
 		SourceEvents: s.Source.Events, SourceBytes: s.Source.Bytes,
+		SkippedRecords: s.Source.Skipped, ParkedRecords: s.Source.Parked, RepeatedChanges: s.Source.Repeated,
+		CommitsSucceeded: s.Source.Commits.Succeeded, CommitsFailed: s.Source.Commits.Failed,
 	}
 }
 
@@ -85,6 +96,8 @@ func (c Counters) plus(o Counters) Counters {
 		Repeated: c.Repeated + o.Repeated, CommitSeconds: c.CommitSeconds + o.CommitSeconds,
 		SourceTransactions: c.SourceTransactions + o.SourceTransactions, SourceChanges: c.SourceChanges + o.SourceChanges,
 		SourceEvents: c.SourceEvents + o.SourceEvents, SourceBytes: c.SourceBytes + o.SourceBytes,
+		SkippedRecords: c.SkippedRecords + o.SkippedRecords, ParkedRecords: c.ParkedRecords + o.ParkedRecords, RepeatedChanges: c.RepeatedChanges + o.RepeatedChanges,
+		CommitsSucceeded: c.CommitsSucceeded + o.CommitsSucceeded, CommitsFailed: c.CommitsFailed + o.CommitsFailed,
 	}
 }
 
@@ -107,7 +120,7 @@ func (r *runner) status(now time.Time) PipelineStatus {
 	p := PipelineStatus{
 		Name: r.p.Name, State: r.state, Since: r.since.UTC(), Ready: ready,
 		Attempts: r.attempts, Restarts: map[string]uint64{}, Position: r.position, Counters: r.before,
-		Snapshots: []SnapshotProgress{},
+		Partitions: []PartitionProgress{}, Snapshots: []SnapshotProgress{},
 	}
 	for code, n := range maps.All(r.restarts) {
 		p.Restarts[string(code)] = n
@@ -121,6 +134,8 @@ func (r *runner) status(now time.Time) PipelineStatus {
 	}
 	if r.attempt == nil {
 		p.snapshots(r.snapshots)
+		p.partitions(r.partitions)
+		p.Watermark = timeOf(r.watermark)
 		p.CommitTime = timeOf(r.commitTime)
 		p.LagSeconds = since(r.commitTime, now)
 		return p
@@ -128,6 +143,8 @@ func (r *runner) status(now time.Time) PipelineStatus {
 	s := r.attempt.Stats()
 	r.note(s, now)
 	p.snapshots(r.snapshots)
+	p.partitions(r.partitions)
+	p.Watermark = timeOf(r.watermark)
 	p.Position, p.ReadPosition, p.Server = r.position, s.Source.Position, s.Source.Server
 	p.CommitTime, p.LastCommit = timeOf(r.commitTime), timeOf(s.LastCommit)
 	p.LagSeconds, p.CaughtUp = lag(s, r.commitTime, now), s.Source.CaughtUp
