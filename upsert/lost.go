@@ -69,12 +69,12 @@ func (s *Sink) endLost(ctx context.Context, txn *producer, newest kafkawire.Tran
 	}
 }
 
-// pinnedPartitions are the pipeline's partition of the state and all those of the topics that a checkpoint knows.
+// pinnedPartitions are the pipeline's partition of the state and those of the topics that a checkpoint knows.
 func (s *Sink) pinnedPartitions() []kafkawire.TopicPartition {
 	at := []kafkawire.TopicPartition{s.stateAt()}
 	for _, n := range s.pins.all() {
 		if n.topic != s.state.Name {
-			at = append(at, partitionsOf(n.topic, n.Partitions)...)
+			at = append(at, n.at(n.topic)...)
 		}
 	}
 	return at
@@ -127,10 +127,10 @@ func decision(last kafkawire.TransactionState, lost []kafkawire.LeftOpen) (commi
 // would have been the topic's pin. A daemon that was frozen before it came here may find the open transaction of its successor,
 // which has the same producer id and a newer epoch: that one is left alone. What has an older epoch than ours is not the
 // successor's, and a broker refuses its control batch where the successor has written meanwhile.
-func (s *Sink) abandon(ctx context.Context, topic string, partitions int32) error {
+func (s *Sink) abandon(ctx context.Context, topic string, at []kafkawire.TopicPartition) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, createPatience, errTooLate)
 	defer cancel()
-	lost, err := s.wire.Undecided(ctx, partitionsOf(topic, partitions), s.former)
+	lost, err := s.wire.Undecided(ctx, at, s.former)
 	if err != nil || len(lost) == 0 {
 		return err
 	}

@@ -90,11 +90,17 @@ func (s *Sink) checkPins(ctx context.Context) error {
 	for i := range pins {
 		names[i] = pins[i].topic
 	}
-	meta, err := s.wire.Metadata(ctx, names...)
+	meta, err := s.wire.Rights(ctx, names...)
 	if err != nil {
 		return err
 	}
 	for _, n := range pins {
+		if n.Group != "" { // its loss ends nothing: see group.go
+			if found := meta.Topic(n.topic); !mayWatch(found) || n.check(n.topic, found) != nil {
+				s.pins.forget(n.topic)
+			}
+			continue
+		}
 		if err := confirmed(ctx, s.wire, n.topic, n.pin, meta.Topic(n.topic)); err != nil {
 			return err
 		}

@@ -16,6 +16,15 @@ import (
 type pin struct {
 	ID         kafkawire.TopicID
 	Partitions int32
+	Group      string // only of __consumer_offsets: the group whose partition is written to, no other one is
+}
+
+// at are the partitions of the topic that the pipeline may have written to.
+func (p pin) at(topic string) []kafkawire.TopicPartition {
+	if p.Group != "" {
+		return []kafkawire.TopicPartition{{Topic: topic, Partition: groupPartition(p.Group, p.Partitions)}}
+	}
+	return partitionsOf(topic, p.Partitions)
 }
 
 // check compares the pin with the topic of that name as the cluster describes it now. An answer that says nothing (the topic
@@ -94,6 +103,13 @@ func (b *pinBook) settle(taken []named) {
 			delete(b.pending, n.topic)
 		}
 	}
+}
+
+// forget drops a pin for this attempt: what it is about is not looked at.
+func (b *pinBook) forget(topic string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.durable, topic)
 }
 
 // all returns the durable pins in the order of their names.

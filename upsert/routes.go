@@ -24,8 +24,9 @@ type routes struct {
 
 // route is one topic with its partitions.
 type route struct {
-	topic *Topic
-	lanes []lane
+	topic   *Topic
+	lanes   []lane
+	watched bool // nothing is lost with it, whatever becomes of it: see group.go
 }
 
 // lane is one partition: at most one request of it is in flight, and its batches leave in order.
@@ -92,8 +93,10 @@ func (r *routes) refresh(ctx context.Context, broker int32, number uint64) error
 	}
 	for _, rt := range asked {
 		found := meta.Topic(rt.topic.Name)
-		if err := confirmed(ctx, r.wire, rt.topic.Name, rt.topic.pin(), found); err != nil {
-			return err
+		if !rt.watched {
+			if err := confirmed(ctx, r.wire, rt.topic.Name, rt.topic.pin(), found); err != nil {
+				return err
+			}
 		}
 		for i := range rt.lanes {
 			l := &rt.lanes[i]

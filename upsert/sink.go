@@ -43,6 +43,7 @@ type Sink struct {
 	opened   kafkawire.ProducerID // of this attempt, then
 	claimed  bool
 	topics   map[string]*target // Topic's own
+	group    string             // whose offsets this attempt has committed
 
 	records, bytes, changes int // of the open transaction
 }
@@ -107,7 +108,7 @@ func (s *Sink) Write(ctx context.Context, c *Chunk) error {
 }
 
 // Commit writes the checkpoint into the open transaction and ends it; without one it writes a transaction that holds only the
-// checkpoint. cp.State has what changed since the last commit. On success rows and checkpoint are durable and readable. After
+// checkpoint. cp.State and cp.Group have what changed since the last commit. On success rows and checkpoint are durable and readable. After
 // an error it may or may not have been committed: the next Open tells.
 func (s *Sink) Commit(ctx context.Context, cp changelog.Checkpoint) (Committed, error) {
 	if !s.claimed {
@@ -127,6 +128,12 @@ func (s *Sink) scribe() *stateScribe {
 // commit writes w's records, the checkpoint and the new pins, and ends the transaction.
 func (s *Sink) commit(ctx context.Context, w *stateScribe, cp changelog.Checkpoint) (Committed, error) {
 	start := time.Now()
+	grouped := cp.Group != nil && len(cp.Group.Offsets) > 0
+	if grouped {
+		if err := s.joinGroup(ctx, cp.Group.Group); err != nil {
+			return Committed{}, err
+		}
+	}
 	pos, pins := s.pos, s.pins.take()
 	if cp.Pos != "" {
 		pos = cp.Pos
@@ -146,6 +153,11 @@ func (s *Sink) commit(ctx context.Context, w *stateScribe, cp changelog.Checkpoi
 	}
 	if err := s.txn.write(ctx, stateParts(s.state, statePartition(s.id.Pipeline), w.recs, start.UnixMilli())); err != nil {
 		return Committed{}, err
+	}
+	if grouped {
+		if err := s.txn.commitOffsets(ctx, cp.Group); err != nil {
+			return Committed{}, err
+		}
 	}
 	done := Committed{Began: s.counters.openSince(), Records: s.records, Bytes: s.bytes, Changes: s.changes}
 	if err := s.txn.commit(ctx); err != nil {

@@ -74,6 +74,7 @@ type pinValue struct {
 	stateHeader
 	ID         string `json:"id"` // as Kafka's tools print it
 	Partitions int32  `json:"partitions"`
+	Group      string `json:"group,omitempty"`
 }
 
 // entryValue has its data as text where it is text, so that the topic can be read by people.
@@ -104,7 +105,7 @@ func (w *stateScribe) claim(start changelog.Position, superseded []string) error
 }
 
 func (w *stateScribe) pin(topic string, p pin) error {
-	return w.add(kindPin, topic, pinValue{stateHeader{stateVersion, stateMinReader}, p.ID.String(), p.Partitions})
+	return w.add(kindPin, topic, pinValue{stateHeader{stateVersion, stateMinReader}, p.ID.String(), p.Partitions, p.Group})
 }
 
 func (w *stateScribe) entry(s changelog.State) error {
@@ -225,7 +226,7 @@ func (s *pipelineState) set(k stateKey, offset int64, value []byte) error {
 		if err := json.Unmarshal(value, &v); err != nil {
 			return err
 		}
-		p := pin{Partitions: v.Partitions}
+		p := pin{Partitions: v.Partitions, Group: v.Group}
 		id, err := base64.RawURLEncoding.DecodeString(v.ID)
 		if err != nil || len(id) != len(p.ID) || v.Partitions < 1 || k.Name == "" {
 			return fmt.Errorf("no topic id and partition count in %.200q", value)

@@ -98,7 +98,7 @@ func (s *Sink) openTopic(ctx context.Context, name string, o *Output) (*target, 
 
 // takeIn looks at a topic that was there before the pipeline knew it.
 func (s *Sink) takeIn(ctx context.Context, name string, partitions int, o *Output) error {
-	if err := s.abandon(ctx, name, int32(partitions)); err != nil || o.Adopt {
+	if err := s.abandon(ctx, name, partitionsOf(name, int32(partitions))); err != nil || o.Adopt {
 		return err
 	}
 	return s.refuseFilled(ctx, name, partitions)

@@ -52,6 +52,7 @@ type producer struct {
 	counters *counters
 
 	state   *lane // of the state topic: part of every transaction
+	offsets *lane // of __consumer_offsets, where it may be watched: see group.go
 	phase   phase
 	number  uint64 // of the transaction, from 1
 	unsure  bool   // classic: some call's outcome was unknown for a while
