@@ -21,7 +21,7 @@ import (
 
 func (a *app) statusCommand() *cobra.Command {
 	output := outputText
-	url := ""
+	url, offsets := "", false
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Ask a running daemon how its pipelines are",
@@ -35,10 +35,19 @@ func (a *app) statusCommand() *cobra.Command {
 				}
 				url = localURL(cfg.HTTP.Listen)
 			}
-			return a.status(cmd.Context(), url, output)
+			body, s, err := askStatus(cmd.Context(), url)
+			if err != nil {
+				return err
+			}
+			if output == outputJSON {
+				_, err = a.out.Write(body)
+				return err
+			}
+			return printStatus(a.out, s, time.Now(), offsets)
 		},
 	}
 	cmd.Flags().VarP(&output, "output", "o", "how to print")
+	cmd.Flags().BoolVar(&offsets, "offsets", false, "list each partition of the topics that are read, however many")
 	cmd.Flags().StringVar(&url, "url", "", "address of the daemon, for example http://127.0.0.1:8083 (default http.listen of the configuration)")
 	return cmd
 }
@@ -57,18 +66,6 @@ func localURL(listen string) string {
 
 // maxStatusBytes bounds what is read from whatever answers at the address.
 const maxStatusBytes = 16 << 20
-
-func (a *app) status(ctx context.Context, url string, output outputFormat) error {
-	body, s, err := askStatus(ctx, url)
-	if err != nil {
-		return err
-	}
-	if output == outputJSON {
-		_, err = a.out.Write(body)
-		return err
-	}
-	return printStatus(a.out, s, time.Now())
-}
 
 // askStatus gets the status document of the daemon at url.
 func askStatus(ctx context.Context, url string) ([]byte, *daemon.Status, error) {
@@ -95,7 +92,8 @@ func askStatus(ctx context.Context, url string) ([]byte, *daemon.Status, error) 
 	return body, &s, nil
 }
 
-func printStatus(w io.Writer, s *daemon.Status, now time.Time) error {
+// printStatus writes the page for people. offsets lists every partition.
+func printStatus(w io.Writer, s *daemon.Status, now time.Time, offsets bool) error {
 	var page bytes.Buffer
 	fmt.Fprintf(&page, "cdcbridge %s, up %s, %s\n\n", s.Version, age(now.Sub(s.StartedAt)), readyWord(s.Ready))
 	t := tabwriter.NewWriter(&page, 0, 0, 2, ' ', 0)
@@ -117,6 +115,9 @@ func printStatus(w io.Writer, s *daemon.Status, now time.Time) error {
 		return err
 	}
 	if err := printSnapshots(&page, s.Pipelines); err != nil {
+		return err
+	}
+	if err := printOffsets(&page, s.Pipelines, offsets); err != nil {
 		return err
 	}
 	for i := range s.Pipelines {
