@@ -29,6 +29,8 @@ type FlinkScript struct {
 	SQL     string
 	Limit   int           // rows after which a query is ended; 0: when its sources are
 	Timeout time.Duration // of each statement; 0: a minute. A query that is not at its end by then has the rows that came
+
+	Each func(FlinkRow) // is called with each row when it comes, by the goroutine that asked; nil: nobody waits for it
 }
 
 // FlinkResult is what the queries of a script gave, one after the other.
@@ -84,7 +86,7 @@ func StartFlink(ctx context.Context) (_ *Flink, err error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
-	_, err = f.answer(ctx)
+	_, err = f.answer(ctx, nil)
 	return f, err
 }
 
@@ -105,11 +107,11 @@ func (f *Flink) Run(ctx context.Context, s FlinkScript) (FlinkResult, error) {
 	if _, err := f.ask.Write(append(request, '\n')); err != nil {
 		return FlinkResult{}, fmt.Errorf("asking Flink: %w%s", err, logTail(f.Log()))
 	}
-	return f.answer(ctx)
+	return f.answer(ctx, s.Each)
 }
 
 // answer reads up to the line that ends an answer. When ctx is over before, nothing more can be asked.
-func (f *Flink) answer(ctx context.Context) (out FlinkResult, err error) {
+func (f *Flink) answer(ctx context.Context, each func(FlinkRow)) (out FlinkResult, err error) {
 	defer context.AfterFunc(ctx, func() { _ = f.answers.SetReadDeadline(time.Now()) })()
 	for {
 		line, err := f.lines.ReadBytes('\n')
@@ -138,6 +140,9 @@ func (f *Flink) answer(ctx context.Context) (out FlinkResult, err error) {
 			return out, nil
 		case a.Kind != "":
 			out.Rows = append(out.Rows, a.FlinkRow)
+			if each != nil {
+				each(a.FlinkRow)
+			}
 		default:
 			out.Columns, out.Types = a.Columns, a.Types
 		}

@@ -137,6 +137,9 @@ func (k *Kafka) CA() *CA { return k.ca }
 // Log is the path of broker i's log.
 func (k *Kafka) Log(i int) string { return filepath.Join(k.nodes[i].dir, "log") }
 
+// DataDir is where broker i keeps its partitions, each in a folder TOPIC-NUMBER.
+func (k *Kafka) DataDir(i int) string { return k.nodes[i].dataDir() }
+
 // Stop ends all brokers at once and removes their directory, unless the caller chose that one.
 func (k *Kafka) Stop() error {
 	var errs []error

@@ -1,0 +1,116 @@
+package kafkasource
+
+import (
+	"strings"
+	"testing"
+)
+
+// TestDiscovery finds topics and partitions while it runs, and reads them from their beginning, whatever was said of the start.
+func TestDiscovery(t *testing.T) {
+	t.Parallel()
+	e := modern.get(t)
+	name := unique(t)
+	old, table := e.newSource(t, name+".in.a", 1), newShop(debezium, 1, 1)
+	old.write(t, table.fill(0, 5)...) // before the start
+	early := len(old.changes)
+	b := bridge{e: e, name: name, source: debezium.section() + `, topic_pattern: "` + name + `\\.in\\..*", exclude: ["` + name + `.in.not"], start: {from: latest}`}
+	b.running(t)
+	old.write(t, table.fill(5, 10)...)
+	b.got(t, sorted(old.changes)[early:]...)
+
+	excluded := e.newSource(t, name+".in.not", 1)
+	excluded.write(t, table.fill(100, 105)...)
+	other := e.newSource(t, "other-"+name+".in.a", 1) // the pattern is for the whole name
+	other.write(t, table.fill(100, 105)...)
+	found := e.newSource(t, name+".in.b", 2)
+	table.partitions = 2
+	found.write(t, table.fill(20, 30)...)
+	want := append(sorted(old.changes)[early:], sorted(found.changes)...)
+	b.got(t, want...)
+
+	if _, err := e.adm.CreatePartitions(t.Context(), 2, old.topic); err != nil { // from 1 to 3
+		t.Fatal(err)
+	}
+	e.led(t, old.topic, 3)
+	table.partitions = 3
+	added := table.fill(30, 45)
+	old.write(t, added...)
+	want = append(sorted(old.changes)[early:], sorted(found.changes)...)
+	b.got(t, want...)
+}
+
+// TestDiscoveryWhileDown finds after a restart what came meanwhile.
+func TestDiscoveryWhileDown(t *testing.T) {
+	t.Parallel()
+	e := modern.get(t)
+	name := unique(t)
+	a, table := e.newSource(t, name+".in.a", 1), newShop(debezium, 1, 1)
+	b := bridge{e: e, name: name, source: debezium.section() + `, topic_pattern: "` + name + `\\.in\\..*", start: {from: latest}, discovery_interval: 0s`}
+	d := b.running(t)
+	a.write(t, table.fill(0, 5)...)
+	b.got(t, sorted(a.changes)...)
+	d.Kill()
+	c := e.newSource(t, name+".in.c", 1)
+	c.write(t, table.fill(5, 10)...)
+	if _, err := e.adm.CreatePartitions(t.Context(), 1, a.topic); err != nil {
+		t.Fatal(err)
+	}
+	e.led(t, a.topic, 2)
+	table.partitions = 2
+	a.write(t, table.fill(10, 20)...)
+	b.running(t)
+	b.holds(t, table.table(), a, c)
+}
+
+// TestTopicsChange takes a topic out of the configuration, and back: meanwhile it is not read, and then it is gone on with where it was.
+func TestTopicsChange(t *testing.T) {
+	t.Parallel()
+	e := modern.get(t)
+	name := unique(t)
+	a, c, table := e.newSource(t, name+".in.a", 1), e.newSource(t, name+".in.c", 1), newShop(debezium, 1, 1)
+	a.write(t, table.fill(0, 5)...)
+	c.write(t, table.fill(5, 10)...)
+	b := bridge{e: e, name: name}
+	pattern := func(p string) {
+		b.source = debezium.section() + `, topic_pattern: "` + name + `\\.in\\.` + p + `"`
+	}
+	pattern("[ac]")
+	d := b.running(t)
+	b.holds(t, table.table(), a, c)
+	stop(t, d)
+
+	pattern("a")
+	d = b.running(t)
+	c.write(t, table.fill(10, 15)...)
+	unread := sorted(c.changes)[5:]
+	a.write(t, table.fill(15, 20)...)
+	want := append(sorted(a.changes), sorted(c.changes)[:5]...)
+	b.got(t, want...)
+	stop(t, d)
+	if !strings.Contains(d.Log(), c.topic) {
+		t.Errorf("the log says nothing of %s, which is no longer read:\n%s", c.topic, d.Log())
+	}
+	b.got(t, want...)
+
+	pattern("[ac]")
+	b.running(t)
+	b.got(t, append(want, unread...)...)
+	b.holds(t, table.table(), a, c)
+}
+
+// TestTopicAdded adds a topic to a list: it is begun at its beginning, whatever was said of the pipeline's first start.
+func TestTopicAdded(t *testing.T) {
+	t.Parallel()
+	e := modern.get(t)
+	name := unique(t)
+	a, c, table := e.newSource(t, name+".in.a", 1), e.newSource(t, name+".in.c", 1), newShop(debezium, 1, 1)
+	c.write(t, table.fill(0, 5)...)
+	b := e.reads(t, debezium, ", start: {from: latest}", a.topic)
+	d := b.running(t)
+	a.write(t, table.fill(5, 10)...)
+	b.got(t, sorted(a.changes)...)
+	stop(t, d)
+	b = e.reads(t, debezium, ", start: {from: latest}", a.topic, c.topic)
+	b.running(t)
+	b.holds(t, table.table(), a, c)
+}
