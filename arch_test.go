@@ -32,8 +32,8 @@ var may = map[string][]string{
 	"capture/mysql":          {"changelog", "capture", "capture/mysql/schema", "internal/fault"},
 	"capture/mysql/schema":   {},
 	"capture/kafka":          {"changelog", "capture", "formats", "internal/fault", "internal/kafkawire"},
-	"upsert":                 {"changelog", "capture", "formats", "internal/fault", "internal/kafkawire"},
 	"internal/shape":         {"changelog", "internal/fault"},
+	"upsert":                 {"changelog", "capture", "formats", "internal/fault", "internal/kafkawire", "internal/shape"}, // shapes run in its encode workers
 	"internal/pipeline":      {"changelog", "capture", "formats", "internal/fault", "internal/kafkawire", "internal/shape", "upsert"},
 	"internal/daemon":        {"changelog", "capture", "upsert", "internal/fault", "internal/pipeline", "internal/web"},
 	"internal/config":        {"changelog", "capture", "formats", "internal/daemon", "internal/fault", "internal/kafkawire", "internal/pipeline", "internal/shape", "upsert"},

@@ -19,13 +19,29 @@ func PutEntry(ctx context.Context, wire kafkawire.Config, cfg Config, pipeline s
 	client := kafkawire.NewClient(wire)
 	defer client.Close()
 	w := entryWriter{wire: client, cfg: cfg, pipeline: pipeline, at: kafkawire.TopicPartition{Topic: cfg.StateTopic, Partition: statePartition(pipeline)}}
-	if err := w.mustRun(ctx); err != nil {
+	if _, err := w.mustRun(ctx); err != nil {
 		return err
 	}
 	return w.put(ctx, e)
 }
 
-const opPutEntry = "writing to the state of a pipeline"
+// ReadCheckpoint returns the committed checkpoint of a pipeline, whether it runs or not. It changes nothing and disturbs nobody. A
+// pipeline without a checkpoint is a state_missing fault.
+func ReadCheckpoint(ctx context.Context, wire kafkawire.Config, cfg Config, pipeline string) (changelog.Checkpoint, error) {
+	client := kafkawire.NewClient(wire)
+	defer client.Close()
+	w := entryWriter{wire: client, cfg: cfg, pipeline: pipeline, at: kafkawire.TopicPartition{Topic: cfg.StateTopic, Partition: statePartition(pipeline)}}
+	state, err := w.mustRun(ctx)
+	if err != nil {
+		return changelog.Checkpoint{}, err
+	}
+	return state.checkpoint(), nil
+}
+
+const (
+	opPutEntry  = "writing to the state of a pipeline"
+	opReadState = "reading the state of a pipeline"
+)
 
 type entryWriter struct {
 	wire     *kafkawire.Client
@@ -34,10 +50,10 @@ type entryWriter struct {
 	at       kafkawire.TopicPartition
 }
 
-// mustRun makes sure that the pipeline has a committed checkpoint, so that a wrong name is no request into the void.
-func (w *entryWriter) mustRun(ctx context.Context) error {
-	missing := func(what string) error {
-		return fault.NewFinal(fault.StateMissing, opPutEntry, errors.New(what),
+// mustRun reads the state and makes sure that the pipeline has a committed checkpoint, so that a wrong name is no request into the void.
+func (w *entryWriter) mustRun(ctx context.Context) (*pipelineState, error) {
+	missing := func(what string) (*pipelineState, error) {
+		return nil, fault.NewFinal(fault.StateMissing, opReadState, errors.New(what),
 			"Check kafka.state_topic, kafka.brokers and the pipeline's name: it must have run once with this configuration.")
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, createPatience, errTooLate)
@@ -46,7 +62,7 @@ func (w *entryWriter) mustRun(ctx context.Context) error {
 	meta, err := finder.findTopic(ctx, w.cfg.StateTopic, false)
 	switch {
 	case err != nil:
-		return err
+		return nil, err
 	case meta == nil:
 		return missing("the state topic " + w.cfg.StateTopic + " does not exist")
 	case len(meta.Partitions) != statePartitions:
@@ -54,12 +70,12 @@ func (w *entryWriter) mustRun(ctx context.Context) error {
 	}
 	reader := newStateReader(w.wire, w.at, w.pipeline)
 	if err := reader.readToEnd(ctx); err != nil {
-		return err
+		return nil, err
 	}
 	if reader.state.pos == "" {
 		return missing(fmt.Sprintf("the pipeline %s has no checkpoint in %s", w.pipeline, w.cfg.StateTopic))
 	}
-	return nil
+	return reader.state, nil
 }
 
 // put writes the entry. The same entry twice is the same as once, so it is sent again after any doubt.

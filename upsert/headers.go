@@ -70,6 +70,7 @@ func (m *Materializer) appendRunHeaders(plan *Plan, run *changelog.Run, txn *cha
 	if len(num) > 0 {
 		dst = kafkawire.AppendRecordHeader(dst, HeaderPos, num)
 	}
+	m.place = append(m.place[:0], num...)
 	if !txn.Snapshot {
 		if rec == nil || txn.ID != "" {
 			num = append(num[:0], txn.ID...)
@@ -79,17 +80,23 @@ func (m *Materializer) appendRunHeaders(plan *Plan, run *changelog.Run, txn *cha
 	m.run, m.num, m.lsns = dst, num, plan.lsns && rec == nil
 }
 
-// appendChangeHeaders adds those of one record: number, operation, and the position where the change has its own. num is
-// scratch.
+// placeChange goes to the position of a change where it has its own.
+func (m *Materializer) placeChange(ch *changelog.Change) {
+	if !m.lsns {
+		return
+	}
+	at := ch.Pos
+	if m.ctx.Txn.Snapshot {
+		at = 0 // a transaction that commits right there has changes with positions, which come later
+	}
+	m.place = appendLSNs(m.place[:0], m.ctx.Txn.Origin.Pos, at)
+}
+
+// appendChangeHeaders adds those of one record: number, operation, and the position where the change has its own.
 func (m *Materializer) appendChangeHeaders(ch *changelog.Change, op string) {
 	dst, num := append(m.header[:0], m.run...), m.num
 	if m.lsns {
-		at := ch.Pos
-		if m.ctx.Txn.Snapshot {
-			at = 0 // a transaction that commits right there has changes with positions, which come later
-		}
-		num = appendLSNs(num[:0], m.ctx.Txn.Origin.Pos, at)
-		dst = kafkawire.AppendRecordHeader(dst, HeaderPos, num)
+		dst = kafkawire.AppendRecordHeader(dst, HeaderPos, m.place)
 	}
 	if !m.ctx.Txn.Snapshot {
 		num = strconv.AppendUint(num[:0], ch.Index, 10)
@@ -97,6 +104,7 @@ func (m *Materializer) appendChangeHeaders(ch *changelog.Change, op string) {
 	}
 	num = append(num[:0], op...)
 	m.header, m.num = kafkawire.AppendRecordHeader(dst, HeaderOp, num), num
+	m.op = op
 }
 
 // appendFilePlace appends "binlog.000003:484".

@@ -8,6 +8,7 @@ import (
 	"cdcbridge/formats"
 	"cdcbridge/internal/fault"
 	"cdcbridge/internal/kafkawire"
+	"cdcbridge/internal/shape"
 )
 
 // Materializer turns batches of changes into chunks of record batches. What becomes of a change:
@@ -36,7 +37,10 @@ type Materializer struct {
 	run    []byte // headers that the records of a run share
 	header []byte
 	num    []byte
-	lsns   bool // records of the run have a position of their own
+	lsns   bool   // records of the run have a position of their own
+	place  []byte // position of the run, or of the change
+	op     string // of the record, as the header has it
+	shaper shape.Shaper
 }
 
 // NewMaterializer makes a materializer that compresses with codec.
@@ -120,7 +124,13 @@ func (m *Materializer) encode(b *changelog.Batch, plans Plans) error {
 func (m *Materializer) encodeRun(b *changelog.Batch, run *changelog.Run, plan *Plan, from, to int) error {
 	txn := &b.Txns[run.Txn]
 	m.ctx.Run, m.ctx.Txn = run, txn
-	m.appendRunHeaders(plan, run, txn, recordOf(b, run.Record))
+	rec := recordOf(b, run.Record)
+	m.appendRunHeaders(plan, run, txn, rec)
+	if plan.shape != nil {
+		if err := m.shaper.Begin(plan.shape, shape.Source{Txn: txn, Record: rec}); err != nil {
+			return fmt.Errorf("encoding %s at %s for output %s: %w", plan.Table.FullName(), m.place, plan.Output.Name, err)
+		}
+	}
 	at := m.ctx.Now / 1000
 	if !plan.Topic.WallClock {
 		at = min(at, txn.Commit/1000) // a clock ahead of ours would be refused by the broker
@@ -143,6 +153,10 @@ type stamp struct {
 
 func (m *Materializer) encodeChange(plan *Plan, ch *changelog.Change, s stamp) error {
 	s.fill = ch.Fill == changelog.Reread
+	m.placeChange(ch)
+	if plan.shape != nil {
+		ch = m.shaper.Extend(ch, m.place)
+	}
 	if plan.Output.Mode != Upsert {
 		return m.record(plan, ch, s)
 	}
@@ -211,11 +225,15 @@ func (m *Materializer) record(plan *Plan, ch *changelog.Change, s stamp) error {
 	if err := m.setKey(plan, ch); err != nil {
 		return err
 	}
+	op := opName(ch.Op)
+	if plan.shape != nil {
+		m.shaper.SetOp(op)
+	}
 	var err error
 	if m.value, err = plan.encoder.AppendValue(m.value[:0], &m.ctx, ch); err != nil {
 		return err
 	}
-	m.appendChangeHeaders(ch, opName(ch.Op))
+	m.appendChangeHeaders(ch, op)
 	return m.put(plan, m.value, s)
 }
 
@@ -280,6 +298,11 @@ func (m *Materializer) put(plan *Plan, value []byte, s stamp) error {
 	}
 	m.header = append(m.header, plan.more.bytes...)
 	count += plan.more.count
+	if plan.shape != nil {
+		count += m.shaper.Headers(m.place, m.op, func(name string, value []byte) {
+			m.header = kafkawire.AppendRecordHeader(m.header, name, value)
+		})
+	}
 	rec := kafkawire.Record{Value: value, Headers: m.header, HeaderCount: count}
 	partition := plan.keyless
 	if len(plan.Key) > 0 {

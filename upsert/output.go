@@ -12,6 +12,7 @@ import (
 
 	"cdcbridge/capture"
 	"cdcbridge/formats"
+	"cdcbridge/internal/shape"
 )
 
 // Mode says what a topic is for.
@@ -39,7 +40,9 @@ type Output struct {
 	// NoTombstones leaves the tombstones of mode upsert out. Log compaction then never removes the keys of deleted rows, and
 	// readers that fold the topic by key must know the format's own deletes.
 	NoTombstones bool
-	Keys         []KeyRule // record keys other than the primary key; a TableRule with a key wins
+	Keys         []KeyRule        // record keys other than the primary key; a TableRule with a key wins
+	Metadata     []shape.Metadata // what is added to each row or record
+	KeyPrefix    string           // added column that keys begin with, so that several tables can be in one compacted topic; "": none
 }
 
 // TopicSettings are how a topic is created when it does not exist.
@@ -65,5 +68,5 @@ func (o *Output) Validate() []error {
 	if o.Topic == "" {
 		errs = append(errs, fmt.Errorf("topic: is required"))
 	}
-	return errs
+	return append(errs, shape.Validate(o.Metadata, o.KeyPrefix)...)
 }

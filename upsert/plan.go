@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf16"
 
@@ -11,14 +12,16 @@ import (
 	"cdcbridge/formats"
 	"cdcbridge/internal/fault"
 	"cdcbridge/internal/kafkawire"
+	"cdcbridge/internal/shape"
 )
 
 // Plan is how one output writes one table version: everything that need not be decided per row.
 type Plan struct {
 	Output  *Output
-	Table   *changelog.Table
+	Table   *changelog.Table // with the columns that the output adds
 	Topic   *Topic
-	Key     []int // columns of the record key, in key order; empty: records without key
+	Key     []int        // columns of the record key, in key order; empty: records without key
+	shape   *shape.Shape // what the output adds; nil: nothing
 	encoder formats.Encoder
 	headers []byte // constant record headers, see headers.go
 	lsns    bool   // each record has a position of its own
@@ -43,8 +46,8 @@ type Planner struct {
 	outputs  []Output
 	rules    map[string]TableRule
 	topic    TopicFunc
-	compiled []compiled        // by changelog.Table.ID
-	owners   map[string]string // topic of an upsert output → the table that it belongs to
+	compiled [][]compiled                 // by changelog.Table.ID, the newest first
+	owners   map[string]map[string]string // topic of an upsert output → what its keys begin with → the table that these belong to
 	sides    []*sideWriter
 	rows     map[string]bool    // topics that rows go to
 	besides  map[string]*Output // topics of records beside the rows → the output that writes them
@@ -59,7 +62,7 @@ type compiled struct {
 // NewPlanner makes a planner.
 func NewPlanner(pipeline string, outputs []Output, rules []TableRule, topic TopicFunc) *Planner {
 	p := &Planner{
-		pipeline: pipeline, outputs: outputs, topic: topic, rules: map[string]TableRule{}, owners: map[string]string{},
+		pipeline: pipeline, outputs: outputs, topic: topic, rules: map[string]TableRule{}, owners: map[string]map[string]string{},
 		rows: map[string]bool{}, besides: map[string]*Output{}, parking: deadLetter(outputs),
 	}
 	for _, r := range rules {
@@ -72,10 +75,12 @@ func NewPlanner(pipeline string, outputs []Output, rules []TableRule, topic Topi
 // Plans gives the plans of every output that writes this table, compiling them when the table or its version is new.
 func (p *Planner) Plans(ctx context.Context, t *changelog.Table) ([]*Plan, error) {
 	for t.ID >= len(p.compiled) {
-		p.compiled = append(p.compiled, compiled{})
+		p.compiled = append(p.compiled, nil)
 	}
-	if c := &p.compiled[t.ID]; c.table == t {
-		return c.plans, nil
+	for i := range p.compiled[t.ID] {
+		if c := &p.compiled[t.ID][i]; c.table == t {
+			return c.plans, nil
+		}
 	}
 	var plans []*Plan
 	for i := range p.outputs {
@@ -89,24 +94,28 @@ func (p *Planner) Plans(ctx context.Context, t *changelog.Table) ([]*Plan, error
 		}
 		plans = append(plans, plan)
 	}
-	p.compiled[t.ID] = compiled{t, plans}
+	versions := slices.Insert(p.compiled[t.ID], 0, compiled{t, plans})
+	p.compiled[t.ID] = versions[:min(len(versions), keptVersions)]
 	return plans, nil
 }
 
+// keptVersions is how many versions of a table have their plans ready. A source that reads several topics may have several in turn.
+const keptVersions = 8
+
 func (p *Planner) compile(ctx context.Context, t *changelog.Table, o *Output) (*Plan, error) {
-	key, err := p.key(t, o)
+	w, err := p.written(t, o)
 	if err != nil {
 		return nil, err
 	}
-	topic, err := p.topicOf(ctx, t, o)
+	topic, err := p.topic(ctx, w.topic, o)
 	if err != nil {
 		return nil, err
 	}
-	enc, err := o.Format.Compile(t, formats.Options{Key: key, Topic: topic.Name, Upsert: o.Mode == Upsert})
+	enc, err := o.Format.Compile(w.table, formats.Options{Key: w.key, Topic: topic.Name, Upsert: o.Mode == Upsert})
 	if err != nil {
 		return nil, err
 	}
-	plan := &Plan{Output: o, Table: t, Topic: topic, Key: key, encoder: enc, headers: tableHeaders(p.pipeline, t), lsns: hasLSNs(t)}
+	plan := &Plan{Output: o, Table: w.table, Topic: topic, Key: w.key, shape: w.shape, encoder: enc, headers: tableHeaders(p.pipeline, t), lsns: hasLSNs(t)}
 	plan.keyless = keylessPartition(t, topic)
 	if l, ok := enc.(formats.KeyLinker); ok {
 		plan.links.linker = l
@@ -122,13 +131,38 @@ func (p *Planner) compile(ctx context.Context, t *changelog.Table, o *Output) (*
 	return plan, nil
 }
 
-// topicOf opens the topic that the rows of a table go to.
-func (p *Planner) topicOf(ctx context.Context, t *changelog.Table, o *Output) (*Topic, error) {
-	name := TopicName(o.Topic, p.pipeline, t)
-	if err := p.own(name, t, o); err != nil {
-		return nil, err
+// written is what becomes of a table in an output.
+type written struct {
+	table *changelog.Table // with the columns that the output adds
+	shape *shape.Shape
+	key   []int
+	topic string
+}
+
+// written decides what becomes of a table in an output. It asks nobody.
+func (p *Planner) written(t *changelog.Table, o *Output) (written, error) {
+	key, err := p.key(t, o)
+	if err != nil {
+		return written{}, err
 	}
-	return p.topic(ctx, name, o)
+	w := written{table: t, key: key, topic: TopicName(o.Topic, p.pipeline, t)}
+	if w.shape, err = shape.Compile(t, o.Metadata); err != nil {
+		return written{}, err
+	}
+	if w.shape != nil {
+		w.table = w.shape.Table
+	}
+	shard := ""
+	if o.KeyPrefix != "" {
+		column, value, err := w.shape.Prefix(o.KeyPrefix)
+		if err != nil {
+			return written{}, err
+		}
+		if shard = value; len(key) > 0 { // a table without key has records without key
+			w.key = append([]int{column}, key...)
+		}
+	}
+	return w, p.own(w.topic, shard, t, o)
 }
 
 func keylessPartition(t *changelog.Table, topic *Topic) int32 {
@@ -158,9 +192,9 @@ func (p *Planner) key(t *changelog.Table, o *Output) ([]int, error) {
 	return t.Key, nil
 }
 
-// own refuses that rows of two tables meet in one compacted topic, where equal keys would overwrite each other, and that rows
-// meet what is none.
-func (p *Planner) own(topic string, t *changelog.Table, o *Output) error {
+// own refuses that rows of two tables meet in one compacted topic, where equal keys would overwrite each other unless they begin
+// with what tells the tables apart, shard; and that rows meet what is none.
+func (p *Planner) own(topic, shard string, t *changelog.Table, o *Output) error {
 	if p.besides[topic] != nil {
 		return mixedFault(topic, t.FullName())
 	}
@@ -168,11 +202,20 @@ func (p *Planner) own(topic string, t *changelog.Table, o *Output) error {
 	if o.Mode != Upsert {
 		return nil
 	}
-	if other, ok := p.owners[topic]; ok && other != t.FullName() {
-		return fault.NewFinal(fault.Config, "routing tables to topics", fmt.Errorf("tables %s and %s would both be written to topic %s", other, t.FullName(), topic),
-			"Equal keys of two tables would overwrite each other: make the topic template tell them apart, or use mode: changelog.")
+	owners := p.owners[topic]
+	if owners == nil {
+		owners = map[string]string{}
+		p.owners[topic] = owners
 	}
-	p.owners[topic] = t.FullName()
+	name := t.FullName()
+	if t.Schema != "" {
+		name = t.Database + "." + name // tables of two databases may have one name
+	}
+	if other, ok := owners[shard]; ok && other != name {
+		return fault.NewFinal(fault.Config, "routing tables to topics", fmt.Errorf("tables %s and %s would both be written to topic %s", other, name, topic),
+			"Equal keys of two tables would overwrite each other: make the topic template tell them apart, begin the keys with what does (key_prefix), or use mode: changelog.")
+	}
+	owners[shard] = name
 	return nil
 }
 

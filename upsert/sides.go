@@ -156,7 +156,12 @@ func (p *Planner) bareTable(ctx context.Context, o *Output, t *changelog.Table) 
 	if o.Tables != nil && !o.Tables.Match(t.Namespace(), t.Name) {
 		return nil, nil
 	}
-	topic, err := p.topicOf(ctx, t, o)
+	name := TopicName(o.Topic, p.pipeline, t)
+	if p.besides[name] != nil {
+		return nil, mixedFault(name, t.FullName())
+	}
+	p.rows[name] = true
+	topic, err := p.topic(ctx, name, o)
 	if err != nil {
 		return nil, err
 	}

@@ -10,8 +10,8 @@ import (
 // Target is where one output writes the rows of one table.
 type Target struct {
 	Output  *Output
-	Table   *changelog.Table
-	Options formats.Options // what the output's format is told: topic, key columns, whether the topic is compacted
+	Table   *changelog.Table // with the columns that the output adds
+	Options formats.Options  // what the output's format is told: topic, key columns, whether the topic is compacted
 }
 
 // Targets lists them, in the order of the outputs and then of the tables. It fails at a table that an output could not write. It asks
@@ -25,15 +25,11 @@ func Targets(pipeline string, outputs []Output, rules []TableRule, tables []*cha
 			if o.Tables != nil && !o.Tables.Match(t.Namespace(), t.Name) {
 				continue
 			}
-			topic := TopicName(o.Topic, pipeline, t)
-			key, err := p.key(t, o)
-			if err == nil {
-				err = p.own(topic, t, o)
-			}
+			w, err := p.written(t, o)
 			if err != nil {
 				return nil, fmt.Errorf("planning output %s of table %s: %w", o.Name, t.FullName(), err)
 			}
-			targets = append(targets, Target{Output: o, Table: t, Options: formats.Options{Key: key, Topic: topic, Upsert: o.Mode == Upsert}})
+			targets = append(targets, Target{Output: o, Table: w.table, Options: formats.Options{Key: w.key, Topic: w.topic, Upsert: o.Mode == Upsert}})
 		}
 	}
 	return targets, nil

@@ -58,10 +58,7 @@ func Unwritable(pipeline string, outputs []Output, rules []TableRule, tables []c
 	var findings []capture.Finding
 	p := NewPlanner(pipeline, outputs, rules, nil)
 	for o, t := range taken(outputs, tables) {
-		_, err := p.key(t, o)
-		if err == nil {
-			err = p.own(TopicName(o.Topic, pipeline, t), t, o)
-		}
+		_, err := p.written(t, o)
 		if f := fault.As(err); f != nil {
 			findings = append(findings, capture.Finding{
 				Area: "output " + o.Name, Subject: "table " + t.FullName(), Detail: f.Err.Error(), Severity: capture.Problem, Code: string(f.Code), Remedy: f.Hint,

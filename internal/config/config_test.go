@@ -13,6 +13,7 @@ import (
 	"cdcbridge/capture"
 	"cdcbridge/internal/fault"
 	"cdcbridge/internal/pipeline"
+	"cdcbridge/internal/shape"
 	"cdcbridge/upsert"
 )
 
@@ -93,6 +94,10 @@ func TestEverySettingArrives(t *testing.T) {
 	a, b := p.Spec.Outputs[0], p.Spec.Outputs[1]
 	if len(a.Keys) != 2 || b.Keys != nil || !a.NoTombstones || b.NoTombstones {
 		t.Errorf("keys and tombstones: %+v, %+v", a, b)
+	}
+	added := []shape.Metadata{{Name: "Shard", From: shape.Database, As: shape.Field}, {Name: "what", From: shape.Op, As: shape.Header}}
+	if a.Metadata != nil || a.KeyPrefix != "" || !reflect.DeepEqual(b.Metadata, added) || b.KeyPrefix != "Shard" {
+		t.Errorf("metadata: %+v, %+v", a, b)
 	}
 	if a.Name != "log" || a.Mode != upsert.Changelog || a.Topic != "cdc.{schema}.{table}" || a.Tables != nil || !a.Adopt {
 		t.Errorf("first output %+v", a)

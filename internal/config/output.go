@@ -6,6 +6,7 @@ import (
 
 	"cdcbridge/capture"
 	"cdcbridge/formats"
+	"cdcbridge/internal/shape"
 	"cdcbridge/upsert"
 )
 
@@ -39,7 +40,7 @@ func (b *builder) outputs(p *Pipeline) {
 
 // refuseShorthand reports keys of the one-output form beside a list of outputs.
 func (b *builder) refuseShorthand() {
-	for _, key := range []string{"format", "preset", "mode", "topic", "adopt", "tombstones_on_delete", "message_key_columns", "options"} {
+	for _, key := range []string{"format", "preset", "mode", "topic", "adopt", "tombstones_on_delete", "message_key_columns", "metadata", "key_prefix", "options"} {
 		if at := join(b.at, key); b.lines[at] > 0 {
 			b.report(at, "belongs into each of outputs when there is such a list")
 		}
@@ -49,8 +50,8 @@ func (b *builder) refuseShorthand() {
 func (b *builder) output(at string, s *outputSection) (upsert.Output, formats.Config) {
 	o := upsert.Output{
 		Name: s.Name, Mode: upsert.Mode(s.Writing.Mode), Topic: s.Writing.Topic, Adopt: s.Writing.Adopt,
-		NoTombstones: !s.Writing.TombstonesOnDelete,
-		Settings:     b.doc.Kafka.Topics.settings(b.doc.Kafka.Delivery.CreateTopics),
+		NoTombstones: !s.Writing.TombstonesOnDelete, Metadata: b.metadata(at, s.Writing.Metadata), KeyPrefix: s.Writing.KeyPrefix,
+		Settings: b.doc.Kafka.Topics.settings(b.doc.Kafka.Delivery.CreateTopics),
 	}
 	if o.Name == "" {
 		o.Name = s.Writing.Format
@@ -76,6 +77,19 @@ func (b *builder) output(at string, s *outputSection) (upsert.Output, formats.Co
 		b.validated(join(at, "options"), c.CheckMode(formats.Mode{Upsert: o.Mode == upsert.Upsert, Tombstones: !o.NoTombstones}))
 	}
 	return o, format
+}
+
+// metadata makes what an output adds. What is wrong with it the output's own Validate says, but for what the source does not have.
+func (b *builder) metadata(at string, list []metadataSection) []shape.Metadata {
+	var all []shape.Metadata
+	for i, s := range list {
+		m := shape.Metadata{Name: s.Name, From: shape.From(s.From), As: s.As}
+		if m.From.OfRecord() && !b.messagesRead && !b.blamed[join(b.at, "source")] {
+			b.report(fmt.Sprintf("%s[%d].from", join(at, "metadata"), i), "%q exists only where the source reads topics", s.From)
+		}
+		all = append(all, m)
+	}
+	return all
 }
 
 // format decodes the options of an output into the config of its format: defaults, then the preset, then what the file

@@ -8,6 +8,7 @@ import (
 	"cdcbridge/formats"
 	"cdcbridge/internal/kafkawire"
 	"cdcbridge/internal/pipeline"
+	"cdcbridge/internal/shape"
 	"cdcbridge/upsert"
 )
 
@@ -36,8 +37,20 @@ type writing struct {
 	TombstonesOnDelete bool   `mapstructure:"tombstones_on_delete"`
 	MessageKeyColumns  string `mapstructure:"message_key_columns"`
 
+	Metadata  []metadataSection `mapstructure:"metadata"`
+	KeyPrefix string            `mapstructure:"key_prefix"`
+
 	Options section `mapstructure:"options"`
 }
+
+// metadataSection is one element of metadata.
+type metadataSection struct {
+	Name string `mapstructure:"name"`
+	From string `mapstructure:"from"`
+	As   string `mapstructure:"as"`
+}
+
+func (m *metadataSection) setDefaults() { m.As = shape.Field }
 
 // outputSection is one element of outputs.
 type outputSection struct {
@@ -83,6 +96,8 @@ type builder struct {
 	reg     Registry
 	at      string // path of the section
 	section *pipelineSection
+
+	messagesRead bool // the source reads topics
 }
 
 func (b *builder) uniqueName(names map[string]int, i int) {
@@ -119,6 +134,7 @@ func (b *builder) pipeline() Pipeline {
 		Snapshot: s.Snapshot, Commit: s.Commit, Memory: s.Memory, Workers: s.Workers,
 	}
 	p.SourceType, p.Spec.Source = b.source()
+	_, b.messagesRead = p.Spec.Source.(messageSource)
 	b.outputs(&p)
 	p.Spec.Tables = b.tables()
 	b.validated(join(b.at, "snapshot"), s.Snapshot.Validate())
