@@ -188,6 +188,17 @@ type PipelineStatus struct {
 	CaughtUp   bool     `json:"caught_up"`   // the source has nothing more
 	LagSeconds *float64 `json:"lag_seconds"` // age of what is not readable yet
 
+	Watermark  *time.Time `json:"watermark"`
+	Partitions []struct { // of a source that reads topics
+		Topic     string     `json:"topic"`
+		Partition int32      `json:"partition"`
+		Offset    int64      `json:"offset"`
+		Committed int64      `json:"committed"`
+		Watermark *time.Time `json:"watermark"`
+		Idle      bool       `json:"idle"`
+		Held      bool       `json:"held"`
+	} `json:"partitions"`
+
 	Snapshots []struct {
 		Table  string `json:"table"`
 		Status string `json:"status"`
