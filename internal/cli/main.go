@@ -35,6 +35,7 @@ type app struct {
 	out, err   io.Writer
 	terminal   func(io.Writer) int // width of the terminal that a writer is, 0 for none; nil: ask the system
 	state      requestState        // where requests go
+	committed  checkpoints         // of the pipelines
 }
 
 // Main runs the command line and returns the process's exit code.
@@ -50,7 +51,7 @@ type Streams struct {
 
 // Run is Main with other streams than the process's.
 func Run(reg config.Registry, version string, s Streams, args []string) int {
-	return execute(&app{registry: reg, version: version, in: s.In, out: s.Out, err: s.Err, state: kafkaState{}}, args)
+	return execute(&app{registry: reg, version: version, in: s.In, out: s.Out, err: s.Err, state: kafkaState{}, committed: kafkaState{}}, args)
 }
 
 func execute(a *app, args []string) int {
@@ -90,7 +91,7 @@ func (a *app) root() *cobra.Command {
 	root.SetErr(a.err)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.PersistentFlags().StringVarP(&a.configPath, "config", "c", "cdcbridge.yaml", "configuration file")
-	root.AddCommand(a.runCommand(), a.validateCommand(), a.statusCommand(), a.inspectCommand(), a.snapshotCommand(), a.convertCommand(), a.ddlCommand(), a.versionCommand())
+	root.AddCommand(a.runCommand(), a.validateCommand(), a.statusCommand(), a.inspectCommand(), a.snapshotCommand(), a.resetCommand(), a.convertCommand(), a.ddlCommand(), a.versionCommand())
 	return root
 }
 

@@ -23,7 +23,7 @@ func (a *app) runCommand() *cobra.Command {
 		Short: "Run the pipelines of the configuration until a signal comes",
 		Long: "Runs the pipelines until SIGTERM or SIGINT, then drains and commits within shutdown_timeout.\n" +
 			"A second signal stops at once; nothing is lost, the next start reads again what was not committed.\n" +
-			"When every pipeline is complete (snapshot mode only), it ends by itself with 0. On a terminal it shows snapshots.",
+			"When every pipeline is complete (snapshot mode only, topics with an end), it ends by itself with 0. On a terminal it shows snapshots.",
 		Args: usage(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.run(cmd.Context()) },
 	}

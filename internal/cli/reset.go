@@ -1,0 +1,236 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os/signal"
+	"syscall"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"cdcbridge/capture"
+	"cdcbridge/changelog"
+	"cdcbridge/internal/config"
+	"cdcbridge/internal/daemon"
+	"cdcbridge/upsert"
+)
+
+// checkpoints are the committed checkpoints of pipelines.
+type checkpoints interface {
+	// Read gives the checkpoint of a pipeline and disturbs nobody.
+	Read(ctx context.Context, p *config.Pipeline) (changelog.Checkpoint, error)
+
+	// Replace takes the pipeline over, so that nobody else writes to it, and commits what change makes of its checkpoint.
+	Replace(ctx context.Context, p *config.Pipeline, change func(changelog.Checkpoint) (changelog.Checkpoint, error)) error
+}
+
+func (kafkaState) Read(ctx context.Context, p *config.Pipeline) (changelog.Checkpoint, error) {
+	return upsert.ReadCheckpoint(ctx, p.Spec.Kafka, p.Spec.Delivery, p.Spec.Name)
+}
+
+func (kafkaState) Replace(ctx context.Context, p *config.Pipeline, change func(changelog.Checkpoint) (changelog.Checkpoint, error)) (err error) {
+	sink := upsert.NewSink(p.Spec.Kafka, p.Spec.Delivery, upsert.Identity{Pipeline: p.Spec.Name, Instance: "reset-" + newInstance()}, slog.New(slog.DiscardHandler))
+	defer func() { err = errors.Join(err, sink.Close(context.WithoutCancel(ctx))) }()
+	cp, err := sink.Open(ctx)
+	if err != nil {
+		return fmt.Errorf("opening the checkpoint: %w", err)
+	}
+	next, err := change(cp)
+	if err != nil {
+		return err
+	}
+	if err := sink.Claim(ctx, next); err != nil {
+		return fmt.Errorf("writing the checkpoint: %w", err)
+	}
+	return nil
+}
+
+// resetting is what the flags of reset say.
+type resetting struct {
+	to, url string
+	yes     bool
+	output  outputFormat
+}
+
+func (a *app) resetCommand() *cobra.Command {
+	r := resetting{output: outputText}
+	cmd := &cobra.Command{
+		Use:   "reset PIPELINE --to WHERE",
+		Short: "Have a pipeline that reads topics go on at other offsets",
+		Long: "Shows at which offsets the pipeline would go on, and with --yes makes it so, in one Kafka transaction. Nothing is taken back:\n" +
+			"what is read again is written again, and what is passed over is missing in the target.\n\n" +
+			"WHERE is earliest, latest, timestamp=2026-01-31T12:00:00Z (or milliseconds since 1970), or offsets=TOPIC:PARTITION:OFFSET,…\n" +
+			"which leaves all other partitions where they are. Stop the daemon first; one that runs is fenced and stays down until it is restarted.",
+		Args: usage(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if r.to == "" {
+				return usageError{errors.New("say with --to where to go on: earliest, latest, timestamp=… or offsets=…")}
+			}
+			ctx, cancel := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
+			defer cancel()
+			return a.reset(ctx, &r, args[0])
+		},
+	}
+	cmd.Flags().StringVar(&r.to, "to", "", "where to go on: earliest, latest, timestamp=… or offsets=…")
+	cmd.Flags().BoolVar(&r.yes, "yes", false, "do it, instead of only saying what would be done")
+	cmd.Flags().StringVar(&r.url, "url", "", "address of the daemon, to see whether it runs the pipeline (default http.listen of the configuration)")
+	cmd.Flags().VarP(&r.output, "output", "o", "how to print")
+	return cmd
+}
+
+// resetDoc is the JSON document of reset.
+type resetDoc struct {
+	Pipeline string              `json:"pipeline"`
+	To       string              `json:"to"`
+	Moves    []capture.ResetMove `json:"moves"`
+	Notes    []string            `json:"notes"`
+	Running  bool                `json:"running"` // a daemon ran the pipeline when it was asked
+	Done     bool                `json:"done"`
+}
+
+func (a *app) reset(ctx context.Context, r *resetting, name string) error {
+	cfg, err := a.load()
+	if err != nil {
+		return err
+	}
+	p, err := choosePipeline(cfg, name)
+	if err != nil {
+		return usageError{err}
+	}
+	kind, ok := p.Spec.Source.(capture.Resettable)
+	if !ok {
+		return usageError{fmt.Errorf("a source of type %s has no offsets to go back to; cdcbridge snapshot reads its tables again", p.SourceType)}
+	}
+	planner := kind.Resetter(capture.Env{Pipeline: p.Spec.Name, Log: slog.New(slog.DiscardHandler)})
+	cp, err := a.committed.Read(ctx, p)
+	if err != nil {
+		return fmt.Errorf("resetting pipeline %s: %w", p.Spec.Name, err)
+	}
+	plan, err := planner.Plan(ctx, cp, r.to)
+	if err != nil {
+		return fmt.Errorf("resetting pipeline %s: %w", p.Spec.Name, err)
+	}
+	if r.url == "" {
+		r.url = localURL(cfg.HTTP.Listen)
+	}
+	doc := resetDoc{Pipeline: p.Spec.Name, To: r.to, Notes: append([]string{}, plan.Notes...), Running: runsAt(ctx, r.url, p.Spec.Name)}
+	if doc.Moves = moved(plan.Moves); len(doc.Moves) == 0 || !r.yes {
+		return a.printReset(&doc, r)
+	}
+	if err := a.announce(&doc, r); err != nil {
+		return err
+	}
+	err = a.committed.Replace(ctx, p, func(cp changelog.Checkpoint) (changelog.Checkpoint, error) {
+		plan, err := planner.Plan(ctx, cp, r.to) // the pipeline may have moved since
+		doc.Moves = moved(plan.Moves)
+		return plan.Next, err
+	})
+	if err != nil {
+		return fmt.Errorf("resetting pipeline %s: %w", p.Spec.Name, err)
+	}
+	doc.Done = true
+	return a.printReset(&doc, r)
+}
+
+// moved leaves out what stays where it is.
+func moved(moves []capture.ResetMove) []capture.ResetMove {
+	changed := []capture.ResetMove{}
+	for _, m := range moves {
+		if m.From != m.To {
+			changed = append(changed, m)
+		}
+	}
+	return changed
+}
+
+// runsAt reports whether the daemon at url runs the pipeline. One that does not answer may still run elsewhere.
+func runsAt(ctx context.Context, url, pipeline string) bool {
+	_, s, err := askStatus(ctx, url)
+	if err != nil {
+		return false
+	}
+	for i := range s.Pipelines {
+		if p := &s.Pipelines[i]; p.Name == pipeline {
+			return p.State != daemon.Failed && p.State != daemon.Stopped && p.State != daemon.Completed
+		}
+	}
+	return false
+}
+
+// announce says before it happens that a daemon will be fenced.
+func (a *app) announce(doc *resetDoc, r *resetting) error {
+	if !doc.Running {
+		return nil
+	}
+	_, err := fmt.Fprintf(a.err, "The daemon at %s runs pipeline %s: it is fenced now, and its pipeline stays down until it is restarted.\n", r.url, doc.Pipeline)
+	return err
+}
+
+func (a *app) printReset(doc *resetDoc, r *resetting) error {
+	if r.output == outputJSON {
+		enc := json.NewEncoder(a.out)
+		enc.SetIndent("", "  ")
+		return enc.Encode(doc)
+	}
+	var page bytes.Buffer
+	if len(doc.Moves) == 0 {
+		fmt.Fprintf(&page, "Pipeline %s is there already: nothing to do.\n", doc.Pipeline)
+		_, err := page.WriteTo(a.out)
+		return err
+	}
+	verb := "would go on"
+	if doc.Done {
+		verb = "goes on"
+	}
+	fmt.Fprintf(&page, "Pipeline %s %s at other offsets:\n\n", doc.Pipeline, verb)
+	t := tabwriter.NewWriter(&page, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "PARTITION\tBEFORE\tNOW\tTHAT IS")
+	for _, m := range doc.Moves {
+		from := "-"
+		if m.From >= 0 {
+			from = grouped(m.From)
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", m.Place, from, grouped(m.To), meaning(m))
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	for _, n := range doc.Notes {
+		fmt.Fprintf(&page, "\n%s", n)
+	}
+	if len(doc.Notes) > 0 {
+		page.WriteByte('\n')
+	}
+	page.WriteString("\n" + doc.rest(r) + "\n")
+	_, err := page.WriteTo(a.out)
+	return err
+}
+
+// meaning says what a move does, for people.
+func meaning(m capture.ResetMove) string {
+	switch {
+	case m.From < 0:
+		return "new"
+	case m.To < m.From:
+		return grouped(m.From-m.To) + " offsets are read again"
+	}
+	return grouped(m.To-m.From) + " offsets are passed over"
+}
+
+// rest says what is left to be done.
+func (d *resetDoc) rest(r *resetting) string {
+	switch {
+	case d.Done && d.Running:
+		return "Restart the daemon: it goes on there."
+	case d.Done:
+		return "Start the daemon: it goes on there."
+	case d.Running:
+		return "Nothing has been changed; with --yes it is. The daemon at " + r.url + " runs the pipeline: stop it first, or restart it afterwards, for it will be fenced."
+	}
+	return "Nothing has been changed; with --yes it is. No daemon was found to run the pipeline at " + r.url + "; one that runs elsewhere would be fenced."
+}
