@@ -1,7 +1,11 @@
 package kafkasource
 
 import (
+	"strings"
+	"syscall"
 	"testing"
+
+	"cdcbridge/integration/harness"
 )
 
 // TestOffsetLost has records deleted that were not read yet. The bridge never goes on behind them unasked.
@@ -25,25 +29,73 @@ func TestOffsetLost(t *testing.T) {
 		b.got(t, append(append(before, s.from(0, 6)...), s.from(1, 4)...)...)
 		stop(t, d)
 	})
-	t.Run("WhileReading", func(t *testing.T) {
-		t.Parallel()
-		e := modern.get(t)
-		s, table := e.newSource(t, unique(t)+".in.orders", 1), newShop(debezium, 1, 1)
-		s.write(t, table.fill(0, 4)...)
-		restore := table.keep()
-		end := e.writer(t, unique(t)).begin(t, s, table.fill(4, 8)...)
-		restore()
-		s.write(t, table.fill(8, 12)...)
-		b := e.reads(t, debezium, "", s.topic)
-		d := b.running(t)
-		b.got(t, s.before([2]int64{4})...)
-		e.cut(t, s.topic, map[int32]int64{0: 6}) // in the middle of the transaction, whose end the bridge waits for
-		gaveUp(t, d, "offset_lost", s.topic, "4")
-		d.Kill()
-		b.source += ", on_offset_lost: earliest"
-		b.running(t)
-		end(true)
-		b.got(t, append(s.before([2]int64{4}), s.from(0, 6)...)...)
+	for name, policy := range map[string]string{"WhileRunning": "fail", "WhileRunningToEarliest": "earliest"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e := modern.get(t)
+			s, table := e.newSource(t, unique(t)+".in.orders", 1), newShop(debezium, 1, 1)
+			s.write(t, table.fill(0, 4)...)
+			b := e.reads(t, debezium, ", on_offset_lost: "+policy, s.topic)
+			d := b.running(t)
+			b.came(t, s)
+			frozen(t, d, func() {
+				for id := 4; id < 24; id++ { // one by one: a request that is on its way gets the first ones at most
+					s.write(t, table.put(id)...)
+				}
+				e.cut(t, s.topic, map[int32]int64{0: 20})
+			})
+			if policy == "fail" {
+				gaveUp(t, d, "offset_lost", s.topic)
+				d.Kill()
+				b.source = strings.ReplaceAll(b.source, "fail", "earliest")
+				d = b.running(t)
+			}
+			b.gotButLost(t, s, 20)
+			if !strings.Contains(d.Log(), s.topic) {
+				t.Errorf("the log says nothing of the records that are lost in %s:\n%s", s.topic, d.Log())
+			}
+		})
+	}
+}
+
+// frozen does something while the daemon stands still.
+func frozen(t *testing.T, d *harness.Daemon, do func()) {
+	t.Helper()
+	if err := d.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	do()
+	if err := d.Signal(syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// gotButLost waits until everything from an offset on was read, and checks that before it only the last ones are missing.
+func (b *bridge) gotButLost(t *testing.T, s *source, kept int64) {
+	t.Helper()
+	eventually(t, func() error {
+		records, err := b.e.read(t.Context(), b.out())
+		if err != nil {
+			return err
+		}
+		read := int64(0) // end of those before
+		for _, r := range records {
+			p, err := placeOf(r.Headers["cdc.pos"])
+			if err != nil {
+				t.Fatal(err)
+			}
+			if p.offset < kept {
+				read = max(read, p.offset+1)
+			}
+		}
+		if read == kept {
+			t.Fatal("nothing was lost: the test proves nothing")
+		}
+		want := map[string]bool{}
+		for _, at := range append(s.before([2]int64{read}), s.from(0, kept)...) {
+			want[at] = true
+		}
+		return exactly(records, want)
 	})
 }
 
