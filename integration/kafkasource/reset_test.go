@@ -17,7 +17,7 @@ func TestReset(t *testing.T) {
 		{"Earliest", "earliest", [2]int64{0, 0}},
 		{"Latest", "latest", [2]int64{8, 8}},
 		{"Timestamp", "timestamp=2026-03-01T12:02:00Z", [2]int64{2, 2}},
-		{"Offsets", "offsets=TOPIC/0:3,TOPIC/1:1", [2]int64{3, 1}},
+		{"Offsets", "offsets=TOPIC:0:3,TOPIC:1:1", [2]int64{3, 1}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -32,7 +32,7 @@ func TestReset(t *testing.T) {
 			to := strings.ReplaceAll(c.to, "TOPIC", s.topic)
 
 			out, code := command(t, "reset", b.name, "--to", to, "-c", d.Config())
-			if code == 0 || !strings.Contains(out, s.topic) || !strings.Contains(out, "--yes") {
+			if code != 0 || !strings.Contains(out, s.topic) || !strings.Contains(out, "--yes") {
 				t.Fatalf("without --yes it ends with %d and says:\n%s", code, out)
 			}
 			out, code = command(t, "reset", b.name, "--to", to, "--yes", "-c", d.Config())
@@ -58,8 +58,8 @@ func TestResetOfARunningPipeline(t *testing.T) {
 	b := e.reads(t, debezium, "", s.topic)
 	d := b.running(t)
 	b.came(t, s)
-	if out, code := command(t, "reset", b.name, "--to", "earliest", "-c", d.Config()); code == 0 {
-		t.Fatalf("without --yes it says:\n%s", out)
+	if out, code := command(t, "reset", b.name, "--to", "earliest", "-c", d.Config()); code != 0 || !strings.Contains(out, "fenced") {
+		t.Fatalf("without --yes it ends with %d and says:\n%s", code, out)
 	}
 	s.write(t, table.fill(6, 8)...)
 	b.came(t, s)
