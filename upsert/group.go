@@ -18,6 +18,7 @@ package upsert
 import (
 	"context"
 	"errors"
+	"slices"
 	"unicode/utf16"
 
 	"cdcbridge/changelog"
@@ -130,10 +131,8 @@ func (p *producer) commitOffsets(ctx context.Context, g *changelog.GroupOffsets)
 		}
 	}
 	call := kafkawire.TxnOffsets{Protocol: p.proto, TransactionalID: p.txnID, Producer: p.id, Group: g.Group}
-	for rest := g.Offsets; len(rest) > 0; {
-		n := min(len(rest), offsetsPerCall)
-		call.Offsets = appendOffsets(call.Offsets[:0], rest[:n])
-		rest = rest[n:]
+	for some := range slices.Chunk(g.Offsets, offsetsPerCall) {
+		call.Offsets = appendOffsets(call.Offsets[:0], some)
 		err := p.repeat(ctx, kafkawire.CallTxnOffsetCommit, op, func(ctx context.Context) (kafkawire.Code, error) {
 			_, code, err := p.wire.TxnOffsetCommit(ctx, &call)
 			return code, err

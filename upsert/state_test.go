@@ -22,7 +22,7 @@ func TestStateRecordsAreAsDocumented(t *testing.T) {
 	w := testScribe()
 	p := pin{ID: kafkawire.TopicID{1, 2, 3}, Partitions: 3}
 	for _, err := range []error{
-		w.position("gtid:a<b>&c"), w.claim("p", []string{"i0"}), w.pin("shop.orders", p),
+		w.position("gtid:a<b>&c"), w.claim("p", []string{"i0"}), w.pin("shop.orders", p), w.pin(offsetsTopic, pin{ID: p.ID, Partitions: 50, Group: "g"}),
 		w.entry(changelog.State{Key: "cursor", Value: []byte("12")}), w.entry(changelog.State{Key: "raw", Value: []byte{0xff}}),
 		w.entry(changelog.State{Key: "gone"}),
 	} {
@@ -34,6 +34,7 @@ func TestStateRecordsAreAsDocumented(t *testing.T) {
 		`{"pipeline":"shop","kind":"position"} {"version":1,"min_reader":1,"position":"gtid:a<b>&c","instance":"i1","time":"2026-01-02T03:04:05Z"}`,
 		`{"pipeline":"shop","kind":"claim"} {"version":1,"min_reader":1,"position":"p","instance":"i1","time":"2026-01-02T03:04:05Z","superseded":["i0"]}`,
 		`{"pipeline":"shop","kind":"pin","name":"shop.orders"} {"version":1,"min_reader":1,"id":"AQIDAAAAAAAAAAAAAAAAAA","partitions":3}`,
+		`{"pipeline":"shop","kind":"pin","name":"__consumer_offsets"} {"version":1,"min_reader":1,"id":"AQIDAAAAAAAAAAAAAAAAAA","partitions":50,"group":"g"}`,
 		`{"pipeline":"shop","kind":"entry","name":"cursor"} {"version":1,"min_reader":1,"text":"12"}`,
 		`{"pipeline":"shop","kind":"entry","name":"raw"} {"version":1,"min_reader":1,"bytes":"/w=="}`,
 		`{"pipeline":"shop","kind":"entry","name":"gone"} `,
@@ -57,7 +58,7 @@ func TestStateComesBack(t *testing.T) {
 				pos = rapid.String().Draw(t, "position")
 				err = w.position(changelog.Position(pos))
 			case 1:
-				p := pin{Partitions: rapid.Int32Range(1, 99).Draw(t, "partitions")}
+				p := pin{Partitions: rapid.Int32Range(1, 99).Draw(t, "partitions"), Group: rapid.SampledFrom([]string{"", "g"}).Draw(t, "group")}
 				copy(p.ID[:], rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(t, "id"))
 				pins[name], err = p, w.pin(name, p)
 			case 2:

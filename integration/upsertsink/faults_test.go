@@ -170,6 +170,8 @@ func (e *env) script(t *testing.T, in *injector) *injector {
 	t.Helper()
 	p := e.pipeline(t)
 	p.cfg.StateTopic = "script.state"
+	p.group = p.name
+	e.source(t)
 	p.wire = in.into(p.wire)
 	p.wire.RequestTimeout = 5 * time.Second
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
@@ -178,5 +180,8 @@ func (e *env) script(t *testing.T, in *injector) *injector {
 		t.Fatalf("%v (hit %v)", err, in.hit.Load())
 	}
 	p.mustHold(t, scriptRows)
+	if err := p.checkGroup(ctx, scriptRows); err != nil {
+		t.Fatal(err)
+	}
 	return in
 }

@@ -52,6 +52,9 @@ func TestSink(t *testing.T) {
 			e := &env{kafka: k, brokers: k.Brokers(), proto: kind.proto}
 			t.Run("Delivers", e.testDelivers)
 			t.Run("Verification", e.testVerification)
+			if harness.Long && e.proto == kw.KIP890 {
+				t.Run("ManyOffsets", e.testManyOffsets) // a thousand partitions keep a broker busy
+			}
 			t.Run("Group", func(t *testing.T) {
 				for name, test := range map[string]func(*testing.T){
 					"Crash": e.testCrash, "Abort": e.testAbort, "TwoSinks": e.testTwoSinks, "Asleep": e.testAsleep, "AsleepBeforeATopic": e.testAsleepBeforeATopic,
@@ -63,6 +66,7 @@ func TestSink(t *testing.T) {
 					"LateEndTxn": e.testLateEndTxn, "LateCopies": e.testLateCopies,
 					"StartIsClaimed": e.testStartIsClaimed, "CommitsUntilTheTakeover": e.testCommitsUntilTheTakeover,
 					"UnsureZombie": e.testUnsureZombie, "JoinsBeforeItWrites": e.testJoinsBeforeItWrites, "SequencesRunOn": e.testSequencesRunOn,
+					"GroupOffsets": e.testGroupOffsets, "GroupInUse": e.testGroupInUse, "LateOffsets": e.testLateOffsets,
 					"StateTopicIsSmall": e.testStateTopicIsSmall, "StateTopicChanges": e.testStateTopicChanges, "CompactedState": e.testCompactedState,
 				} {
 					t.Run(name, func(t *testing.T) {
@@ -84,6 +88,7 @@ type pipeline struct {
 	wire        kw.Config
 	cfg         upsert.Config
 	output      upsert.Output
+	group       string // consumer group whose offsets are committed along with the rows; "": none
 }
 
 func (e *env) pipeline(t *testing.T) *pipeline {
@@ -196,8 +201,13 @@ func part(topic *upsert.Topic, partition int32, codec kw.Codec, now int64, secti
 func (r *run) write(ctx context.Context, n int) error { return r.sink.Write(ctx, r.chunk(n, kw.LZ4)) }
 
 func (r *run) commit(ctx context.Context) error {
-	_, err := r.sink.Commit(ctx, changelog.Checkpoint{Pos: changelog.Position(strconv.Itoa(r.next))})
+	_, err := r.sink.Commit(ctx, r.checkpoint())
 	return err
+}
+
+// checkpoint covers the rows written so far.
+func (r *run) checkpoint() changelog.Checkpoint {
+	return changelog.Checkpoint{Pos: changelog.Position(strconv.Itoa(r.next)), Group: r.offsets(r.next)}
 }
 
 func (r *run) mustWrite(t *testing.T, n int) {

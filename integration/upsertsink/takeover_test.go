@@ -273,13 +273,17 @@ func (p *pipeline) attempt(ctx context.Context, n int) (done bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	if err := p.checkGroup(ctx, r.next); err != nil {
+		return false, err
+	}
 	for r.next < n {
 		for range 2 {
 			if err := r.write(ctx, min(3, n-r.next)); err != nil {
 				return false, err
 			}
 		}
-		cp := changelog.Checkpoint{Pos: changelog.Position(strconv.Itoa(r.next)), State: []changelog.State{{Key: "rows", Value: []byte(strconv.Itoa(r.next))}}}
+		cp := r.checkpoint()
+		cp.State = []changelog.State{{Key: "rows", Value: []byte(strconv.Itoa(r.next))}}
 		if _, err := r.sink.Commit(ctx, cp); err != nil {
 			return false, err
 		}
