@@ -133,7 +133,10 @@ type Origin struct {
 	Replica    string // replication origin that the transaction came from, "" for a local one; valid until the batch is released
 	ReplicaLSN uint64 // commit LSN at that origin
 
-	Batch uint64 // number that Canal gave the batch of changes that it was in; it begins anew when Canal is restarted
+	// Canal only.
+	Batch    uint64 // number of the batch of changes that it was in; it begins anew when Canal is restarted
+	Built    int64  // when Canal made the message, by its clock, milliseconds since the Unix epoch; 0: not said
+	Executed uint64 // how many transactions the server had executed with this one, by the GTIDs in the message; 0: not said
 }
 
 // NoteKind says what a Note is about.

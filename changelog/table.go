@@ -59,6 +59,10 @@ type Table struct {
 	Key      []int  // indexes of the key columns in the order of the key's declaration; empty: no usable key
 	Charset  string // default character set of the table, "" when unknown (MySQL, MariaDB)
 	Comment  string // as Column.Comment
+
+	// Inferred says that nobody described the columns: types and key are what JSON values of single messages let one guess. What has
+	// to know the real types must refuse such a table.
+	Inferred bool
 }
 
 // Namespace is what table patterns and {schema} in a topic's name mean: the schema, or the database where there are no schemas.

@@ -1,6 +1,10 @@
 package formats
 
-import "cdcbridge/changelog"
+import (
+	"cmp"
+
+	"cdcbridge/changelog"
+)
 
 // Record is one record of a Kafka topic, or of a stream of messages without topic.
 type Record struct {
@@ -21,6 +25,32 @@ type Reader interface {
 	// the batch; nothing is kept of the record. An error is a fault that says what is wrong with the record; the batch is then as
 	// it was.
 	Read(b *changelog.Batch, r *Record) error
+}
+
+// Place is where a message stands in the log of its database, as far as it says so itself.
+type Place struct {
+	// Log names the order that the place is in: places of one log are one before the other by Major, then Minor, then Row. "": the
+	// message says no place, and stands behind the one before it in its partition.
+	Log               string
+	Major, Minor, Row uint64
+
+	Time    int64 // microseconds since the Unix epoch: the order of places of different logs, for want of a better one
+	Bunched bool  // several changes can have one place, in an order that nothing tells beyond that of their partition
+}
+
+// Compare is less than 0 when p comes first, more than 0 when q does.
+func (p *Place) Compare(q *Place) int {
+	if p.Log != q.Log {
+		return cmp.Compare(p.Time, q.Time)
+	}
+	return cmp.Or(cmp.Compare(p.Major, q.Major), cmp.Compare(p.Minor, q.Minor), cmp.Compare(p.Row, q.Row))
+}
+
+// Locator is implemented by Readers of messages that say where in the log of their database they stand.
+type Locator interface {
+	// Locate tells the place of a record. It learns nothing: Read is called later all the same, and tells what is wrong with a record
+	// that cannot be read, which has no place.
+	Locate(r *Record) Place
 }
 
 // ReaderOptions are what is known of the messages.

@@ -48,6 +48,11 @@ func (f *format) Compile(t *changelog.Table, o formats.Options) (formats.Encoder
 	if err != nil {
 		return nil, fault.NewFinal(fault.Config, "preparing canal-json", err, "Correct the output's timezone.")
 	}
+	if t.Inferred {
+		return nil, fault.NewFinal(fault.SchemaUnknown, "preparing table "+t.FullName(),
+			errors.New("the messages that it is read from do not say what its columns are, and mysqlType and sqlType must"),
+			"Read messages that have schemas or mysqlType, or write debezium-json without schemas or plain-json.")
+	}
 	if o.Upsert && f.config.DDLTopic == RowsTopic {
 		return nil, fault.NewFinal(fault.Config, "preparing table "+t.FullName(),
 			errors.New("statements have no key, and every record of a topic in mode upsert needs one"),

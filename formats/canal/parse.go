@@ -117,6 +117,15 @@ func millis(raw []byte) (int64, error) {
 	return n, err
 }
 
+// count refuses what is no number of something.
+func count(raw []byte) (uint64, error) {
+	n, err := jsonx.Int(raw)
+	if err == nil && n < 0 {
+		return 0, fmt.Errorf("%d is less than 0", n)
+	}
+	return uint64(n), err
+}
+
 func texts(raw []byte) ([]string, error) {
 	list := []string{}
 	err := jsonx.EachElement(raw, func(v []byte) error {

@@ -3,7 +3,6 @@ package canal
 import (
 	"errors"
 	"fmt"
-	"strconv"
 	"time"
 	"unicode/utf8"
 
@@ -212,35 +211,4 @@ func (r *reader) image(b *changelog.Batch, s *shape, rest changelog.Row, fields 
 		}
 	}
 	return row, nil
-}
-
-// txn appends what the message says of its transaction and gives its index. Messages do not tell where one begins or ends.
-func (r *reader) txn(b *changelog.Batch) int {
-	t := changelog.Txn{Commit: r.msg.time * 1000, First: true, Last: true}
-	if gtid := r.msg.gtid; singleGTID(gtid) {
-		t.ID = b.String(gtid)
-		t.Origin.GTID = t.ID
-	}
-	b.Txns = append(b.Txns, t)
-	return len(b.Txns) - 1
-}
-
-// singleGTID tells the GTID of one transaction, which we write, from the set of all, which Canal writes.
-func singleGTID(gtid []byte) bool {
-	colon, dash, from := 0, 0, 0
-	for i, c := range gtid {
-		switch c {
-		case ',', '\n', ' ':
-			return false
-		case ':':
-			colon, dash, from = colon+1, 0, i+1
-		case '-':
-			dash++
-		}
-	}
-	if colon == 0 {
-		return dash == 2 // domain-server-sequence, of MariaDB
-	}
-	_, err := strconv.ParseUint(string(gtid[from:]), 10, 64)
-	return err == nil && dash == 0
 }

@@ -72,7 +72,7 @@ func (r *reader) infer(s *shape) (*shape, error) {
 	if s != nil && bytes.Equal(s.keys, r.msg.keys) && r.holds(s) {
 		return s, nil
 	}
-	t := &changelog.Table{Origin: "mysql"}
+	t := &changelog.Table{Origin: "mysql", Inferred: true}
 	var kinds []guess
 	if s != nil {
 		kinds = append(kinds, s.inferred...)

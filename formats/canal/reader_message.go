@@ -13,8 +13,9 @@ import (
 type envelope struct {
 	typ, database, table, sql, gtid []byte // texts
 
-	time  int64 // es, or ts of writers that have no other, milliseconds since the Unix epoch
-	built int64 // ts
+	time  int64  // es, or ts of writers that have no other, milliseconds since the Unix epoch
+	built int64  // ts
+	batch uint64 // id
 	ddl   bool
 
 	data, old, keys, types, sqlTypes []byte // raw values; nil: null or absent
@@ -35,6 +36,7 @@ const (
 	memberTime
 	memberBuilt
 	memberGTID
+	memberBatch
 	memberKeys
 	memberTypes
 	memberSQLTypes
@@ -61,6 +63,8 @@ func memberOf(name []byte) member {
 		return memberBuilt
 	case "gtid":
 		return memberGTID
+	case "id":
+		return memberBatch
 	case "pkNames":
 		return memberKeys
 	case "mysqlType":
@@ -128,6 +132,8 @@ func (m *envelope) set(which member, raw []byte) (err error) {
 		m.built, err = millis(raw)
 	case memberGTID:
 		m.gtid, err = jsonx.Unquote(raw)
+	case memberBatch:
+		m.batch, err = count(raw)
 	case memberKeys:
 		m.keys = raw
 	case memberTypes:

@@ -29,10 +29,12 @@ func (r *reader) note(b *changelog.Batch, rec *formats.Record) error {
 		n.Kind, n.Prefix = changelog.Heartbeat, ""
 	case m.ddl:
 		n.Kind, n.Prefix = changelog.DDL, ""
-		if string(m.typ) == typeTruncate {
-			n.Kind = changelog.Truncate
-		}
 		n.Table = r.described(m.database, m.table)
+		if string(m.typ) == typeTruncate {
+			if n.Kind = changelog.Truncate; n.Table == nil { // its name is all that is known yet
+				n.Table = r.intern(&changelog.Table{Origin: "mysql", Database: string(m.database), Name: string(m.table), Inferred: true})
+			}
+		}
 		r.forget()
 	case statementDML(m):
 		return fault.NewFinal(fault.StatementDML, reading, fmt.Errorf("a statement changed rows, and the message does not say which: %.200s", m.sql),

@@ -37,6 +37,11 @@ func (f *format) Compile(t *changelog.Table, o formats.Options) (formats.Encoder
 		return nil, fault.NewFinal(fault.SchemaUnknown, "preparing debezium-json for "+t.FullName(),
 			fmt.Errorf("the table has no columns"), "Check the table's definition and report this if it has columns.")
 	}
+	if t.Inferred && (f.cfg.Schemas.SchemasEnable || f.cfg.Schemas.KeySchemasEnable) {
+		return nil, fault.NewFinal(fault.SchemaUnknown, "preparing debezium-json for "+t.FullName(),
+			fmt.Errorf("the messages that it is read from do not say what its columns are, and a schema must"),
+			"Read messages that have schemas or mysqlType, or set schemas_enable and key_schemas_enable to false.")
+	}
 	e := &encoder{table: t, options: o, cfg: &f.cfg, server: f.env.Server, source: source, columns: make([]column, len(t.Columns)), headers: f.headers(t)}
 	k := compiler{cfg: e.cfg, origin: t.Origin, placeholder: f.placeholder}
 	e.compiler = k

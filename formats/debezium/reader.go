@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"strings"
 	"unicode/utf8"
 
 	"cdcbridge/changelog"
@@ -31,7 +32,8 @@ type reader struct {
 	tables  map[string]*origin // by database, schema and name as they stand in the message
 	topics  map[string]*origin // what the last message of each topic was about
 	last    *origin
-	deleted map[string][]byte // key of the last record of each topic, when that was a delete: its tombstone says nothing new
+	log     string          // that the last place was in
+	deleted map[lane][]byte // key of the last record of each partition, when that was a delete: its tombstone says nothing new
 
 	// While a record is read.
 	batch    *changelog.Batch
@@ -45,9 +47,15 @@ type reader struct {
 	seen     []bool
 }
 
+// lane is one partition of a topic.
+type lane struct {
+	topic     string
+	partition int32
+}
+
 // Reader makes a reader of messages that were written with these options, or that say themselves how they were written.
 func (c *Config) Reader(o formats.ReaderOptions) formats.Reader {
-	return &reader{cfg: *c, options: o, tables: map[string]*origin{}, topics: map[string]*origin{}, deleted: map[string][]byte{}}
+	return &reader{cfg: *c, options: o, tables: map[string]*origin{}, topics: map[string]*origin{}, deleted: map[lane][]byte{}}
 }
 
 var _ formats.ReaderMaker = (*Config)(nil)
@@ -223,12 +231,14 @@ func (r *reader) change(e *envelope, schema []byte, keyed bool) error {
 // remember notes the key of a delete, whose tombstone may follow.
 func (r *reader) remember(deleted bool) {
 	r.topic(r.record.Topic, r.last)
-	kept, ok := r.deleted[r.record.Topic]
+	at := lane{r.record.Topic, r.record.Partition}
+	kept, ok := r.deleted[at]
 	switch {
 	case deleted:
-		r.deleted[r.record.Topic] = append(kept[:0], r.record.Key...)
+		at.topic = strings.Clone(at.topic)
+		r.deleted[at] = append(kept[:0], r.record.Key...)
 	case ok && len(kept) > 0:
-		r.deleted[r.record.Topic] = kept[:0]
+		r.deleted[at] = kept[:0]
 	}
 }
 
@@ -238,8 +248,9 @@ func (r *reader) tombstone(keyed bool) error {
 	if !keyed {
 		return nil // the tombstone that Debezium writes for a table without a key
 	}
-	if kept := r.deleted[r.record.Topic]; len(kept) > 0 && bytes.Equal(kept, r.record.Key) {
-		r.deleted[r.record.Topic] = kept[:0]
+	at := lane{r.record.Topic, r.record.Partition}
+	if kept := r.deleted[at]; len(kept) > 0 && bytes.Equal(kept, r.record.Key) {
+		r.deleted[at] = kept[:0]
 		return nil
 	}
 	plan, err := r.planOfTopic()

@@ -122,7 +122,7 @@ func (r *reader) guess(o *origin, e *envelope, at int) (*rowPlan, error) {
 			o.guess.known[name] = widen(o.guess.known[name], kindOf(x.Value(n)))
 		}
 	}
-	t := &changelog.Table{Origin: o.connector, Database: o.database, Schema: o.schema, Name: o.name}
+	t := &changelog.Table{Origin: o.connector, Database: o.database, Schema: o.schema, Name: o.name, Inferred: true}
 	for n := at + 1; n < x.Next(at); n = x.Next(n) {
 		t.Columns = append(t.Columns, o.guess.column(string(x.Name(n)), o.connector))
 	}
@@ -136,7 +136,7 @@ func (r *reader) planOfKey(o *origin) (*rowPlan, error) {
 	}
 	x := &r.key
 	g := guess{known: map[string]changelog.Kind{}}
-	t := &changelog.Table{Origin: o.connector, Database: o.database, Schema: o.schema, Name: o.name}
+	t := &changelog.Table{Origin: o.connector, Database: o.database, Schema: o.schema, Name: o.name, Inferred: true}
 	for n := 0; n < x.Len(); n = x.Next(n) {
 		name := string(x.Name(n))
 		g.known[name] = kindOf(x.Value(n))

@@ -124,7 +124,7 @@ func (o *origin) is(raw *[4][]byte) bool {
 // topic remembers what the messages of a topic are about, for the tombstones among them.
 func (r *reader) topic(name string, o *origin) {
 	if r.topics[name] != o {
-		r.topics[name] = o
+		r.topics[strings.Clone(name)] = o
 	}
 }
 

@@ -20,6 +20,10 @@ func newSource(env formats.Env, t *changelog.Table) source {
 		return newMySQLSource(env, t)
 	case postgres:
 		return newPostgresSource(env, t)
+	case "":
+		if t.Inferred { // messages that name no database: readers look for db, table and times, which both structs have
+			return newMySQLSource(env, t)
+		}
 	}
 	return nil
 }

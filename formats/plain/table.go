@@ -157,7 +157,7 @@ func (r *reader) guess(s *source) (*plan, error) {
 	if len(s.order) > maxColumns {
 		return nil, fmt.Errorf("table %s.%s would have %d columns", s.name.namespace, s.name.table, len(s.order))
 	}
-	t := &changelog.Table{Database: s.name.namespace, Name: s.name.table}
+	t := &changelog.Table{Database: s.name.namespace, Name: s.name.table, Inferred: true}
 	for _, name := range s.order {
 		t.Columns = append(t.Columns, s.guesses[name].Column(name))
 	}

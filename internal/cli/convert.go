@@ -154,7 +154,10 @@ func (a *app) newConverter(ctx context.Context, c *conversion, cfg *config.Confi
 	conv.reader = maker.Reader(formats.ReaderOptions{
 		Described: !c.guess,
 		Table:     known,
-		Intern:    shapes.Intern,
+		Intern: func(t *changelog.Table) *changelog.Table {
+			t.Inferred = false // --guess-types says that the guess will do
+			return shapes.Intern(t)
+		},
 	})
 	if w, ok := conv.format.(formats.SideWriter); ok {
 		conv.side = w.Side(formats.SideOptions{Prefix: c.name, Upsert: conv.upsert})
