@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"cdcbridge/capture"
+	"cdcbridge/capture/kafka"
 	"cdcbridge/capture/mysql"
 	"cdcbridge/capture/postgres"
 	"cdcbridge/formats"
@@ -22,7 +23,7 @@ var version = "dev"
 
 func registry() config.Registry {
 	return config.Registry{
-		Sources: []capture.Kind{mysql.Kind(), mysql.KindMariaDB(), postgres.Kind()},
+		Sources: []capture.Kind{mysql.Kind(), mysql.KindMariaDB(), postgres.Kind(), kafka.Kind()},
 		Formats: []formats.Kind{debezium.Kind(), canal.Kind(), plain.Kind()},
 	}
 }

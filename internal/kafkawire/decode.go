@@ -92,6 +92,7 @@ type FetchedRecord struct {
 	Partition  int32
 	Offset     int64
 	Timestamp  int64  // milliseconds since 1970
+	LogAppend  bool   // Timestamp is when the broker got it
 	Key, Value []byte // nil = null
 	Headers    Headers
 }
@@ -168,8 +169,8 @@ func (it *Records) read(r *FetchedRecord) error {
 		return err
 	}
 	r.Offset = it.batch.BaseOffset + delta
-	r.Timestamp = it.batch.BaseTimestamp + timeDelta
-	if it.batch.LogAppendTime {
+	r.Timestamp, r.LogAppend = it.batch.BaseTimestamp+timeDelta, it.batch.LogAppendTime
+	if r.LogAppend {
 		r.Timestamp = it.batch.MaxTimestamp
 	}
 	it.rest, it.last = rest, int32(delta)

@@ -3,7 +3,6 @@ package kafkawire
 import (
 	"cmp"
 	"context"
-	"slices"
 	"time"
 )
 
@@ -49,7 +48,7 @@ func (c *Client) NewFetcher(cfg FetcherConfig, starts ...Progress) *Fetcher {
 }
 
 func newCursor(at TopicPartition, offset int64) cursor {
-	return cursor{Progress: Progress{TopicPartition: at, Offset: offset, HighWatermark: -1, LastStable: -1, LogStart: -1}, leader: -1, epoch: -1}
+	return cursor{Progress: Progress{TopicPartition: at, Offset: offset, HighWatermark: -1, LastStable: -1, LogStart: -1}, leader: -1, epoch: -1, lastEpoch: -1}
 }
 
 // Progress returns where each partition stands, in the order of the starts.
@@ -70,41 +69,25 @@ func (f *Fetcher) Poll(ctx context.Context, emit func(*FetchedRecord) error) err
 	})
 }
 
-// emitCommitted walks the batches. A transaction of the aborted list is skipped from its first offset to its producer's next
-// abort marker.
+// emitCommitted hands over the committed records of an answer, moving the cursor after each.
 func (f *Fetcher) emitCommitted(cur *cursor, got *Fetched, emit func(*FetchedRecord) error) error {
-	upcoming := slices.Clone(got.Aborted)
-	slices.SortFunc(upcoming, func(a, b AbortedTxn) int { return cmp.Compare(a.FirstOffset, b.FirstOffset) })
-	aborting := map[int64]bool{}
-	for data := got.Records; ; {
-		b, rest, ok, err := NextBatch(data)
-		if err != nil || !ok || b.BaseOffset >= got.LastStable {
+	var records CommittedRecords
+	records.Begin(got, cur.Offset, cur.lastEpoch, f.scratch)
+	defer func() { f.scratch = records.End() }()
+	r := FetchedRecord{Topic: cur.Topic, Partition: cur.Partition}
+	for {
+		more, err := records.Next(&r)
+		if err != nil {
 			return err
 		}
-		data = rest
-		if b.LastOffset() < cur.Offset {
-			continue
-		}
-		for len(upcoming) > 0 && upcoming[0].FirstOffset <= b.LastOffset() {
-			aborting[upcoming[0].ProducerID] = true
-			upcoming = upcoming[1:]
-		}
-		switch {
-		case b.Control:
-			marker, err := b.Marker()
-			if err != nil {
-				return err
-			}
-			if marker == AbortMarker {
-				delete(aborting, b.Producer.ID)
-			}
-		case b.Transactional && aborting[b.Producer.ID]:
-		default:
-			if f.scratch, err = emitRecords(cur, &b, f.scratch, emit); err != nil {
+		if more {
+			if err := emit(&r); err != nil {
 				return err
 			}
 		}
-		cur.Offset = b.LastOffset() + 1
+		if cur.Offset, cur.lastEpoch = records.Offset(), records.Epoch(); !more {
+			return nil
+		}
 	}
 }
 

@@ -153,12 +153,11 @@ func answers() map[string]func(*encoder) {
 			}
 		},
 		"Fetch": func(e *encoder) {
-			e.flex = false
 			e.int32(0)
 			e.int16(0)
 			e.int32(0)
 			e.array(1)
-			e.string("t")
+			e.uuid(TopicID{7})
 			e.array(1)
 			e.int32(0)
 			e.int16(0)
@@ -168,7 +167,12 @@ func answers() map[string]func(*encoder) {
 			e.array(1)
 			e.int64(4)
 			e.int64(2)
+			e.tags()
+			e.int32(-1)
 			e.bytes([]byte("records"))
+			e.buf = append(e.buf, 1, 0, 13, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 8, 0) // the tag of what diverges
+			e.tags()
+			e.tags()
 		},
 		"CreateTopics": func(e *encoder) {
 			e.int32(0)
@@ -256,8 +260,8 @@ func parseAs(name string, r *reader) (right bool, err error) {
 		codes, err := parseWriteMarkers(r, []LeftOpen{{TopicPartition: parts[1], Producer: ProducerID{9, 4}}, {TopicPartition: parts[0], Producer: ProducerID{8, 4}}})
 		return slices.Equal(codes, []Code{NotEnoughReplicas, UnknownServerError}), err
 	case "Fetch":
-		f, code, err := parseFetch(r, []FetchPart{{TopicPartition: parts[0]}})
-		return code == OK && f[0].LastStable == 9 && bytes.Equal(f[0].Records, []byte("records")) && slices.Equal(f[0].Aborted, []AbortedTxn{{4, 2}}), err
+		f, code, err := parseFetch(r, []FetchPart{{TopicPartition: parts[0], ID: TopicID{7}}})
+		return code == OK && f[0].LastStable == 9 && f[0].DivergedAt == 8 && bytes.Equal(f[0].Records, []byte("records")) && slices.Equal(f[0].Aborted, []AbortedTxn{{4, 2}}), err
 	case "CreateTopics":
 		c, err := parseCreateTopics(r, []NewTopic{{Name: "t"}})
 		return c[0] == CreatedTopic{Name: "t", ID: TopicID{7}, Partitions: 3, Replication: 1}, err
@@ -338,12 +342,12 @@ func FuzzParsers(f *testing.F) {
 
 // TestSmallestFetch reads an answer without aborted transactions and records, as every idle poll gets.
 func TestSmallestFetch(t *testing.T) {
-	e := &encoder{}
+	e := &encoder{flex: true}
 	e.int32(0)
 	e.int16(0)
 	e.int32(0)
 	e.array(1)
-	e.string("t")
+	e.uuid(TopicID{7})
 	e.array(1)
 	e.int32(0)
 	e.int16(0)
@@ -351,9 +355,13 @@ func TestSmallestFetch(t *testing.T) {
 	e.int64(5)
 	e.int64(0)
 	e.nullArray()
+	e.int32(-1)
 	e.nullArray()
-	f, code, err := parseFetch(&reader{b: e.buf}, []FetchPart{{TopicPartition: TopicPartition{Topic: "t"}}})
-	if err != nil || code != OK || f[0].Code != OK || f[0].HighWatermark != 5 || f[0].Records != nil {
+	for range 3 {
+		e.tags()
+	}
+	f, code, err := parseFetch(&reader{b: e.buf, flex: true}, []FetchPart{{TopicPartition: TopicPartition{Topic: "t"}, ID: TopicID{7}}})
+	if err != nil || code != OK || f[0].Code != OK || f[0].HighWatermark != 5 || f[0].Records != nil || f[0].DivergedAt != -1 {
 		t.Fatalf("%v %v %+v", err, code, f)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -21,7 +22,9 @@ const (
 // cursor is where a poller stands in one partition.
 type cursor struct {
 	Progress
+	id            TopicID   // of the topic, once looked up
 	leader, epoch int32     // -1 until looked up
+	lastEpoch     int32     // leader epoch of the batch before Offset, -1: not known
 	failing       time.Time // since when it cannot be read, zero if it can
 	why           error     // and why
 }
@@ -120,6 +123,8 @@ func (p *poller) findLeaders(ctx context.Context) error {
 			var code Code
 			if cur.leader, cur.epoch, code = meta.Leader(cur.TopicPartition); code != OK {
 				why = readFault("finding the leader of "+cur.String(), code)
+			} else {
+				why = cur.identify(meta.Topic(cur.Topic).ID)
 			}
 		}
 		if why != nil {
@@ -128,6 +133,15 @@ func (p *poller) findLeaders(ctx context.Context) error {
 			}
 		}
 	}
+	return nil
+}
+
+// identify makes sure that the topic is the one that was read before.
+func (c *cursor) identify(id TopicID) error {
+	if c.id != (TopicID{}) && c.id != id {
+		return fault.NewFinal(fault.TopicReplaced, "reading "+c.String(), fmt.Errorf("the topic had the id %s and has %s now", c.id, id), "The topic was deleted and created again.")
+	}
+	c.id = id
 	return nil
 }
 
@@ -159,7 +173,7 @@ func (p *poller) fetch(ctx context.Context, leader int32, group []int) leaderAns
 	req := FetchRequest{Isolation: p.isolation, MaxWait: p.wait, MinBytes: 1, MaxBytes: p.maxBytes, Parts: make([]FetchPart, len(group))}
 	for k, i := range group {
 		cur := &p.cursors[i]
-		req.Parts[k] = FetchPart{TopicPartition: cur.TopicPartition, Offset: cur.Offset, LeaderEpoch: cur.epoch, MaxBytes: p.partBytes}
+		req.Parts[k] = FetchPart{TopicPartition: cur.TopicPartition, ID: cur.id, Offset: cur.Offset, LeaderEpoch: cur.epoch, LastEpoch: cur.lastEpoch, MaxBytes: p.partBytes}
 	}
 	fetched, err := p.client.Fetch(ctx, leader, &req)
 	return leaderAnswer{group: group, fetched: fetched, err: err}
@@ -172,6 +186,9 @@ func (p *poller) handleAnswer(a *leaderAnswer, handle func(*cursor, *Fetched) er
 		why := a.err
 		if why == nil && a.fetched[k].Code != OK {
 			why = readFault("reading "+cur.String(), a.fetched[k].Code)
+		}
+		if why == nil && a.fetched[k].DivergedAt >= 0 {
+			why = a.fetched[k].diverged(cur.TopicPartition, cur.Offset)
 		}
 		if why != nil {
 			bad = true

@@ -162,7 +162,7 @@ func (u *UndecidedReader) decide(cur *cursor, got *Fetched, emit func(*FetchedRe
 		if err != nil {
 			return err
 		}
-		cur.Offset = b.LastOffset() + 1
+		cur.Offset, cur.lastEpoch = b.LastOffset()+1, b.LeaderEpoch
 	}
 }
 

@@ -1,0 +1,262 @@
+package kafka
+
+import (
+	"bytes"
+	"fmt"
+
+	"cdcbridge/changelog"
+	"cdcbridge/formats"
+	"cdcbridge/internal/fault"
+	"cdcbridge/internal/kafkawire"
+)
+
+// mark is how much of a batch there was before a record was read into it.
+type mark struct {
+	txns, runs, changes, notes, records int
+}
+
+func markOf(b *changelog.Batch) mark {
+	return mark{len(b.Txns), len(b.Runs), len(b.Changes), len(b.Notes), len(b.Records)}
+}
+
+// read decodes the head of a partition into the batch. What the record becomes, or why it becomes nothing: the partition is behind
+// it afterwards.
+func (s *stream) read(p *partition) error {
+	rec := &p.head
+	b, from := s.batch, markOf(s.batch)
+	if p.repeatsDelete(rec) {
+		s.passed(p, rec)
+		return s.marks.saw(p, rec, b, from)
+	}
+	s.fill(rec)
+	switch err := s.reader.Read(b, &s.record); {
+	case err != nil && !s.badRecord(err):
+		return atRecord(rec, err)
+	case err != nil:
+		s.skipped(p, rec, err)
+	default:
+		if err := s.take(p, rec, from); err != nil {
+			return atRecord(rec, err)
+		}
+	}
+	if err := s.marks.saw(p, rec, b, from); err != nil {
+		return atRecord(rec, err)
+	}
+	s.passed(p, rec)
+	return nil
+}
+
+// take deals with what a record became.
+func (s *stream) take(p *partition, rec *kafkawire.FetchedRecord, from mark) error {
+	b := s.batch
+	for i := from.txns; i < len(b.Txns); i++ {
+		b.Txns[i].First, b.Txns[i].Last = true, true // the boundaries that a topic of transactions tells are not those of this stream
+	}
+	if len(b.Changes) == from.changes && len(b.Notes) == from.notes {
+		b.Txns = b.Txns[:from.txns]
+		return nil
+	}
+	p.remember(rec, b.Changes[from.changes:])
+	if err := s.learn(p, rec, from); err != nil {
+		return err
+	}
+	for i := from.notes; i < len(b.Notes); i++ {
+		if err := s.note(&b.Notes[i]); err != nil {
+			return err
+		}
+	}
+	if s.cfg.Deduplicate {
+		dropped, err := s.dropRepeated(p, b, from)
+		if err != nil {
+			return err
+		}
+		s.stats.repeated += uint64(dropped)
+	}
+	if err := s.checkMoved(p, b, from); err != nil {
+		return err
+	}
+	if len(b.Changes) > from.changes || len(b.Notes) > from.notes {
+		s.attach(rec, from, false)
+	}
+	s.stats.changes += uint64(len(b.Changes) - from.changes)
+	s.stats.txns += uint64(len(b.Txns) - from.txns)
+	return nil
+}
+
+// attach puts the record into the batch and links what was read from it.
+func (s *stream) attach(rec *kafkawire.FetchedRecord, from mark, whole bool) {
+	b := s.batch
+	r := changelog.Record{Topic: rec.Topic, Partition: rec.Partition, Offset: rec.Offset, Timestamp: rec.Timestamp, LogAppend: rec.LogAppend}
+	if rec.Key != nil {
+		r.Key = b.Copy(rec.Key)
+	}
+	if whole && rec.Value != nil {
+		r.Value = b.Copy(rec.Value)
+	}
+	if n := rec.Headers.Len(); n > 0 {
+		r.Headers = s.headers.of(n)
+		rec.Headers.Each(func(name, value []byte) bool {
+			h := changelog.RecordHeader{Name: b.String(name)}
+			if value != nil {
+				h.Value = b.Copy(value)
+			}
+			r.Headers = append(r.Headers, h)
+			return true
+		})
+	}
+	b.Records = append(b.Records, r)
+	at := len(b.Records)
+	for i := from.runs; i < len(b.Runs); i++ {
+		b.Runs[i].Record = at
+	}
+	for i := from.notes; i < len(b.Notes); i++ {
+		b.Notes[i].Record = at
+	}
+}
+
+// headerSlabs hands out slices for headers, which live as long as the batches that they are in.
+type headerSlabs struct{ free []changelog.RecordHeader }
+
+const headerSlab = 512
+
+func (h *headerSlabs) of(n int) []changelog.RecordHeader {
+	if len(h.free) < n {
+		h.free = make([]changelog.RecordHeader, max(n, headerSlab))
+	}
+	got := h.free[:0:n]
+	h.free = h.free[n:]
+	return got
+}
+
+// fill makes the record that the format reads.
+func (s *stream) fill(rec *kafkawire.FetchedRecord) {
+	r := &s.record
+	*r = formats.Record{
+		Topic: rec.Topic, Partition: rec.Partition, Offset: rec.Offset, Timestamp: rec.Timestamp, Key: rec.Key, Value: rec.Value, Headers: r.Headers[:0],
+	}
+	if rec.Headers.Len() > 0 {
+		rec.Headers.Each(func(name, value []byte) bool {
+			r.Headers = append(r.Headers, formats.Header{Name: s.names.of(name), Value: value})
+			return true
+		})
+	}
+}
+
+// nameTable keeps the names of headers, of which a topic has few.
+type nameTable map[string]string
+
+const maxNames = 1000
+
+func (t nameTable) of(name []byte) string {
+	if known, ok := t[string(name)]; ok {
+		return known
+	}
+	if len(t) == maxNames {
+		clear(t)
+	}
+	text := string(name)
+	t[text] = text
+	return text
+}
+
+// repeatsDelete reports a tombstone of the delete that came before it. The format's reader knows that too, but for the first record
+// after a restart.
+func (p *partition) repeatsDelete(rec *kafkawire.FetchedRecord) bool {
+	return rec.Value == nil && rec.Key != nil && len(p.deleted) > 0 && bytes.Equal(p.deleted, rec.Key)
+}
+
+// remember notes the key of a delete, whose tombstone may follow.
+func (p *partition) remember(rec *kafkawire.FetchedRecord, changes []changelog.Change) {
+	if rec.Key != nil && rec.Value != nil && len(changes) == 1 && changes[0].Op == changelog.Delete {
+		p.deleted = append(p.deleted[:0:0], rec.Key...)
+	} else {
+		p.deleted = nil
+	}
+}
+
+// passed moves the partition behind the record.
+func (s *stream) passed(p *partition, rec *kafkawire.FetchedRecord) {
+	if rec.Value == nil {
+		p.deleted = nil
+	}
+	s.moved += uint64(rec.Offset + 1 - p.offset)
+	p.offset, p.epoch, p.hasHead = rec.Offset+1, p.records.Epoch(), false
+	p.read++
+	s.stats.records++
+	s.touch(p)
+}
+
+// badRecord reports an error that is about the record alone, where the configuration goes on without it.
+func (s *stream) badRecord(err error) bool {
+	if !s.cfg.IgnoreParseErrors && s.cfg.DeadLetter == "" {
+		return false
+	}
+	switch fault.CodeOf(err) {
+	case fault.Decode, fault.SchemaUnknown, fault.UnsupportedType, fault.NoKey:
+		return true
+	}
+	return false
+}
+
+// skipped leaves a record out, or parks it.
+func (s *stream) skipped(p *partition, rec *kafkawire.FetchedRecord, err error) {
+	p.deleted = nil
+	s.stats.skipped++
+	if s.cfg.DeadLetter == "" {
+		return
+	}
+	s.stats.parked++
+	b := s.batch
+	from := markOf(b)
+	b.Notes = append(b.Notes, changelog.Note{
+		Kind: changelog.Parked, At: len(b.Changes), Txn: -1, Prefix: s.cfg.DeadLetter, Code: string(fault.CodeOf(err)), Text: reason(err), Time: rec.Timestamp * 1000,
+	})
+	s.attach(rec, from, true)
+}
+
+// reason is an error without its code and hint, which are elsewhere.
+func reason(err error) string {
+	if f := fault.As(err); f != nil && f.Err != nil {
+		return f.Op + ": " + f.Err.Error()
+	}
+	return err.Error()
+}
+
+// note deals with what is no change of a row.
+func (s *stream) note(n *changelog.Note) error {
+	if n.Kind != changelog.Truncate {
+		return nil
+	}
+	switch s.cfg.OnTruncate {
+	case truncateTombstone:
+		n.Policy = truncateTombstone
+		return nil
+	case truncateIgnore:
+		return nil
+	}
+	table := "a table that is not known yet"
+	if n.Table != nil {
+		table = n.Table.FullName()
+	}
+	return fault.NewFinal(fault.Diverged, "reading a truncation", fmt.Errorf("all rows of %s went by one statement", table),
+		"on_truncate: tombstone ends its rows in the target, on_truncate: ignore leaves them there.")
+}
+
+// atRecord says which record an error is about.
+func atRecord(rec *kafkawire.FetchedRecord, err error) error {
+	at := fmt.Sprintf("reading %s/%d@%d", rec.Topic, rec.Partition, rec.Offset)
+	f := fault.As(err)
+	if f == nil {
+		return fmt.Errorf("%s: %w", at, err)
+	}
+	g := *f
+	g.Op = at
+	if f.Op != "" {
+		g.Op = at + ": " + f.Op
+	}
+	if g.Code == fault.Decode {
+		g.Final = true
+		g.Hint = "Correct the writer; ignore_parse_errors: true leaves such records out, dead_letter keeps them in a topic. " + g.Hint
+	}
+	return &g
+}

@@ -1,0 +1,384 @@
+package kafka
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"cdcbridge/internal/fault"
+	"cdcbridge/internal/kafkawire"
+)
+
+// Limits of what is fetched and not decoded yet. Each partition has its share, so that one which has to wait for another never
+// takes the room that the other one needs.
+const (
+	fetchBudget  = 16 << 20 // of all partitions together, about
+	maxShare     = 2 << 20  // of one
+	minShare     = 16 << 10
+	maxAnswer    = 4 << 20
+	fetchWait    = 500 * time.Millisecond
+	hurriedWait  = 20 * time.Millisecond // when a partition that is not asked for may be wanted soon
+	laneFailures = 15 * time.Second      // how long a partition may stay unreadable before that is an error
+)
+
+// readers fetch the partitions from their leaders, one goroutine a broker, and follow them as they move. What comes waits in the
+// lanes. run owns all goroutines; the other methods are for the stream.
+type readers struct {
+	wire  *kafkawire.Client
+	log   *slog.Logger
+	lost  string        // on_offset_lost
+	ready chan struct{} // something has arrived, or run has ended
+
+	mu      sync.Mutex
+	lanes   []*lane
+	brokers map[int32]*brokerReader
+	arrived []*lane // with something in their queue, in the order in which it came
+	err     error   // why run has ended
+	wake    chan struct{}
+}
+
+func newReaders(wire *kafkawire.Client, lost string, log *slog.Logger) *readers {
+	return &readers{wire: wire, log: log, lost: lost, ready: make(chan struct{}, 1), wake: make(chan struct{}, 1), brokers: map[int32]*brokerReader{}}
+}
+
+// add begins to read a partition.
+func (r *readers) add(lanes ...*lane) {
+	r.mu.Lock()
+	for _, l := range lanes {
+		l.mu = &r.mu
+		r.lanes = append(r.lanes, l)
+	}
+	r.mu.Unlock()
+	nudge(r.wake)
+}
+
+// drop ends the reading of a partition and forgets what has come of it.
+func (r *readers) drop(l *lane) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	l.dropped, l.queue, l.queued = true, nil, 0
+	r.lanes = slices.DeleteFunc(r.lanes, func(o *lane) bool { return o == l })
+	r.arrived = slices.DeleteFunc(r.arrived, func(o *lane) bool { return o == l })
+}
+
+// hold stops the fetching of a partition, or lets it go on. What has come already stays.
+func (r *readers) hold(l *lane, held bool) {
+	r.mu.Lock()
+	l.held = held
+	b := r.brokers[l.leader]
+	r.mu.Unlock()
+	if b != nil && !held {
+		nudge(b.wake)
+	}
+}
+
+// first gives the lane whose oldest chunk came first, and that chunk; nil when nothing is there.
+func (r *readers) first() (*lane, chunk) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for len(r.arrived) > 0 {
+		l := r.arrived[0]
+		r.arrived = slices.Delete(r.arrived, 0, 1)
+		l.lined = false
+		if c, ok := r.take(l); ok {
+			return l, c
+		}
+	}
+	return nil, chunk{}
+}
+
+// of gives the oldest chunk of a lane.
+func (r *readers) of(l *lane) (chunk, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.take(l)
+}
+
+func (r *readers) take(l *lane) (chunk, bool) {
+	if len(l.queue) == 0 {
+		return chunk{}, false
+	}
+	c := l.queue[0]
+	l.queue[0] = chunk{}
+	if l.queue = l.queue[1:]; len(l.queue) == 0 {
+		l.queue = nil
+	}
+	l.queued -= c.size
+	if len(l.queue) > 0 {
+		r.line(l)
+	}
+	if b := r.brokers[l.leader]; b != nil {
+		nudge(b.wake)
+	}
+	return c, true
+}
+
+func (r *readers) line(l *lane) {
+	if !l.lined {
+		l.lined = true
+		r.arrived = append(r.arrived, l)
+	}
+}
+
+// failed is why run has ended, nil while it runs.
+func (r *readers) failed() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.err
+}
+
+// caughtUp reports that everything that could be read at the last answers has been handed over.
+func (r *readers) caughtUp() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, l := range r.lanes {
+		if len(l.queue) > 0 || !l.held && (l.end.Load() < 0 || l.next < l.end.Load()) {
+			return false
+		}
+	}
+	return true
+}
+
+// share is how many bytes of one partition may wait.
+func (r *readers) share() int {
+	return min(max(fetchBudget/(2*max(1, len(r.lanes))), minShare), maxShare)
+}
+
+// run reads until ctx ends or a partition cannot be read. All that it starts has ended when it returns.
+func (r *readers) run(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	var running sync.WaitGroup
+	err := r.lead(ctx, &running, cancel)
+	cancel(err)
+	running.Wait()
+	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
+		err = cause
+	}
+	r.mu.Lock()
+	r.err = err
+	r.mu.Unlock()
+	nudge(r.ready)
+	return err
+}
+
+// lead finds the leaders of lanes that have none, and starts what reads from them.
+func (r *readers) lead(ctx context.Context, running *sync.WaitGroup, fail context.CancelCauseFunc) error {
+	for failures := 0; ; {
+		troubled, err := r.findLeaders(ctx)
+		if err != nil {
+			return err
+		}
+		r.mu.Lock()
+		for _, l := range r.lanes {
+			if l.leader >= 0 && r.brokers[l.leader] == nil {
+				b := &brokerReader{readers: r, id: l.leader, wake: make(chan struct{}, 1)}
+				r.brokers[l.leader] = b
+				running.Go(func() {
+					if err := b.run(ctx); err != nil {
+						fail(err)
+					}
+				})
+			}
+		}
+		for _, b := range r.brokers {
+			nudge(b.wake)
+		}
+		r.mu.Unlock()
+		if failures++; !troubled {
+			failures = 0
+		}
+		if failures > 0 {
+			if err := kafkawire.Pause(ctx, min(5*time.Millisecond<<min(failures, 7), time.Second)); err != nil {
+				return context.Cause(ctx)
+			}
+			continue
+		}
+		select {
+		case <-r.wake:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// findLeaders looks up leaders. troubled says that some lane has to be looked up again.
+func (r *readers) findLeaders(ctx context.Context) (troubled bool, err error) {
+	r.mu.Lock()
+	var missing []*lane
+	var names []string
+	failing := false
+	for _, l := range r.lanes {
+		if l.leader < 0 {
+			missing = append(missing, l)
+			names = append(names, l.at.Topic)
+			failing = failing || !l.failing.IsZero()
+		}
+	}
+	r.mu.Unlock()
+	if len(missing) == 0 {
+		return false, nil
+	}
+	slices.Sort(names)
+	meta, err := r.wire.Metadata(ctx, slices.Compact(names)...)
+	if ctx.Err() != nil {
+		return true, context.Cause(ctx)
+	}
+	now := time.Now()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, l := range missing {
+		if err := r.lookUp(l, meta, err, now); err != nil {
+			return true, err
+		}
+		troubled = troubled || l.leader < 0
+	}
+	return troubled || failing, nil
+}
+
+// lookUp takes the leader of a lane from what Metadata answered.
+func (r *readers) lookUp(l *lane, meta *kafkawire.Metadata, err error, now time.Time) error {
+	if err != nil {
+		if fault.IsFinal(err) {
+			return err
+		}
+		return l.fail(err, now, laneFailures)
+	}
+	leader, epoch, code := meta.Leader(l.at)
+	switch {
+	case code != kafkawire.OK:
+		f := codeFault("finding the leader of "+l.at.String(), code)
+		if f.Final {
+			return f
+		}
+		return l.fail(f, now, laneFailures)
+	case meta.Topic(l.at.Topic).ID != l.id:
+		return replaced(l.at.Topic, l.id, meta.Topic(l.at.Topic).ID)
+	}
+	l.leader, l.leaderEpoch = leader, epoch
+	return nil
+}
+
+func nudge(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// brokerReader is the goroutine of one broker.
+type brokerReader struct {
+	readers *readers
+	id      int32
+	wake    chan struct{}
+	turn    int // rotates the order of partitions: a broker answers the first ones of a request fully
+}
+
+func (b *brokerReader) run(ctx context.Context) error {
+	for ctx.Err() == nil {
+		req, lanes := b.request()
+		if len(lanes) == 0 {
+			select {
+			case <-b.wake:
+			case <-ctx.Done():
+			}
+			continue
+		}
+		fetched, err := b.readers.wire.Fetch(ctx, b.id, req)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err := b.readers.answered(ctx, lanes, fetched, err); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// request asks for the lanes of the broker that have room.
+func (b *brokerReader) request() (*kafkawire.FetchRequest, []*lane) {
+	r := b.readers
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	share, full := r.share(), false
+	req := &kafkawire.FetchRequest{Isolation: kafkawire.ReadCommitted, MaxWait: fetchWait, MinBytes: 1, MaxBytes: maxAnswer}
+	var lanes []*lane
+	b.turn++
+	for k := range r.lanes {
+		l := r.lanes[(k+b.turn)%len(r.lanes)]
+		switch {
+		case l.leader != b.id || l.held || l.dropped:
+		case !l.hungry(share):
+			full = true
+		default:
+			l.asked = true
+			lanes = append(lanes, l)
+			req.Parts = append(req.Parts, kafkawire.FetchPart{
+				TopicPartition: l.at, ID: l.id, Offset: l.next, LeaderEpoch: l.leaderEpoch, LastEpoch: l.epoch, MaxBytes: int32(share),
+			})
+		}
+	}
+	if full {
+		req.MaxWait = hurriedWait
+	}
+	return req, lanes
+}
+
+// answered takes the answer of a request, or why there is none.
+func (r *readers) answered(ctx context.Context, lanes []*lane, fetched []kafkawire.Fetched, err error) error {
+	if err != nil && fault.IsFinal(err) {
+		return err
+	}
+	now, arrived, lost := time.Now(), false, []*lane(nil)
+	filled := 0
+	for i := range fetched {
+		if len(fetched[i].Records) > 0 {
+			filled++
+		}
+	}
+	r.mu.Lock()
+	for i, l := range lanes {
+		l.asked = false
+		why := err
+		switch {
+		case l.dropped:
+			continue
+		case why != nil:
+		case fetched[i].Code == kafkawire.OffsetOutOfRange || fetched[i].DivergedAt >= 0:
+			lost = append(lost, l)
+			l.asked = true // until it is clear what is lost
+			continue
+		case fetched[i].Code != kafkawire.OK:
+			f := codeFault("reading "+l.at.String(), fetched[i].Code)
+			if f.Final {
+				r.mu.Unlock()
+				return f
+			}
+			why = f
+		}
+		if why != nil {
+			if err := l.fail(why, now, laneFailures); err != nil {
+				r.mu.Unlock()
+				return err
+			}
+			nudge(r.wake)
+			continue
+		}
+		if filled > 1 { // or one partition's few records would keep the whole answer in memory
+			fetched[i].Records = bytes.Clone(fetched[i].Records)
+		}
+		l.took(&fetched[i])
+		if len(l.queue) > 0 {
+			r.line(l)
+			arrived = true
+		}
+	}
+	r.mu.Unlock()
+	if arrived {
+		nudge(r.ready)
+	}
+	return r.recover(ctx, lanes, fetched, lost)
+}

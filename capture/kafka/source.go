@@ -1,0 +1,283 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+
+	"cdcbridge/capture"
+	"cdcbridge/changelog"
+	"cdcbridge/formats"
+	"cdcbridge/internal/fault"
+	"cdcbridge/internal/kafkawire"
+)
+
+// source is a capture.Source over topics.
+type source struct {
+	cfg *Config
+	env capture.Env
+	log *slog.Logger
+
+	wire       *kafkawire.Client
+	enumerator *enumerator
+	readers    *readers
+	reader     formats.Reader
+	lessons    lessons
+	pos        position
+	parts      []*partition // that are read, by topic and number
+	resolved   []*partition // whose state is not that of the checkpoint
+	shapes     capture.Shapes
+	found      chan []*partition // by the enumerator while the stream runs
+
+	offsets offsets // that were given away, and are committed
+	numbers numbers
+}
+
+func newSource(cfg *Config, env capture.Env) *source {
+	if env.Log == nil {
+		env.Log = slog.New(slog.DiscardHandler)
+	}
+	s := &source{cfg: cfg, env: env, log: env.Log, found: make(chan []*partition)}
+	s.wire = kafkawire.NewClient(cfg.wire())
+	s.readers = newReaders(s.wire, cfg.OnOffsetLost, s.log)
+	s.offsets = newOffsets(cfg.group(env.Pipeline), s.wire, s.log)
+	return s
+}
+
+// Open implements capture.Source.
+func (s *source) Open(ctx context.Context, cp changelog.Checkpoint) (_ changelog.Checkpoint, err error) {
+	defer func() {
+		if err != nil {
+			s.wire.Close()
+		}
+	}()
+	if s.cfg.format == nil {
+		return cp, fault.NewFinal(fault.Internal, "opening the source", errors.New("nothing reads its messages"), "Report this as a bug.")
+	}
+	if s.enumerator, err = newEnumerator(s.wire, &s.cfg.TopicsConfig, s.log); err != nil {
+		return cp, err
+	}
+	fresh := cp.Pos == ""
+	if err := s.identify(ctx, cp.Pos); err != nil {
+		return cp, err
+	}
+	known, err := readPartitions(cp.State)
+	if err != nil {
+		return cp, err
+	}
+	if err := s.enumerate(ctx, known, fresh); err != nil {
+		return cp, err
+	}
+	s.reader = s.cfg.format.Reader(formats.ReaderOptions{Intern: s.shapes.Intern})
+	if s.lessons, err = restoreLessons(cp.State, s.reader, s.enumerator.reads); err != nil {
+		return cp, err
+	}
+	return s.resolve(ctx, cp, fresh)
+}
+
+// identify finds out which cluster this is, and whether it is the checkpoint's and the target's.
+func (s *source) identify(ctx context.Context, pos changelog.Position) error {
+	meta, err := s.wire.Metadata(ctx)
+	if err != nil {
+		return fmt.Errorf("asking the cluster: %w", err)
+	}
+	s.pos = position{Cluster: meta.ClusterID}
+	if pos != "" {
+		p, err := parsePosition(pos)
+		if err != nil {
+			return err
+		}
+		if err := p.serves(meta.ClusterID); err != nil {
+			return err
+		}
+		s.pos = p
+	}
+	if !s.cfg.CommitOffsets {
+		return nil
+	}
+	s.offsets.own, err = s.cfg.ownCluster(ctx, meta.ClusterID)
+	if err != nil {
+		return err
+	}
+	return s.offsets.check(ctx)
+}
+
+// ownCluster reports that the topics are in the cluster that the pipeline writes to.
+func (c *Config) ownCluster(ctx context.Context, cluster string) (bool, error) {
+	if len(c.Cluster.Brokers) == 0 || slices.Equal(c.Cluster.Brokers, c.target.Brokers) {
+		return true, nil
+	}
+	target := kafkawire.NewClient(c.target)
+	defer target.Close()
+	meta, err := target.Metadata(ctx)
+	if err != nil {
+		return false, fmt.Errorf("asking the cluster that the pipeline writes to: %w", err)
+	}
+	return meta.ClusterID == cluster, nil
+}
+
+// readPartitions reads the states of all partitions, and where a bounded run ends in them.
+func readPartitions(states []changelog.State) (map[kafkawire.TopicPartition]*partition, error) {
+	known := map[kafkawire.TopicPartition]*partition{}
+	for _, st := range states { // in the order of their keys
+		if strings.HasPrefix(st.Key, partitionPrefix) {
+			at, err := partitionOf(st.Key, partitionPrefix)
+			if err != nil {
+				return nil, err
+			}
+			var ps partitionState
+			if err := readState(st, &ps, &ps.stateHeader); err != nil {
+				return nil, err
+			}
+			p := newPartition(at, kafkawire.TopicID{})
+			if err := p.restore(&ps); err != nil {
+				return nil, err
+			}
+			known[at] = p
+		}
+	}
+	for _, st := range states {
+		if strings.HasPrefix(st.Key, endPrefix) {
+			at, err := partitionOf(st.Key, endPrefix)
+			if err != nil {
+				return nil, err
+			}
+			var es endState
+			if err := readState(st, &es, &es.stateHeader); err != nil {
+				return nil, err
+			}
+			if p := known[at]; p != nil {
+				p.end = es.Offset
+			}
+		}
+	}
+	return known, nil
+}
+
+// enumerate finds the partitions that are read: those of the checkpoint that the configuration still means, and new ones.
+func (s *source) enumerate(ctx context.Context, known map[kafkawire.TopicPartition]*partition, first bool) error {
+	all, err := s.enumerator.partitions(ctx)
+	if err != nil {
+		return err
+	}
+	if len(all) == 0 && (s.cfg.DiscoveryInterval == 0 || s.cfg.bounded()) {
+		return fault.New(fault.TopicMissing, "looking for topics", errNoTopics, "Correct topic_pattern, or set discovery_interval so that the pipeline waits for topics.")
+	}
+	exist := map[kafkawire.TopicPartition]bool{}
+	var begin []*partition
+	for _, f := range all {
+		exist[f.at] = true
+		p := known[f.at]
+		switch {
+		case p == nil && !first && s.cfg.bounded():
+			continue // it came after the run's end was decided
+		case p == nil:
+			p = newPartition(f.at, f.id)
+			begin = append(begin, p)
+		case p.id != f.id:
+			return replaced(f.at.Topic, p.id, f.id)
+		}
+		s.parts = append(s.parts, p)
+	}
+	if err := s.leave(known, exist); err != nil {
+		return err
+	}
+	s.resolved = begin
+	if !first {
+		return startEarliest(ctx, s.wire, begin)
+	}
+	starter := starter{wire: s.wire, cfg: &s.cfg.Start, group: s.cfg.group(s.env.Pipeline), log: s.log}
+	return starter.resolve(ctx, begin)
+}
+
+// leave deals with partitions of the checkpoint that are not read: those that the configuration no longer means keep their state, and
+// those that are gone are a fault.
+func (s *source) leave(known map[kafkawire.TopicPartition]*partition, exist map[kafkawire.TopicPartition]bool) error {
+	left := map[string]int{}
+	for at := range known {
+		switch {
+		case exist[at]:
+		case s.enumerator.reads(at.Topic):
+			return fault.NewFinal(fault.TopicMissing, "looking for "+at.String(), errors.New("it was read before and is gone"), hintMissing)
+		default:
+			left[at.Topic]++
+		}
+	}
+	for topic, n := range left {
+		s.log.Info("a topic is not read any more; where the pipeline stood in it is kept", "topic", topic, "partitions", n)
+	}
+	return nil
+}
+
+// resolve makes sure that the partitions can be read on, and gives the checkpoint from which the stream starts.
+func (s *source) resolve(ctx context.Context, cp changelog.Checkpoint, first bool) (changelog.Checkpoint, error) {
+	restored := slices.DeleteFunc(slices.Clone(s.parts), func(p *partition) bool { return slices.Contains(s.resolved, p) })
+	if err := s.recheck(ctx, restored); err != nil {
+		return cp, err
+	}
+	next := changelog.Checkpoint{}
+	if first {
+		ends, err := resolveEnds(ctx, s.wire, &s.cfg.End, s.parts)
+		if err != nil {
+			return cp, err
+		}
+		next.State = ends
+	}
+	for _, p := range s.resolved {
+		st, err := p.state()
+		if err != nil {
+			return cp, err
+		}
+		next.State = append(next.State, st)
+	}
+	text, err := s.pos.text()
+	if err != nil {
+		return cp, err
+	}
+	next.Pos = text
+	s.offsets.began(s.pos.Records, s.parts)
+	s.numbers.listed(s.parts)
+	s.numbers.opened(s.pos.people(len(s.parts)))
+	return next, nil
+}
+
+// Stream implements capture.Source.
+func (s *source) Stream(ctx context.Context, out chan<- *changelog.Batch) error {
+	ctx, cancel := context.WithCancel(ctx)
+	var beside sync.WaitGroup
+	defer func() {
+		cancel()
+		beside.Wait()
+	}()
+	st := newStream(s, out)
+	st.add(s.parts...)
+	beside.Go(func() { _ = s.readers.run(ctx) }) // the stream asks for its error
+	if s.cfg.DiscoveryInterval > 0 && !s.cfg.bounded() {
+		known := map[kafkawire.TopicPartition]bool{}
+		for _, p := range s.parts {
+			known[p.at()] = true
+		}
+		beside.Go(func() { s.enumerator.watch(ctx, known, s.found) })
+	}
+	if s.cfg.CommitOffsets && !s.offsets.own {
+		beside.Go(func() { s.offsets.run(ctx) })
+	}
+	return st.run(ctx)
+}
+
+// Ack implements capture.Source.
+func (s *source) Ack(p changelog.Position) {
+	if pos, err := parsePosition(p); err == nil { // it is our own text
+		s.offsets.acked(pos.Records)
+	}
+}
+
+// Close implements capture.Source.
+func (s *source) Close() error {
+	s.wire.Close()
+	return nil
+}
