@@ -12,6 +12,7 @@ import (
 type writer interface {
 	Write(ctx context.Context, c *upsert.Chunk) error
 	Commit(ctx context.Context, cp changelog.Checkpoint) (upsert.Committed, error)
+	Truncate(ctx context.Context, list []upsert.Truncation) (began time.Time, err error)
 }
 
 // committer writes chunks in order and decides where a transaction ends. It is the only one that talks to Kafka while
@@ -104,6 +105,9 @@ func (c *committer) write(ctx context.Context, j *job) error {
 	case <-j.done:
 	case <-ctx.Done():
 		return ctx.Err()
+	}
+	if err := c.truncate(ctx, j.truncations); err != nil {
+		return err
 	}
 	chunk := j.chunk
 	if len(chunk.Parts) > 0 {

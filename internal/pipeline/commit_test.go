@@ -34,6 +34,11 @@ func (w *logWriter) Commit(_ context.Context, cp changelog.Checkpoint) (upsert.C
 	return upsert.Committed{}, nil
 }
 
+func (w *logWriter) Truncate(_ context.Context, list []upsert.Truncation) (time.Time, error) {
+	w.note("truncate %d", len(list))
+	return time.Now(), w.fail
+}
+
 // chunkAt is a chunk with rows that reaches the committer at a time after the start.
 type chunkAt struct {
 	after time.Duration

@@ -21,6 +21,8 @@ type job struct {
 	seq   uint64
 	held  int64 // bytes of the budget
 
+	truncations []upsert.Truncation // keys that end before the chunk is written
+
 	done  chan struct{} // closed by the worker when chunk is set
 	chunk *upsert.Chunk
 }
@@ -102,6 +104,9 @@ func (f *feeder) plan(ctx context.Context, j *job) error {
 	if j.plans.Parking, err = f.planner.Parking(ctx, j.batch); err != nil {
 		return err
 	}
+	if j.truncations, err = f.planner.Truncations(ctx, j.batch); err != nil {
+		return err
+	}
 	for i := range j.batch.Notes {
 		if err := f.tell(j.batch, &j.batch.Notes[i]); err != nil {
 			return err
@@ -122,6 +127,10 @@ func (f *feeder) tell(b *changelog.Batch, n *changelog.Note) error {
 	}
 	switch n.Kind {
 	case changelog.Truncate:
+		if n.Policy == upsert.PolicyTombstone {
+			f.log.Warn("a table was truncated; all its keys in compacted topics end", "table", table, "statement", n.Text)
+			break
+		}
 		f.log.Warn("a statement changed rows without logging them; the topic keeps what it has", "table", table, "statement", n.Text)
 	case changelog.DDL:
 		f.log.Info("the table's definition changed", "table", table, "statement", n.Text)

@@ -2,6 +2,8 @@ package pipeline
 
 import (
 	"bytes"
+	"context"
+	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
@@ -25,7 +27,8 @@ func TestNotesAreToldInTheLog(t *testing.T) {
 		changelog.Note{Kind: changelog.DDL, Txn: -1, Text: "CREATE TABLE t ()"},
 		changelog.Note{Kind: changelog.Message, Txn: 0, Prefix: "audit", Text: strings.Repeat("x", 500) + "end"},
 		changelog.Note{Kind: changelog.Message, Txn: -1, Prefix: "ping"},
-		changelog.Note{Kind: changelog.Heartbeat, Txn: -1})
+		changelog.Note{Kind: changelog.Heartbeat, Txn: -1},
+		changelog.Note{Kind: changelog.Truncate, Txn: 0, Table: orders, Text: "TRUNCATE", Policy: upsert.PolicyTombstone})
 	j := &job{batch: b}
 	if err := f.plan(t.Context(), j); err != nil || len(j.plans.Runs) != 0 || j.plans.Sides != nil {
 		t.Fatalf("%v, %+v", err, j.plans)
@@ -36,12 +39,13 @@ func TestNotesAreToldInTheLog(t *testing.T) {
 		`level=INFO msg="the table's definition changed" table="" statement="CREATE TABLE t ()"`,
 		`level=INFO msg="a logical message is in the log" prefix=audit transaction=1305:54094928 bytes=503 content=` + strings.Repeat("x", 200),
 		`level=INFO msg="a logical message is in the log" prefix=ping transaction="" bytes=0 content=""`,
+		`level=WARN msg="a table was truncated; all its keys in compacted topics end" table=public.orders statement=TRUNCATE`,
 	} {
 		if i >= len(lines) || !strings.HasSuffix(lines[i], want) {
 			t.Fatalf("line %d is not %s:\n%s", i, want, out.String())
 		}
 	}
-	if len(lines) != 4 {
+	if len(lines) != 5 {
 		t.Errorf("%d lines", len(lines))
 	}
 	for _, stray := range []changelog.NoteKind{changelog.Watermark, 99} {
@@ -49,5 +53,29 @@ func TestNotesAreToldInTheLog(t *testing.T) {
 		if err := f.plan(t.Context(), j); !fault.Is(err, fault.Internal) || !fault.IsFinal(err) {
 			t.Errorf("a note of kind %d: %v", stray, err)
 		}
+	}
+}
+
+// TestParkedRecordsAreToldOnceATopic: there may be very many.
+func TestParkedRecordsAreToldOnceATopic(t *testing.T) {
+	var out bytes.Buffer
+	topic := func(_ context.Context, name string, _ *upsert.Output) (*upsert.Topic, error) {
+		return &upsert.Topic{Name: name, Partitions: 1, MaxBatch: 1 << 20}, nil
+	}
+	f := &feeder{log: slog.New(slog.NewTextHandler(&out, nil)), planner: upsert.NewPlanner("p", nil, nil, topic)}
+	b := changelog.NewBatch()
+	defer b.Release()
+	for i, topic := range []string{"in", "in", "other", "in"} {
+		b.Records = append(b.Records, changelog.Record{Topic: topic, Offset: int64(i)})
+		b.Notes = append(b.Notes, changelog.Note{Kind: changelog.Parked, Txn: -1, Record: i + 1, Prefix: "dead", Code: "decode", Text: "no JSON"})
+	}
+	j := &job{batch: b}
+	if err := f.plan(t.Context(), j); err != nil || j.plans.Parking == nil {
+		t.Fatalf("%v, %+v", err, j.plans)
+	}
+	const tail = ` partition=0 offset=%d code=decode reason="no JSON" dead_letter=dead`
+	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
+	if len(lines) != 2 || !strings.HasSuffix(lines[0], "topic=in"+fmt.Sprintf(tail, 0)) || !strings.HasSuffix(lines[1], "topic=other"+fmt.Sprintf(tail, 2)) {
+		t.Errorf("the log says\n%s", out.String())
 	}
 }

@@ -1,0 +1,299 @@
+package upsert
+
+// This file is the one place that ends all keys of a table: what a truncation of it means for compacted topics, where its
+// rows would stay for ever.
+//
+// The keys are those that the topics hold. So everything before the truncation is committed first; then each partition is read
+// to its end, twice: once for which keys have a value, of which only hashes are kept, and once for these keys themselves, each of
+// which gets its end. What is written is committed now and then with the checkpoint from before the truncation: after a crash
+// the same is done again, for the keys that are left, so that each gets one end. The last of them are in the transaction with the
+// position behind the truncation.
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"time"
+
+	"cdcbridge/changelog"
+	"cdcbridge/internal/fault"
+	"cdcbridge/internal/kafkawire"
+)
+
+// PolicyTombstone is the policy of a changelog.Truncate note that wants all keys of the table to be ended.
+const PolicyTombstone = "tombstone"
+
+// Truncation is one table in one compacted topic whose keys end. It borrows nothing from a batch.
+type Truncation struct {
+	plan    *Plan
+	headers extraHeaders // of its tombstones
+	commit  int64        // when it was committed, microseconds since the Unix epoch
+	shared  bool         // the topic holds rows of other tables too, which HeaderTable tells apart
+}
+
+// Truncations finds the keys that a batch ends. Such a note comes before all changes of its batch: what is before it is then
+// in the checkpoint that is committed before the keys are looked for.
+func (p *Planner) Truncations(ctx context.Context, b *changelog.Batch) ([]Truncation, error) {
+	var list []Truncation
+	for i := range b.Notes {
+		n := &b.Notes[i]
+		if n.Kind != changelog.Truncate || n.Policy != PolicyTombstone {
+			continue
+		}
+		if n.At != 0 || n.Table == nil {
+			return nil, fault.NewFinal(fault.Internal, "planning a truncation", errors.New("changes come before it in its batch, or it names no table"), "Report this with the daemon's log.")
+		}
+		for k := range p.outputs {
+			o := &p.outputs[k]
+			if o.Mode != Upsert {
+				continue
+			}
+			plan, err := p.tableOf(ctx, o, n.Table)
+			if err != nil {
+				return nil, fmt.Errorf("planning a truncation for output %s: %w", o.Name, err)
+			}
+			if plan != nil {
+				list = append(list, newTruncation(p.pipeline, plan, b, n))
+			}
+		}
+	}
+	return list, nil
+}
+
+func newTruncation(pipeline string, plan *Plan, b *changelog.Batch, n *changelog.Note) Truncation {
+	t := Truncation{plan: plan, shared: plan.Output.KeyPrefix != ""}
+	if t.commit = n.Time; n.Txn >= 0 {
+		t.commit = b.Txns[n.Txn].Commit
+	}
+	t.headers.bytes, t.headers.count = tableHeaders(pipeline, plan.Table), 2
+	add := func(name, value string) {
+		t.headers.bytes = kafkawire.AppendRecordHeader(t.headers.bytes, name, []byte(value))
+		t.headers.count++
+	}
+	if r := recordOf(b, n.Record); r != nil {
+		add(HeaderPos, string(appendRecordPlace(nil, r)))
+	}
+	add(HeaderOp, opTombstone)
+	return t
+}
+
+// Truncate ends all keys of tables, each with a tombstone, in the open transaction and in others before it. Nothing that is not
+// committed may have been written. It returns when the transaction that is open now began, the zero time if none is.
+func (s *Sink) Truncate(ctx context.Context, list []Truncation) (began time.Time, err error) {
+	if !s.claimed {
+		return time.Time{}, misuse("ending the keys of a table", "the pipeline is not claimed")
+	}
+	if err := s.txn.awaitEnd(ctx); err != nil {
+		return time.Time{}, s.judgeOwnership(ctx, err)
+	}
+	keys := make([][]keysOf, len(list))
+	for i := range list {
+		if keys[i], err = s.keysOf(ctx, &list[i]); err != nil {
+			return time.Time{}, err
+		}
+	}
+	for i := range list {
+		for k := range keys[i] {
+			if err := keys[i][k].endAll(ctx); err != nil {
+				return time.Time{}, fmt.Errorf("ending the keys of %s in %s: %w", list[i].plan.Table.FullName(), list[i].plan.Topic.Name, err)
+			}
+		}
+	}
+	return s.OpenSince(), nil
+}
+
+// keysOf finds out which records of which partitions must be read.
+func (s *Sink) keysOf(ctx context.Context, t *Truncation) ([]keysOf, error) {
+	at := partitionsOf(t.plan.Topic.Name, t.plan.Topic.Partitions)
+	first, err := s.wire.ListOffsets(ctx, at, kafkawire.ReadUncommitted, kafkawire.EarliestOffset)
+	if err != nil {
+		return nil, err
+	}
+	ends, err := s.settledEnds(ctx, at)
+	if err != nil {
+		return nil, err
+	}
+	var keys []keysOf
+	for i := range at {
+		if first[i].Offset < ends[i] {
+			keys = append(keys, keysOf{sink: s, t: t, start: kafkawire.Progress{TopicPartition: at[i], Offset: first[i].Offset}, end: ends[i]})
+		}
+	}
+	return keys, nil
+}
+
+// between commits what is written, with the checkpoint that was committed last.
+func (s *Sink) between(ctx context.Context) error {
+	if _, err := s.commit(ctx, s.scribe(), changelog.Checkpoint{}); err != nil {
+		return s.judgeOwnership(ctx, err)
+	}
+	return nil
+}
+
+// settledEnds gives the ends of partitions in which nothing is undecided: all that we have committed can be read then.
+func (s *Sink) settledEnds(ctx context.Context, at []kafkawire.TopicPartition) ([]int64, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, createPatience, errTooLate)
+	defer cancel()
+	for {
+		stable, err := s.wire.ListOffsets(ctx, at, kafkawire.ReadCommitted, kafkawire.LatestOffset)
+		if err != nil {
+			return nil, err
+		}
+		last, err := s.wire.ListOffsets(ctx, at, kafkawire.ReadUncommitted, kafkawire.LatestOffset)
+		if err != nil {
+			return nil, err
+		}
+		ends, open := make([]int64, len(at)), -1
+		for i := range at {
+			if ends[i] = stable[i].Offset; stable[i].Offset < last[i].Offset {
+				open = i
+			}
+		}
+		if open < 0 {
+			return ends, nil
+		}
+		if werr := kafkawire.Pause(ctx, confirmPause); werr != nil {
+			return nil, tooLate(werr, fault.New(fault.TransactionsDown, "reading the keys of "+at[open].String(), errors.New("somebody else has an open transaction there"),
+				"Nothing but this pipeline should write to the topic. The pipeline tries again."))
+		}
+	}
+}
+
+// keysOf are the keys of one partition that have a value.
+type keysOf struct {
+	sink  *Sink
+	t     *Truncation
+	start kafkawire.Progress
+	end   int64
+	live  map[keyHash]int64 // offset of the newest record
+	parts partSet
+	chunk Chunk
+}
+
+// keyHash stands for a key. Two keys have the same with a probability of 2^-128, as both halves are of seeds of their own.
+type keyHash [2]uint64
+
+var keySeeds = [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}
+
+func hashOf(key []byte) keyHash {
+	return keyHash{maphash.Bytes(keySeeds[0], key), maphash.Bytes(keySeeds[1], key)}
+}
+
+func (k *keysOf) endAll(ctx context.Context) error {
+	defer func() { k.live = nil }()
+	if err := k.find(ctx); err != nil {
+		return err
+	}
+	return k.finish(ctx)
+}
+
+// find reads the partition for which keys have a value.
+func (k *keysOf) find(ctx context.Context) error {
+	k.live = map[keyHash]int64{}
+	return k.read(ctx, func(r *kafkawire.FetchedRecord) error {
+		switch {
+		case !k.ours(r):
+		case r.Value == nil:
+			delete(k.live, hashOf(r.Key))
+		default:
+			k.live[hashOf(r.Key)] = r.Offset
+		}
+		return nil
+	})
+}
+
+// ours reports a record of the table. In a topic that is the table's alone all are, whoever wrote them.
+func (k *keysOf) ours(r *kafkawire.FetchedRecord) bool {
+	if r.Key == nil || !k.t.shared {
+		return r.Key != nil
+	}
+	name, ok := r.Headers.Get(HeaderTable)
+	return ok && string(name) == k.t.plan.Table.FullName()
+}
+
+// finish reads the partition again and ends the keys that have a value.
+func (k *keysOf) finish(ctx context.Context) error {
+	if len(k.live) == 0 {
+		return nil
+	}
+	codec, err := kafkawire.ParseCodec(k.sink.cfg.Compression)
+	if err != nil {
+		return fmt.Errorf("reading the compression setting: %w", err)
+	}
+	k.parts.begin(&k.chunk, codec)
+	defer k.parts.drop()
+	err = k.read(ctx, func(r *kafkawire.FetchedRecord) error {
+		h := hashOf(r.Key)
+		if newest, ok := k.live[h]; !ok || newest != r.Offset {
+			return nil
+		}
+		delete(k.live, h)
+		if err := k.tombstone(r); err != nil {
+			return err
+		}
+		return k.write(ctx)
+	})
+	if err != nil {
+		return err
+	}
+	if len(k.live) > 0 {
+		return fault.New(fault.Kafka, "reading the keys of "+k.start.String(), fmt.Errorf("%d of them are no longer there", len(k.live)),
+			"Records were deleted while the partition was read. The pipeline tries again.")
+	}
+	if err := k.parts.finish(); err != nil {
+		return err
+	}
+	return k.write(ctx)
+}
+
+// read hands over the records of the partition up to its end.
+func (k *keysOf) read(ctx context.Context, do func(*kafkawire.FetchedRecord) error) error {
+	fetcher := k.sink.wire.NewFetcher(kafkawire.FetcherConfig{}, k.start)
+	for {
+		err := fetcher.Poll(ctx, func(r *kafkawire.FetchedRecord) error {
+			if r.Offset >= k.end {
+				return nil
+			}
+			return do(r)
+		})
+		if err != nil {
+			return err
+		}
+		if fetcher.Progress()[0].Offset >= k.end {
+			return nil
+		}
+		if err := k.rest(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// rest ends a transaction that has become old: Kafka would end it otherwise.
+func (k *keysOf) rest(ctx context.Context) error {
+	if since := k.sink.OpenSince(); !since.IsZero() && time.Since(since) > k.sink.cfg.TransactionTimeout/3 {
+		return k.sink.between(ctx)
+	}
+	return nil
+}
+
+func (k *keysOf) tombstone(r *kafkawire.FetchedRecord) error {
+	at := time.Now().UnixMilli()
+	if !k.t.plan.Topic.WallClock {
+		at = min(at, k.t.commit/1000)
+	}
+	rec := kafkawire.Record{Key: r.Key, Headers: k.t.headers.bytes, HeaderCount: k.t.headers.count}
+	return k.parts.add(k.t.plan.Topic, r.Partition, &rec, at)
+}
+
+// write sends the parts that are full.
+func (k *keysOf) write(ctx context.Context) error {
+	if len(k.chunk.Parts) == 0 {
+		return nil
+	}
+	if err := k.sink.Write(ctx, &k.chunk); err != nil {
+		return err
+	}
+	k.chunk.Parts, k.chunk.Records, k.chunk.Bytes = k.chunk.Parts[:0], 0, 0
+	return k.rest(ctx)
+}
