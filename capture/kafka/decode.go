@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 
 	"cdcbridge/changelog"
@@ -17,6 +18,11 @@ type mark struct {
 
 func markOf(b *changelog.Batch) mark {
 	return mark{len(b.Txns), len(b.Runs), len(b.Changes), len(b.Notes), len(b.Records)}
+}
+
+// undo takes what was read from a record out again: the batch may go out before the attempt ends, and the partition is not behind it.
+func (m mark) undo(b *changelog.Batch) {
+	b.Txns, b.Runs, b.Changes, b.Notes, b.Records = b.Txns[:m.txns], b.Runs[:m.runs], b.Changes[:m.changes], b.Notes[:m.notes], b.Records[:m.records]
 }
 
 // read decodes the head of a partition into the batch. What the record becomes, or why it becomes nothing: the partition is behind
@@ -36,15 +42,21 @@ func (s *stream) read(p *partition) error {
 		s.skipped(p, rec, err)
 	default:
 		if err := s.take(p, rec, from); err != nil {
+			from.undo(b)
 			return atRecord(rec, err)
 		}
 	}
 	if err := s.marks.saw(p, rec, b, from); err != nil {
+		from.undo(b)
 		return atRecord(rec, err)
 	}
 	s.passed(p, rec)
 	return nil
 }
+
+// errFirst says that what the record became must be the first in its batch. The target ends the keys of a truncated table when all that
+// comes before is committed, and the checkpoint of a batch is behind all of it.
+var errFirst = errors.New("it must be the first record of a batch")
 
 // take deals with what a record became.
 func (s *stream) take(p *partition, rec *kafkawire.FetchedRecord, from mark) error {
@@ -63,6 +75,9 @@ func (s *stream) take(p *partition, rec *kafkawire.FetchedRecord, from mark) err
 	for i := from.notes; i < len(b.Notes); i++ {
 		if err := s.note(&b.Notes[i]); err != nil {
 			return err
+		}
+		if b.Notes[i].Policy != "" && (from.changes > 0 || from.notes > 0) {
+			return errFirst
 		}
 	}
 	if s.cfg.Deduplicate {

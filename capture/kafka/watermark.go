@@ -1,136 +1,79 @@
 package kafka
 
 import (
-	"math"
-	"slices"
 	"time"
+
+	"cdcbridge/changelog"
+	"cdcbridge/internal/kafkawire"
 )
 
-// This file is the one place that knows how far the event times of a source are. The rules are those of Flink's watermarks per
-// partition, WATERMARK FOR t AS t - INTERVAL 'lateness': a partition's watermark is the greatest event time that it has had less the
-// lateness; the pipeline's is the least of the partitions that are not idle, and never goes back. docs/kafka-source.md says where the
-// two differ.
-
-// eventClock is how far the event times of one partition are. Like all in this file it belongs to the goroutine that decodes.
-type eventClock struct {
-	newest int64 // greatest event time, microseconds since the Unix epoch, in whole milliseconds
-	seen   bool  // there was one
-	behind bool  // the partition has records that were not decoded yet; kept up to date by who reads
-	idle   bool  // the pipeline's watermark does not wait for it
-	held   bool  // it is too far ahead of the pipeline's watermark to be read now
-
-	stirred bool      // there was an event since the last look
-	quiet   time.Time // of the last look that found an event
-}
-
-// farthest bounds event times to 73 000 years around the epoch, so that sums of them stay in range.
-const farthest = math.MaxInt64 / 4
-
-// observe takes the event time of a change, microseconds since the Unix epoch. Flink's times have milliseconds, and so have ours: the
-// rest would make a watermark of more than what was promised to whom compares the two.
-func (c *eventClock) observe(micros int64) {
-	millis := micros / 1000
-	if micros%1000 < 0 {
-		millis--
-	}
-	micros = min(max(millis, -farthest/1000), farthest/1000) * 1000
-	if !c.seen || micros > c.newest {
-		c.newest, c.seen = micros, true
-	}
-	c.stirred = true
-}
-
-// watermarks combine the clocks of all partitions.
+// watermarks has the clocks follow what the stream reads, and the readers follow the clocks. It belongs to the stream's goroutine.
 type watermarks struct {
-	lateness, drift int64         // microseconds; drift 0: none
-	idleAfter       time.Duration // 0: never
-	clocks          []*eventClock
-	value           int64 // the pipeline's, microseconds since the Unix epoch
-	known           bool
+	clocks *clocks
+	times  eventTimes
+	stream *stream
+	told   int64 // the pipeline's, with the last batch
 }
 
-func newWatermarks(lateness, idleAfter, drift time.Duration) *watermarks {
-	return &watermarks{lateness: lateness.Microseconds(), drift: drift.Microseconds(), idleAfter: idleAfter}
+func newWatermarks(s *stream) *watermarks {
+	cfg := &s.cfg.Watermark
+	w := &watermarks{clocks: newClocks(cfg.Lateness, cfg.IdleTimeout, cfg.MaxDrift), times: eventTimes{from: cfg.From, column: cfg.Column}, stream: s}
+	w.clocks.restore(s.pos.Watermark)
+	w.told = s.pos.Watermark
+	return w
 }
 
-// restore makes the watermark go on from where an earlier attempt was.
-func (w *watermarks) restore(micros int64) {
-	if micros != 0 {
-		w.value, w.known = micros, true
+// saw takes the event time of a record, and of the changes and notes behind from that were read from it, if any.
+func (w *watermarks) saw(p *partition, rec *kafkawire.FetchedRecord, b *changelog.Batch, from mark) error {
+	at, there, err := w.times.of(b, from.changes, rec.Timestamp)
+	if there {
+		w.clocks.observe(&p.clock, at)
 	}
+	return err
 }
 
-// add takes a partition in, which may have been restored. The pipeline's watermark waits for its first event, or until it is idle.
-func (w *watermarks) add(c *eventClock, now time.Time) {
-	c.quiet = now
-	w.clocks = append(w.clocks, c)
+// now gives the watermark of the pipeline, for a batch that holds everything that was seen; 0: unknown.
+func (w *watermarks) now() int64 {
+	w.tick(time.Now())
+	w.told = w.clocks.pipeline()
+	return w.told
 }
 
-// remove takes a partition out that is read no more.
-func (w *watermarks) remove(c *eventClock) {
-	c.held = false
-	w.clocks = slices.DeleteFunc(w.clocks, func(o *eventClock) bool { return o == c })
-}
-
-// of gives the watermark of a partition, microseconds since the Unix epoch; 0: none yet.
-func (w *watermarks) of(c *eventClock) int64 {
-	if !c.seen {
-		return 0
-	}
-	return c.newest - w.lateness
-}
-
-// pipeline gives the watermark of all, microseconds since the Unix epoch; 0: none yet.
-func (w *watermarks) pipeline() int64 {
-	if !w.known {
-		return 0
-	}
-	return w.value
-}
-
-// look brings everything up to date with the events since the last look and with the time. It reports whether the pipeline's watermark
-// has moved.
-func (w *watermarks) look(now time.Time) bool {
-	least, complete := int64(math.MaxInt64), false
-	for _, c := range w.clocks {
-		w.settle(c, now)
-		if c.idle {
-			continue
-		}
-		complete = true
-		if !c.seen {
-			least = math.MinInt64
-			continue
-		}
-		least = min(least, c.newest-w.lateness)
-	}
-	moved := complete && least != math.MinInt64 && (!w.known || least > w.value)
-	if moved {
-		w.value, w.known = least, true
-	}
-	for _, c := range w.clocks {
-		c.held = w.drift > 0 && w.known && c.seen && !c.idle && c.newest-w.lateness > w.value+w.drift
-	}
-	return moved
-}
-
-// settle decides whether a partition is idle: it had no event for that long, has none to read, and is not kept from reading. What is
-// not decoded yet may hold one, so a partition with a backlog is waited for, however long the target takes.
-func (w *watermarks) settle(c *eventClock, now time.Time) {
-	if c.stirred || c.held {
-		c.quiet = now
-	}
-	c.stirred = false
-	c.idle = w.idleAfter > 0 && !c.behind && now.Sub(c.quiet) >= w.idleAfter
-}
-
-// next tells how long a look finds nothing new unless there are events; false: for ever.
-func (w *watermarks) next(now time.Time) (time.Duration, bool) {
-	least, any := time.Duration(math.MaxInt64), false
-	for _, c := range w.clocks {
-		if w.idleAfter > 0 && !c.idle && !c.behind && !c.held {
-			least, any = min(least, w.idleAfter-now.Sub(c.quiet)), true
+// tick is called now and then, at least every interval: partitions become idle, or have drifted apart (stream.hold). moved says that
+// the pipeline's watermark is another one than with the last batch.
+func (w *watermarks) tick(now time.Time) (moved bool) {
+	for _, p := range w.stream.parts {
+		switch c := &p.clock; {
+		case p.complete():
+			w.clocks.remove(c) // it cannot say anything any more
+		case c.quiet.IsZero():
+			w.clocks.add(c, now)
+		default:
+			c.behind = p.lag() != 0
 		}
 	}
-	return max(least, 0), any
+	w.clocks.look(now)
+	for _, p := range w.stream.parts {
+		if p.clock.held != p.clock.stopped {
+			p.clock.stopped = p.clock.held
+			w.stream.hold(p, p.clock.held)
+		}
+	}
+	return w.clocks.pipeline() != w.told
+}
+
+const (
+	oftenest = 10 * time.Millisecond
+	rarest   = 200 * time.Millisecond // as often as Flink looks by default
+)
+
+// interval is how often tick is to be called; 0: never, for nothing changes but by what is read.
+func (w *watermarks) interval() time.Duration {
+	switch cfg := &w.stream.cfg.Watermark; {
+	case cfg.IdleTimeout > 0:
+		return min(max(cfg.IdleTimeout/10, oftenest), rarest)
+	case cfg.MaxDrift > 0:
+		return rarest / 4
+	}
+	return 0
 }

@@ -12,14 +12,14 @@ const millis = int64(1000) // in microseconds
 // course runs a script over the partitions of a topic in virtual time.
 type course struct {
 	t      *testing.T
-	w      *watermarks
-	clocks []*eventClock
+	w      *clocks
+	clocks []*clock
 }
 
-func newCourse(t *testing.T, w *watermarks, partitions int) *course {
+func newCourse(t *testing.T, w *clocks, partitions int) *course {
 	c := &course{t: t, w: w}
 	for range partitions {
-		c.clocks = append(c.clocks, new(eventClock))
+		c.clocks = append(c.clocks, new(clock))
 		w.add(c.clocks[len(c.clocks)-1], time.Now())
 	}
 	return c
@@ -27,7 +27,7 @@ func newCourse(t *testing.T, w *watermarks, partitions int) *course {
 
 // event has a partition read a change of that time, in milliseconds.
 func (c *course) event(partition int, at int64) {
-	c.clocks[partition].observe(at * millis)
+	c.w.observe(c.clocks[partition], at*millis)
 }
 
 // is looks and expects the pipeline's watermark in milliseconds; 0: none.
@@ -59,7 +59,7 @@ func (c *course) held(want ...bool) {
 
 func TestWatermarkIsTheLeastOfThePartitions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newCourse(t, newWatermarks(5*time.Second, 0, 0), 3)
+		c := newCourse(t, newClocks(5*time.Second, 0, 0), 3)
 		c.is(0)
 		c.event(0, 100_000)
 		c.event(1, 70_000)
@@ -72,43 +72,34 @@ func TestWatermarkIsTheLeastOfThePartitions(t *testing.T) {
 		c.is(75_000)
 		c.event(1, 200_000)
 		c.is(85_000) // now the third one is the least
-		if got := c.w.of(c.clocks[1]); got != 195_000*millis {
+		if got := c.clocks[1].watermark; got != 195_000*millis {
 			t.Errorf("partition 1 is at %d", got)
 		}
 		time.Sleep(1000 * time.Hour)
 		c.is(85_000) // without a timeout nothing is ever idle
-		if _, any := c.w.next(time.Now()); any {
-			t.Error("there is nothing to wait for")
-		}
 	})
 }
 
 func TestWatermarkIsThatOfFlinkToTheMillisecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newCourse(t, newWatermarks(time.Second, 0, 0), 1)
-		c.clocks[0].observe(1_714_979_289_123_999)
+		c := newCourse(t, newClocks(time.Second, 0, 0), 1)
+		c.w.observe(c.clocks[0], 1_714_979_289_123_999)
 		c.is(1_714_979_288_123)
-		before := newCourse(t, newWatermarks(time.Millisecond, 0, 0), 1)
-		before.clocks[0].observe(-1)
+		before := newCourse(t, newClocks(time.Millisecond, 0, 0), 1)
+		before.w.observe(before.clocks[0], -1)
 		before.is(-2)
 	})
 }
 
 func TestWatermarkPassesIdlePartitions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newCourse(t, newWatermarks(0, 10*time.Second, 0), 3)
+		c := newCourse(t, newClocks(0, 10*time.Second, 0), 3)
 		c.event(0, 100)
 		c.event(1, 50)
 		c.is(0)
-		if d, any := c.w.next(time.Now()); !any || d != 10*time.Second {
-			t.Errorf("the next look is due in %s, %v", d, any)
-		}
 		time.Sleep(6 * time.Second)
 		c.event(0, 110)
 		c.is(0)
-		if d, any := c.w.next(time.Now()); !any || d != 4*time.Second {
-			t.Errorf("the next look is due in %s, %v", d, any)
-		}
 		time.Sleep(4*time.Second - 1)
 		c.is(0)
 		time.Sleep(1) // the second and the third one are silent for so long
@@ -134,7 +125,7 @@ func TestWatermarkPassesIdlePartitions(t *testing.T) {
 
 func TestABacklogIsNotSilence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newCourse(t, newWatermarks(0, time.Second, 0), 2)
+		c := newCourse(t, newClocks(0, time.Second, 0), 2)
 		c.event(0, 100)
 		c.event(1, 50)
 		c.clocks[1].behind = true // its records wait, because the target is slow
@@ -154,7 +145,7 @@ func TestABacklogIsNotSilence(t *testing.T) {
 
 func TestPartitionsThatRunAheadAreHeld(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newCourse(t, newWatermarks(0, 20*time.Second, time.Second), 3)
+		c := newCourse(t, newClocks(0, 20*time.Second, time.Second), 3)
 		c.event(0, 900_000)
 		c.event(1, 1000)
 		c.is(0)
@@ -184,14 +175,14 @@ func TestPartitionsThatRunAheadAreHeld(t *testing.T) {
 
 func TestPartitionsComeAndGo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newCourse(t, newWatermarks(0, 5*time.Second, time.Second), 2)
+		c := newCourse(t, newClocks(0, 5*time.Second, time.Second), 2)
 		c.event(0, 10_000)
 		c.event(1, 5_000)
 		c.is(5_000)
 		c.held(true, false)
 		c.w.remove(c.clocks[1])
 		c.is(10_000)
-		late := new(eventClock)
+		late := new(clock)
 		c.w.add(late, time.Now())
 		c.clocks = append(c.clocks, late)
 		c.event(0, 11_000)
@@ -204,22 +195,29 @@ func TestPartitionsComeAndGo(t *testing.T) {
 
 func TestWatermarkGoesOnAfterARestart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newCourse(t, newWatermarks(0, time.Minute, 0), 0)
+		c := newCourse(t, newClocks(0, time.Minute, 0), 0)
 		c.w.restore(700 * millis)
 		c.is(700)
-		c.clocks = []*eventClock{{newest: 900 * millis, seen: true}, {newest: 100 * millis, seen: true}}
+		c.clocks = []*clock{{watermark: 900 * millis}, {watermark: 100 * millis}}
 		for _, clock := range c.clocks {
 			c.w.add(clock, time.Now())
 		}
 		c.is(700) // the second one was idle before
 		c.event(1, 800)
 		c.is(800)
+
+		early := &clock{watermark: 900 * millis} // it reads before anybody looks
+		c.w.observe(early, 50*millis)
+		c.w.add(early, time.Now())
+		if early.watermark != 900*millis {
+			t.Errorf("its watermark went back to %d", early.watermark)
+		}
 	})
 }
 
 func TestLookSaysWhetherItMoved(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWatermarks(0, 0, 0)
+		w := newClocks(0, 0, 0)
 		if w.look(time.Now()) {
 			t.Error("without partitions")
 		}
@@ -238,9 +236,9 @@ func TestLookSaysWhetherItMoved(t *testing.T) {
 
 func TestTimesOutOfRangeDoNotWrap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newCourse(t, newWatermarks(time.Hour, 0, time.Hour), 2)
-		c.clocks[0].observe(1<<63 - 1)
-		c.clocks[1].observe(-1 << 63)
+		c := newCourse(t, newClocks(time.Hour, 0, time.Hour), 2)
+		c.w.observe(c.clocks[0], 1<<63-1)
+		c.w.observe(c.clocks[1], -1<<63)
 		c.w.look(time.Now())
 		if got := c.w.pipeline(); got > -farthest {
 			t.Errorf("the watermark is %d", got)
@@ -257,7 +255,7 @@ func TestWatermarkAgainstItsDefinition(t *testing.T) {
 			rnd := rand.New(rand.NewPCG(seed, 8))
 			const timeout, lateness = 3 * time.Second, 7
 			partitions := 1 + rnd.IntN(4)
-			c := newCourse(t, newWatermarks(lateness*time.Millisecond, timeout, 0), partitions)
+			c := newCourse(t, newClocks(lateness*time.Millisecond, timeout, 0), partitions)
 			greatest := make([]int64, partitions) // 0: none yet
 			last := make([]time.Time, partitions)
 			for p := range last {
