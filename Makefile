@@ -29,7 +29,7 @@ fuzz: ## run each fuzz target for FUZZTIME (3s)
 	@GO="$(GO)" FUZZTIME="$(FUZZTIME)" ./integration/fuzz.sh
 
 .PHONY: servers
-servers: ## install the real servers that the tests use (MySQL, PostgreSQL, Kafka) into the cache
+servers: ## install the real servers that the tests use (MySQL, PostgreSQL, Kafka, Flink, Debezium, Canal) into the cache
 	./integration/provision.sh
 
 .PHONY: test
@@ -38,7 +38,7 @@ test: check fuzz servers ## everything CI runs: unit tests, fuzzing, real server
 
 .PHONY: test-long
 test-long: servers ## the long tier: more kills, more versions, longer faults; results in docs/evidence/
-	cd integration && CDCBRIDGE_LONG=1 $(GO) test -p 1 -timeout 300m -v ./endtoend/... ./upsertsink/... ./mysqlsource/... ./mysqlddl/... ./postgressource/... ./postgrestypes/... ./differential/...
+	cd integration && CDCBRIDGE_LONG=1 $(GO) test -p 1 -timeout 300m -v ./endtoend/... ./upsertsink/... ./mysqlsource/... ./mysqlddl/... ./postgressource/... ./postgrestypes/... ./differential/... ./bridge/...
 
 .PHONY: race
 race: ## unit tests under the race detector

@@ -4,7 +4,7 @@
 #
 #   integration/provision.sh [mysql97] [mysql80] [mysql57] [maria118] [maria1011] [kafka44] [kafka39] [pg18] [pg17] [pg16] [pg15] [flink] [debezium] [canal]
 #
-# Without a name it installs what `make test` needs: all but pg17, pg16, debezium and canal, which the long tier fetches when it starts them.
+# Without a name it installs what `make test` needs: all but pg17 and pg16, which the long tier fetches when it starts them.
 #
 #   CDCBRIDGE_CACHE   where to unpack. Default: /var/cache/cdcbridge for root (servers started by root run as nobody, who
 #                     cannot enter /root), else ${XDG_CACHE_HOME:-~/.cache}/cdcbridge.
@@ -428,7 +428,7 @@ provision() {
   say "$n $(cat "$dir/version") installed in $((SECONDS - t)) s ($(du -sh "$dir" | cut -f1))"
 }
 
-[[ $# -gt 0 ]] || set -- mysql97 kafka44 mysql80 mysql57 maria118 maria1011 kafka39 pg18 pg15 flink
+[[ $# -gt 0 ]] || set -- mysql97 kafka44 mysql80 mysql57 maria118 maria1011 kafka39 pg18 pg15 flink debezium canal
 for n in "$@"; do [[ -n ${RECIPE[$n]:-} ]] || die "nothing called $n: choose from mysql97 mysql80 mysql57 maria118 maria1011 kafka44 kafka39 pg18 pg17 pg16 pg15 flink debezium canal"; done
 todo=() pids=() rc=0
 for n in "$@"; do if done_already "$n"; then say "$n $(<"$S/$n/version") is in $S/$n"; else todo+=("$n"); fi; done

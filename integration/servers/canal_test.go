@@ -1,16 +1,12 @@
 package servers
 
 import (
-	"os"
 	"strings"
 	"testing"
 )
 
 // TestCanal reads a table and its row from a MySQL server by Canal.
 func TestCanal(t *testing.T) {
-	if os.Getenv("CDCBRIDGE_LONG") == "" {
-		return // Canal is not installed for the tests of every day; the goldens that it recorded are
-	}
 	kafka := KafkaFor(t, KafkaOptions{})
 	my := MySQLFor(t, MySQLOptions{})
 	db, err := my.DB("lab")

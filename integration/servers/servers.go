@@ -38,9 +38,9 @@ const (
 	Postgres16 = "pg16" // PostgreSQL 16.x; installed when it is asked for
 	Postgres15 = "pg15" // PostgreSQL 15.x, the oldest that the product takes
 
-	Debezium36 = "debezium" // Kafka Connect with Debezium's connectors for MySQL, MariaDB and PostgreSQL; installed when it is asked for
+	Debezium36 = "debezium" // Kafka Connect with Debezium's connectors for MySQL, MariaDB and PostgreSQL
 
-	Canal117 = "canal" // Alibaba Canal 1.1.7; installed when it is asked for
+	Canal117 = "canal" // Alibaba Canal 1.1.7
 
 	Flink120 = "flink" // Apache Flink 1.20.3 with SQL, JSON formats and the Kafka connectors
 )
