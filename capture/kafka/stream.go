@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"slices"
 	"time"
@@ -100,7 +101,14 @@ func (s *stream) run(ctx context.Context) error {
 			}
 			continue
 		}
-		if err := s.read(p); err != nil {
+		err = s.read(p)
+		if errors.Is(err, errFirst) {
+			if err := s.send(ctx, false); err != nil {
+				return err
+			}
+			err = s.read(p)
+		}
+		if err != nil {
 			return s.beforeFailing(ctx, err)
 		}
 		if s.batch.Size() >= s.cfg.BatchBytes {
