@@ -196,6 +196,9 @@ func (c *Config) Validate() []error {
 	errs = append(errs, c.Watermark.validate()...)
 	errs = append(errs, oneOf("on_offset_lost", c.OnOffsetLost, wordFail, fromEarliest)...)
 	errs = append(errs, oneOf("order", c.Order, wordNone, orderSource)...)
+	if c.Order == orderSource && c.Watermark.MaxDrift > 0 {
+		errs = append(errs, errors.New("watermark.max_drift: does not go together with order: source, which keeps partitions together as it is"))
+	}
 	if c.OrderIdleTimeout < 10*time.Millisecond {
 		errs = append(errs, fmt.Errorf("order_idle_timeout: %v is less than 10ms", c.OrderIdleTimeout))
 	}

@@ -65,30 +65,36 @@ func (r *readers) drop(l *lane) {
 	r.arrived = slices.DeleteFunc(r.arrived, func(o *lane) bool { return o == l })
 }
 
-// hold stops the fetching of a partition, or lets it go on. What has come already stays.
+// hold stops the reading of a partition behind its chunk, or lets it go on. What has come already waits.
 func (r *readers) hold(l *lane, held bool) {
 	r.mu.Lock()
 	l.held = held
-	b := r.brokers[l.leader]
+	b, waits := r.brokers[l.leader], len(l.queue) > 0
 	r.mu.Unlock()
 	if b != nil && !held {
 		nudge(b.wake)
 	}
+	if waits && !held {
+		nudge(r.ready)
+	}
 }
 
-// first gives the lane whose oldest chunk came first, and that chunk; nil when nothing is there.
+// first gives the lane whose oldest chunk came first, of those that are not held, and that chunk; nil when nothing is there.
 func (r *readers) first() (*lane, chunk) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for len(r.arrived) > 0 {
-		l := r.arrived[0]
-		r.arrived = slices.Delete(r.arrived, 0, 1)
+	for {
+		i := slices.IndexFunc(r.arrived, func(l *lane) bool { return !l.held })
+		if i < 0 {
+			return nil, chunk{}
+		}
+		l := r.arrived[i]
+		r.arrived = slices.Delete(r.arrived, i, i+1)
 		l.lined = false
 		if c, ok := r.take(l); ok {
 			return l, c
 		}
 	}
-	return nil, chunk{}
 }
 
 // of gives the oldest chunk of a lane.
