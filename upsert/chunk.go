@@ -38,4 +38,7 @@ type Chunk struct {
 	Soon    bool  // the source asks for Next to be committed soon, even if nothing else is
 	Txns    int   // source transactions that end in the chunk
 	Commit  int64 // commit time of the newest source transaction in it, microseconds since the Unix epoch; 0: none
+
+	// Watermark says that what comes later has event times at or after it, microseconds since the Unix epoch; 0: nothing new is known.
+	Watermark int64
 }

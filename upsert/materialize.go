@@ -67,6 +67,9 @@ func (m *Materializer) Chunk(b *changelog.Batch, plans Plans, now int64, seq uin
 		}
 		c.Commit = max(c.Commit, b.Txns[i].Commit)
 	}
+	if c.Watermark = b.Watermark; c.Watermark == 0 && len(b.Records) == 0 {
+		c.Watermark = c.Commit // a log has its transactions in the order of their commits; topics say what they know
+	}
 	m.ctx.Now, m.ctx.Seq = now, seq
 	m.parts.begin(c, m.codec)
 	err := m.encode(b, plans)

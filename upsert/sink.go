@@ -44,6 +44,8 @@ type Sink struct {
 	claimed  bool
 	topics   map[string]*target // Topic's own
 	group    string             // whose offsets this attempt has committed
+	progress *Topic             // nil: there is none
+	report   *Progress          // what commits write there; nil: nothing was reported yet
 
 	records, bytes, changes int // of the open transaction
 }
@@ -151,7 +153,15 @@ func (s *Sink) commit(ctx context.Context, w *stateScribe, cp changelog.Checkpoi
 			return Committed{}, err
 		}
 	}
-	if err := s.txn.write(ctx, stateParts(s.state, statePartition(s.id.Pipeline), w.recs, start.UnixMilli())); err != nil {
+	parts := stateParts(s.state, statePartition(s.id.Pipeline), w.recs, start.UnixMilli())
+	if s.progress != nil && s.report != nil {
+		part, err := s.progressPart(string(pos), start.UnixMilli())
+		if err != nil {
+			return Committed{}, err
+		}
+		parts = append(parts, part)
+	}
+	if err := s.txn.write(ctx, parts); err != nil {
 		return Committed{}, err
 	}
 	if grouped {

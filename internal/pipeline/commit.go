@@ -11,6 +11,7 @@ import (
 // writer is the part of upsert.Sink that the committer uses.
 type writer interface {
 	Write(ctx context.Context, c *upsert.Chunk) error
+	Report(p upsert.Progress)
 	Commit(ctx context.Context, cp changelog.Checkpoint) (upsert.Committed, error)
 	Truncate(ctx context.Context, list []upsert.Truncation) (began time.Time, err error)
 }
@@ -25,15 +26,16 @@ type committer struct {
 	release    func(int64)   // gives memory back to the feeder
 	stats      *counters
 
-	next       changelog.Checkpoint // covers everything written so far
-	began      time.Time            // first write of the open transaction, zero: none
-	bytes      int64                // written into it
-	inTxn      bool                 // next is inside a source transaction
-	drained    bool                 // the source had nothing more after the last chunk
-	commitTime int64                // source commit time of the newest transaction in next
-	moved      bool                 // next is ahead of what is committed
-	soon       bool                 // the source waits for next to be committed
-	last       time.Time            // end of the last commit
+	next       merged    // covers everything written so far
+	began      time.Time // first write of the open transaction, zero: none
+	bytes      int64     // written into it
+	inTxn      bool      // next is inside a source transaction
+	drained    bool      // the source had nothing more after the last chunk
+	commitTime int64     // source commit time of the newest transaction in next
+	watermark  int64     // of what comes after next; 0: not known
+	moved      bool      // next is ahead of what is committed
+	soon       bool      // the source waits for next to be committed
+	last       time.Time // end of the last commit
 }
 
 // splitBytes is how many times max_bytes a transaction may grow before it is split inside a source transaction.
@@ -119,12 +121,10 @@ func (c *committer) write(ctx context.Context, j *job) error {
 			return err
 		}
 	}
-	c.moved = c.moved || chunk.Next.Pos != c.next.Pos || len(chunk.Next.State) > 0
-	c.next.Pos = chunk.Next.Pos
-	c.next.State = mergeState(c.next.State, chunk.Next.State)
+	c.moved = c.next.add(chunk.Next) || c.moved
 	c.bytes += int64(chunk.Bytes)
 	c.inTxn, c.drained, c.soon = chunk.InTxn, chunk.Drained, c.soon || chunk.Soon
-	c.commitTime = max(c.commitTime, chunk.Commit)
+	c.commitTime, c.watermark = later(c.commitTime, chunk.Commit), later(c.watermark, chunk.Watermark)
 	c.stats.written(chunk)
 	c.stats.inFlight.Add(-j.held)
 	c.release(j.held)
@@ -133,7 +133,8 @@ func (c *committer) write(ctx context.Context, j *job) error {
 
 func (c *committer) commit(ctx context.Context) error {
 	begin := time.Now()
-	done, err := c.sink.Commit(ctx, c.next)
+	c.sink.Report(upsert.Progress{Watermark: c.watermark, CommitTime: c.commitTime, InTxn: c.inTxn})
+	done, err := c.sink.Commit(ctx, c.next.Checkpoint)
 	if err != nil {
 		return err
 	}
@@ -141,7 +142,7 @@ func (c *committer) commit(ctx context.Context) error {
 	c.last = time.Now()
 	c.stats.committed(c, done, c.last.Sub(begin))
 	c.began, c.bytes, c.moved, c.soon = time.Time{}, 0, false, false
-	c.next.State = nil
+	c.next.committed()
 	return nil
 }
 
@@ -156,17 +157,10 @@ func (c *committer) drain(ctx context.Context) error {
 	return c.commit(ctx)
 }
 
-// mergeState lets newer entries replace older ones of the same key. Few keys change between two commits.
-func mergeState(old, newer []changelog.State) []changelog.State {
-next:
-	for _, s := range newer {
-		for i := range old {
-			if old[i].Key == s.Key {
-				old[i] = s
-				continue next
-			}
-		}
-		old = append(old, s)
+// later is the later of two times, of which 0 is none.
+func later(a, b int64) int64 {
+	if a == 0 || b != 0 && b > a {
+		return b
 	}
-	return old
+	return a
 }

@@ -18,6 +18,8 @@ type logWriter struct {
 	begin time.Time
 	log   []string
 	fail  error
+
+	reports []upsert.Progress
 }
 
 func (w *logWriter) note(format string, args ...any) {
@@ -28,6 +30,8 @@ func (w *logWriter) Write(_ context.Context, c *upsert.Chunk) error {
 	w.note("write %s", c.Next.Pos)
 	return w.fail
 }
+
+func (w *logWriter) Report(p upsert.Progress) { w.reports = append(w.reports, p) }
 
 func (w *logWriter) Commit(_ context.Context, cp changelog.Checkpoint) (upsert.Committed, error) {
 	w.note("commit %s %v", cp.Pos, cp.State)

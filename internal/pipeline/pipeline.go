@@ -113,6 +113,11 @@ func (p *Pipeline) openBoth(ctx context.Context, source capture.Source, sink *up
 	if err := sink.Claim(ctx, start); err != nil {
 		return fmt.Errorf("claiming the pipeline: %w", err)
 	}
+	if p.spec.ProgressTopic != "" {
+		if err := sink.OpenProgress(ctx, p.spec.ProgressTopic); err != nil {
+			return fmt.Errorf("opening the sink: %w", err)
+		}
+	}
 	source.Ack(start.Pos)
 	p.start = start.Pos
 	p.stats.opened(start.Pos, cp.Pos != "")

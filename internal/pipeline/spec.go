@@ -27,6 +27,8 @@ type Spec struct {
 	Commit   CommitPolicy
 	Memory   int64 // bytes of batches and chunks in flight, at most
 	Workers  int   // encode goroutines
+
+	ProgressTopic string // topic that gets a record with the watermark in each Kafka transaction; "": none
 }
 
 // CommitPolicy says when a Kafka transaction is committed. A transaction ends at a source transaction's boundary when

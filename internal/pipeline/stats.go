@@ -23,6 +23,7 @@ type Stats struct {
 	Progress     uint64        // commits that moved the position
 	Position     string        // committed position
 	CommitTime   int64         // source commit time of the newest committed transaction, microseconds since the Unix epoch
+	Watermark    int64         // what is committed later has event times at or after it, same unit; 0: not known
 	LastCommit   int64         // wall clock of the last commit, same unit; 0: none
 	CommitTook   time.Duration // how long the last commit took
 	CommitTotal  time.Duration // how long all of them took
@@ -40,6 +41,7 @@ type counters struct {
 	txns, records, bytes              atomic.Uint64
 	commits, splits, progress         atomic.Uint64
 	commitTime, lastCommit, openSince atomic.Int64
+	watermark                         atomic.Int64
 	commitTook, commitTotal, inFlight atomic.Int64
 	position                          atomic.Pointer[string]
 	pending                           struct{ changes, read, txns, records, bytes uint64 } // the committer's
@@ -76,6 +78,7 @@ func (s *counters) committed(c *committer, _ upsert.Committed, took time.Duratio
 	text := string(c.next.Pos)
 	s.position.Store(&text)
 	s.commitTime.Store(c.commitTime)
+	s.watermark.Store(c.watermark)
 	s.lastCommit.Store(c.last.UnixMicro())
 	s.commitTook.Store(int64(took))
 	s.commitTotal.Add(int64(took))
@@ -89,7 +92,7 @@ func (p *Pipeline) Stats() Stats {
 		Running: c.running.Load(), Resumed: c.resumed.Load(),
 		Changes: c.changes.Load(), Read: c.read.Load(), Transactions: c.txns.Load(), Records: c.records.Load(), Bytes: c.bytes.Load(),
 		Commits: c.commits.Load(), Splits: c.splits.Load(), Progress: c.progress.Load(),
-		CommitTime: c.commitTime.Load(), LastCommit: c.lastCommit.Load(), OpenSince: c.openSince.Load(),
+		CommitTime: c.commitTime.Load(), Watermark: c.watermark.Load(), LastCommit: c.lastCommit.Load(), OpenSince: c.openSince.Load(),
 		CommitTook: time.Duration(c.commitTook.Load()), CommitTotal: time.Duration(c.commitTotal.Load()),
 		InFlight: c.inFlight.Load(), Memory: p.spec.Memory,
 	}
