@@ -1,0 +1,225 @@
+package bridge
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"cdcbridge/integration/harness"
+	"cdcbridge/integration/servers"
+)
+
+// pipeline is one bridge: the section of its source, and the formats that it writes to topics {pipeline}.{output}.{table}.
+type pipeline struct {
+	name    string
+	shop    *shop
+	source  string            // YAML, without type
+	outputs map[string]string // format by the name of the output
+	tables  []table           // nil: all
+}
+
+func (p *pipeline) topic(output string, t table) string {
+	return fmt.Sprintf("%s.%s.%s", p.name, output, t.name)
+}
+
+// config is that of a daemon with these pipelines.
+func config(kafka *servers.Kafka, all ...*pipeline) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "kafka: {brokers: [%s], topics: {partitions: 3}}\npipelines:\n", strings.Join(kafka.Brokers(), ", "))
+	for _, p := range all {
+		fmt.Fprintf(&b, "  - name: %s\n    source: {type: kafka, discovery_interval: 1s, %s}\n    outputs:\n", p.name, p.source)
+		for name, format := range p.outputs {
+			fmt.Fprintf(&b, "      - {name: %s, format: %s, preset: flink, topic: \"{pipeline}.%s.{table}\"}\n", name, format, name)
+		}
+	}
+	return b.String()
+}
+
+// check compares every topic of the pipeline with its table.
+func (p *pipeline) check(ctx context.Context, brokers []string) (records int, err error) {
+	list := p.tables
+	if list == nil {
+		list = tables
+	}
+	for _, t := range list {
+		for output, format := range p.outputs {
+			all, err := p.shop.compare(ctx, brokers, t, p.topic(output, t), format)
+			if err != nil {
+				return 0, err
+			}
+			if err := once(all); err != nil {
+				return 0, fmt.Errorf("%s: %w", p.topic(output, t), err)
+			}
+			records += len(all)
+		}
+	}
+	return records, nil
+}
+
+// settle waits until all topics fold to their tables, and fails with the last difference otherwise. Nobody may write meanwhile.
+func settle(t *testing.T, d *harness.Daemon, brokers []string, limit time.Duration, all ...*pipeline) (records int) {
+	t.Helper()
+	deadline := time.Now().Add(limit)
+	for _, p := range all {
+		for {
+			n, err := p.check(t.Context(), brokers)
+			if err == nil {
+				records += n
+				break
+			}
+			if d != nil {
+				running(t, d)
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("pipeline %s: %v", p.name, err)
+			}
+			time.Sleep(300 * time.Millisecond)
+		}
+	}
+	return records
+}
+
+// running fails when a pipeline of the daemon has given up.
+func running(t *testing.T, d *harness.Daemon) {
+	t.Helper()
+	select {
+	case <-d.Exited():
+		t.Fatal("the daemon ended by itself")
+	default:
+	}
+	all, err := d.Status(t.Context())
+	if err != nil {
+		return // it does not listen yet
+	}
+	for _, s := range all {
+		if s.State == "failed" {
+			t.Fatalf("pipeline %s: %s: %s", s.Name, s.Code, s.Error)
+		}
+	}
+}
+
+// compacted checks that the topics of the pipelines keep the last record of each key and nothing else.
+func compacted(t *testing.T, kafka *servers.Kafka, all ...*pipeline) {
+	t.Helper()
+	cl, err := kgo.NewClient(kgo.SeedBrokers(kafka.Brokers()...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cl.Close()
+	var names []string
+	for _, p := range all {
+		for output := range p.outputs {
+			for _, of := range tables {
+				names = append(names, p.topic(output, of))
+			}
+		}
+	}
+	found, err := kadm.NewClient(cl).DescribeTopicConfigs(t.Context(), names...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, topic := range found {
+		for _, c := range topic.Configs {
+			if c.Key == "cleanup.policy" && c.MaybeValue() != "compact" {
+				t.Errorf("%s has the policy %s", topic.Name, c.MaybeValue())
+			}
+		}
+		if topic.Err != nil {
+			t.Errorf("%s: %v", topic.Name, topic.Err)
+		}
+	}
+}
+
+// once verifies that no change of a record that was read is written twice.
+func once(all []harness.Record) error {
+	seen := map[string]harness.Record{}
+	for _, r := range all {
+		id := r.Headers["cdc.pos"] + " " + r.Headers["cdc.ord"] + " " + r.Headers["cdc.op"] + " " + string(r.Key)
+		if r.Value == nil {
+			id += " tombstone"
+		}
+		if r.Headers["cdc.pos"] == "" || !strings.Contains(r.Headers["cdc.pos"], "@") {
+			return fmt.Errorf("%d/%d does not say which record it comes from: %v", r.Partition, r.Offset, r.Headers)
+		}
+		if old, ok := seen[id]; ok {
+			return fmt.Errorf("%s is in %d/%d and again in %d/%d", id, old.Partition, old.Offset, r.Partition, r.Offset)
+		}
+		seen[id] = r
+	}
+	return nil
+}
+
+// origins are the records that a topic was made of, as "topic/partition@offset".
+func origins(all []harness.Record) map[string]bool {
+	out := map[string]bool{}
+	for _, r := range all {
+		out[r.Headers["cdc.pos"]] = true
+	}
+	return out
+}
+
+// killed runs the daemon again and again for a moment and ends it with SIGKILL. The last one goes on, for whoever calls to stop.
+func killed(t *testing.T, config string, r *rand.Rand, kills int) *harness.Daemon {
+	t.Helper()
+	for range kills {
+		d := harness.StartFor(t, config)
+		time.Sleep(time.Duration(400+r.IntN(2500)) * time.Millisecond)
+		running(t, d)
+		d.Kill()
+	}
+	return harness.StartFor(t, config)
+}
+
+// stop drains the daemon.
+func stop(t *testing.T, d *harness.Daemon) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	if err := d.Stop(ctx); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// freshSeed is a new seed, or that of CDCBRIDGE_SEED to repeat a workload.
+func freshSeed(t *testing.T) uint64 {
+	t.Helper()
+	seed := rand.Uint64()
+	if s := os.Getenv("CDCBRIDGE_SEED"); s != "" {
+		var err error
+		if seed, err = strconv.ParseUint(s, 10, 64); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Logf("seed %d", seed)
+	return seed
+}
+
+// longer chooses between the size of a test in the ordinary tier and in the long one.
+func longer[T any](short, whole T) T {
+	if harness.Long {
+		return whole
+	}
+	return short
+}
+
+// eventually waits until something is so, and fails with what it says otherwise.
+func eventually(t *testing.T, limit time.Duration, so func() (string, bool)) {
+	t.Helper()
+	for deadline := time.Now().Add(limit); ; time.Sleep(200 * time.Millisecond) {
+		now, ok := so()
+		if ok {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("after %v: %s", limit, now)
+		}
+	}
+}

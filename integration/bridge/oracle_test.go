@@ -1,0 +1,188 @@
+package bridge
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"math/big"
+	"slices"
+	"strings"
+
+	"cdcbridge/integration/harness"
+)
+
+// The oracle: what a read_committed consumer that knows nothing of cdcbridge folds a topic to is what the table has.
+
+const null = "NULL"
+
+// columnsNow are the columns of a table as it is.
+func (s *shop) columnsNow(t table) []column {
+	if t.name == "tags" && s.added.Load() > 0 {
+		return append(slices.Clone(t.columns), column{"added", whole, false})
+	}
+	return t.columns
+}
+
+// rows reads a table as key → column → text.
+func (s *shop) rows(ctx context.Context, t table) (map[string]map[string]string, error) {
+	columns := s.columnsNow(t)
+	var list []string
+	for _, c := range columns {
+		typ := "CHAR"
+		if s.mysql == nil {
+			typ = "text"
+		}
+		list = append(list, fmt.Sprintf("CAST(%s AS %s)", c.name, typ))
+	}
+	found, err := s.db.QueryContext(ctx, fmt.Sprintf("SELECT %s FROM %s", strings.Join(list, ", "), t.name))
+	if err != nil {
+		return nil, err
+	}
+	defer found.Close()
+	out := map[string]map[string]string{}
+	for found.Next() {
+		values, targets := make([]sql.NullString, len(columns)), make([]any, len(columns))
+		for i := range values {
+			targets[i] = &values[i]
+		}
+		if err := found.Scan(targets...); err != nil {
+			return nil, err
+		}
+		row := map[string]string{}
+		for i, c := range columns {
+			row[c.name] = null
+			if values[i].Valid {
+				row[c.name] = c.normal(values[i].String)
+			}
+		}
+		out[keyText(columns, row)] = row
+	}
+	return out, found.Err()
+}
+
+func keyText(columns []column, row map[string]string) string {
+	var parts []string
+	for _, c := range columns {
+		if c.key {
+			parts = append(parts, c.name+"="+row[c.name])
+		}
+	}
+	return strings.Join(parts, " ")
+}
+
+// normal is one text for all texts of a value.
+func (c column) normal(s string) string {
+	switch c.kind {
+	case whole:
+		switch s {
+		case "true":
+			return "1"
+		case "false":
+			return "0"
+		}
+	case decimal:
+		if r, ok := new(big.Rat).SetString(s); ok {
+			return r.RatString()
+		}
+	case date:
+		return strings.TrimSuffix(s, "Z")
+	case moment:
+		s = strings.Replace(strings.TrimSuffix(s, "Z"), "T", " ", 1)
+		if strings.Contains(s, ".") {
+			s = strings.TrimRight(strings.TrimRight(s, "0"), ".")
+		}
+	}
+	return s
+}
+
+// messageRow reads the row that a message leaves behind. A row of before a column was added may lack it.
+func messageRow(format string, value []byte, columns []column) (map[string]string, error) {
+	var m struct {
+		After map[string]json.RawMessage   `json:"after"`
+		Data  []map[string]json.RawMessage `json:"data"`
+	}
+	if err := json.Unmarshal(value, &m); err != nil {
+		return nil, err
+	}
+	raw := m.After
+	switch format {
+	case "canal-json":
+		if len(m.Data) != 1 {
+			return nil, fmt.Errorf("%d rows", len(m.Data))
+		}
+		raw = m.Data[0]
+	case "plain-json":
+		raw = nil
+		if err := json.Unmarshal(value, &raw); err != nil {
+			return nil, err
+		}
+	}
+	row := map[string]string{}
+	for _, c := range columns {
+		v, ok := raw[c.name]
+		delete(raw, c.name)
+		switch {
+		case !ok && c.name != "added":
+			return nil, fmt.Errorf("column %s is missing", c.name)
+		case !ok || string(v) == "null":
+			row[c.name] = null
+		case v[0] == '"':
+			var s string
+			if err := json.Unmarshal(v, &s); err != nil {
+				return nil, err
+			}
+			row[c.name] = c.normal(s)
+		default:
+			row[c.name] = c.normal(string(v))
+		}
+	}
+	if len(raw) > 0 {
+		return nil, fmt.Errorf("more columns than the table: %s", raw)
+	}
+	return row, nil
+}
+
+// compare holds one topic against its table and returns its records.
+func (s *shop) compare(ctx context.Context, brokers []string, t table, topic, format string) ([]harness.Record, error) {
+	all, err := harness.ReadTopic(ctx, brokers, topic)
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", topic, err)
+	}
+	columns, got := s.columnsNow(t), map[string]map[string]string{}
+	for key, r := range harness.Fold(all) {
+		row, err := messageRow(format, r.Value, columns)
+		if err != nil {
+			return nil, fmt.Errorf("%s, key %s: %w\n%s", topic, key, err, r.Value)
+		}
+		if other, ok := got[keyText(columns, row)]; ok {
+			return nil, fmt.Errorf("%s has two keys for the row %v: %s, and that of %v", topic, row, key, other)
+		}
+		got[keyText(columns, row)] = row
+	}
+	want, err := s.rows(ctx, t)
+	if err != nil {
+		return nil, fmt.Errorf("selecting %s: %w", t.name, err)
+	}
+	return all, differ(topic, got, want)
+}
+
+func differ(topic string, got, want map[string]map[string]string) error {
+	for key, w := range want {
+		g, ok := got[key]
+		if !ok {
+			return fmt.Errorf("%s lacks the row %s (%d rows, the table has %d)", topic, key, len(got), len(want))
+		}
+		for name, text := range w {
+			if g[name] != text {
+				return fmt.Errorf("%s, row %s, column %s: %q, the table has %q", topic, key, name, g[name], text)
+			}
+		}
+	}
+	for key := range got {
+		if _, ok := want[key]; !ok {
+			return fmt.Errorf("%s has the row %s, which the table has not", topic, key)
+		}
+	}
+	return nil
+}

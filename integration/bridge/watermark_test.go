@@ -1,0 +1,217 @@
+package bridge
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"cdcbridge/integration/harness"
+	"cdcbridge/integration/servers"
+)
+
+// epoch is where the event times of the scenarios begin.
+var epoch = time.Date(2024, 5, 6, 7, 0, 0, 0, time.UTC)
+
+// lateness of all scenarios.
+const lateness = 5 * time.Second
+
+// scenario is a topic whose partitions have different times in them.
+type scenario struct {
+	name       string
+	partitions int32
+	ours       string // of our watermark section, beside from and lateness
+	flink      string // options of Flink's table that mean the same
+	from       string // record or column
+	acts       []act
+}
+
+// act are records, and what the watermark is when both have read all of them that they will.
+type act struct {
+	records []event
+	pause   time.Duration // after each of them; 0: all come at once
+
+	probe int32         // where a record of long ago can be put, which both read now and which changes nothing
+	want  time.Duration // the watermark, less the epoch; negative: there is none
+}
+
+// event is one record: where, and when it was.
+type event struct {
+	partition int32
+	at        time.Duration
+}
+
+// seconds gives events of a partition at these seconds.
+func seconds(partition int32, at ...float64) (all []event) {
+	for _, s := range at {
+		all = append(all, event{partition, time.Duration(s * float64(time.Second))})
+	}
+	return all
+}
+
+// span gives an event every step seconds.
+func span(partition int32, from, to, step float64) (all []event) {
+	for s := from; s <= to; s += step {
+		all = append(all, seconds(partition, s)...)
+	}
+	return all
+}
+
+func join(lists ...[]event) (all []event) {
+	for _, l := range lists {
+		all = append(all, l...)
+	}
+	return all
+}
+
+var scenarios = []scenario{
+	{
+		name: "unequal", partitions: 3, from: "record",
+		acts: []act{
+			{records: join(span(0, 0, 500, 1), seconds(1, 30, 20, 250.75, 60, 249), span(2, 0, 900, 100)), probe: 1, want: 250*time.Second + 750*time.Millisecond - lateness},
+			{records: seconds(1, 100, 700, 3, 600), probe: 1, want: 500*time.Second - lateness},
+		},
+	},
+	{
+		name: "idle", partitions: 3, from: "column",
+		ours: "idle_timeout: 2s", flink: "'scan.watermark.idle-timeout' = '2 s'",
+		acts: []act{
+			// Partition 2 has nothing at all, partition 1 falls silent first.
+			{records: join(seconds(1, 40), span(0, 100, 130, 2)), pause: 300 * time.Millisecond, probe: 0, want: 130*time.Second - lateness},
+			// It wakes up, behind the others: the watermark does not go back.
+			{records: join(seconds(1, 50), seconds(0, 140)), probe: 1, want: 130*time.Second - lateness},
+		},
+	},
+	{
+		name: "drift", partitions: 2, from: "record",
+		ours:  "max_drift: 30s",
+		flink: "'scan.watermark.alignment.group' = 'drift', 'scan.watermark.alignment.max-drift' = '30 s', 'scan.watermark.alignment.update-interval' = '200 ms'",
+		acts: []act{
+			{records: join(span(1, 0, 50, 1), span(0, 0, 60, 10)), probe: 1, want: 50*time.Second - lateness},
+			{records: join(span(0, 70, 1000, 1)), probe: 1, want: 50*time.Second - lateness}, // partition 0 waits
+			{records: seconds(1, 2000), probe: 0, want: 1000*time.Second - lateness},
+		},
+	},
+}
+
+// TestWatermarks holds the watermark of a pipeline against what CURRENT_WATERMARK says in Flink of the same topic.
+func TestWatermarks(t *testing.T) {
+	kafka := servers.KafkaFor(t, servers.KafkaOptions{})
+	f := servers.FlinkFor(t)
+	cl, err := kgo.NewClient(kgo.SeedBrokers(kafka.Brokers()...), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.MetadataMinAge(100*time.Millisecond), kgo.ProducerLinger(0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(cl.Close)
+	for _, s := range scenarios {
+		t.Run(s.name, func(t *testing.T) { s.run(t, kafka, f, cl) })
+	}
+}
+
+// produce sends records whose times are those of the events, in their timestamps or in a column.
+func (s *scenario) produce(t *testing.T, cl *kgo.Client, id int, events ...event) {
+	t.Helper()
+	var all []*kgo.Record
+	for i, e := range events {
+		at := epoch.Add(e.at)
+		r := &kgo.Record{Topic: s.name, Partition: e.partition, Key: fmt.Appendf(nil, `{"id":%d}`, id+i),
+			Value: fmt.Appendf(nil, `{"id":%d,"ts":"%s"}`, id+i, at.Format("2006-01-02T15:04:05.000Z"))}
+		if s.from == "record" {
+			r.Timestamp = at
+		}
+		all = append(all, r)
+	}
+	if err := cl.ProduceSync(t.Context(), all...).FirstErr(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (s *scenario) run(t *testing.T, kafka *servers.Kafka, f *servers.Flink, cl *kgo.Client) {
+	if _, err := kadm.NewClient(cl).CreateTopic(t.Context(), s.partitions, 1, nil, s.name); err != nil {
+		t.Fatal(err)
+	}
+	from := "from: " + s.from
+	if s.from == "column" {
+		from += ", column: ts"
+	}
+	if s.ours != "" {
+		from += ", "
+	}
+	d := harness.StartFor(t, config(kafka, &pipeline{name: s.name, source: fmt.Sprintf("topics: [%s], format: plain-json, watermark: {%s%s, lateness: 5s}", s.name, from, s.ours),
+		outputs: map[string]string{"row": "plain-json"}}))
+	n := 0
+	for _, a := range s.acts {
+		n += len(a.records) + 1
+	}
+	s.produce(t, cl, 0, event{0, -time.Hour})
+	answer, failed, reads := make(chan servers.FlinkResult, 1), make(chan error, 1), make(chan servers.FlinkRow, n+1)
+	go func() {
+		r, err := f.Run(t.Context(), servers.FlinkScript{SQL: s.query(kafka), Limit: n + 1, Timeout: 90 * time.Second, Each: func(r servers.FlinkRow) { reads <- r }})
+		close(reads)
+		answer <- r
+		failed <- err
+	}()
+	<-reads // what follows is read as it comes, or partitions would be idle at other times than they are here
+	id := 1
+	for i, a := range s.acts {
+		if a.pause == 0 {
+			s.produce(t, cl, id, a.records...)
+		}
+		for k, e := range a.records {
+			if a.pause > 0 {
+				s.produce(t, cl, id+k, e)
+				time.Sleep(a.pause)
+			}
+		}
+		id += len(a.records)
+		s.reached(t, d, a.want)
+		time.Sleep(3 * time.Second) // Flink reads too, and moves its watermark now and then; ours must stay where it is
+		s.reached(t, d, a.want)
+		s.produce(t, cl, -1-i, event{a.probe, -time.Hour})
+	}
+	r := <-answer
+	if err := <-failed; err != nil || r.Timeout {
+		t.Fatalf("Flink gave %d rows of %d, timeout %v: %v", len(r.Rows), n, r.Timeout, err)
+	}
+	got := map[string]string{}
+	for _, row := range r.Rows {
+		got[unquoted(t, string(row.Values[0]))] = strings.Trim(string(row.Values[1]), `"`)
+	}
+	for i, a := range s.acts {
+		flink, err := time.Parse(time.RFC3339Nano, got[fmt.Sprint(-1-i)])
+		if err != nil || !flink.Equal(epoch.Add(a.want)) {
+			t.Errorf("act %d: Flink says %q, ours was %v", i, got[fmt.Sprint(-1-i)], epoch.Add(a.want))
+		}
+	}
+}
+
+// query gives each record with the watermark of when it was read.
+func (s *scenario) query(kafka *servers.Kafka) string {
+	at := "ts TIMESTAMP_LTZ(3) METADATA FROM 'timestamp'"
+	if s.from == "column" {
+		at = "ts TIMESTAMP_LTZ(3)"
+	}
+	options := s.flink
+	if options != "" {
+		options = ", " + options
+	}
+	return fmt.Sprintf(`CREATE TABLE %s (id INT, %s, WATERMARK FOR ts AS ts - INTERVAL '5' SECOND) WITH ('connector' = 'kafka', 'topic' = '%s', 'properties.bootstrap.servers' = '%s',
+		'scan.startup.mode' = 'earliest-offset', 'format' = 'json', 'json.timestamp-format.standard' = 'ISO-8601'%s); SELECT id, CURRENT_WATERMARK(ts) FROM %s`,
+		s.name, at, s.name, strings.Join(kafka.Brokers(), ","), options, s.name)
+}
+
+// reached waits until the pipeline's watermark is what it should be.
+func (s *scenario) reached(t *testing.T, d *harness.Daemon, want time.Duration) {
+	t.Helper()
+	eventually(t, 15*time.Second, func() (string, bool) {
+		running(t, d)
+		all, err := d.Status(t.Context())
+		if err != nil || len(all) == 0 {
+			return fmt.Sprint(err), false
+		}
+		return fmt.Sprintf("want %v: %+v", epoch.Add(want), all[0]), all[0].Watermark != nil && all[0].Watermark.Equal(epoch.Add(want))
+	})
+}
