@@ -17,7 +17,8 @@ import (
 type enumerator struct {
 	wire    *kafkawire.Client
 	cfg     *TopicsConfig
-	pattern *regexp.Regexp // nil: names only
+	pattern *regexp.Regexp  // nil: names only
+	before  map[string]bool // topics that were read before the source was opened
 	log     *slog.Logger
 }
 
@@ -30,7 +31,7 @@ type found struct {
 }
 
 func newEnumerator(wire *kafkawire.Client, cfg *TopicsConfig, log *slog.Logger) (*enumerator, error) {
-	e := &enumerator{wire: wire, cfg: cfg, log: log}
+	e := &enumerator{wire: wire, cfg: cfg, before: map[string]bool{}, log: log}
 	if cfg.TopicPattern != "" {
 		var err error
 		if e.pattern, err = regexp.Compile("^(?:" + cfg.TopicPattern + ")$"); err != nil {
@@ -73,10 +74,10 @@ func (e *enumerator) topics(ctx context.Context) ([]kafkawire.Topic, error) {
 	for _, name := range names {
 		t := meta.Topic(name)
 		if t == nil {
-			return nil, codeFault("looking at topic "+name, kafkawire.UnknownTopicOrPartition)
+			return nil, e.refused(name, kafkawire.UnknownTopicOrPartition)
 		}
 		if t.Code != kafkawire.OK {
-			return nil, codeFault("looking at topic "+name, t.Code)
+			return nil, e.refused(name, t.Code)
 		}
 		if t.Rights&kafkawire.MayRead == 0 {
 			return nil, codeFault("looking at topic "+name, kafkawire.TopicAuthorizationFailed)
@@ -84,6 +85,16 @@ func (e *enumerator) topics(ctx context.Context) ([]kafkawire.Topic, error) {
 		topics = append(topics, *t)
 	}
 	return topics, nil
+}
+
+// refused is the fault of a topic that is not there as it should be. One that was never read may be about to be created; one that was
+// will not come back as it was.
+func (e *enumerator) refused(topic string, code kafkawire.Code) error {
+	f := codeFault("looking at topic "+topic, code)
+	if f.Code == fault.TopicMissing && e.before[topic] {
+		f.Final = true
+	}
+	return f
 }
 
 // partitions asks the cluster for the partitions that there are to read, by topic and number.

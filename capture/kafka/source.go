@@ -160,6 +160,9 @@ func readPartitions(states []changelog.State) (map[kafkawire.TopicPartition]*par
 
 // enumerate finds the partitions that are read: those of the checkpoint that the configuration still means, and new ones.
 func (s *source) enumerate(ctx context.Context, known map[kafkawire.TopicPartition]*partition, first bool) error {
+	for at := range known {
+		s.enumerator.before[at.Topic] = true
+	}
 	all, err := s.enumerator.partitions(ctx)
 	if err != nil {
 		return err

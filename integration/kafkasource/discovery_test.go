@@ -33,8 +33,8 @@ func TestDiscovery(t *testing.T) {
 	}
 	e.led(t, old.topic, 3)
 	table.partitions = 3
-	added := table.fill(30, 45)
-	old.write(t, added...)
+	old.anew(t)
+	old.write(t, table.fill(30, 45)...)
 	want = append(sorted(old.changes)[early:], sorted(found.changes)...)
 	b.got(t, want...)
 }
@@ -57,6 +57,7 @@ func TestDiscoveryWhileDown(t *testing.T) {
 	}
 	e.led(t, a.topic, 2)
 	table.partitions = 2
+	a.anew(t)
 	a.write(t, table.fill(10, 20)...)
 	b.running(t)
 	b.holds(t, table.table(), a, c)

@@ -109,7 +109,8 @@ func TestStartRefused(t *testing.T) {
 		words             []string
 	}{
 		{"NothingCommitted", ", start: {from: committed}", "offset_lost", []string{"TOPIC", "fallback"}},
-		{"BeyondTheEnd", ", start: {from: offsets, offsets: [{topic: TOPIC, partition: 1, offset: 7}]}", "offset_lost", []string{"TOPIC", "7"}},
+		{"BeyondTheEnd", ", start: {from: offsets, offsets: [{topic: TOPIC, partition: 0, offset: 6}, {topic: TOPIC, partition: 1, offset: 7}]}", "offset_lost", []string{"TOPIC/1", "7", "fallback"}},
+		{"NotNamed", ", start: {from: offsets, offsets: [{topic: TOPIC, partition: 0, offset: 6}]}", "offset_lost", []string{"TOPIC/1", "fallback"}},
 		{"NoSuchPartition", ", start: {from: offsets, offsets: [{topic: TOPIC, partition: 5, offset: 0}]}", "config", []string{"TOPIC", "5"}},
 	}
 	for _, c := range cases {
@@ -127,17 +128,24 @@ func TestStartRefused(t *testing.T) {
 	}
 	t.Run("NoSuchTopic", func(t *testing.T) {
 		t.Parallel()
-		b := e.reads(t, debezium, "", unique(t)+".in.orders")
-		b.fails(t, "topic_missing", unique(t)+".in.orders")
+		topic := unique(t) + ".in.orders"
+		b := e.reads(t, debezium, "", topic)
+		d := b.start(t)
+		if s := waitFor(t, d, "retrying"); s.Code != "topic_missing" || s.Hint == "" || !strings.Contains(s.Error, topic) {
+			t.Fatalf("without the topic it is %+v", s)
+		}
+		s, table := e.newSource(t, topic, 1), newShop(debezium, 1, 1) // it may be that its writer has not begun yet
+		s.write(t, table.fill(0, 3)...)
+		b.holds(t, table.table(), s)
 	})
 	t.Run("OffsetThatIsGone", func(t *testing.T) {
 		t.Parallel()
 		topic := unique(t) + ".in.orders"
 		s, table := numbered(t, e, topic, debezium, 6)
 		e.cut(t, topic, map[int32]int64{0: 4})
-		b := e.reads(t, debezium, replaceTopic(", start: {from: offsets, offsets: [{topic: TOPIC, partition: 0, offset: 2}, {topic: TOPIC, partition: 1, offset: 5}]}", topic), topic)
-		b.fails(t, "offset_lost", topic, "2")
-		b.source += ", on_offset_lost: earliest"
+		b := e.reads(t, debezium, replaceTopic(", start: {from: offsets, offsets: [{topic: TOPIC, partition: 0, offset: 2}, {topic: TOPIC, partition: 1, offset: 5}], fallback: fail}", topic), topic)
+		b.fails(t, "offset_lost", topic, "2").Kill()
+		b.source = strings.ReplaceAll(b.source, "fallback: fail", "fallback: earliest")
 		b.start(t)
 		s.write(t, table.fill(12, 14)...)
 		b.got(t, append(s.from(0, 4), s.from(1, 5)...)...)
