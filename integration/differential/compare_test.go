@@ -3,6 +3,7 @@ package differential
 import (
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -95,7 +96,21 @@ func (r *record) tells() string {
 			return op + " " + firstField(text)
 		}
 	}
-	return op + get(value, "status") + get(value, "ddl") + get(value, "message") + get(value, "type") + loose(firstField(get(value, "data"))) + get(value, "sql")
+	return op + get(value, "status") + transactionOf(value) + get(value, "ddl") + get(value, "message") + get(value, "type") + loose(firstField(get(value, "data"))) + get(value, "sql")
+}
+
+var postgresTransaction = regexp.MustCompile(`^"(\d+):\d+"$`)
+
+// transactionOf is which transaction begins or ends, "" when that was taken out. On PostgreSQL one has several names, of which the number is the same.
+func transactionOf(value []member) string {
+	id := get(value, "id")
+	if get(value, "status") == "" || id == shapeOf(id) {
+		return ""
+	}
+	if m := postgresTransaction.FindStringSubmatch(id); m != nil {
+		return m[1]
+	}
+	return id
 }
 
 // loose is a value without what one of the sides may lose at its end: zero bytes, and zeros of a fraction.
@@ -145,7 +160,16 @@ func (p couple) compare(topic string) []difference {
 	w.part("key", "keyschema", p.want.key, p.got.key)
 	w.part("value", "schema", p.want.value, p.got.value)
 	w.headers(p.want.headers, p.got.headers)
-	return w.found
+	return slices.DeleteFunc(w.found, difference.ofTheStart)
+}
+
+// ofTheStart says whether the difference is only that one side knows no commit before the first transaction of the script, which is about the table
+// numbers. Whether the server tells a connector, or us, of one depends on the moment at which it begins to read: two runs of Debezium differ there.
+func (d difference) ofTheStart() bool {
+	_, want, ok := strings.Cut(d.want, ",")
+	_, got, ok2 := strings.Cut(d.got, ",")
+	return d.path == "value.source.sequence" && strings.HasSuffix(d.topic, ".public.numbers") && ok && ok2 && want == got &&
+		(strings.HasPrefix(d.want, `"[null,`) || strings.HasPrefix(d.got, `"[null,`))
 }
 
 // walk collects the differences of two records.

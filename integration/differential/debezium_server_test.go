@@ -22,6 +22,8 @@ type database struct {
 	variants []variant
 	connect  map[string]string // what every connector needs
 	tables   []string          // of all schemas, as schema.table
+	sessions []int64           // of MySQL and MariaDB, in which the script ran
+	began    string            // PostgreSQL: where its log was before the script
 }
 
 // newDatabase starts a server and makes the tables.
@@ -36,7 +38,7 @@ func newDatabase(t *testing.T, name string) *database {
 	default:
 		d.startMySQL(t, "97", "mysql", mysqlVariants)
 	}
-	run(t.Context(), t, d.db, d.script.tables)
+	d.run(t.Context(), t, d.script.tables)
 	d.listTables(t)
 	return d
 }
@@ -66,6 +68,9 @@ func (d *database) startPostgres(t *testing.T, version string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = db.Close() })
+	if err := db.QueryRowContext(t.Context(), "SELECT pg_current_wal_flush_lsn()").Scan(&d.began); err != nil {
+		t.Fatal(err)
+	}
 	d.script, d.db, d.schema, d.variants, d.version = readScript(t, "postgres.sql", version), db, "public", postgresVariants, version
 	d.source = fmt.Sprintf("type: postgres, host: %s, port: %d, database: lab, user: %s, password: %s, on_truncate: note, messages: true", pg.Host(), pg.Port(), pg.User(), pg.Password())
 	d.connect = map[string]string{
@@ -132,7 +137,7 @@ type reader struct {
 func (d *database) follow(ctx context.Context, t *testing.T, readers ...reader) {
 	t.Helper()
 	for i, part := range append([][]string{nil}, d.script.stream...) {
-		run(ctx, t, d.db, part)
+		d.run(ctx, t, part)
 		for _, r := range readers {
 			r.wait(i + 1)
 		}

@@ -25,7 +25,7 @@ type records map[string][]record
 
 // cleaner says what is taken out of records.
 type cleaner struct {
-	positions bool // of the log, transactions and servers too: the runs are of two servers
+	positions bool // of the log, transactions and servers too: the runs are of two servers; without it only those of rows that a snapshot of PostgreSQL read
 }
 
 // readAll reads the topics of a prefix: prefix.*, the prefix itself, and the heartbeats.
@@ -126,6 +126,9 @@ func (c cleaner) cleanPart(text string) string {
 	return c.cleanPayload(text)
 }
 
+// messageIdentity is the name under which Debezium counts a logical message of PostgreSQL: a class and where an object of it is in the memory of the process.
+var messageIdentity = regexp.MustCompile(`(\$LogicalDecodingMessageId@)[0-9a-f]+`)
+
 var clocks = []string{"ts_ms", "ts_us", "ts_ns"}
 
 // cleanPayload cleans an envelope, a record of a transaction, of a statement or of a heartbeat; anything else is the key or the row itself.
@@ -148,6 +151,8 @@ func (c cleaner) cleanPayload(text string) string {
 			m.value = c.cleanSource(m.value)
 		case m.name == "id" && c.positions:
 			m.value = shapeOf(m.value)
+		case m.name == "data_collections":
+			m.value = messageIdentity.ReplaceAllString(m.value, "${1}x")
 		case m.name == "transaction" && c.positions:
 			if inner := membersOf(m.value); len(inner) > 0 {
 				inner[0].value = shapeOf(inner[0].value)
@@ -159,8 +164,9 @@ func (c cleaner) cleanPayload(text string) string {
 }
 
 var (
-	always   = []string{"version"}
-	ofTheRun = []string{"sequence", "txId", "lsn", "xmin", "server_id", "gtid", "file", "pos", "thread"}
+	always    = []string{"version"}
+	ofTheRead = []string{"sequence", "lsn"} // of PostgreSQL, which everybody reads at a moment of his own
+	ofTheRun  = []string{"sequence", "txId", "lsn", "xmin", "server_id", "gtid", "file", "pos", "thread"}
 )
 
 func (c cleaner) cleanSource(text string) string {
@@ -169,8 +175,9 @@ func (c cleaner) cleanSource(text string) string {
 		return text
 	}
 	read := get(members, "snapshot") != `"false"` // at a time of the clock; what the stream has happened at one time for both
+	ownPlace := read && get(members, "connector") == `"postgresql"`
 	for i := range members {
-		if m := &members[i]; slices.Contains(always, m.name) || (read || c.positions) && slices.Contains(clocks, m.name) || c.positions && slices.Contains(ofTheRun, m.name) {
+		if m := &members[i]; slices.Contains(always, m.name) || ownPlace && slices.Contains(ofTheRead, m.name) || (read || c.positions) && slices.Contains(clocks, m.name) || c.positions && slices.Contains(ofTheRun, m.name) {
 			m.value = shapeOf(m.value)
 		}
 	}

@@ -2,7 +2,6 @@ package differential
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -70,13 +69,20 @@ func meant(comment, server string) string {
 }
 
 // run executes statements in one session.
-func run(ctx context.Context, t *testing.T, db *sql.DB, statements []string) {
+func (d *database) run(ctx context.Context, t *testing.T, statements []string) {
 	t.Helper()
-	conn, err := db.Conn(ctx)
+	conn, err := d.db.Conn(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Close()
+	if d.version == "" {
+		var session int64
+		if err := conn.QueryRowContext(ctx, "SELECT CONNECTION_ID()").Scan(&session); err != nil {
+			t.Fatal(err)
+		}
+		d.sessions = append(d.sessions, session)
+	}
 	for _, s := range statements {
 		if _, err := conn.ExecContext(ctx, s); err != nil {
 			t.Fatal(fmt.Errorf("running %.200s: %w", s, err))

@@ -3,6 +3,7 @@ package mysqlsource
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -116,4 +117,38 @@ func TestXAInMemory(t *testing.T) {
 	for i := range 3 {
 		b.session(fmt.Sprintf("XA ROLLBACK 'large%d'", i))
 	}
+}
+
+// TestXAIsOfItsCommit holds the time and the name of an XA transaction to what the server says: those of XA COMMIT, not of XA PREPARE.
+func TestXAIsOfItsCommit(t *testing.T) {
+	for name, o := range map[string]servers.MySQLOptions{"97": {Version: "97"}, "maria118": {Version: "maria118"}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t, o)
+			b.exec("CREATE TABLE a (id INT PRIMARY KEY)")
+			cfg := b.config()
+			b.session("XA START 'late'", "INSERT INTO a VALUES (1)", "XA END 'late'", "XA PREPARE 'late'", "DO SLEEP(2)") // longer than the resolution of MariaDB
+			prepared, clock := b.gtid(name), "SELECT CAST(FLOOR(UNIX_TIMESTAMP(NOW(6))) * 1000000 AS SIGNED)"
+			before := b.query(clock)
+			b.session("XA COMMIT 'late'")
+			committed := b.gtid(name)
+			s, err := collect(t, cfg, "", changesAtLeast(1))
+			if err != nil {
+				t.Fatal(err)
+			}
+			x := s.txns[len(s.txns)-1]
+			if at := strconv.FormatInt(x.Commit, 10); at < before || x.Origin.GTID == prepared || !strings.HasSuffix(committed, "-"+x.Origin.GTID[strings.LastIndexAny(x.Origin.GTID, ":-")+1:]) {
+				t.Errorf("%+v; prepared before %s as %s, committed as %s", x, before, prepared, committed)
+			}
+		})
+	}
+}
+
+// gtid is the newest one of the server, or all of them, which end with it.
+func (b *bench) gtid(server string) string {
+	b.t.Helper()
+	if strings.HasPrefix(server, "maria") {
+		return b.query("SELECT @@gtid_binlog_pos")
+	}
+	return b.query("SELECT @@gtid_executed")
 }
