@@ -2,9 +2,9 @@ package upsert
 
 import (
 	"context"
-	"errors"
+	"fmt"
+	"slices"
 
-	"cdcbridge/internal/fault"
 	"cdcbridge/internal/kafkawire"
 )
 
@@ -21,6 +21,22 @@ var progressOutput = Output{Name: "progress", Mode: Upsert, Adopt: true, Setting
 // ProgressUse is the progress topic for Check.
 func ProgressUse(topic string) TopicUse { return TopicUse{Topic: topic, Output: &progressOutput} }
 
+// ValidateProgress returns every reason why topic cannot be the progress topic beside these outputs.
+func ValidateProgress(topic string, c *Config, outputs []Output) []error {
+	var errs []error
+	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf("progress_topic: "+format, args...)) }
+	if !validTopicName(topic) {
+		bad("%q is no topic name: 1 to %d letters, digits, '.', '_' and '-'", topic, maxTopicName)
+	}
+	if topic == c.StateTopic {
+		bad("%s is the state topic", topic)
+	}
+	if slices.ContainsFunc(outputs, func(o Output) bool { return o.Topic == topic }) {
+		bad("rows are written to %s", topic)
+	}
+	return errs
+}
+
 // OpenProgress has every later commit that was reported of write a record into the topic, in its transaction:
 //
 //	key    {"pipeline":"shop"}
@@ -28,9 +44,6 @@ func ProgressUse(topic string) TopicUse { return TopicUse{Topic: topic, Output: 
 //
 // The topic is created or checked as a target topic is.
 func (s *Sink) OpenProgress(ctx context.Context, topic string) error {
-	if topic == s.cfg.StateTopic {
-		return fault.NewFinal(fault.Config, "opening the progress topic "+topic, errors.New("it is the state topic"), "Give progress_topic another name.")
-	}
 	t, err := s.Topic(ctx, topic, &progressOutput)
 	if err != nil {
 		return err

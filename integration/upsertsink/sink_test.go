@@ -66,7 +66,7 @@ func TestSink(t *testing.T) {
 					"LateEndTxn": e.testLateEndTxn, "LateCopies": e.testLateCopies,
 					"StartIsClaimed": e.testStartIsClaimed, "CommitsUntilTheTakeover": e.testCommitsUntilTheTakeover,
 					"UnsureZombie": e.testUnsureZombie, "JoinsBeforeItWrites": e.testJoinsBeforeItWrites, "SequencesRunOn": e.testSequencesRunOn,
-					"GroupOffsets": e.testGroupOffsets, "GroupInUse": e.testGroupInUse, "LateOffsets": e.testLateOffsets,
+					"GroupOffsets": e.testGroupOffsets, "GroupInUse": e.testGroupInUse, "LateOffsets": e.testLateOffsets, "Progress": e.testProgress,
 					"StateTopicIsSmall": e.testStateTopicIsSmall, "StateTopicChanges": e.testStateTopicChanges, "CompactedState": e.testCompactedState,
 				} {
 					t.Run(name, func(t *testing.T) {

@@ -103,7 +103,11 @@ func check(ctx context.Context, p *config.Pipeline) []finding {
 	}
 	add("tables", upsert.Unwritable(p.Spec.Name, p.Spec.Outputs, p.Spec.Tables, tables), nil)
 	sink := upsert.NewSink(p.Spec.Kafka, p.Spec.Delivery, upsert.Identity{Pipeline: p.Spec.Name}, slog.New(slog.DiscardHandler))
-	found, err = sink.Check(ctx, upsert.Uses(p.Spec.Name, p.Spec.Outputs, tables))
+	uses := upsert.Uses(p.Spec.Name, p.Spec.Outputs, tables)
+	if p.Spec.ProgressTopic != "" {
+		uses = append(uses, upsert.ProgressUse(p.Spec.ProgressTopic))
+	}
+	found, err = sink.Check(ctx, uses)
 	add("kafka", found, errors.Join(err, sink.Close(ctx)))
 	return fs
 }

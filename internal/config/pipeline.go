@@ -24,6 +24,8 @@ type pipelineSection struct {
 	Memory    int64                  `mapstructure:"memory"`
 	Workers   int                    `mapstructure:"workers"`
 	OnFailure string                 `mapstructure:"on_failure"`
+
+	ProgressTopic string `mapstructure:"progress_topic"`
 }
 
 // writing is how an output writes.
@@ -131,11 +133,14 @@ func (b *builder) pipeline() Pipeline {
 	p := Pipeline{ExitOnFailure: s.OnFailure == "exit"}
 	p.Spec = pipeline.Spec{
 		Name: s.Name, Kafka: b.doc.Kafka.Wire, Delivery: b.doc.Kafka.Delivery,
-		Snapshot: s.Snapshot, Commit: s.Commit, Memory: s.Memory, Workers: s.Workers,
+		Snapshot: s.Snapshot, Commit: s.Commit, Memory: s.Memory, Workers: s.Workers, ProgressTopic: s.ProgressTopic,
 	}
 	p.SourceType, p.Spec.Source = b.source()
 	_, b.messagesRead = p.Spec.Source.(messageSource)
 	b.outputs(&p)
+	if s.ProgressTopic != "" {
+		b.validated(b.at, upsert.ValidateProgress(s.ProgressTopic, &b.doc.Kafka.Delivery, p.Spec.Outputs))
+	}
 	p.Spec.Tables = b.tables()
 	b.validated(join(b.at, "snapshot"), s.Snapshot.Validate())
 	b.validated(join(b.at, "commit"), s.Commit.Validate())
