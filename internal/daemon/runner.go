@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -185,7 +186,7 @@ func (r *runner) note(s pipeline.Stats, now time.Time) {
 	if len(s.Source.Partitions) > 0 {
 		r.partitions = s.Source.Partitions
 	}
-	r.watermark = max(r.watermark, s.Source.Watermark)
+	r.watermark = max(r.watermark, cmp.Or(s.Watermark, s.Source.Watermark)) // before the first commit what the source began with
 	r.commitTime = max(r.commitTime, s.CommitTime)
 }
 
