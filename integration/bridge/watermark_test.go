@@ -81,8 +81,8 @@ var scenarios = []scenario{
 		acts: []act{
 			// Partition 2 has nothing at all, partition 1 falls silent first.
 			{records: join(seconds(1, 40), span(0, 100, 130, 2)), pause: 300 * time.Millisecond, probe: 0, want: 130*time.Second - lateness},
-			// It wakes up, behind the others: the watermark does not go back.
-			{records: join(seconds(1, 50), seconds(0, 140)), probe: 1, want: 130*time.Second - lateness},
+			// It wakes up, behind the others: the watermark does not go back, and waits for it until it is silent again.
+			{records: join(seconds(1, 50), seconds(0, 140)), pause: 300 * time.Millisecond, probe: 0, want: 140*time.Second - lateness},
 		},
 	},
 	{
