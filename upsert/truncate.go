@@ -81,8 +81,8 @@ func newTruncation(pipeline string, plan *Plan, b *changelog.Batch, n *changelog
 // Truncate ends all keys of tables, each with a tombstone, in the open transaction and in others before it. Nothing that is not
 // committed may have been written. It returns when the transaction that is open now began, the zero time if none is.
 func (s *Sink) Truncate(ctx context.Context, list []Truncation) (began time.Time, err error) {
-	if !s.claimed {
-		return time.Time{}, misuse("ending the keys of a table", "the pipeline is not claimed")
+	if !s.claimed || !s.OpenSince().IsZero() {
+		return time.Time{}, misuse("ending the keys of a table", "the pipeline is not claimed, or a transaction is open")
 	}
 	if err := s.txn.awaitEnd(ctx); err != nil {
 		return time.Time{}, s.judgeOwnership(ctx, err)
