@@ -99,6 +99,9 @@ func (o *offsets) acked(records uint64) {
 		}
 	}
 	o.given = append(o.given[:0:0], o.given[n:]...)
+	if o.own && n > 0 {
+		o.succeeded++ // with the transaction
+	}
 	o.reached = max(o.reached, records)
 	o.mu.Unlock()
 	nudge(o.moved)
