@@ -22,14 +22,15 @@ type stream struct {
 	log *slog.Logger
 	out chan<- *changelog.Batch
 
-	readers *readers
-	parts   []*partition // by topic and number
-	topics  map[string]*topicParts
-	current *partition // whose chunk is being read, when they are read as they came
-	merger  *merger    // nil: they are
-	marks   *watermarks
-	reader  formats.Reader
-	lessons lessons
+	readers   *readers
+	parts     []*partition // by topic and number
+	topics    map[string]*topicParts
+	current   *partition // whose chunk is being read, when they are read as they came
+	merger    *merger    // nil: they are
+	marks     *watermarks
+	scattered scattered // rows that are in several partitions: moved.go
+	reader    formats.Reader
+	lessons   lessons
 
 	batch   *changelog.Batch
 	record  formats.Record
