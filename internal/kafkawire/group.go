@@ -57,7 +57,7 @@ func (c *Client) DescribeGroup(ctx context.Context, group string) (GroupState, e
 		req.tags()
 		return c.toGroup(ctx, group, req, func(r *reader) (code Code, err error) {
 			state, code, err = parseConsumerGroup(r)
-			if code == GroupIDNotFound {
+			if code == GroupIDNotFound || code == UnsupportedVersion { // Kafka 3 knows the call, and refuses it unless it is told otherwise
 				state, code = GroupState{State: "Dead"}, OK
 			}
 			return code, err
