@@ -38,7 +38,7 @@ type CanalOptions struct {
 var canals atomic.Int32
 
 // StartCanal installs Canal when it is missing and starts it. It reads from the position on, so that nothing is lost before it does; Check says whether it
-// stands. How far it is it keeps in a file, once a second: see Restart.
+// stands. How far it is it keeps in a file, every ten seconds: see Restart.
 func StartCanal(ctx context.Context, my *MySQL, kafka *Kafka, o CanalOptions) (_ *Canal, err error) {
 	if err := ensure(ctx, Canal117); err != nil {
 		return nil, err

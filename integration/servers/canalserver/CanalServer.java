@@ -46,7 +46,7 @@ public final class CanalServer {
     c.setIndexMode(CanalParameter.IndexMode.MEMORY_META_FAILBACK); // after a restart: where the reader of its batches was
     c.setMetaMode(CanalParameter.MetaMode.LOCAL_FILE);
     c.setDataDir(p.getProperty("dir"));
-    c.setMetaFileFlushPeriod(1000);
+    c.setMetaFileFlushPeriod(10000);
     c.setDetectingEnable(false);
     c.setTsdbEnable(false);
     c.setGtidEnable(false);
