@@ -47,17 +47,19 @@ func (e *encoder) AppendValue(dst []byte, c *formats.Context, ch *changelog.Chan
 	} else if dst, err = e.appendRow(dst, ch.After, e.refuseUnchanged); err != nil {
 		return dst, err
 	}
+	return w.close(e.appendRest(dst, c, ch, op)), nil
+}
+
+// appendRest appends what follows the images, to the end of the envelope.
+func (e *encoder) appendRest(dst []byte, c *formats.Context, ch *changelog.Change, op byte) []byte {
 	dst = e.source.append(dst, c, ch)
 	if e.cfg.TransactionMetadata && c.Run.Snapshot == changelog.Streamed {
 		dst = appendTransaction(dst, c.Txn, ch)
 	} else {
 		dst = append(dst, `,"transaction":null`...)
 	}
-	dst = append(dst, `,"op":"`...)
-	dst = append(dst, op)
-	dst = append(dst, `","ts_ms":`...)
-	dst = appendTimes(dst, c.Now, `,"ts_us":`)
-	return w.close(append(dst, '}')), nil
+	dst = append(append(append(dst, `,"op":"`...), op), `","ts_ms":`...)
+	return append(appendTimes(dst, c.Now, `,"ts_us":`), '}')
 }
 
 // check finds Debezium's letter for the change and makes sure that the images which it needs are there.
