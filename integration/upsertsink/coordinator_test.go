@@ -78,11 +78,16 @@ func (p *pipeline) stateAt() kw.TopicPartition {
 	return kw.TopicPartition{Topic: p.cfg.StateTopic, Partition: kw.PartitionOf([]byte(p.name), 16)}
 }
 
-// partitions are those that the pipeline writes to, that of the state first.
+// partitions are those that the pipeline writes to, that of the state first, and with a group all that may hold its offsets.
 func (p *pipeline) partitions() []kw.TopicPartition {
 	at := []kw.TopicPartition{p.stateAt()}
 	for i := range p.output.Settings.Partitions {
 		at = append(at, kw.TopicPartition{Topic: p.topic, Partition: int32(i)})
+	}
+	for i := range int32(3) {
+		if p.group != "" {
+			at = append(at, kw.TopicPartition{Topic: offsetsTopic, Partition: i})
+		}
 	}
 	return at
 }

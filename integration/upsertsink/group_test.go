@@ -20,6 +20,8 @@ import (
 const (
 	sourceTopic      = "source.of.groups"
 	sourcePartitions = 3
+
+	offsetsTopic = "__consumer_offsets"
 )
 
 // source creates the topic if it is not there.

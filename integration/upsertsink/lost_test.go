@@ -37,13 +37,19 @@ var lostCases = []lostCase{
 	{name: "aborted", state: completeAbort, next: 7},
 	{name: "aborted, rows lost", state: completeAbort, mark: isState, next: 7},
 	{name: "aborted, state lost", state: completeAbort, mark: isRows, next: 7},
+	{name: "committed, offsets lost", state: completeCommit, mark: isOurs, next: 14},
+	{name: "committed, only offsets left", state: completeCommit, mark: isOffsets, next: 14},
+	{name: "aborted, offsets lost", state: completeAbort, mark: isOurs, next: 7},
 	{name: "aborted before the checkpoint", rows: true, state: completeAbort, next: 7},
 	{name: "aborted before the checkpoint, one lost", rows: true, state: completeAbort, mark: isLow, next: 7},
 }
 
 func isState(at kw.TopicPartition) bool { return strings.HasSuffix(at.Topic, ".state") }
 func isRows(at kw.TopicPartition) bool  { return !isState(at) }
-func isLow(at kw.TopicPartition) bool   { return at.Partition < 2 }
+
+func isOffsets(at kw.TopicPartition) bool { return at.Topic == offsetsTopic }
+func isOurs(at kw.TopicPartition) bool    { return !isOffsets(at) }
+func isLow(at kw.TopicPartition) bool     { return at.Partition < 2 }
 
 // TestLostMarkers has a coordinator call a transaction complete whose control batches were not all written, as one does that
 // finds partitions without a leader. The next open decides the rest as the coordinator had, wherever an open before it died,
@@ -140,7 +146,7 @@ func (x *endless) abandon(t *testing.T, r *run, rowsAlone bool) kw.ProducerID {
 // loseMarkers prepares a case and returns what to look at when the broker was restarted.
 func (e *env) loseMarkers(t *testing.T, c lostCase) func(*testing.T) {
 	t.Helper()
-	p := e.pipeline(t)
+	p := e.grouped(t)
 	at := p.leave(t, c.rows)
 	if c.mark != nil {
 		e.mark(t, p, at, c.state == completeCommit, c.mark)
@@ -166,9 +172,11 @@ func (p *pipeline) mustGoOn(t *testing.T, next int) {
 		t.Errorf("begins at %d, want %d", r.next, next)
 	}
 	p.mustHold(t, next)
+	p.mustBeAt(t, next)
 	r.mustWrite(t, 21-next)
 	r.mustCommit(t)
 	p.mustHold(t, 21)
+	p.mustBeAt(t, 21)
 }
 
 // loseInNewTopic loses the control batches of an aborted transaction in a topic that no checkpoint knows yet.
