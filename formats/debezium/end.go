@@ -1,6 +1,7 @@
 package debezium
 
 import (
+	"bytes"
 	"errors"
 
 	"cdcbridge/changelog"
@@ -11,8 +12,8 @@ import (
 
 var _ formats.Ender = (*encoder)(nil)
 
-// AppendEnd implements formats.Ender: what was after the last change is before the delete. The schema of the last message, if it has
-// one, is that of its rows.
+// AppendEnd implements formats.Ender: what was after the last change is before the delete. Its schema, if the last message has one,
+// goes with it.
 func (e *encoder) AppendEnd(dst []byte, c *formats.Context, last []byte) ([]byte, bool, error) {
 	broken := func(err error) ([]byte, bool, error) {
 		return dst, false, fault.NewFinal(fault.Decode, "reading the newest debezium-json of a row of "+e.table.FullName(), err,
@@ -47,7 +48,7 @@ func (e *encoder) AppendEnd(dst []byte, c *formats.Context, last []byte) ([]byte
 		return dst, false, nil
 	}
 	if schema != nil {
-		dst = append(append(append(dst, `{"schema":`...), schema...), `,"payload":`...)
+		dst = append(appendSwapped(append(dst, `{"schema":`...), schema), `,"payload":`...)
 	}
 	dst = append(append(append(dst, `{"before":`...), after...), `,"after":null`...)
 	dst = e.appendRest(dst, c, &changelog.Change{Op: changelog.Delete}, 'd')
@@ -55,4 +56,32 @@ func (e *encoder) AppendEnd(dst []byte, c *formats.Context, last []byte) ([]byte
 		dst = append(dst, '}')
 	}
 	return dst, true, nil
+}
+
+// appendSwapped appends the schema of an envelope with those of the old and of the new row in each other's place. They differ where
+// a row has arrays of several dimensions.
+func appendSwapped(dst, schema []byte) []byte {
+	const before, after = `"field":"before"}`, `"field":"after"}`
+	var images [][]byte
+	err := jsonx.EachField(schema, func(name, raw []byte) error {
+		if string(name) != "fields" {
+			return nil
+		}
+		return jsonx.EachElement(raw, func(field []byte) error {
+			images = append(images, field)
+			return nil
+		})
+	})
+	if err != nil || len(images) < 2 {
+		return append(dst, schema...)
+	}
+	head, rest, _ := bytes.Cut(schema, images[0])
+	tail, follow := bytes.CutPrefix(rest, append([]byte{','}, images[1]...))
+	old, isOld := bytes.CutSuffix(images[0], []byte(before))
+	row, isNew := bytes.CutSuffix(images[1], []byte(after))
+	if !follow || !isOld || !isNew || bytes.Equal(old, row) {
+		return append(dst, schema...)
+	}
+	dst = append(append(append(dst, head...), row...), before+","...)
+	return append(append(append(dst, old...), after...), tail...)
 }

@@ -15,7 +15,7 @@ import (
 type place struct {
 	connector, database, schema, table []byte // raw; nil: not said
 	id                                 []byte // of the transaction, raw
-	gtid, file, replica                []byte // raw
+	gtid, file, replica, name          []byte // raw
 	sequence, snapshot                 []byte // raw
 
 	commit            int64 // microseconds since the Unix epoch
@@ -68,6 +68,8 @@ func (p *place) field(name string, raw []byte) (text *[]byte, err error) {
 	switch name {
 	case "connector":
 		text = &p.connector
+	case "name":
+		text = &p.name
 	case "db":
 		text = &p.database
 	case "schema":
@@ -240,7 +242,7 @@ func (r *reader) transaction(read bool) changelog.Txn {
 	t := changelog.Txn{
 		Commit: p.commit, First: true, Last: true, Snapshot: read,
 		Origin: changelog.Origin{
-			File: r.string(p.file, old.Origin.File), Pos: p.pos, GTID: r.string(p.gtid, old.Origin.GTID), ServerID: p.server, Thread: p.thread,
+			File: r.string(p.file, old.Origin.File), Pos: p.pos, GTID: r.string(p.gtid, old.Origin.GTID), Name: r.string(p.name, old.Origin.Name), ServerID: p.server, Thread: p.thread,
 			XID: p.xid, LastCommit: lastCommit(p.sequence), Replica: r.string(p.replica, old.Origin.Replica), ReplicaLSN: p.replicaLSN,
 		},
 	}
