@@ -124,6 +124,7 @@ type Origin struct {
 	File     string // log file at the transaction's begin; valid until the batch is released
 	Pos      uint64 // offset of the transaction's begin in File; LSN of the commit on PostgreSQL
 	GTID     string // "" without GTIDs
+	Name     string // what the writer of messages calls the server, "" when they do not say it; valid until the batch is released
 	ServerID uint32
 	Thread   uint64 // session that ran it, 0 when unknown
 

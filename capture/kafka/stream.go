@@ -28,6 +28,7 @@ type stream struct {
 	current   *partition // whose chunk is being read, when they are read as they came
 	merger    *merger    // nil: they are
 	marks     *watermarks
+	kept      []int     // changes that are no repetitions: dedup.go
 	scattered scattered // rows that are in several partitions: moved.go
 	reader    formats.Reader
 	lessons   lessons
