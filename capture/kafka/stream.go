@@ -310,11 +310,10 @@ func (s *stream) wait(ctx context.Context, d time.Duration) (waited bool, err er
 // send gives the batch away.
 func (s *stream) send(ctx context.Context, drained bool) error {
 	b := s.batch
-	b.Drained, b.Watermark = drained, s.pos.Watermark
-	s.pos.Watermark = b.Watermark
 	if err := s.checkpoint(b); err != nil {
 		return err
 	}
+	b.Drained, b.Watermark = drained, s.pos.Watermark
 	select {
 	case s.out <- b:
 	case <-ctx.Done():
