@@ -113,14 +113,14 @@ func (s *side) appendTable(dst []byte, t *changelog.Table) []byte {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = s.appendColumn(dst, &t.Columns[i], i+1)
+		dst = s.appendColumn(dst, &t.Columns[i], i+1, t.Origin == "mariadb")
 	}
 	dst = append(dst, `],"comment":`...)
 	return append(s.appendComment(dst, t.Comment), '}')
 }
 
-// appendColumn writes the definition of a column, whose number counts from 1.
-func (s *side) appendColumn(dst []byte, c *changelog.Column, number int) []byte {
+// appendColumn writes the definition of a column, whose number counts from 1. In the catalogue of MariaDB texts have their quotes.
+func (s *side) appendColumn(dst []byte, c *changelog.Column, number int, quotes bool) []byte {
 	name, length, scale := mysqlType(c)
 	jdbc := jdbcType(name)
 	dst = jsonx.AppendString(append(dst, `{"name":`...), []byte(c.Name))
@@ -143,7 +143,7 @@ func (s *side) appendColumn(dst []byte, c *changelog.Column, number int) []byte 
 	if c.Default == nil || c.Default.Value.Kind() == changelog.KindNull {
 		dst = append(dst, "null"...)
 	} else {
-		dst = jsonx.AppendString(dst, []byte(defaultText(c)))
+		dst = jsonx.AppendString(dst, []byte(defaultText(c, quotes)))
 	}
 	dst = append(dst, `,"enumValues":`...)
 	if len(c.Type.Labels) == 0 {
@@ -156,14 +156,20 @@ func (s *side) appendColumn(dst []byte, c *changelog.Column, number int) []byte 
 	return append(dst, "]}"...)
 }
 
-// defaultText is the default as the catalogue has it, of bits without b'…'.
-func defaultText(c *changelog.Column) string {
+// defaultText is the default as the catalogue has it, of bits without b'…', and without the quotes of a text.
+func defaultText(c *changelog.Column, quotes bool) string {
 	text := c.Default.Text
+	if quotes && len(text) > 1 && text[0] == '\'' && text[len(text)-1] == '\'' {
+		return escapes.Replace(text[1 : len(text)-1])
+	}
 	if bits, ok := strings.CutPrefix(text, "b'"); ok && strings.HasPrefix(c.SourceType, "bit") {
 		return strings.TrimSuffix(bits, "'")
 	}
 	return text
 }
+
+// escapes are those with which MariaDB's catalogue writes a text.
+var escapes = strings.NewReplacer("''", "'", `\\`, `\`, `\'`, "'", `\"`, `"`, `\n`, "\n", `\r`, "\r", `\t`, "\t", `\0`, "\x00", `\Z`, "\x1a")
 
 func (s *side) appendComment(dst []byte, comment string) []byte {
 	if !s.f.cfg.Schemas.IncludeSchemaComments {

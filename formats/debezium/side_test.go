@@ -249,3 +249,16 @@ func requireJSON(t *testing.T, docs ...[]byte) {
 		}
 	}
 }
+
+func TestDefaultText(t *testing.T) {
+	for _, c := range []struct{ typ, origin, catalogue, want string }{
+		{"varchar(5)", "mysql", "x", "x"}, {"varchar(5)", "mysql", "'x'", "'x'"}, {"varchar(5)", "mariadb", "'x'", "x"}, {"varchar(5)", "mariadb", "''", ""},
+		{"varchar(5)", "mariadb", `'it''s \\ \n'`, "it's \\ \n"}, {"int", "mariadb", "7", "7"}, {"bit(8)", "mysql", "b'101'", "101"}, {"bit(8)", "mariadb", "b'101'", "101"},
+		{"timestamp", "mariadb", "current_timestamp()", "current_timestamp()"},
+	} {
+		got := defaultText(&changelog.Column{SourceType: c.typ, Default: &changelog.Default{Text: c.catalogue}}, c.origin == "mariadb")
+		if got != c.want {
+			t.Errorf("%s of %s: the default %s is written as %q", c.typ, c.origin, c.catalogue, got)
+		}
+	}
+}
