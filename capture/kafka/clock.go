@@ -18,7 +18,8 @@ type clock struct {
 	held      bool  // it is too far ahead of the pipeline's watermark to be read now
 	behind    bool  // the partition has records that were not decoded yet; kept up to date by who reads
 
-	seen    bool      // there was one
+	commit  int64     // when the newest change that was read was committed, microseconds since the Unix epoch; 0: not said
+	seen    bool      // there was an event
 	stirred bool      // there was an event since the last look
 	stopped bool      // its reader follows held
 	quiet   time.Time // of the last look that found an event

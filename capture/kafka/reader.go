@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"cdcbridge/internal/fault"
@@ -32,6 +33,7 @@ type readers struct {
 	log   *slog.Logger
 	lost  string        // on_offset_lost
 	ready chan struct{} // something has arrived, or run has ended
+	heard atomic.Int64  // wall clock of the last answer, microseconds since the Unix epoch; a broker that has nothing says so
 
 	mu      sync.Mutex
 	lanes   []*lane
@@ -339,6 +341,9 @@ func (r *readers) answered(ctx context.Context, lanes []*lane, fetched []kafkawi
 		return err
 	}
 	now, arrived, lost := time.Now(), false, []*lane(nil)
+	if err == nil {
+		r.heard.Store(now.UnixMicro())
+	}
 	filled := 0
 	for i := range fetched {
 		if len(fetched[i].Records) > 0 {

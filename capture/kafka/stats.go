@@ -1,10 +1,10 @@
 package kafka
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"sync"
-	"time"
 
 	"cdcbridge/capture"
 )
@@ -20,16 +20,17 @@ type numbers struct {
 	mu    sync.Mutex
 	stats capture.Stats
 	lanes []*lane // of stats.Partitions
+	times []int64 // the same: commit time of the newest change, microseconds since the Unix epoch; 0: none yet
 }
 
 // listed takes the partitions that are read, in their order.
 func (n *numbers) listed(parts []*partition) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.stats.Partitions, n.lanes = make([]capture.PartitionStats, len(parts)), make([]*lane, len(parts))
+	n.stats.Partitions, n.lanes, n.times = make([]capture.PartitionStats, len(parts)), make([]*lane, len(parts)), make([]int64, len(parts))
 	for i, p := range parts {
 		p.index = i
-		n.lanes[i] = p.lane
+		n.lanes[i], n.times[i] = p.lane, p.clock.commit
 		n.stats.Partitions[i] = p.stats()
 	}
 }
@@ -58,21 +59,14 @@ func (n *numbers) gave(s *stream) { n.renew(s, s.touched) }
 func (n *numbers) all(s *stream) { n.renew(s, s.parts) }
 
 func (n *numbers) renew(s *stream, parts []*partition) {
-	now := time.Now().UnixMicro()
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	c, st := &s.stats, &n.stats
-	if c.records != st.Events {
-		st.LastEvent = now
-	}
 	st.Transactions, st.Changes, st.Events, st.Bytes = c.txns, c.changes, c.records, c.bytes
 	st.Skipped, st.Parked, st.Repeated = c.skipped, c.parked, c.repeated
 	st.Position, st.Watermark = s.pos.people(len(s.parts)), s.pos.Watermark
-	for i := len(s.batch.Txns) - 1; i >= 0; i-- {
-		st.EventTime = max(st.EventTime, s.batch.Txns[i].Commit)
-	}
 	for _, p := range parts {
-		st.Partitions[p.index] = p.stats()
+		st.Partitions[p.index], n.times[p.index] = p.stats(), p.clock.commit
 	}
 }
 
@@ -90,7 +84,23 @@ func (s *source) Stats() capture.Stats {
 		}
 		st.CaughtUp = st.CaughtUp && p.End >= 0 && p.Offset >= p.End
 	}
+	st.EventTime = n.eventTime(st.Partitions)
 	n.mu.Unlock()
+	st.LastEvent = s.readers.heard.Load()
 	s.offsets.report(&st)
 	return st
+}
+
+// eventTime is the commit time of the newest change read, in the partition that is farthest back of those that have more to read: what is
+// not readable yet is that old.
+func (n *numbers) eventTime(parts []capture.PartitionStats) int64 {
+	oldest, newest := int64(0), int64(0)
+	for i := range parts {
+		at := n.times[i]
+		if at != 0 && parts[i].Offset < parts[i].End && (oldest == 0 || at < oldest) {
+			oldest = at
+		}
+		newest = max(newest, at)
+	}
+	return cmp.Or(oldest, newest)
 }

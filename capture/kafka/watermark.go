@@ -25,6 +25,9 @@ func newWatermarks(s *stream) *watermarks {
 
 // saw takes the event time of a record, and of the changes and notes behind from that were read from it, if any.
 func (w *watermarks) saw(p *partition, rec *kafkawire.FetchedRecord, b *changelog.Batch, from mark) error {
+	if len(b.Changes) > from.changes {
+		p.clock.commit = b.Runs[len(b.Runs)-1].Time
+	}
 	at, there, err := w.times.of(b, from.changes, rec.Timestamp)
 	if there {
 		w.clocks.observe(&p.clock, at)
