@@ -1,6 +1,8 @@
 package upsertsink
 
 import (
+	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -9,6 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"cdcbridge/capture"
+	"cdcbridge/integration/harness"
 	"cdcbridge/integration/servers"
 	"cdcbridge/internal/fault"
 	kw "cdcbridge/internal/kafkawire"
@@ -65,7 +68,65 @@ func TestPermissions(t *testing.T) {
 			t.Errorf("with all rights: %+v", f)
 		}
 	}
+	p.commitGroupWithRights(t)
 	e.endLostWithRights(t)
+}
+
+// commitGroupWithRights commits offsets too, which needs the right to read the group and what it reads. That of looking into the
+// offsets of all groups is not needed, and is used when it is there.
+func (p *pipeline) commitGroupWithRights(t *testing.T) {
+	t.Helper()
+	p.source(t)
+	p.group = "group-of-" + p.name
+	refused := func(word string) {
+		t.Helper()
+		r := p.mustOpen(t, "a")
+		err := r.commit(t.Context())
+		r.close()
+		wantFault(t, err, fault.Permission, true)
+		if !strings.Contains(err.Error(), word) || !strings.Contains(err.Error(), p.group) {
+			t.Errorf("%v does not speak of %q", err, word)
+		}
+	}
+	refused("GROUP_AUTHORIZATION_FAILED")
+	p.grant(t, kmsg.ACLResourceTypeGroup, p.group, kmsg.ACLOperationRead)
+	refused("TOPIC_AUTHORIZATION_FAILED")
+	p.grant(t, kmsg.ACLResourceTypeTopic, sourceTopic, kmsg.ACLOperationRead)
+	for _, ops := range [][]kmsg.ACLOperation{nil, {kmsg.ACLOperationDescribe}, {kmsg.ACLOperationRead}} {
+		p.grant(t, kmsg.ACLResourceTypeTopic, offsetsTopic, ops...)
+		for range 2 {
+			r := p.mustOpen(t, "a")
+			r.mustWrite(t, 3)
+			r.mustCommit(t)
+			r.mustWrite(t, 3)
+			r.mustCommit(t)
+			p.mustBeAt(t, r.next)
+			r.close()
+		}
+	}
+	if pinned := p.pinned(t); !slices.Contains(pinned, offsetsTopic) {
+		t.Errorf("with the right to look there, %s is not watched: %q", offsetsTopic, pinned)
+	}
+}
+
+// pinned are the topics that the pipeline's checkpoint knows.
+func (p *pipeline) pinned(t *testing.T) []string {
+	t.Helper()
+	records, err := harness.ReadTopic(t.Context(), p.brokers, p.cfg.StateTopic)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, r := range records {
+		var key struct{ Pipeline, Kind, Name string }
+		if err := json.Unmarshal(r.Key, &key); err != nil {
+			t.Fatal(err)
+		}
+		if key.Pipeline == p.name && key.Kind == "pin" {
+			names = append(names, key.Name)
+		}
+	}
+	return names
 }
 
 // endLostWithRights needs a right that the daemon needs at no other time. Without it the pipeline stays down, and nothing is
@@ -98,6 +159,9 @@ func (e *env) alice() kw.Config {
 // grant gives alice rights, and returns when the broker knows them.
 func (e *env) grant(t *testing.T, kind kmsg.ACLResourceType, prefix string, ops ...kmsg.ACLOperation) {
 	t.Helper()
+	if len(ops) == 0 {
+		return
+	}
 	adm := e.admin(t)
 	b := kadm.NewACLs().ResourcePatternType(kmsg.ACLResourcePatternTypePrefixed).Allow("User:alice").AllowHosts("*").Operations(ops...)
 	switch kind {
@@ -105,6 +169,8 @@ func (e *env) grant(t *testing.T, kind kmsg.ACLResourceType, prefix string, ops 
 		b = b.Topics(prefix)
 	case kmsg.ACLResourceTypeCluster:
 		b = b.ResourcePatternType(kmsg.ACLResourcePatternTypeLiteral).Clusters()
+	case kmsg.ACLResourceTypeGroup:
+		b = b.Groups(prefix)
 	default:
 		b = b.TransactionalIDs(prefix)
 	}
