@@ -57,14 +57,26 @@ func (o *offsets) check(ctx context.Context) error {
 	return nil
 }
 
-// began takes where the partitions stand at the start.
-func (o *offsets) began(records uint64, parts []*partition) {
+// began takes where the partitions stand at the start. All of that is committed for the group: what a reset has moved, and what the
+// last attempt was about to commit in partitions that may be silent from now on.
+func (o *offsets) began(records uint64, parts []*partition) *changelog.GroupOffsets {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.reached = records
+	g := &changelog.GroupOffsets{Group: o.group}
 	for _, p := range parts {
-		o.committed[p.at()] = p.groupOffset()
+		at := p.groupOffset()
+		o.committed[p.at()] = at
+		g.Offsets = append(g.Offsets, at)
+		if !o.own {
+			o.dirty[p.at()] = true
+		}
 	}
+	if o.own {
+		return g
+	}
+	nudge(o.moved)
+	return nil
 }
 
 func (p *partition) groupOffset() changelog.GroupOffset {

@@ -242,7 +242,7 @@ func (s *source) resolve(ctx context.Context, cp changelog.Checkpoint, first boo
 		return cp, err
 	}
 	next.Pos = text
-	s.offsets.began(s.pos.Records, s.parts)
+	next.Group = s.offsets.began(s.pos.Records, s.parts)
 	s.numbers.listed(s.parts)
 	s.numbers.opened(s.pos.people(len(s.parts)))
 	return next, nil
