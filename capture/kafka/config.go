@@ -178,6 +178,9 @@ func (c *Config) group(pipeline string) string {
 	return "cdcbridge-" + pipeline
 }
 
+// skips reports that a record that cannot be read does not stop the pipeline.
+func (c *Config) skips() bool { return c.IgnoreParseErrors || c.DeadLetter != "" }
+
 // bounded reports a run that ends.
 func (c *Config) bounded() bool { return c.End.At != wordNone }
 

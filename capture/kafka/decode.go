@@ -203,7 +203,7 @@ func (s *stream) passed(p *partition, rec *kafkawire.FetchedRecord) {
 
 // badRecord reports an error that is about the record alone, where the configuration goes on without it.
 func (s *stream) badRecord(err error) bool {
-	if !s.cfg.IgnoreParseErrors && s.cfg.DeadLetter == "" {
+	if !s.cfg.skips() {
 		return false
 	}
 	switch fault.CodeOf(err) {
