@@ -23,7 +23,7 @@ type pipeline struct {
 	shop    *shop
 	source  string            // YAML, without type
 	outputs map[string]string // format by the name of the output
-	tables  []table           // nil: all
+	more    string            // further keys, one a line
 }
 
 func (p *pipeline) topic(output string, t table) string {
@@ -35,7 +35,11 @@ func config(kafka *servers.Kafka, all ...*pipeline) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "kafka: {brokers: [%s], topics: {partitions: 3}}\npipelines:\n", strings.Join(kafka.Brokers(), ", "))
 	for _, p := range all {
-		fmt.Fprintf(&b, "  - name: %s\n    source: {type: kafka, discovery_interval: 1s, %s}\n    outputs:\n", p.name, p.source)
+		fmt.Fprintf(&b, "  - name: %s\n    source: {type: kafka, discovery_interval: 1s, %s}\n", p.name, p.source)
+		for _, line := range strings.Split(p.more, "\n") {
+			fmt.Fprintf(&b, "    %s\n", line)
+		}
+		b.WriteString("    outputs:\n")
 		for name, format := range p.outputs {
 			fmt.Fprintf(&b, "      - {name: %s, format: %s, preset: flink, topic: \"{pipeline}.%s.{table}\"}\n", name, format, name)
 		}
@@ -45,11 +49,7 @@ func config(kafka *servers.Kafka, all ...*pipeline) string {
 
 // check compares every topic of the pipeline with its table.
 func (p *pipeline) check(ctx context.Context, brokers []string) (records int, err error) {
-	list := p.tables
-	if list == nil {
-		list = tables
-	}
-	for _, t := range list {
+	for _, t := range tables {
 		for output, format := range p.outputs {
 			all, err := p.shop.compare(ctx, brokers, t, p.topic(output, t), format)
 			if err != nil {

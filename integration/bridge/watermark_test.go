@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -141,7 +142,7 @@ func (s *scenario) run(t *testing.T, kafka *servers.Kafka, f *servers.Flink, cl 
 		from += ", "
 	}
 	d := harness.StartFor(t, config(kafka, &pipeline{name: s.name, source: fmt.Sprintf("topics: [%s], format: plain-json, watermark: {%s%s, lateness: 5s}", s.name, from, s.ours),
-		outputs: map[string]string{"row": "plain-json"}}))
+		outputs: map[string]string{"row": "plain-json"}, more: "progress_topic: progress"}))
 	n := 0
 	for _, a := range s.acts {
 		n += len(a.records) + 1
@@ -185,6 +186,24 @@ func (s *scenario) run(t *testing.T, kafka *servers.Kafka, f *servers.Flink, cl 
 		if err != nil || !flink.Equal(epoch.Add(a.want)) {
 			t.Errorf("act %d: Flink says %q, ours was %v", i, got[fmt.Sprint(-1-i)], epoch.Add(a.want))
 		}
+	}
+	stop(t, d)
+	s.written(t, kafka, s.acts[len(s.acts)-1].want)
+}
+
+// written looks for the watermark in the topic that tells how far pipelines are.
+func (s *scenario) written(t *testing.T, kafka *servers.Kafka, want time.Duration) {
+	t.Helper()
+	all, err := harness.ReadTopic(t.Context(), kafka.Brokers(), "progress")
+	if err != nil {
+		t.Fatal(err)
+	}
+	last, ok := harness.Fold(all)[`{"pipeline":"`+s.name+`"}`]
+	var progress struct {
+		Watermark int64 `json:"watermark_ms"`
+	}
+	if !ok || json.Unmarshal(last.Value, &progress) != nil || !time.UnixMilli(progress.Watermark).Equal(epoch.Add(want)) {
+		t.Errorf("the progress topic has %s, want the watermark %v", last.Value, epoch.Add(want))
 	}
 }
 
