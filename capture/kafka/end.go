@@ -57,7 +57,7 @@ func endsByTime(ctx context.Context, wire *kafkawire.Client, cfg *EndConfig, par
 	if cfg.At == fromLatest {
 		return nil
 	}
-	ms, err := parseTime(cfg.Timestamp)
+	ms, err := wallClock(cfg.Timestamp)
 	if err != nil {
 		return fault.NewFinal(fault.Config, "reading end.timestamp", err, "")
 	}

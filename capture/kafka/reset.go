@@ -77,7 +77,7 @@ func parseTarget(text string) (target, error) {
 	switch {
 	case (mode == fromEarliest || mode == fromLatest) && !said:
 	case mode == fromTimestamp && said:
-		t.millis, err = moment(value)
+		t.millis, err = wallClock(value)
 	case mode == fromOffsets && said:
 		t.offsets, err = parseOffsets(value)
 	default:

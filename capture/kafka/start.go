@@ -59,7 +59,7 @@ func (s *starter) resolve(ctx context.Context, parts []*partition) error {
 	case fromCommitted:
 		err = s.committed(ctx, parts)
 	case fromTimestamp:
-		ms, perr := parseTime(s.cfg.Timestamp)
+		ms, perr := wallClock(s.cfg.Timestamp)
 		if perr != nil {
 			return fault.NewFinal(fault.Config, "reading start.timestamp", perr, "")
 		}

@@ -23,7 +23,7 @@ func places(section, key, mode, timestamp string, offsets []PartitionOffset) []e
 	var errs []error
 	if (mode == fromTimestamp) != (timestamp != "") {
 		errs = append(errs, fmt.Errorf("%s.timestamp: goes together with %s: %s", section, key, fromTimestamp))
-	} else if _, err := parseTime(timestamp); timestamp != "" && err != nil {
+	} else if _, err := wallClock(timestamp); timestamp != "" && err != nil {
 		errs = append(errs, fmt.Errorf("%s.timestamp: %w", section, err))
 	}
 	if (mode == fromOffsets) != (len(offsets) > 0) {
@@ -47,8 +47,8 @@ func places(section, key, mode, timestamp string, offsets []PartitionOffset) []e
 	return errs
 }
 
-// parseTime reads a time as milliseconds since the Unix epoch.
-func parseTime(text string) (int64, error) {
+// wallClock reads a time as milliseconds since the Unix epoch.
+func wallClock(text string) (int64, error) {
 	if n, err := strconv.ParseInt(text, 10, 64); err == nil && n >= 0 {
 		return n, nil
 	}
