@@ -1,7 +1,7 @@
 // Package kafka reads changes from topics that others write: messages of Debezium, Canal, Flink, or rows with keys.
 //
 //	enumerator ─▶ which topics and partitions there are, now and later     enumerator.go
-//	readers    ─▶ committed records of them, one goroutine a broker        reader.go, lane.go
+//	readers    ─▶ committed records of them, one goroutine a broker        reader.go, broker.go, lane.go
 //	stream     ─▶ decodes, one record after the other, and fills batches   stream.go, decode.go
 //
 // Where a pipeline stands is one small state record a partition (partition.go), in the same transaction as the rows. What the

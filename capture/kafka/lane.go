@@ -29,6 +29,7 @@ type lane struct {
 	dropped     bool // not to be fetched any more
 	lined       bool // among the arrived lanes
 
+	refused int       // answers in a row that refuse next though the partition has it
 	failing time.Time // since when it cannot be read, zero: it can
 	why     error
 }
@@ -37,6 +38,7 @@ type lane struct {
 type chunk struct {
 	got  kafkawire.Fetched
 	size int // bytes in memory
+	at   time.Time
 }
 
 func newLane(p *partition) *lane {
@@ -56,7 +58,7 @@ func (l *lane) hungry(share int) bool {
 
 // took takes the answer of a request.
 func (l *lane) took(got *kafkawire.Fetched) {
-	l.failing, l.why = time.Time{}, nil
+	l.failing, l.why, l.refused = time.Time{}, nil, 0
 	l.end.Store(got.LastStable)
 	if len(got.Records) == 0 {
 		return
@@ -66,7 +68,7 @@ func (l *lane) took(got *kafkawire.Fetched) {
 		return // nothing whole
 	}
 	l.next, l.epoch = next, epoch
-	l.queue = append(l.queue, chunk{got: *got, size: len(got.Records)})
+	l.queue = append(l.queue, chunk{got: *got, size: len(got.Records), at: time.Now()})
 	l.queued += len(got.Records)
 }
 

@@ -106,6 +106,18 @@ func (r *readers) of(l *lane) (chunk, bool) {
 	return r.take(l)
 }
 
+// lines gives the lanes that something has come for since it was last asked.
+func (r *readers) lines() []*lane {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	lanes := r.arrived
+	r.arrived = nil
+	for _, l := range lanes {
+		l.lined = false
+	}
+	return lanes
+}
+
 func (r *readers) take(l *lane) (chunk, bool) {
 	if len(l.queue) == 0 {
 		return chunk{}, false
@@ -200,7 +212,7 @@ func (r *readers) lead(ctx context.Context, running *sync.WaitGroup, fail contex
 			failures = 0
 		}
 		if failures > 0 {
-			if err := kafkawire.Pause(ctx, min(5*time.Millisecond<<min(failures, 7), time.Second)); err != nil {
+			if kafkawire.Pause(ctx, retryPause(failures)) != nil {
 				return context.Cause(ctx)
 			}
 			continue
@@ -250,25 +262,21 @@ func (r *readers) findLeaders(ctx context.Context) (troubled bool, err error) {
 // lookUp takes the leader of a lane from what Metadata answered.
 func (r *readers) lookUp(l *lane, meta *kafkawire.Metadata, err error, now time.Time) error {
 	if err != nil {
-		if fault.IsFinal(err) {
-			return err
-		}
-		return l.fail(err, now, laneFailures)
+		return r.later(l, err, now)
 	}
 	leader, epoch, code := meta.Leader(l.at)
 	switch {
 	case code != kafkawire.OK:
-		f := codeFault("finding the leader of "+l.at.String(), code)
-		if f.Final {
-			return f
-		}
-		return l.fail(f, now, laneFailures)
+		return r.later(l, codeFault("finding the leader of "+l.at.String(), code), now)
 	case meta.Topic(l.at.Topic).ID != l.id:
 		return replaced(l.at.Topic, l.id, meta.Topic(l.at.Topic).ID)
 	}
 	l.leader, l.leaderEpoch = leader, epoch
 	return nil
 }
+
+// retryPause is how long to wait before something is tried for another time.
+func retryPause(failures int) time.Duration { return 5 * time.Millisecond << min(failures, 7) }
 
 func nudge(c chan struct{}) {
 	select {
@@ -277,119 +285,59 @@ func nudge(c chan struct{}) {
 	}
 }
 
-// brokerReader is the goroutine of one broker.
-type brokerReader struct {
-	readers *readers
-	id      int32
-	wake    chan struct{}
-	turn    int // rotates the order of partitions: a broker answers the first ones of a request fully
-}
-
-func (b *brokerReader) run(ctx context.Context) error {
-	for ctx.Err() == nil {
-		req, lanes := b.request()
-		if len(lanes) == 0 {
-			select {
-			case <-b.wake:
-			case <-ctx.Done():
-			}
-			continue
-		}
-		fetched, err := b.readers.wire.Fetch(ctx, b.id, req)
-		if ctx.Err() != nil {
-			return nil
-		}
-		if err := b.readers.answered(ctx, lanes, fetched, err); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// request asks for the lanes of the broker that have room.
-func (b *brokerReader) request() (*kafkawire.FetchRequest, []*lane) {
-	r := b.readers
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	share, full := r.share(), false
-	req := &kafkawire.FetchRequest{Isolation: kafkawire.ReadCommitted, MaxWait: fetchWait, MinBytes: 1, MaxBytes: maxAnswer}
-	var lanes []*lane
-	b.turn++
-	for k := range r.lanes {
-		l := r.lanes[(k+b.turn)%len(r.lanes)]
-		switch {
-		case l.leader != b.id || l.held || l.dropped:
-		case !l.hungry(share):
-			full = true
-		default:
-			l.asked = true
-			lanes = append(lanes, l)
-			req.Parts = append(req.Parts, kafkawire.FetchPart{
-				TopicPartition: l.at, ID: l.id, Offset: l.next, LeaderEpoch: l.leaderEpoch, LastEpoch: l.epoch, MaxBytes: int32(share),
-			})
-		}
-	}
-	if full {
-		req.MaxWait = hurriedWait
-	}
-	return req, lanes
-}
-
 // answered takes the answer of a request, or why there is none.
 func (r *readers) answered(ctx context.Context, lanes []*lane, fetched []kafkawire.Fetched, err error) error {
 	if err != nil && fault.IsFinal(err) {
 		return err
 	}
-	now, arrived, lost := time.Now(), false, []*lane(nil)
-	if err == nil {
-		r.heard.Store(now.UnixMicro())
-	}
-	filled := 0
+	shared := 0
 	for i := range fetched {
 		if len(fetched[i].Records) > 0 {
-			filled++
+			shared++
 		}
 	}
+	var lost []lostLane
+	now, arrived := time.Now(), false
 	r.mu.Lock()
 	for i, l := range lanes {
 		l.asked = false
-		why := err
 		switch {
 		case l.dropped:
-			continue
-		case why != nil:
-		case fetched[i].Code == kafkawire.OffsetOutOfRange || fetched[i].DivergedAt >= 0:
-			lost = append(lost, l)
-			l.asked = true // until it is clear what is lost
-			continue
-		case fetched[i].Code != kafkawire.OK:
-			f := codeFault("reading "+l.at.String(), fetched[i].Code)
-			if f.Final {
-				r.mu.Unlock()
-				return f
-			}
-			why = f
-		}
-		if why != nil {
-			if err := l.fail(why, now, laneFailures); err != nil {
+		case err != nil:
+			if err := r.later(l, err, now); err != nil {
 				r.mu.Unlock()
 				return err
 			}
-			nudge(r.wake)
-			continue
-		}
-		if filled > 1 { // or one partition's few records would keep the whole answer in memory
-			fetched[i].Records = bytes.Clone(fetched[i].Records)
-		}
-		l.took(&fetched[i])
-		if len(l.queue) > 0 {
-			r.line(l)
-			arrived = true
+		case fetched[i].Code == kafkawire.OffsetOutOfRange || fetched[i].DivergedAt >= 0:
+			l.asked = true // until it is clear what is lost
+			lost = append(lost, lostLane{l, fetched[i].DivergedAt})
+		case fetched[i].Code != kafkawire.OK:
+			if err := r.later(l, codeFault("reading "+l.at.String(), fetched[i].Code), now); err != nil {
+				r.mu.Unlock()
+				return err
+			}
+		default:
+			if shared > 1 { // or one partition's few records would keep the whole answer in memory
+				fetched[i].Records = bytes.Clone(fetched[i].Records)
+			}
+			if l.took(&fetched[i]); len(l.queue) > 0 {
+				r.line(l)
+				arrived = true
+			}
 		}
 	}
 	r.mu.Unlock()
 	if arrived {
 		nudge(r.ready)
 	}
-	return r.recover(ctx, lanes, fetched, lost)
+	return r.regain(ctx, lost)
+}
+
+// later has a lane looked up and asked again, or returns why that is of no use.
+func (r *readers) later(l *lane, why error, now time.Time) error {
+	nudge(r.wake)
+	if fault.IsFinal(why) {
+		return why
+	}
+	return l.fail(why, now, laneFailures)
 }

@@ -1,0 +1,65 @@
+package kafka
+
+import (
+	"context"
+
+	"cdcbridge/internal/kafkawire"
+)
+
+// brokerReader is the goroutine of one broker.
+type brokerReader struct {
+	readers *readers
+	id      int32
+	wake    chan struct{}
+	turn    int // rotates the order of partitions: a broker answers the first ones of a request fully
+}
+
+func (b *brokerReader) run(ctx context.Context) error {
+	for ctx.Err() == nil {
+		req, lanes := b.request()
+		if len(lanes) == 0 {
+			select {
+			case <-b.wake:
+			case <-ctx.Done():
+			}
+			continue
+		}
+		fetched, err := b.readers.wire.Fetch(ctx, b.id, req)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err := b.readers.answered(ctx, lanes, fetched, err); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// request asks for the lanes of the broker that have room.
+func (b *brokerReader) request() (*kafkawire.FetchRequest, []*lane) {
+	r := b.readers
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	share, full := r.share(), false
+	req := &kafkawire.FetchRequest{Isolation: kafkawire.ReadCommitted, MaxWait: fetchWait, MinBytes: 1, MaxBytes: maxAnswer}
+	var lanes []*lane
+	b.turn++
+	for k := range r.lanes {
+		l := r.lanes[(k+b.turn)%len(r.lanes)]
+		switch {
+		case l.leader != b.id || l.held || l.dropped:
+		case !l.hungry(share):
+			full = true
+		default:
+			l.asked = true
+			lanes = append(lanes, l)
+			req.Parts = append(req.Parts, kafkawire.FetchPart{
+				TopicPartition: l.at, ID: l.id, Offset: l.next, LeaderEpoch: l.leaderEpoch, LastEpoch: l.epoch, MaxBytes: int32(share),
+			})
+		}
+	}
+	if full {
+		req.MaxWait = hurriedWait
+	}
+	return req, lanes
+}
