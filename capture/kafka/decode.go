@@ -42,16 +42,23 @@ func (s *stream) read(p *partition) error {
 		s.skipped(p, rec, err)
 	default:
 		if err := s.take(p, rec, from); err != nil {
-			from.undo(b)
+			s.undo(p, from)
 			return atRecord(rec, err)
 		}
 	}
 	if err := s.marks.saw(p, rec, b, from); err != nil {
-		from.undo(b)
+		s.undo(p, from)
 		return atRecord(rec, err)
 	}
 	s.passed(p, rec)
 	return nil
+}
+
+// undo takes a record that fails out of the batch, and out of what deduplication knows: it is read again when the attempt after this
+// one has begun.
+func (s *stream) undo(p *partition, from mark) {
+	from.undo(s.batch)
+	p.repeats.back()
 }
 
 // errFirst says that what the record became must be the first in its batch. The target ends the keys of a truncated table when all that
@@ -80,6 +87,9 @@ func (s *stream) take(p *partition, rec *kafkawire.FetchedRecord, from mark) err
 			return errFirst
 		}
 	}
+	if err := s.checkMoved(p, b, from); err != nil {
+		return err
+	}
 	if s.cfg.Deduplicate {
 		dropped, err := s.dropRepeated(p, b, from)
 		if err != nil {
@@ -87,15 +97,12 @@ func (s *stream) take(p *partition, rec *kafkawire.FetchedRecord, from mark) err
 		}
 		s.stats.repeated += uint64(dropped)
 	}
-	if err := s.checkMoved(p, b, from); err != nil {
-		return err
-	}
 	if len(b.Changes) > from.changes || len(b.Notes) > from.notes {
 		s.attach(rec, from, false)
 	}
 	s.stats.changes += uint64(len(b.Changes) - from.changes)
 	s.stats.txns += uint64(len(b.Txns) - from.txns)
-	return nil
+	return s.merger.took(p, from)
 }
 
 // attach puts the record into the batch and links what was read from it.

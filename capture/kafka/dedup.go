@@ -25,6 +25,7 @@ type repeats struct {
 	rows  seenRows
 	ids   identities
 	name  []byte
+	saved json.RawMessage // the last state
 }
 
 // maxSeenTables bounds how many logs of one partition are remembered.
@@ -136,11 +137,19 @@ func (r *repeats) state() json.RawMessage {
 	if err != nil { // there is nothing in it that JSON does not have
 		return nil
 	}
+	r.saved = text
 	return text
 }
 
+// back forgets what came since the last state. A repetition may pass then, but nothing is taken for one that was not written.
+func (r *repeats) back() {
+	if err := r.restore(r.saved); err != nil {
+		*r = repeats{}
+	}
+}
+
 func (r *repeats) restore(text json.RawMessage) error {
-	*r = repeats{}
+	*r = repeats{saved: text}
 	if len(text) == 0 {
 		return nil
 	}

@@ -12,7 +12,10 @@ import (
 // where records without a key, whose writer chose their partition by itself, have the changes of one row in two partitions.
 // Partitions that are merged are the merger's business.
 func (s *stream) checkMoved(p *partition, b *changelog.Batch, from mark) error {
-	if s.merger != nil || s.topics[p.topic].count < 2 {
+	if s.merger != nil {
+		return s.merger.check(p, b, from)
+	}
+	if s.topics[p.topic].count < 2 {
 		return nil
 	}
 	for n := from.runs; n < len(b.Runs); n++ {

@@ -27,6 +27,7 @@ type source struct {
 	readers    *readers
 	reader     formats.Reader
 	lessons    lessons
+	order      *orderState // of the checkpoint, nil: none
 	pos        position
 	parts      []*partition // that are read, by topic and number
 	resolved   []*partition // whose state is not that of the checkpoint
@@ -73,6 +74,9 @@ func (s *source) Open(ctx context.Context, cp changelog.Checkpoint) (_ changelog
 		return cp, err
 	}
 	s.reader = s.cfg.format.Reader(formats.ReaderOptions{Intern: s.shapes.Intern})
+	if err := s.restoreOrder(cp.State); err != nil {
+		return cp, err
+	}
 	if s.lessons, err = restoreLessons(cp.State, s.reader, s.enumerator.reads); err != nil {
 		return cp, err
 	}
@@ -237,6 +241,7 @@ func (s *source) resolve(ctx context.Context, cp changelog.Checkpoint, first boo
 		}
 		next.State = append(next.State, st)
 	}
+	next.State = s.appendOrder(next.State)
 	text, err := s.pos.text()
 	if err != nil {
 		return cp, err
@@ -258,6 +263,9 @@ func (s *source) Stream(ctx context.Context, out chan<- *changelog.Batch) error 
 	}()
 	st := newStream(s, out)
 	st.add(s.parts...)
+	if err := s.beginOrder(st); err != nil {
+		return err
+	}
 	beside.Go(func() { _ = s.readers.run(ctx) }) // the stream asks for its error
 	if s.cfg.DiscoveryInterval > 0 && !s.cfg.bounded() {
 		known := map[kafkawire.TopicPartition]bool{}

@@ -77,6 +77,9 @@ func (s *stream) add(parts ...*partition) {
 		s.parts = append(s.parts, p)
 		if l := newLane(p); !p.complete() {
 			s.readers.add(l)
+			if s.merger != nil {
+				s.merger.join(p)
+			}
 		}
 	}
 	slices.SortFunc(s.parts, func(a, b *partition) int { return compareParts(a.at(), b.at()) })
@@ -105,6 +108,9 @@ func (s *stream) run(ctx context.Context) error {
 		}
 		err = s.read(p)
 		if errors.Is(err, errFirst) {
+			if err := s.merger.interrupt(); err != nil {
+				return err
+			}
 			if err := s.send(ctx, false); err != nil {
 				return err
 			}
@@ -113,7 +119,7 @@ func (s *stream) run(ctx context.Context) error {
 		if err != nil {
 			return s.beforeFailing(ctx, err)
 		}
-		if s.batch.Size() >= s.cfg.BatchBytes {
+		if s.batch.Size() >= s.cfg.BatchBytes && !s.merger.together() {
 			if err := s.send(ctx, false); err != nil {
 				return err
 			}
@@ -172,6 +178,7 @@ func (s *stream) begin(p *partition, c chunk) {
 		scratch, s.spare = s.spare[n-1], s.spare[:n-1]
 	}
 	p.bytes += uint64(c.size)
+	p.order.came = c.at
 	s.stats.bytes += uint64(c.size)
 	p.records.Begin(&c.got, p.offset, p.epoch, scratch)
 }
@@ -252,7 +259,7 @@ const gather = 5 * time.Millisecond
 
 // rest is what happens when nothing can be read now: what there is goes out, and something is waited for.
 func (s *stream) rest(ctx context.Context, wait time.Duration) error {
-	pending := !s.batch.Empty() || len(s.touched) > 0 || len(s.taught) > 0
+	pending := (!s.batch.Empty() || len(s.touched) > 0 || len(s.taught) > 0) && !s.merger.together()
 	switch {
 	case pending && s.readers.caughtUp():
 		if err := s.send(ctx, true); err != nil {
@@ -343,6 +350,9 @@ func (s *stream) checkpoint(b *changelog.Batch) error {
 	}
 	s.src.numbers.gave(s)
 	b.Next.State = append(b.Next.State, s.taught...)
+	if b.Next.State, err = s.merger.appendState(b.Next.State); err != nil {
+		return err
+	}
 	s.taught, s.touched = nil, s.touched[:0]
 	b.Next.Group = s.src.offsets.gave(s.pos.Records, offsets)
 	return nil
@@ -350,7 +360,7 @@ func (s *stream) checkpoint(b *changelog.Batch) error {
 
 // beforeFailing gives away what was read before a record that ends the attempt, so that the next one begins with that record.
 func (s *stream) beforeFailing(ctx context.Context, why error) error {
-	if len(s.touched) == 0 {
+	if len(s.touched) == 0 || s.merger.together() {
 		return why
 	}
 	if err := s.send(ctx, true); err != nil {

@@ -1,0 +1,236 @@
+package kafka
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"cdcbridge/changelog"
+	"cdcbridge/internal/kafkawire"
+)
+
+// recall is what is known of the rows that changed last, in partitions that are merged: what is in them, and which partition told.
+type recall struct {
+	rows, older map[uint64]recalled // generations
+	newest      []uint64            // keys, a ring: what goes into the state
+	next        int
+	changed     bool
+
+	// Greatest moments of rows that are not known any more: of all, and of those that had left their key; and of any row that has.
+	forgotten, forgottenMoves, lastMove uint64
+}
+
+// recalled is a row as its last change has left it.
+type recalled struct {
+	there bool
+	moved bool   // it left its key
+	row   uint64 // identity of what is in it; 0: unknown
+	lane  *partition
+	at    uint64 // moment
+}
+
+const (
+	maxRecalled   = 1 << 15 // of a generation
+	maxRecallText = 512     // in the state
+)
+
+func (r *recall) get(key uint64) (recalled, bool) {
+	if e, ok := r.rows[key]; ok {
+		return e, true
+	}
+	e, ok := r.older[key]
+	return e, ok
+}
+
+// holding is what is known of a row.
+func (r *recall) holding(key uint64) holding {
+	e, ok := r.get(key)
+	return holding{known: ok, there: e.there, row: e.row}
+}
+
+// since reports that another partition has had the row at a later moment.
+func (r *recall) since(key uint64, lane *partition, at uint64) bool {
+	e, ok := r.get(key)
+	return ok && e.lane != lane && e.at > at
+}
+
+// step takes a change in.
+func (r *recall) step(s *step, lane *partition, at uint64) {
+	if s.old != 0 && s.old != s.now {
+		r.lastMove = max(r.lastMove, at)
+		r.put(s.old, recalled{moved: s.now != 0, lane: lane, at: at})
+	}
+	if s.now != 0 {
+		r.put(s.now, recalled{there: true, row: s.is, lane: lane, at: at})
+	}
+}
+
+func (r *recall) put(key uint64, e recalled) {
+	if r.rows == nil {
+		r.rows = map[uint64]recalled{}
+	}
+	if len(r.rows) >= maxRecalled {
+		for k, old := range r.older {
+			if _, again := r.rows[k]; !again {
+				r.forget(&old)
+			}
+		}
+		r.rows, r.older = map[uint64]recalled{}, r.rows
+	}
+	r.rows[key] = e
+	r.changed = true
+	if len(r.newest) < maxRecallText {
+		r.newest = append(r.newest, key)
+		return
+	}
+	r.newest[r.next] = key
+	r.next = (r.next + 1) % maxRecallText
+}
+
+func (r *recall) forget(e *recalled) {
+	r.forgotten = max(r.forgotten, e.at)
+	if e.moved {
+		r.forgottenMoves = max(r.forgottenMoves, e.at)
+	}
+}
+
+// orderState is the durable text of what a merger knows.
+type orderState struct {
+	stateHeader
+	Lanes     []string `json:"partitions"`
+	Rows      []byte   `json:"rows"`
+	Forgotten uint64   `json:"forgotten"`       // moments that a later start knows no changes of
+	Moves     uint64   `json:"forgotten_moves"` // and none by which rows left their keys
+	LastMove  uint64   `json:"last_move"`
+}
+
+const (
+	orderKey     = "order"
+	recalledSize = 8 + 8 + 8 + 4 + 1
+
+	rowThere = 1
+	rowMoved = 2
+)
+
+// state makes the durable text; false: it is that of the last batch.
+func (r *recall) state() (changelog.State, bool, error) {
+	if !r.changed {
+		return changelog.State{}, false, nil
+	}
+	r.changed = false
+	s := orderState{stateHeader: newStateHeader(), Forgotten: r.forgotten, Moves: r.forgottenMoves, LastMove: r.lastMove}
+	lanes := map[*partition]uint32{}
+	told := map[uint64]bool{}
+	for i := range r.newest {
+		key := r.newest[(r.next-1-i+2*len(r.newest))%len(r.newest)]
+		e, ok := r.get(key)
+		if !ok || told[key] {
+			continue
+		}
+		told[key] = true
+		lane, ok := lanes[e.lane]
+		if !ok {
+			lane = uint32(len(s.Lanes))
+			lanes[e.lane] = lane
+			s.Lanes = append(s.Lanes, e.lane.String())
+		}
+		s.Rows = binary.LittleEndian.AppendUint64(s.Rows, key)
+		s.Rows = binary.LittleEndian.AppendUint64(s.Rows, e.row)
+		s.Rows = binary.LittleEndian.AppendUint64(s.Rows, e.at)
+		s.Rows = binary.LittleEndian.AppendUint32(s.Rows, lane)
+		flags := byte(0)
+		if e.there {
+			flags |= rowThere
+		}
+		if e.moved {
+			flags |= rowMoved
+		}
+		s.Rows = append(s.Rows, flags)
+	}
+	if len(r.newest) == maxRecallText { // rows that changed before these are not in it
+		oldest := r.oldestTold()
+		s.Forgotten, s.Moves = max(s.Forgotten, oldest), max(s.Moves, min(oldest, r.lastMove))
+	}
+	st, err := newState(orderKey, s)
+	return st, true, err
+}
+
+// oldestTold is the moment of the oldest change in the state.
+func (r *recall) oldestTold() uint64 {
+	e, _ := r.get(r.newest[r.next])
+	return e.at
+}
+
+// restore takes over what a state says.
+func (r *recall) restore(s *orderState, lanes map[kafkawire.TopicPartition]*partition) error {
+	*r = recall{forgotten: s.Forgotten, forgottenMoves: s.Moves, lastMove: s.LastMove}
+	if len(s.Rows)%recalledSize != 0 || len(s.Rows) > maxRecallText*recalledSize {
+		return badState(orderKey, fmt.Errorf("%d bytes of rows", len(s.Rows)))
+	}
+	for at := len(s.Rows) - recalledSize; at >= 0; at -= recalledSize { // the newest one is first
+		row := s.Rows[at : at+recalledSize]
+		lane := binary.LittleEndian.Uint32(row[24:])
+		if int(lane) >= len(s.Lanes) {
+			return badState(orderKey, fmt.Errorf("there is no partition %d", lane))
+		}
+		name, err := partitionOf(s.Lanes[lane], "")
+		if err != nil {
+			return err
+		}
+		p := lanes[name]
+		if p == nil {
+			continue // it is not read any more
+		}
+		r.put(binary.LittleEndian.Uint64(row), recalled{
+			row: binary.LittleEndian.Uint64(row[8:]), at: binary.LittleEndian.Uint64(row[16:]), lane: p, there: row[28]&rowThere != 0, moved: row[28]&rowMoved != 0,
+		})
+	}
+	r.changed = false
+	return nil
+}
+
+// appendState adds what the merger knows, if that has changed.
+func (m *merger) appendState(states []changelog.State) ([]changelog.State, error) {
+	if m == nil {
+		return states, nil
+	}
+	st, changed, err := m.recall.state()
+	if changed {
+		states = append(states, st)
+	}
+	return states, err
+}
+
+// restoreOrder takes over what is known of the order. What a pipeline without an order has read since is not in it: it is removed then.
+func (s *source) restoreOrder(states []changelog.State) error {
+	s.order = nil
+	for _, st := range states {
+		if st.Key != orderKey {
+			continue
+		}
+		s.order = new(orderState)
+		if err := readState(st, s.order, &s.order.stateHeader); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// appendOrder removes what is known of the order where nobody goes on with it.
+func (s *source) appendOrder(states []changelog.State) []changelog.State {
+	if s.order != nil && s.cfg.Order != orderSource {
+		states = append(states, changelog.State{Key: orderKey})
+	}
+	return states
+}
+
+// beginOrder gives the merger of a stream what is known of the order.
+func (s *source) beginOrder(st *stream) error {
+	if st.merger == nil || s.order == nil {
+		return nil
+	}
+	lanes := make(map[kafkawire.TopicPartition]*partition, len(s.parts))
+	for _, p := range s.parts {
+		lanes[p.at()] = p
+	}
+	return st.merger.recall.restore(s.order, lanes)
+}
