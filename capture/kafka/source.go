@@ -263,6 +263,7 @@ func (s *source) Stream(ctx context.Context, out chan<- *changelog.Batch) error 
 	}()
 	st := newStream(s, out)
 	st.add(s.parts...)
+	s.numbers.listed(st.parts) // with where they end, which is not known before they are read
 	if err := s.beginOrder(st); err != nil {
 		return err
 	}
