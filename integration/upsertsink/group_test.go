@@ -2,6 +2,7 @@ package upsertsink
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -56,7 +57,7 @@ func (p *pipeline) committed(ctx context.Context) ([sourcePartitions]int64, erro
 		return at, err
 	}
 	defer cl.Close()
-	for patience := time.Now().Add(30 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+	for patience := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
 		req := kmsg.NewPtrOffsetFetchRequest()
 		req.Group, req.RequireStable = p.group, true
 		group := kmsg.NewOffsetFetchRequestGroup()
@@ -82,7 +83,8 @@ func (p *pipeline) committed(ctx context.Context) ([sourcePartitions]int64, erro
 				}
 			}
 		}
-		if err == nil || !kerr.IsRetriable(err) || time.Now().After(patience) {
+		var code *kerr.Error // anything else is a broker that does not answer
+		if err == nil || errors.As(err, &code) && !code.Retriable || ctx.Err() != nil || time.Now().After(patience) {
 			return at, err
 		}
 	}

@@ -29,7 +29,7 @@ func TestOutage(t *testing.T) {
 			options.Extra = map[string]string{"broker.session.timeout.ms": "3000"} // which a start after a kill waits for
 			k := servers.KafkaFor(t, options)
 			e := &env{kafka: k, brokers: k.Brokers(), proto: kind.proto}
-			p := e.pipeline(t)
+			p := e.grouped(t)
 			p.cfg.TransactionTimeout = 3 * time.Second
 			p.wire.RequestTimeout = 5 * time.Second
 			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
@@ -87,7 +87,7 @@ func TestThreeBrokers(t *testing.T) {
 	e := &env{kafka: k, brokers: k.Brokers(), proto: kw.KIP890}
 	t.Run("OneCallAddsAll", e.testOneCallAddsAll)
 	t.Run("Leaderless", e.testLeaderless)
-	p := e.pipeline(t)
+	p := e.grouped(t)
 	p.output.Settings.Partitions = 6
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()

@@ -51,6 +51,9 @@ func (w *workload) attempt(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := w.p.checkGroup(ctx, r.next); err != nil {
+		return err
+	}
 	for n := 1; ; n++ {
 		w.rows.Store(int64(r.next))
 		if w.stopped() || n == w.reopen {
@@ -111,5 +114,6 @@ func (w *workload) finish(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.p.mustHold(t, int(w.rows.Load()))
+	w.p.mustBeAt(t, int(w.rows.Load()))
 	t.Logf("%d rows in %d attempts", w.rows.Load(), w.opens.Load())
 }
