@@ -20,6 +20,7 @@ type offsets struct {
 	own   bool // the topics are in the target's cluster: the sink commits for the group
 	wire  *kafkawire.Client
 	log   *slog.Logger
+	ran   bool // run was called; read when it has ended
 
 	mu        sync.Mutex
 	given     []givenOffsets
@@ -122,22 +123,32 @@ func (o *offsets) acked(records uint64) {
 // commitEvery is how often offsets are committed for the group at most, where that is no part of the transaction.
 const commitEvery = time.Second
 
-// run commits offsets for the group until ctx ends, and once more then.
+// run commits offsets for the group until ctx ends. What comes then is for last.
 func (o *offsets) run(ctx context.Context) {
-	told := false
-	for {
+	o.ran = true
+	for told := false; ; {
 		select {
 		case <-o.moved:
 		case <-ctx.Done():
+			return
 		}
-		last := ctx.Err() != nil
 		if err := o.commit(context.WithoutCancel(ctx)); err != nil && !told {
 			told = true
 			o.log.Warn("offsets cannot be committed for the consumer group; the pipeline does not depend on it", "group", o.group, "error", err)
 		}
-		if last || kafkawire.Pause(ctx, commitEvery) != nil && len(o.moved) == 0 {
+		if kafkawire.Pause(ctx, commitEvery) != nil {
 			return
 		}
+	}
+}
+
+// last commits what run did not come to.
+func (o *offsets) last() {
+	if !o.ran {
+		return
+	}
+	if err := o.commit(context.Background()); err != nil {
+		o.log.Warn("the last offsets cannot be committed for the consumer group; the pipeline does not depend on it", "group", o.group, "error", err)
 	}
 }
 

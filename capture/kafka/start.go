@@ -184,8 +184,9 @@ func boundsOf(ctx context.Context, wire *kafkawire.Client, parts []*partition) (
 	return firsts, ends, nil
 }
 
-// recheck makes sure that partitions still have what was read of them, and have what comes next.
+// recheck makes sure that partitions still have what was read of them, and have what comes next, if anything does.
 func (s *source) recheck(ctx context.Context, parts []*partition) error {
+	parts = slices.DeleteFunc(slices.Clone(parts), (*partition).complete)
 	if len(parts) == 0 {
 		return nil
 	}
