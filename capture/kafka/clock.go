@@ -22,7 +22,7 @@ type clock struct {
 	seen    bool      // there was an event
 	stirred bool      // there was an event since the last look
 	stopped bool      // its reader follows held
-	quiet   time.Time // of the last look that found an event
+	quiet   time.Time // of the last look that found an event; zero: it is none of the clocks
 }
 
 // farthest bounds event times to 73 000 years around the epoch, so that sums of them stay in range.
@@ -59,7 +59,7 @@ func (cs *clocks) remove(c *clock) {
 	if i := slices.Index(cs.all, c); i >= 0 {
 		cs.all = slices.Delete(cs.all, i, i+1)
 	}
-	c.held, c.idle = false, false
+	c.held, c.idle, c.quiet = false, false, time.Time{}
 }
 
 // observe takes the event time of a change, microseconds since the Unix epoch. It counts in whole milliseconds, as Flink's do: whoever

@@ -47,6 +47,7 @@ func (w *watermarks) now() int64 {
 func (w *watermarks) tick(now time.Time) (moved bool) {
 	for _, p := range w.stream.parts {
 		switch c := &p.clock; {
+		case p.complete() && c.quiet.IsZero():
 		case p.complete():
 			w.clocks.remove(c) // it cannot say anything any more
 		case c.quiet.IsZero():
