@@ -2,7 +2,6 @@ package kafka
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -112,12 +111,6 @@ func (c *checker) topics(ctx context.Context, wire *kafkawire.Client, fs *findin
 	for i := range topics {
 		t := &topics[i]
 		fs.ok("topic "+t.Name, strconv.Itoa(len(t.Partitions))+" partitions")
-		if t.Name == c.cfg.DeadLetter {
-			err := fault.NewFinal(fault.Config, "looking at dead_letter", errors.New("it is one of the topics that are read"), "Name it in exclude.")
-			if err := fs.fault("topic "+t.Name, err); err != nil {
-				return nil, err
-			}
-		}
 	}
 	return topics, nil
 }

@@ -115,3 +115,25 @@ func TestTopicAdded(t *testing.T) {
 	b.running(t)
 	b.holds(t, table.table(), a, c)
 }
+
+// TestOwnOutput has a pattern that means what the bridge itself writes. It stops before it reads that for ever; what it parks is never
+// meant.
+func TestOwnOutput(t *testing.T) {
+	t.Parallel()
+	e := modern.get(t)
+	name := unique(t)
+	s, table := e.newSource(t, name+".in.orders", 1), newShop(rows, 1, 1)
+	b := bridge{e: e, name: name, source: rows.section() + `, topic_pattern: "` + name + `\\..*", dead_letter: ` + name + `.dead`}
+	s.write(t, table.fill(0, 3)...)
+	s.write(t, message{value: []byte("not a row")})
+	d := b.start(t)
+	gaveUp(t, d, "config", b.out(), "exclude")
+	d.Kill()
+	b.source += ", exclude: [" + b.out() + "]"
+	b.running(t)
+	s.write(t, table.fill(3, 6)...)
+	b.holds(t, table.table(), s)
+	if dead := e.ends(t, name+".dead"); dead[0]+dead[1]+dead[2] != 2 { // the record and the marker of its transaction
+		t.Errorf("one record cannot be read, and the dead-letter topic ends at %v", dead)
+	}
+}
