@@ -48,6 +48,7 @@ func TestCheckMoved(t *testing.T) {
 		{"a key changes", 2, false, keyed("t"), moves, true},
 		{"in a topic of one partition", 1, false, keyed("t"), moves, false},
 		{"in partitions that are merged", 2, true, keyed("t"), moves, false},
+		{"in partitions that are merged, where the message says no place", 2, true, keyed("t"), moves, true},
 		{"no key changes", 2, false, keyed("t"), stays, false},
 		{"an old row that does not say the key", 2, false, keyed("t"), partly, false},
 		{"a table without a key", 2, false, &keyless, moves, false},
@@ -55,10 +56,12 @@ func TestCheckMoved(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := &stream{topics: map[string]*topicParts{"t": {count: c.count}}}
+			p := partitionAt(0)
 			if c.merged {
-				s.merger = &merger{}
+				s.merger = &merger{stream: s}
+				p.order.said = !c.stops
 			}
-			err := s.checkMoved(partitionAt(0), batchOf(c.table, []changelog.Change{c.change}), mark{})
+			err := s.checkMoved(p, batchOf(c.table, []changelog.Change{c.change}), mark{})
 			if got := fault.Is(err, fault.KeyMoved) && fault.IsFinal(err); got != c.stops {
 				t.Errorf("got %v", err)
 			}

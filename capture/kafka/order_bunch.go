@@ -131,7 +131,7 @@ func (m *merger) close() error {
 	}
 	for _, i := range sorted {
 		s := &o.steps[i]
-		m.recall.step(s, o.lanes[s.lane], o.at.Major)
+		m.recall.step(s, o.lanes[s.lane], whenOf(&o.at))
 	}
 	return nil
 }
@@ -144,17 +144,18 @@ var (
 // judge stops at what comes too late, where that can make a difference: rows that another partition has had since. A row's own
 // partition keeps its order, late or not.
 func (m *merger) judge(o *moment) error {
+	at := whenOf(&o.at)
 	for i := range o.steps {
 		s := &o.steps[i]
 		if o.back && s.moves() && m.stream.topics[o.lanes[s.lane].topic].count > 1 {
 			return unordered(fmt.Errorf("a row of %s has got another key: %w", o.names[i], errClock))
 		}
 		for _, key := range s.keys() {
-			if m.recall.since(key, o.lanes[s.lane], o.at.Major) {
+			if m.recall.since(key, o.lanes[s.lane], at) {
 				return unordered(fmt.Errorf("a change of %s: %w", o.names[i], errLate))
 			}
 		}
-		if o.at.Major < m.recall.forgottenMoves || s.moves() && o.at.Major < m.recall.forgotten {
+		if at.before(m.recall.forgottenMoves) || s.moves() && at.before(m.recall.forgotten) {
 			return unordered(fmt.Errorf("a change of %s: %w", o.names[i], errLate))
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"cdcbridge/changelog"
+	"cdcbridge/formats"
 	"cdcbridge/internal/kafkawire"
 )
 
@@ -16,7 +17,7 @@ type recall struct {
 	changed     bool
 
 	// Greatest moments of rows that are not known any more: of all, and of those that had left their key; and of any row that has.
-	forgotten, forgottenMoves, lastMove uint64
+	forgotten, forgottenMoves, lastMove when
 }
 
 // recalled is a row as its last change has left it.
@@ -25,7 +26,26 @@ type recalled struct {
 	moved bool   // it left its key
 	row   uint64 // identity of what is in it; 0: unknown
 	lane  *partition
-	at    uint64 // moment
+	when  when
+}
+
+// when is the moment of a change: two numbers of its place.
+type when struct {
+	major uint64
+	minor uint32
+}
+
+func whenOf(p *formats.Place) when { return when{p.Major, uint32(p.Minor)} }
+
+func (w when) before(v when) bool {
+	return w.major < v.major || w.major == v.major && w.minor < v.minor
+}
+
+func (w when) max(v when) when {
+	if w.before(v) {
+		return v
+	}
+	return w
 }
 
 const (
@@ -47,20 +67,20 @@ func (r *recall) holding(key uint64) holding {
 	return holding{known: ok, there: e.there, row: e.row}
 }
 
-// since reports that another partition has had the row at a later moment.
-func (r *recall) since(key uint64, lane *partition, at uint64) bool {
+// since reports that another partition has had the row at a later moment, or at the same one, which then was over already.
+func (r *recall) since(key uint64, lane *partition, at when) bool {
 	e, ok := r.get(key)
-	return ok && e.lane != lane && e.at > at
+	return ok && e.lane != lane && !e.when.before(at)
 }
 
 // step takes a change in.
-func (r *recall) step(s *step, lane *partition, at uint64) {
+func (r *recall) step(s *step, lane *partition, at when) {
 	if s.old != 0 && s.old != s.now {
-		r.lastMove = max(r.lastMove, at)
-		r.put(s.old, recalled{moved: s.now != 0, lane: lane, at: at})
+		r.lastMove = r.lastMove.max(at)
+		r.put(s.old, recalled{moved: s.now != 0, lane: lane, when: at})
 	}
 	if s.now != 0 {
-		r.put(s.now, recalled{there: true, row: s.is, lane: lane, at: at})
+		r.put(s.now, recalled{there: true, row: s.is, lane: lane, when: at})
 	}
 }
 
@@ -87,25 +107,29 @@ func (r *recall) put(key uint64, e recalled) {
 }
 
 func (r *recall) forget(e *recalled) {
-	r.forgotten = max(r.forgotten, e.at)
+	r.forgotten = r.forgotten.max(e.when)
 	if e.moved {
-		r.forgottenMoves = max(r.forgottenMoves, e.at)
+		r.forgottenMoves = r.forgottenMoves.max(e.when)
 	}
 }
+
+func (w when) pair() [2]uint64 { return [2]uint64{w.major, uint64(w.minor)} }
+
+func whenOfPair(p [2]uint64) when { return when{p[0], uint32(p[1])} }
 
 // orderState is the durable text of what a merger knows.
 type orderState struct {
 	stateHeader
-	Lanes     []string `json:"partitions"`
-	Rows      []byte   `json:"rows"`
-	Forgotten uint64   `json:"forgotten"`       // moments that a later start knows no changes of
-	Moves     uint64   `json:"forgotten_moves"` // and none by which rows left their keys
-	LastMove  uint64   `json:"last_move"`
+	Lanes     []string  `json:"partitions"`
+	Rows      []byte    `json:"rows"`
+	Forgotten [2]uint64 `json:"forgotten"`       // moments up to this one, a later start does not know all changes of
+	Moves     [2]uint64 `json:"forgotten_moves"` // nor all by which rows left their keys
+	LastMove  [2]uint64 `json:"last_move"`
 }
 
 const (
 	orderKey     = "order"
-	recalledSize = 8 + 8 + 8 + 4 + 1
+	recalledSize = 8 + 8 + 8 + 4 + 4 + 1
 
 	rowThere = 1
 	rowMoved = 2
@@ -117,7 +141,7 @@ func (r *recall) state() (changelog.State, bool, error) {
 		return changelog.State{}, false, nil
 	}
 	r.changed = false
-	s := orderState{stateHeader: newStateHeader(), Forgotten: r.forgotten, Moves: r.forgottenMoves, LastMove: r.lastMove}
+	s := orderState{stateHeader: newStateHeader(), Forgotten: r.forgotten.pair(), Moves: r.forgottenMoves.pair(), LastMove: r.lastMove.pair()}
 	lanes := map[*partition]uint32{}
 	told := map[uint64]bool{}
 	for i := range r.newest {
@@ -135,7 +159,8 @@ func (r *recall) state() (changelog.State, bool, error) {
 		}
 		s.Rows = binary.LittleEndian.AppendUint64(s.Rows, key)
 		s.Rows = binary.LittleEndian.AppendUint64(s.Rows, e.row)
-		s.Rows = binary.LittleEndian.AppendUint64(s.Rows, e.at)
+		s.Rows = binary.LittleEndian.AppendUint64(s.Rows, e.when.major)
+		s.Rows = binary.LittleEndian.AppendUint32(s.Rows, e.when.minor)
 		s.Rows = binary.LittleEndian.AppendUint32(s.Rows, lane)
 		flags := byte(0)
 		if e.there {
@@ -148,27 +173,31 @@ func (r *recall) state() (changelog.State, bool, error) {
 	}
 	if len(r.newest) == maxRecallText { // rows that changed before these are not in it
 		oldest := r.oldestTold()
-		s.Forgotten, s.Moves = max(s.Forgotten, oldest), max(s.Moves, min(oldest, r.lastMove))
+		moves := oldest
+		if r.lastMove.before(oldest) {
+			moves = r.lastMove
+		}
+		s.Forgotten, s.Moves = r.forgotten.max(oldest).pair(), r.forgottenMoves.max(moves).pair()
 	}
 	st, err := newState(orderKey, s)
 	return st, true, err
 }
 
 // oldestTold is the moment of the oldest change in the state.
-func (r *recall) oldestTold() uint64 {
+func (r *recall) oldestTold() when {
 	e, _ := r.get(r.newest[r.next])
-	return e.at
+	return e.when
 }
 
 // restore takes over what a state says.
 func (r *recall) restore(s *orderState, lanes map[kafkawire.TopicPartition]*partition) error {
-	*r = recall{forgotten: s.Forgotten, forgottenMoves: s.Moves, lastMove: s.LastMove}
+	*r = recall{forgotten: whenOfPair(s.Forgotten), forgottenMoves: whenOfPair(s.Moves), lastMove: whenOfPair(s.LastMove)}
 	if len(s.Rows)%recalledSize != 0 || len(s.Rows) > maxRecallText*recalledSize {
 		return badState(orderKey, fmt.Errorf("%d bytes of rows", len(s.Rows)))
 	}
 	for at := len(s.Rows) - recalledSize; at >= 0; at -= recalledSize { // the newest one is first
 		row := s.Rows[at : at+recalledSize]
-		lane := binary.LittleEndian.Uint32(row[24:])
+		lane := binary.LittleEndian.Uint32(row[28:])
 		if int(lane) >= len(s.Lanes) {
 			return badState(orderKey, fmt.Errorf("there is no partition %d", lane))
 		}
@@ -181,7 +210,8 @@ func (r *recall) restore(s *orderState, lanes map[kafkawire.TopicPartition]*part
 			continue // it is not read any more
 		}
 		r.put(binary.LittleEndian.Uint64(row), recalled{
-			row: binary.LittleEndian.Uint64(row[8:]), at: binary.LittleEndian.Uint64(row[16:]), lane: p, there: row[28]&rowThere != 0, moved: row[28]&rowMoved != 0,
+			row: binary.LittleEndian.Uint64(row[8:]), when: when{binary.LittleEndian.Uint64(row[16:]), binary.LittleEndian.Uint32(row[24:])}, lane: p,
+			there: row[32]&rowThere != 0, moved: row[32]&rowMoved != 0,
 		})
 	}
 	r.changed = false

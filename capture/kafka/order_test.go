@@ -1,0 +1,414 @@
+package kafka
+
+import (
+	"encoding/binary"
+	"fmt"
+	"maps"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"cdcbridge/capture"
+	"cdcbridge/changelog"
+	"cdcbridge/formats"
+	"cdcbridge/internal/fault"
+	"cdcbridge/internal/kafkawire"
+)
+
+// event is a message of one change, as a writer like Canal makes it: made at that time, in a batch with that number.
+type event struct {
+	built, batch int64
+	old, now     int64 // keys; 0: no row
+	was, is      string
+	lane         int
+	place        bool
+}
+
+func (e event) String() string {
+	return fmt.Sprintf("%d %d %d %d %q %q %v", e.built, e.batch, e.old, e.now, e.was, e.is, e.place)
+}
+
+// eventReader reads events. Its table has the key first.
+type eventReader struct{ table *changelog.Table }
+
+func parseEvent(value []byte) (e event, err error) {
+	_, err = fmt.Sscanf(string(value), "%d %d %d %d %q %q %t", &e.built, &e.batch, &e.old, &e.now, &e.was, &e.is, &e.place)
+	return e, err
+}
+
+func (r *eventReader) Locate(rec *formats.Record) formats.Place {
+	e, err := parseEvent(rec.Value)
+	if err != nil || !e.place {
+		return formats.Place{}
+	}
+	return formats.Place{Log: "canal", Major: uint64(e.built), Minor: uint64(e.batch), Time: e.built * 1000, Bunched: true}
+}
+
+func (r *eventReader) Read(b *changelog.Batch, rec *formats.Record) error {
+	e, err := parseEvent(rec.Value)
+	if err != nil {
+		return fault.NewFinal(fault.Decode, "reading an event", err, "")
+	}
+	ch := changelog.Change{Op: changelog.Update}
+	if ch.Before = rowOf(e.old, e.was); e.old == 0 {
+		ch.Op, ch.Before = changelog.Insert, nil
+	}
+	if ch.After = rowOf(e.now, e.is); e.now == 0 {
+		ch.Op, ch.After = changelog.Delete, nil
+	}
+	b.Txns = append(b.Txns, changelog.Txn{Commit: 1, First: true, Last: true, Origin: changelog.Origin{Built: e.built}})
+	b.Runs = append(b.Runs, changelog.Run{Table: r.table, Txn: len(b.Txns) - 1, From: len(b.Changes), To: len(b.Changes) + 1})
+	b.Changes = append(b.Changes, ch)
+	return nil
+}
+
+// merging is a stream that merges partitions which are filled by hand.
+type merging struct {
+	*stream
+	lanes  [][]event // what was written
+	sent   []int     // of it, what has been fetched
+	table  map[int64]string
+	folded int
+	txns   []string
+}
+
+func newMerging(lanes int, order *orderState, sent []int) *merging {
+	cfg := NewConfig().(*Config)
+	cfg.Order, cfg.OrderIdleTimeout = orderSource, time.Second
+	src := newSource(cfg, capture.Env{Pipeline: "p"})
+	src.reader = &eventReader{keyed("t")}
+	src.lessons = newLessons()
+	for i := range lanes {
+		p := partitionAt(int32(i))
+		if sent != nil {
+			p.offset = int64(sent[i])
+		}
+		src.parts = append(src.parts, p)
+	}
+	src.order = order
+	m := &merging{stream: newStream(src, nil), lanes: make([][]event, lanes), sent: make([]int, lanes), table: map[int64]string{}}
+	copy(m.sent, sent)
+	m.add(src.parts...)
+	m.topics["t"].count = max(lanes, 2)
+	if err := src.beginOrder(m.stream); err != nil {
+		panic(err)
+	}
+	m.clock = time.Unix(1000, 0)
+	return m
+}
+
+// write puts events into their partitions, of which nothing is fetched yet.
+func (m *merging) write(events ...event) {
+	for _, e := range events {
+		m.lanes[e.lane] = append(m.lanes[e.lane], e)
+		m.parts[e.lane].lane.end.Store(int64(len(m.lanes[e.lane])))
+	}
+}
+
+// fetch brings the next n events of a partition.
+func (m *merging) fetch(lane, n int) {
+	l := m.parts[lane].lane
+	if l.end.Load() < 0 {
+		l.end.Store(int64(len(m.lanes[lane])))
+	}
+	if n = min(n, len(m.lanes[lane])-m.sent[lane]); n == 0 {
+		return
+	}
+	batch := kafkawire.ReserveBatchHeader(nil)
+	for i := range n {
+		batch = kafkawire.AppendRecord(batch, &kafkawire.Record{OffsetDelta: int32(i), Value: []byte(m.lanes[lane][m.sent[lane]+i].String())})
+	}
+	kafkawire.SealBatch(batch, &kafkawire.BatchHeader{Count: int32(n), Producer: kafkawire.NoProducer, Sequence: -1})
+	binary.BigEndian.PutUint64(batch, uint64(m.sent[lane]))
+	m.sent[lane] += n
+	end := l.end.Load()
+	m.readers.mu.Lock()
+	l.queue = append(l.queue, chunk{got: kafkawire.Fetched{Records: batch, LastStable: end, DivergedAt: -1}, size: len(batch), at: m.clock})
+	l.next += int64(n)
+	m.readers.line(l)
+	m.readers.mu.Unlock()
+}
+
+// drain reads all that can be read now, and folds it.
+func (m *merging) drain() (wait time.Duration, err error) {
+	for {
+		p, wait, err := m.next()
+		if err != nil {
+			return 0, err
+		}
+		if p == nil {
+			if !m.merger.together() {
+				m.fold()
+			}
+			return wait, nil
+		}
+		if err := m.read(p); err != nil {
+			return 0, err
+		}
+	}
+}
+
+func (m *merging) fold() {
+	for i := range m.batch.Changes {
+		ch := &m.batch.Changes[i]
+		if ch.Before != nil {
+			delete(m.table, ch.Before[0].Int())
+		}
+		if ch.After != nil {
+			m.table[ch.After[0].Int()] = string(ch.After[1].Bytes())
+			m.txns = append(m.txns, string(ch.After[1].Bytes()))
+		}
+		m.folded++
+	}
+	m.batch.Release()
+	m.batch = changelog.NewBatch()
+}
+
+// database makes a table's history: rows come, change, go, get other keys, swap them and pass them on in rings.
+type database struct {
+	t      *rapid.T
+	keys   int64
+	rows   map[int64]string
+	lanes  int
+	events []event
+	value  int
+}
+
+func (d *database) do(old, now int64, is string) {
+	e := event{old: old, now: now, is: is, place: true}
+	if old != 0 {
+		e.was = d.rows[old]
+		delete(d.rows, old)
+	}
+	if e.lane = int(now) % d.lanes; now == 0 {
+		e.lane = int(old) % d.lanes
+	} else {
+		d.rows[now] = is
+	}
+	d.events = append(d.events, e)
+}
+
+func (d *database) next() string {
+	if rapid.IntRange(0, 3).Draw(d.t, "same") == 0 {
+		return "same"
+	}
+	d.value++
+	return fmt.Sprint("v", d.value)
+}
+
+func (d *database) transact() {
+	k := rapid.Int64Range(1, d.keys).Draw(d.t, "key")
+	o := rapid.Int64Range(1, d.keys).Draw(d.t, "other")
+	row, there := d.rows[k]
+	other, taken := d.rows[o]
+	const spare = 1000
+	switch {
+	case !there:
+		d.do(0, k, d.next())
+	case k == o && rapid.Bool().Draw(d.t, "delete"):
+		d.do(k, 0, "")
+	case k == o:
+		d.do(k, k, d.next())
+	case !taken:
+		d.do(k, o, row)
+	default: // they swap
+		d.do(k, spare, row)
+		d.do(o, k, other)
+		d.do(spare, o, row)
+	}
+}
+
+// TestMergedAndFolded: rows get other keys all the time, which moves them between partitions as Canal's hash does it. Whatever is
+// fetched first, merged and folded it is the table, or the pipeline has stopped.
+func TestMergedAndFolded(t *testing.T) {
+	whole, stopped := 0, 0
+	rapid.Check(t, func(t *rapid.T) {
+		d := &database{t: t, keys: 8, rows: map[int64]string{}, lanes: rapid.IntRange(2, 4).Draw(t, "partitions")}
+		for k := range d.keys { // every row is known once, so that there is little that cannot be told
+			d.do(0, k+1, d.next())
+		}
+		for range rapid.IntRange(1, 40).Draw(t, "transactions") {
+			d.transact()
+		}
+		built, batch := int64(1000), int64(1)
+		for i := range d.events {
+			switch rapid.IntRange(0, 3).Draw(t, "writer") {
+			case 0:
+				batch++
+			case 1:
+				batch, built = batch+1, built+rapid.Int64Range(1, 9).Draw(t, "ms")
+			}
+			d.events[i].built, d.events[i].batch = built, batch
+		}
+		m := newMerging(d.lanes, nil, nil)
+		m.write(d.events...)
+		err := fetchAnyhow(t, m)
+		if err != nil {
+			if !fault.Is(err, fault.KeyMoved) {
+				t.Fatal(err)
+			}
+			stopped++
+			return
+		}
+		if whole++; !maps.Equal(m.table, d.rows) {
+			t.Fatalf("folded %v, the table is %v", m.table, d.rows)
+		}
+	})
+	t.Logf("%d whole, %d stopped", whole, stopped)
+	if whole < stopped {
+		t.Errorf("only %d of %d were merged", whole, whole+stopped)
+	}
+}
+
+// fetchAnyhow fetches in any order, restarts now and then, and waits at the end.
+func fetchAnyhow(t *rapid.T, m *merging) error {
+	for {
+		left := 0
+		for lane := range m.lanes {
+			left += len(m.lanes[lane]) - m.sent[lane]
+		}
+		if left == 0 {
+			break
+		}
+		m.fetch(rapid.IntRange(0, len(m.lanes)-1).Draw(t, "fetched"), rapid.IntRange(1, 5).Draw(t, "records"))
+		if _, err := m.drain(); err != nil {
+			return err
+		}
+		if rapid.IntRange(0, 9).Draw(t, "restart") == 0 && !m.merger.together() {
+			if err := m.restart(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	return m.settle()
+}
+
+// settle waits for as long as it takes until nothing is waited for.
+func (m *merging) settle() error {
+	for {
+		if wait, err := m.drain(); err != nil || wait == 0 && !m.merger.together() {
+			return err
+		}
+		m.clock = m.clock.Add(time.Minute)
+	}
+	return nil
+}
+
+// restart goes on with another stream, from what a checkpoint would have.
+func (m *merging) restart() error {
+	st, _, err := m.merger.recall.state()
+	if err != nil {
+		return err
+	}
+	var order *orderState
+	if m.merger.recall.changed = true; st.Key != "" {
+		order = new(orderState)
+		if err := readState(st, order, &order.stateHeader); err != nil {
+			return err
+		}
+	} else if st, _, err = m.merger.recall.state(); err == nil && st.Key != "" {
+		order = new(orderState)
+		err = readState(st, order, &order.stateHeader)
+	}
+	offsets := make([]int, len(m.parts))
+	for i, p := range m.parts {
+		offsets[i] = int(p.offset)
+	}
+	n := newMerging(len(m.lanes), order, offsets)
+	n.lanes, n.table, n.clock = m.lanes, m.table, m.clock
+	for i := range n.parts {
+		n.parts[i].lane.end.Store(int64(len(n.lanes[i])))
+	}
+	*m = *n
+	return err
+}
+
+func TestSilentPartitions(t *testing.T) {
+	m := newMerging(2, nil, nil)
+	m.fetch(1, 0) // answered: there is nothing
+	m.write(event{built: 10, batch: 1, now: 2, is: "a", place: true})
+	m.fetch(0, 1)
+	if wait, err := m.drain(); wait != 100*time.Millisecond || err != nil || m.folded != 0 {
+		t.Fatalf("a partition that never had anything is waited for %v, %d read, %v", wait, m.folded, err)
+	}
+	m.clock = m.clock.Add(100 * time.Millisecond)
+	if wait, _ := m.drain(); wait != time.Second || m.folded != 0 || !m.merger.together() {
+		t.Fatalf("the partition itself may have more of that moment, and is waited for %v, %d read", wait, m.folded)
+	}
+	if err := m.settle(); err != nil || m.folded != 1 {
+		t.Fatalf("%d read after the wait, %v", m.folded, err)
+	}
+	m.write(event{built: 11, batch: 2, now: 3, is: "b", lane: 1, place: true}, event{built: 12, batch: 3, now: 2, is: "c", place: true})
+	m.fetch(0, 1)
+	m.clock = m.clock.Add(time.Hour)
+	if wait, _ := m.drain(); wait != 0 || m.folded != 1 {
+		t.Fatal("a partition that has more is not waited for until it has come")
+	}
+	m.fetch(1, 1)
+	if wait, _ := m.drain(); wait != time.Second || m.folded != 1 {
+		t.Fatalf("a partition that just had something is waited for %v, %d read", wait, m.folded)
+	}
+	if err := m.settle(); err != nil || m.folded != 3 || strings.Join(m.txns, "") != "abc" {
+		t.Fatalf("read %q", m.txns)
+	}
+}
+
+// TestTooLate: what a partition brings too late is right where the row is its own, and stops where another one has had the row.
+func TestTooLate(t *testing.T) {
+	for _, c := range []struct {
+		name          string
+		first, second event
+		stops         bool
+	}{
+		{"another row", event{built: 20, now: 2, is: "a"}, event{built: 10, now: 3, is: "b", lane: 1}, false},
+		{"a row that has left since", event{built: 20, old: 3, now: 2, was: "b", is: "b"}, event{built: 10, old: 3, now: 3, was: "a", is: "b", lane: 1}, true},
+		{"a row that leaves, and has changed since", event{built: 20, now: 2, is: "z"}, event{built: 10, old: 2, now: 3, was: "a", is: "a", lane: 1}, true},
+		{"a row that leaves, of which nothing came since", event{built: 20, now: 4, is: "z"}, event{built: 10, old: 2, now: 3, was: "a", is: "a", lane: 1}, false},
+		{"in time", event{built: 20, old: 3, now: 2, was: "b", is: "b"}, event{built: 30, now: 3, is: "b", lane: 1}, false},
+	} {
+		for _, restart := range []bool{false, true} {
+			t.Run(fmt.Sprint(c.name, restart), func(t *testing.T) {
+				m := newMerging(2, nil, nil)
+				c.first.place, c.second.place, c.first.batch, c.second.batch = true, true, 1, 1
+				m.fetch(1, 0)
+				m.write(c.first)
+				m.fetch(0, 1)
+				if err := m.settle(); err != nil || m.folded != 1 {
+					t.Fatal(err, m.folded)
+				}
+				if restart {
+					if err := m.restart(); err != nil {
+						t.Fatal(err)
+					}
+				}
+				m.write(c.second)
+				m.fetch(1, 1)
+				if err := m.settle(); fault.Is(err, fault.KeyMoved) != c.stops || err != nil && !c.stops {
+					t.Errorf("got %v", err)
+				}
+			})
+		}
+	}
+}
+
+// TestPlacesThatNobodyKnows: keys that change in messages without a place, or with one that goes back, have no order.
+func TestPlacesThatNobodyKnows(t *testing.T) {
+	moves := event{built: 5, batch: 2, old: 2, now: 4, was: "a", is: "a"}
+	for _, c := range []struct {
+		name  string
+		place bool
+		stops bool
+	}{{"no place", false, true}, {"a clock that was set back", true, true}} {
+		m := newMerging(2, nil, nil)
+		m.fetch(1, 0)
+		moves.place = c.place
+		m.write(event{built: 10, batch: 1, now: 2, is: "a", place: true}, moves)
+		m.fetch(0, 2)
+		err := m.settle()
+		if fault.Is(err, fault.KeyMoved) != c.stops {
+			t.Errorf("%s: %v", c.name, err)
+		}
+	}
+}
