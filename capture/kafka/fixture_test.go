@@ -22,20 +22,28 @@ import (
 type words struct{}
 
 func (w words) Reader(o formats.ReaderOptions) formats.Reader {
-	return &wordReader{o: o, topics: map[string]*changelog.Table{}}
+	return &wordReader{o: o, topics: map[string]*changelog.Table{}, deleted: map[int32]string{}}
 }
 
 type wordReader struct {
-	o      formats.ReaderOptions
-	topics map[string]*changelog.Table
-	table  *changelog.Table // the last one, so that nothing is made for each record
-	name   string
+	o       formats.ReaderOptions
+	topics  map[string]*changelog.Table
+	deleted map[int32]string // key of the last record of a partition that was a delete
+	table   *changelog.Table // the last one, so that nothing is made for each record
+	name    string
 }
 
 var errWords = errors.New("no such words")
 
 func (r *wordReader) Read(b *changelog.Batch, rec *formats.Record) error {
+	last := r.deleted[rec.Partition]
+	if last != "" {
+		delete(r.deleted, rec.Partition)
+	}
 	if rec.Value == nil {
+		if last != "" && last == string(rec.Key) {
+			return nil
+		}
 		t := r.topics[rec.Topic]
 		if t == nil {
 			return fault.NewFinal(fault.Decode, "reading words", errors.New("a tombstone of an unknown table"), "Say more.")
@@ -53,6 +61,7 @@ func (r *wordReader) Read(b *changelog.Batch, rec *formats.Record) error {
 		op = changelog.Update
 	case "delete":
 		op = changelog.Delete
+		r.deleted[rec.Partition] = string(rec.Key)
 	case "heartbeat":
 		return nil
 	case "begin":
