@@ -19,6 +19,7 @@ type Options struct {
 	Key    []int  // indexes of the columns that form the record key, in key order; empty: keyless
 	Topic  string // name of the topic that the records go to
 	Upsert bool   // the topic is compacted: values must be complete and describe exactly one row
+	Ends   bool   // nothing is wanted of the encoder but what an Ender does: the name of the table is enough
 }
 
 // Encoder writes the messages of one table version. It is immutable and safe for concurrent use. All methods append to

@@ -14,9 +14,11 @@ import (
 	"errors"
 	"fmt"
 	"hash/maphash"
+	"strings"
 	"time"
 
 	"cdcbridge/changelog"
+	"cdcbridge/formats"
 	"cdcbridge/internal/fault"
 	"cdcbridge/internal/kafkawire"
 )
@@ -26,15 +28,17 @@ const PolicyTombstone = "tombstone"
 
 // Truncation is one table in one compacted topic whose keys end. It borrows nothing from a batch.
 type Truncation struct {
-	plan    *Plan
-	headers extraHeaders // of its tombstones
-	commit  int64        // when it was committed, microseconds since the Unix epoch
-	shared  bool         // the topic holds rows of other tables too, which HeaderTable tells apart
+	plan       *Plan
+	ender      formats.Ender // makes the records of the deletes; nil: the format has none, or nothing is known of the table
+	deletes    extraHeaders
+	tombstones extraHeaders
+	ctx        formats.Context
+	shared     bool // the topic holds rows of other tables too, which HeaderTable tells apart
 }
 
 // Truncations finds the keys that a batch ends. Such a note comes before all changes of its batch: what is before it is then
-// in the checkpoint that is committed before the keys are looked for.
-func (p *Planner) Truncations(ctx context.Context, b *changelog.Batch) ([]Truncation, error) {
+// in the checkpoint that is committed before the keys are looked for. seq is the number of the batch in this attempt.
+func (p *Planner) Truncations(ctx context.Context, b *changelog.Batch, seq uint64) ([]Truncation, error) {
 	var list []Truncation
 	for i := range b.Notes {
 		n := &b.Notes[i]
@@ -53,9 +57,15 @@ func (p *Planner) Truncations(ctx context.Context, b *changelog.Batch) ([]Trunca
 			if err != nil {
 				return nil, fmt.Errorf("planning a truncation for output %s: %w", o.Name, err)
 			}
-			if plan != nil {
-				list = append(list, newTruncation(p.pipeline, plan, b, n))
+			if plan == nil {
+				continue
 			}
+			t := newTruncation(p.pipeline, plan, b, n)
+			if t.ender, err = enderOf(plan); err != nil {
+				return nil, fmt.Errorf("planning a truncation for output %s: %w", o.Name, err)
+			}
+			t.ctx.Seq = seq
+			list = append(list, t)
 		}
 	}
 	return list, nil
@@ -63,22 +73,47 @@ func (p *Planner) Truncations(ctx context.Context, b *changelog.Batch) ([]Trunca
 
 func newTruncation(pipeline string, plan *Plan, b *changelog.Batch, n *changelog.Note) Truncation {
 	t := Truncation{plan: plan, shared: plan.Output.KeyPrefix != ""}
-	if t.commit = n.Time; n.Txn >= 0 {
-		t.commit = b.Txns[n.Txn].Commit
+	txn := changelog.Txn{Commit: n.Time}
+	if n.Txn >= 0 {
+		txn = b.Txns[n.Txn]
+		txn.ID, txn.Done, txn.Snapshot = strings.Clone(txn.ID), nil, false
+		txn.Origin.File, txn.Origin.GTID, txn.Origin.Replica = strings.Clone(txn.Origin.File), strings.Clone(txn.Origin.GTID), strings.Clone(txn.Origin.Replica)
 	}
-	t.headers.bytes, t.headers.count = tableHeaders(pipeline, plan.Table), 2
-	add := func(name, value string) {
-		t.headers.bytes = kafkawire.AppendRecordHeader(t.headers.bytes, name, []byte(value))
-		t.headers.count++
-	}
-	if r := recordOf(b, n.Record); r != nil {
-		add(HeaderPos, string(appendRecordPlace(nil, r)))
-	}
-	add(HeaderOp, opTombstone)
+	t.ctx = formats.Context{Txn: &txn, Run: &changelog.Run{Table: plan.Table, Pos: n.Pos, File: strings.Clone(n.File), Time: n.Time}}
+	t.deletes, t.tombstones = endHeaders(pipeline, plan, recordOf(b, n.Record), "d"), endHeaders(pipeline, plan, recordOf(b, n.Record), opTombstone)
 	return t
 }
 
-// Truncate ends all keys of tables, each with a tombstone, in the open transaction and in others before it. Nothing that is not
+// enderOf finds what makes the deletes of a table; nil: the format has no record for them. A format that has one needs no more of a table
+// than its name.
+func enderOf(plan *Plan) (formats.Ender, error) {
+	enc := plan.encoder
+	if enc == nil {
+		var err error
+		enc, err = plan.Output.Format.Compile(plan.Table, formats.Options{Topic: plan.Topic.Name, Upsert: true, Ends: true})
+		if fault.Is(err, fault.SchemaUnknown) && !plan.Output.NoTombstones {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	ender, _ := enc.(formats.Ender)
+	return ender, nil
+}
+
+// endHeaders are those of the records that end a key. They have no transaction and number, for they are no changes of a log.
+func endHeaders(pipeline string, plan *Plan, r *changelog.Record, op string) extraHeaders {
+	h := extraHeaders{bytes: tableHeaders(pipeline, plan.Table), count: 3 + plan.more.count}
+	if r != nil {
+		h.bytes = kafkawire.AppendRecordHeader(h.bytes, HeaderPos, appendRecordPlace(nil, r))
+		h.count++
+	}
+	h.bytes = append(kafkawire.AppendRecordHeader(h.bytes, HeaderOp, []byte(op)), plan.more.bytes...)
+	return h
+}
+
+// Truncate ends all keys of tables, each as a delete would, in the open transaction and in others before it. Nothing that is not
 // committed may have been written. It returns when the transaction that is open now began, the zero time if none is.
 func (s *Sink) Truncate(ctx context.Context, list []Truncation) (began time.Time, err error) {
 	if !s.claimed || !s.OpenSince().IsZero() {
@@ -169,6 +204,7 @@ type keysOf struct {
 	live  map[keyHash]int64 // offset of the newest record
 	parts partSet
 	chunk Chunk
+	value []byte
 }
 
 // keyHash stands for a key. Two keys have the same with a probability of 2^-128, as both halves are of seeds of their own.
@@ -229,7 +265,7 @@ func (k *keysOf) finish(ctx context.Context) error {
 			return nil
 		}
 		delete(k.live, h)
-		if err := k.tombstone(r); err != nil {
+		if err := k.finishKey(r); err != nil {
 			return err
 		}
 		return k.write(ctx)
@@ -277,13 +313,33 @@ func (k *keysOf) rest(ctx context.Context) error {
 	return nil
 }
 
-func (k *keysOf) tombstone(r *kafkawire.FetchedRecord) error {
-	at := time.Now().UnixMilli()
-	if !k.t.plan.Topic.WallClock {
-		at = min(at, k.t.commit/1000)
+// finishKey writes what ends the key of its newest record: the delete of the format, which says what the row was, and the tombstone.
+func (k *keysOf) finishKey(r *kafkawire.FetchedRecord) error {
+	t, now := k.t, time.Now()
+	at := now.UnixMilli()
+	if !t.plan.Topic.WallClock {
+		at = min(at, t.ctx.Txn.Commit/1000)
 	}
-	rec := kafkawire.Record{Key: r.Key, Headers: k.t.headers.bytes, HeaderCount: k.t.headers.count}
-	return k.parts.add(k.t.plan.Topic, r.Partition, &rec, at)
+	add := func(value []byte, h *extraHeaders) error {
+		rec := kafkawire.Record{Key: r.Key, Value: value, Headers: h.bytes, HeaderCount: h.count}
+		return k.parts.add(t.plan.Topic, r.Partition, &rec, at)
+	}
+	if t.ender != nil {
+		t.ctx.Now = now.UnixMicro()
+		value, ok, err := t.ender.AppendEnd(k.value[:0], &t.ctx, r.Value)
+		if err != nil {
+			return fmt.Errorf("%s@%d: %w", k.start.String(), r.Offset, err)
+		}
+		if k.value = value; ok {
+			if err := add(value, &t.deletes); err != nil {
+				return err
+			}
+		}
+	}
+	if t.plan.Output.NoTombstones {
+		return nil
+	}
+	return add(nil, &t.tombstones)
 }
 
 // write sends the parts that are full.

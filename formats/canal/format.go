@@ -48,7 +48,7 @@ func (f *format) Compile(t *changelog.Table, o formats.Options) (formats.Encoder
 	if err != nil {
 		return nil, fault.NewFinal(fault.Config, "preparing canal-json", err, "Correct the output's timezone.")
 	}
-	if t.Inferred {
+	if t.Inferred && !o.Ends {
 		return nil, fault.NewFinal(fault.SchemaUnknown, "preparing table "+t.FullName(),
 			errors.New("the messages that it is read from do not say what its columns are, and mysqlType and sqlType must"),
 			"Read messages that have schemas or mysqlType, or write debezium-json without schemas or plain-json.")

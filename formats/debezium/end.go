@@ -51,7 +51,7 @@ func (e *encoder) AppendEnd(dst []byte, c *formats.Context, last []byte) ([]byte
 		dst = append(appendSwapped(append(dst, `{"schema":`...), schema), `,"payload":`...)
 	}
 	dst = append(append(append(dst, `{"before":`...), after...), `,"after":null`...)
-	dst = e.appendRest(dst, c, &changelog.Change{Op: changelog.Delete}, 'd')
+	dst = e.appendRest(dst, c, &changelog.Change{Op: changelog.Delete, Pos: c.Run.Pos}, 'd')
 	if schema != nil {
 		dst = append(dst, '}')
 	}

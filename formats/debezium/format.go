@@ -33,11 +33,11 @@ func (f *format) Compile(t *changelog.Table, o formats.Options) (formats.Encoder
 		return nil, fault.NewFinal(fault.UnsupportedType, "preparing debezium-json for "+t.FullName(),
 			fmt.Errorf("a source of kind %q has no source block", t.Origin), "Use another format for this source.")
 	}
-	if len(t.Columns) == 0 {
+	if len(t.Columns) == 0 && !o.Ends {
 		return nil, fault.NewFinal(fault.SchemaUnknown, "preparing debezium-json for "+t.FullName(),
 			fmt.Errorf("the table has no columns"), "Check the table's definition and report this if it has columns.")
 	}
-	if t.Inferred && (f.cfg.Schemas.SchemasEnable || f.cfg.Schemas.KeySchemasEnable) {
+	if t.Inferred && !o.Ends && (f.cfg.Schemas.SchemasEnable || f.cfg.Schemas.KeySchemasEnable) {
 		return nil, fault.NewFinal(fault.SchemaUnknown, "preparing debezium-json for "+t.FullName(),
 			fmt.Errorf("the messages that it is read from do not say what its columns are, and a schema must"),
 			"Read messages that have schemas or mysqlType, or set schemas_enable and key_schemas_enable to false.")

@@ -47,10 +47,38 @@ func (s *suite) endsRows(t *testing.T) {
 	if written == 0 {
 		t.Error("no row was written")
 	}
+	s.endsRowsOfUnknownTables(t, table, enc, rows[0])
 	for _, bad := range []string{"", "{", "[]", "1", "{}", `{"data":[]}`, `{"data":[1],"type":"INSERT"}`, `{"data":[{},{}],"type":"INSERT"}`, `{"payload":1}`, `{"payload":{}}`} {
 		if _, ok, err := ender.AppendEnd(nil, ctx, []byte(bad)); ok || err == nil {
 			t.Errorf("the end of %q: %v, %v", bad, ok, err)
 		}
+	}
+}
+
+// endsRowsOfUnknownTables: the name of a table is enough.
+func (s *suite) endsRowsOfUnknownTables(t *testing.T, table *changelog.Table, enc formats.Encoder, row changelog.Row) {
+	t.Helper()
+	ctx := context(table)
+	last, err := enc.AppendValue(nil, ctx, &changelog.Change{Op: changelog.Insert, After: row})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := enc.AppendValue(nil, ctx, &changelog.Change{Op: changelog.Delete, Before: row})
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := &changelog.Table{Origin: table.Origin, Database: table.Database, Schema: table.Schema, Name: table.Name, Inferred: true}
+	bare, err := s.config().Format(env()).Compile(named, formats.Options{Topic: "shop1." + table.FullName(), Upsert: true, Ends: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, ok, err := bare.(formats.Ender).AppendEnd(nil, ctx, last)
+	if err != nil || !ok {
+		t.Fatalf("the end of a row of an unknown table: %s, %v", got, err)
+	}
+	checkJSON(t, got)
+	if a, b := s.decoded(t, got), s.decoded(t, want); !reflect.DeepEqual(a, b) {
+		t.Errorf("the end of a row of an unknown table is\n%s, a delete is\n%s", got, want)
 	}
 }
 

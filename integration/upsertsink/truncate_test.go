@@ -1,15 +1,19 @@
 package upsertsink
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
+
 	"cdcbridge/changelog"
 	"cdcbridge/formats"
+	"cdcbridge/formats/canal"
+	"cdcbridge/formats/debezium"
 	"cdcbridge/formats/plain"
 	"cdcbridge/integration/harness"
 	"cdcbridge/integration/servers"
@@ -28,6 +32,7 @@ func TestTruncations(t *testing.T) {
 			k := servers.KafkaFor(t, options)
 			e := &env{kafka: k, brokers: k.Listener(servers.Proxied), proto: kind.proto}
 			t.Run("Ends", e.testTruncation)
+			t.Run("Deletes", e.testTruncationDeletes)
 			t.Run("Split", e.testSplitTruncation)
 			t.Run("Parked", e.testParked)
 		})
@@ -39,16 +44,20 @@ type writer struct {
 	*run
 	planner      *upsert.Planner
 	materializer *upsert.Materializer
-	outputs      []upsert.Output
 }
 
+// writer opens a pipeline that merges shards.
 func (p *pipeline) writer(t *testing.T, instance string, settings map[string]string) *writer {
 	t.Helper()
-	format := plain.Kind().Config().Format(formats.Env{Server: p.name})
-	outputs := []upsert.Output{{
-		Name: "rows", Mode: upsert.Upsert, Topic: p.topic, Format: format, KeyPrefix: "shard", Metadata: []shape.Metadata{{Name: "shard", From: shape.Database, As: shape.Field}},
+	return p.writerOf(t, instance, upsert.Output{
+		Name: "rows", Mode: upsert.Upsert, Topic: p.topic, Format: plain.Kind().Config().Format(formats.Env{Server: p.name}),
+		KeyPrefix: "shard", Metadata: []shape.Metadata{{Name: "shard", From: shape.Database, As: shape.Field}},
 		Settings: upsert.TopicSettings{Partitions: 3, Create: true, Config: settings},
-	}}
+	})
+}
+
+func (p *pipeline) writerOf(t *testing.T, instance string, outputs ...upsert.Output) *writer {
+	t.Helper()
 	r := &run{pipeline: p, sink: p.newSink(instance)}
 	cp, err := r.sink.Open(t.Context())
 	if err != nil {
@@ -61,7 +70,7 @@ func (p *pipeline) writer(t *testing.T, instance string, settings map[string]str
 	if err := r.sink.Claim(t.Context(), changelog.Checkpoint{Pos: cp.Pos}); err != nil {
 		t.Fatal(err)
 	}
-	return &writer{r, upsert.NewPlanner(p.name, outputs, nil, r.sink.Topic), upsert.NewMaterializer(kw.LZ4), outputs}
+	return &writer{r, upsert.NewPlanner(p.name, outputs, nil, r.sink.Topic), upsert.NewMaterializer(kw.LZ4)}
 }
 
 func shard(id int, database string) *changelog.Table {
@@ -69,10 +78,13 @@ func shard(id int, database string) *changelog.Table {
 		{Name: "id", Type: changelog.Type{Kind: changelog.KindInt, Bits: 64}, SourceType: "bigint"}}}
 }
 
+// committedAt is when all changes were. With older times Kafka would roll the segments at once, and compact them under the test.
+var committedAt = time.Now().UnixMicro()
+
 // batch is one change of each of the rows from..to-1 of a table.
 func batch(table *changelog.Table, op changelog.Op, from, to int) *changelog.Batch {
 	b := changelog.NewBatch()
-	b.Txns = append(b.Txns, changelog.Txn{ID: "t", Commit: 1_700_000_000_000_000, First: true, Last: true})
+	b.Txns = append(b.Txns, changelog.Txn{ID: "t", Commit: committedAt, First: true, Last: true})
 	for id := from; id < to; id++ {
 		row := b.NewRow(1)
 		row[0] = changelog.Int(int64(id))
@@ -102,7 +114,7 @@ func (w *writer) mustGive(t *testing.T, b *changelog.Batch) {
 	if plans.Parking, err = w.planner.Parking(ctx, b); err != nil {
 		t.Fatal(err)
 	}
-	ended, err := w.planner.Truncations(ctx, b)
+	ended, err := w.planner.Truncations(ctx, b, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,7 +123,7 @@ func (w *writer) mustGive(t *testing.T, b *changelog.Batch) {
 			t.Fatal(err)
 		}
 	}
-	chunk, err := w.materializer.Chunk(b, plans, 1_700_000_000_000_000, 1)
+	chunk, err := w.materializer.Chunk(b, plans, committedAt, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,17 +142,46 @@ func (w *writer) mustCommit(t *testing.T, pos string) {
 func truncation(table *changelog.Table) *changelog.Batch {
 	b := changelog.NewBatch()
 	b.Records = append(b.Records, changelog.Record{Topic: "in", Partition: 1, Offset: 99})
-	b.Notes = append(b.Notes, changelog.Note{Kind: changelog.Truncate, Txn: -1, Table: table, Policy: upsert.PolicyTombstone, Record: 1, Time: 1_700_000_000_000_000})
+	b.Notes = append(b.Notes, changelog.Note{Kind: changelog.Truncate, Txn: -1, Table: table, Policy: upsert.PolicyTombstone, Record: 1, Time: committedAt})
 	return b
+}
+
+// settled reads a topic when nothing in it is undecided: a commit is answered before its control batches are in all partitions.
+func (e *env) settled(t *testing.T, topic string) []harness.Record {
+	t.Helper()
+	adm := e.admin(t)
+	for patience := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
+		stable, err := adm.ListCommittedOffsets(t.Context(), topic)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ends, err := adm.ListEndOffsets(t.Context(), topic)
+		if err != nil {
+			t.Fatal(err)
+		}
+		undecided := false
+		ends.Each(func(o kadm.ListedOffset) {
+			s, ok := stable.Lookup(topic, o.Partition)
+			undecided = undecided || !ok || s.Offset < o.Offset
+		})
+		if !undecided {
+			break
+		}
+		if time.Now().After(patience) {
+			t.Fatalf("%s has an open transaction", topic)
+		}
+	}
+	records, err := harness.ReadTopic(t.Context(), e.brokers, topic)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return records
 }
 
 // ends counts, of each key of a shard, the tombstones, and says which keys have a value at the end.
 func (p *pipeline) ends(t *testing.T, database string) (tombstones map[int]int, live map[int]bool) {
 	t.Helper()
-	records, err := harness.ReadTopic(context.Background(), p.brokers, p.topic)
-	if err != nil {
-		t.Fatal(err)
-	}
+	records := p.settled(t, p.topic)
 	tombstones, live = map[int]int{}, map[int]bool{}
 	for _, r := range records {
 		var key struct {
@@ -190,7 +231,7 @@ func (e *env) testTruncation(t *testing.T) {
 	both := truncation(one) // of a few rows
 	both.Notes = append(both.Notes, truncation(two).Notes[0], truncation(shard(2, "shop3")).Notes[0])
 	w.mustGive(t, both)
-	list, err := w.planner.Truncations(t.Context(), both)
+	list, err := w.planner.Truncations(t.Context(), both, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -218,13 +259,63 @@ func (e *env) testTruncation(t *testing.T) {
 			t.Errorf("row %d of the other shard has %d tombstones", id, other[id])
 		}
 	}
-	records, err := harness.ReadTopic(t.Context(), p.brokers, p.topic)
-	if err != nil {
-		t.Fatal(err)
-	}
+	records := p.settled(t, p.topic)
 	last := records[len(records)-1]
-	if last.Value != nil || last.Headers["cdc.pos"] != "in/1@99" || last.Headers["cdc.op"] != "x" || last.Headers["cdc.pipeline"] != p.name || last.Time.UnixMilli() != 1_700_000_000_000 {
+	if last.Value != nil || last.Headers["cdc.pos"] != "in/1@99" || last.Headers["cdc.op"] != "x" || last.Headers["cdc.pipeline"] != p.name || last.Time.UnixMilli() != committedAt/1000 {
 		t.Errorf("the last tombstone has %v, %s", last.Headers, last.Time)
+	}
+}
+
+// testTruncationDeletes: readers of envelopes are told of each row that went, with what it was, also when nothing is known of the table
+// but its name; and not of one that was deleted before.
+func (e *env) testTruncationDeletes(t *testing.T) {
+	for name, kind := range map[string]formats.Kind{"debezium": debezium.Kind(), "canal": canal.Kind()} {
+		for _, known := range []bool{true, false} {
+			p := e.pipeline(t)
+			p.topic += fmt.Sprintf(".%s.%v", name, known)
+			cfg := kind.Config()
+			w := p.writerOf(t, "a", upsert.Output{
+				Name: "out", Mode: upsert.Upsert, Topic: p.topic, Format: cfg.Format(formats.Env{Server: p.name}), NoTombstones: known,
+				Settings: upsert.TopicSettings{Partitions: 2, Create: true},
+			})
+			table := shard(0, "shop")
+			w.mustGive(t, batch(table, changelog.Insert, 0, 30))
+			w.mustGive(t, batch(table, changelog.Delete, 0, 10))
+			w.mustCommit(t, "1")
+			if !known {
+				table = &changelog.Table{ID: 1, Origin: "mysql", Database: "shop", Name: "orders"}
+			}
+			w.mustGive(t, truncation(table))
+			w.mustCommit(t, "2")
+			records := e.settled(t, p.topic)
+			deletes, tombstones := map[string]int{}, map[string]int{}
+			for _, r := range records {
+				if r.Value == nil {
+					tombstones[string(r.Key)]++
+					continue
+				}
+				ev, err := cfg.Decoder().Decode(r.Key, r.Value)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if ev.Op == changelog.Delete {
+					deletes[string(ev.Before[0].JSON)]++
+				}
+			}
+			for id := range 30 {
+				row := strconv.Itoa(id)
+				if name == "canal" {
+					row = strconv.Quote(row)
+				}
+				ends := 1
+				if known {
+					ends = 0
+				}
+				if key := `{"id":` + row + `}`; deletes[row] != 1 || tombstones[key] != ends {
+					t.Errorf("%s, known %v: row %d has %d deletes and %d tombstones", name, known, id, deletes[row], tombstones[key])
+				}
+			}
+		}
 	}
 }
 
@@ -283,10 +374,7 @@ func (e *env) testParked(t *testing.T) {
 	give(o, 9)
 	o.mustCommit(t, "1")
 
-	records, err := harness.ReadTopic(t.Context(), e.brokers, dead)
-	if err != nil {
-		t.Fatal(err)
-	}
+	records := e.settled(t, dead)
 	var got []string
 	for _, r := range records {
 		h := r.Headers

@@ -104,7 +104,7 @@ func (f *feeder) plan(ctx context.Context, j *job) error {
 	if j.plans.Parking, err = f.planner.Parking(ctx, j.batch); err != nil {
 		return err
 	}
-	if j.truncations, err = f.planner.Truncations(ctx, j.batch); err != nil {
+	if j.truncations, err = f.planner.Truncations(ctx, j.batch, j.seq); err != nil {
 		return err
 	}
 	for i := range j.batch.Notes {
