@@ -20,7 +20,7 @@ type bridge struct {
 	source string // keys of the source section beside type and discovery_interval
 	output string // keys of the output beside its topic; rows in plain-json by default
 	commit string // the commit section, many small transactions by default
-	kafka  string // further keys of the kafka section, ", key: value"
+	kafka  string // keys of the kafka section beside brokers, ", key: value"; three partitions a topic by default
 	listen string // listener that is written to, the one without a login by default
 }
 
@@ -50,18 +50,22 @@ func (b *bridge) yaml() string {
 	if b.listen != "" {
 		brokers = b.e.kafka.Listener(b.listen)
 	}
+	kafka := b.kafka
+	if !strings.Contains(kafka, "topics:") {
+		kafka += ", topics: {partitions: 3}"
+	}
 	interval := ", discovery_interval: 250ms"
 	if strings.Contains(b.source, "discovery_interval") {
 		interval = ""
 	}
 	return fmt.Sprintf(`
-kafka: {brokers: [%s], topics: {partitions: 3}%s}
+kafka: {brokers: [%s]%s}
 pipelines:
   - name: %s
     source: {type: kafka, %s%s}
     commit: %s
     outputs: [{name: rows, topic: "{pipeline}.{table}", %s}]
-`, strings.Join(brokers, ", "), b.kafka, b.name, b.source, interval, commit, output)
+`, strings.Join(brokers, ", "), kafka, b.name, b.source, interval, commit, output)
 }
 
 func (b *bridge) start(t *testing.T) *harness.Daemon {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
@@ -25,21 +26,22 @@ func leadersMove(t *testing.T) {
 	s.write(t, table.fill(0, 60)...)
 	b.running(t)
 	b.came(t, s)
-	for i := range 2 {
-		if err := from.kafka.KillBroker(i); err != nil {
-			t.Fatal(err)
-		}
-		s.write(t, table.some(60)...) // waits for the new leaders
-		b.came(t, s)
-		if err := from.kafka.StartBroker(t.Context(), i); err != nil {
-			t.Fatal(err)
-		}
-		if err := from.kafka.WaitInSync(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		s.write(t, table.some(60)...)
-		b.came(t, s)
+	if err := from.kafka.KillBroker(0); err != nil {
+		t.Fatal(err)
 	}
+	s.write(t, table.some(60)...) // waits for the new leaders
+	b.came(t, s)
+	if err := from.kafka.StartBroker(t.Context(), 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := from.kafka.WaitInSync(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.write(t, table.some(60)...)
+	if _, err := from.adm.ElectLeaders(t.Context(), kadm.ElectPreferredReplica, nil); err != nil { // back to where they were
+		t.Fatal(err)
+	}
+	s.write(t, table.some(60)...)
 	b.holds(t, table.table(), s)
 }
 
