@@ -211,6 +211,9 @@ func (a *arrangement) plan(ctx context.Context, enum *enumerator, pos position) 
 			plan.Next.State = append(plan.Next.State, changelog.State{Key: k.stateKey()}, changelog.State{Key: k.endKey()})
 		}
 	}
+	if a.cfg.Order == orderSource && (back || forth) { // what is known of rows is of another place in the log
+		plan.Next.State = append(plan.Next.State, changelog.State{Key: orderKey})
+	}
 	ends, err := resolveEnds(ctx, a.wire, &a.cfg.End, a.parts)
 	plan.Next.State = append(plan.Next.State, ends...)
 	slices.SortFunc(plan.Next.State, func(x, y changelog.State) int { return strings.Compare(x.Key, y.Key) })

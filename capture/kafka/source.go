@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"cdcbridge/capture"
 	"cdcbridge/changelog"
@@ -23,6 +24,7 @@ type source struct {
 	log *slog.Logger
 
 	wire       *kafkawire.Client
+	own        bool // it is a client of the cluster that the pipeline writes to
 	enumerator *enumerator
 	readers    *readers
 	reader     formats.Reader
@@ -49,8 +51,13 @@ func newSource(cfg *Config, env capture.Env) *source {
 	return s
 }
 
+// openPatience bounds how long the cluster may need to say what must be known before anything is read.
+const openPatience = time.Minute
+
 // Open implements capture.Source.
 func (s *source) Open(ctx context.Context, cp changelog.Checkpoint) (_ changelog.Checkpoint, err error) {
+	ctx, cancel := context.WithTimeout(ctx, openPatience)
+	defer cancel()
 	defer func() {
 		if err != nil {
 			s.wire.Close()
@@ -59,16 +66,25 @@ func (s *source) Open(ctx context.Context, cp changelog.Checkpoint) (_ changelog
 	if s.cfg.format == nil {
 		return cp, fault.NewFinal(fault.Internal, "opening the source", errors.New("nothing reads its messages"), "Report this as a bug.")
 	}
-	if s.enumerator, err = newEnumerator(s.wire, &s.cfg.TopicsConfig, s.log); err != nil {
-		return cp, err
-	}
 	fresh := cp.Pos == ""
 	if err := s.identify(ctx, cp.Pos); err != nil {
+		return cp, err
+	}
+	topics := s.cfg.TopicsConfig
+	if s.own && s.cfg.DeadLetter != "" { // what the pipeline has parked is not to be parked again
+		topics.Exclude = append(slices.Clone(topics.Exclude), s.cfg.DeadLetter)
+	}
+	if s.enumerator, err = newEnumerator(s.wire, &topics, s.log); err != nil {
 		return cp, err
 	}
 	known, err := readPartitions(cp.State)
 	if err != nil {
 		return cp, err
+	}
+	if !s.cfg.Deduplicate { // what is read without it is unknown to it later
+		for _, p := range known {
+			p.repeats = repeats{}
+		}
 	}
 	if err := s.enumerate(ctx, known, fresh); err != nil {
 		return cp, err
@@ -100,13 +116,13 @@ func (s *source) identify(ctx context.Context, pos changelog.Position) error {
 		}
 		s.pos = p
 	}
+	if s.own, err = s.cfg.ownCluster(ctx, meta.ClusterID); err != nil {
+		return err
+	}
 	if !s.cfg.CommitOffsets {
 		return nil
 	}
-	s.offsets.own, err = s.cfg.ownCluster(ctx, meta.ClusterID)
-	if err != nil {
-		return err
-	}
+	s.offsets.own = s.own
 	return s.offsets.check(ctx)
 }
 
@@ -288,8 +304,11 @@ func (s *source) Ack(p changelog.Position) {
 	}
 }
 
-// Close implements capture.Source.
+// Close implements capture.Source. What was committed after the stream's end is still told to the group.
 func (s *source) Close() error {
+	if s.cfg.CommitOffsets && !s.offsets.own {
+		s.offsets.last()
+	}
 	s.wire.Close()
 	return nil
 }
