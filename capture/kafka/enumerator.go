@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"regexp"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"cdcbridge/internal/fault"
@@ -19,6 +20,7 @@ type enumerator struct {
 	cfg     *TopicsConfig
 	pattern *regexp.Regexp  // nil: names only
 	before  map[string]bool // topics that were read before the source was opened
+	heard   *atomic.Int64   // wall clock of the last answer, microseconds since the Unix epoch; nil: nobody asks
 	log     *slog.Logger
 }
 
@@ -63,6 +65,9 @@ func (e *enumerator) topics(ctx context.Context) ([]kafkawire.Topic, error) {
 	}
 	slices.Sort(names)
 	names = slices.Compact(names)
+	if e.heard != nil && e.pattern != nil {
+		e.heard.Store(time.Now().UnixMicro()) // a source that waits for topics is idle
+	}
 	if len(names) == 0 {
 		return nil, nil
 	}
