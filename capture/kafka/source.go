@@ -77,6 +77,7 @@ func (s *source) Open(ctx context.Context, cp changelog.Checkpoint) (_ changelog
 	if s.enumerator, err = newEnumerator(s.wire, &topics, s.log); err != nil {
 		return cp, err
 	}
+	s.enumerator.heard = &s.readers.heard
 	known, err := readPartitions(cp.State)
 	if err != nil {
 		return cp, err
