@@ -14,6 +14,7 @@ type step struct {
 	lane     int    // partition
 	old, now uint64 // key before and after: 0 where there is no row
 	was, is  uint64 // what is in the row before and after
+	txn      uint64 // transactions that the server had executed with this one, 0: unknown
 	blind    bool   // the row may have been there before or not: an upsert, a row of a snapshot
 }
 

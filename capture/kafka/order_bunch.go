@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -68,7 +69,9 @@ func (m *merger) took(p *partition, from mark) error {
 	for n := from.runs; n < len(b.Runs); n++ {
 		run := &b.Runs[n]
 		for i := run.From; i < run.To; i++ {
-			o.steps = append(o.steps, stepOf(&m.ids, run.Table, &b.Changes[i], lane, i))
+			st := stepOf(&m.ids, run.Table, &b.Changes[i], lane, i)
+			st.txn = b.Txns[run.Txn].Origin.Executed
+			o.steps = append(o.steps, st)
 			o.names = append(o.names, run.Table.FullName())
 		}
 		if err := note(&o.changed, o.emptied, tableIn{run.Table.FullName(), p}); err != nil {
@@ -116,24 +119,49 @@ func (m *merger) close() error {
 	if err := m.judge(o); err != nil {
 		return err
 	}
-	order := &bunch{steps: o.steps, known: m.recall.holding}
-	sorted, err := order.order()
-	if err != nil {
-		return unordered(fmt.Errorf("%d changes came at one time in %d partitions, where rows got other keys: %w", len(o.steps), len(o.lanes), err))
-	}
-	changes, moved := make([]int, len(sorted)), false
-	for n, i := range sorted {
-		changes[n] = o.steps[i].at
-		moved = moved || n != i
+	changes, moved := make([]int, 0, len(o.steps)), false
+	for _, steps := range byTxn(o.steps, len(o.lanes)) {
+		order := &bunch{steps: steps, known: m.recall.holding}
+		sorted, err := order.order()
+		if err != nil {
+			return unordered(fmt.Errorf("%d changes came at one time in %d partitions, where rows got other keys: %w", len(steps), len(o.lanes), err))
+		}
+		for _, i := range sorted {
+			s := &steps[i]
+			moved = moved || s.at != o.steps[len(changes)].at
+			changes = append(changes, s.at)
+			m.recall.step(s, o.lanes[s.lane], whenOf(&o.at))
+		}
 	}
 	if moved {
 		arrange(m.stream.batch, o.from, changes)
 	}
-	for _, i := range sorted {
-		s := &o.steps[i]
-		m.recall.step(s, o.lanes[s.lane], whenOf(&o.at))
-	}
 	return nil
+}
+
+// byTxn takes the steps of a moment apart where their messages say how many transactions the server had executed: those of one transaction come
+// before those of the next. They stay together when some do not say it, or a partition does not keep to it.
+func byTxn(steps []step, lanes int) [][]step {
+	last := make([]uint64, lanes)
+	for i := range steps {
+		s := &steps[i]
+		if s.txn == 0 || s.txn < last[s.lane] {
+			return [][]step{steps}
+		}
+		last[s.lane] = s.txn
+	}
+	sorted := slices.Clone(steps)
+	slices.SortStableFunc(sorted, func(a, b step) int { return cmp.Compare(a.txn, b.txn) })
+	var out [][]step
+	for from := 0; from < len(sorted); {
+		to := from + 1
+		for to < len(sorted) && sorted[to].txn == sorted[from].txn {
+			to++
+		}
+		out = append(out, sorted[from:to])
+		from = to
+	}
+	return out
 }
 
 var (
