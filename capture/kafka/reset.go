@@ -42,7 +42,11 @@ func (r *resetter) Plan(ctx context.Context, cp changelog.Checkpoint, to string)
 	if err != nil {
 		old = position{} // the pipeline had a source of another type: there is nothing to keep
 	}
-	enum, err := newEnumerator(wire, &r.cfg.TopicsConfig, r.env.Log)
+	own, err := r.cfg.ownCluster(ctx, meta.ClusterID)
+	if err != nil {
+		return capture.ResetPlan{}, err
+	}
+	enum, err := newEnumerator(wire, r.cfg.wanted(own), r.env.Log)
 	if err != nil {
 		return capture.ResetPlan{}, err
 	}

@@ -70,11 +70,7 @@ func (s *source) Open(ctx context.Context, cp changelog.Checkpoint) (_ changelog
 	if err := s.identify(ctx, cp.Pos); err != nil {
 		return cp, err
 	}
-	topics := s.cfg.TopicsConfig
-	if s.own && s.cfg.DeadLetter != "" { // what the pipeline has parked is not to be parked again
-		topics.Exclude = append(slices.Clone(topics.Exclude), s.cfg.DeadLetter)
-	}
-	if s.enumerator, err = newEnumerator(s.wire, &topics, s.log); err != nil {
+	if s.enumerator, err = newEnumerator(s.wire, s.cfg.wanted(s.own), s.log); err != nil {
 		return cp, err
 	}
 	s.enumerator.heard = &s.readers.heard
@@ -125,6 +121,15 @@ func (s *source) identify(ctx context.Context, pos changelog.Position) error {
 	}
 	s.offsets.own = s.own
 	return s.offsets.check(ctx)
+}
+
+// wanted says which topics are read, in the cluster that the pipeline writes to or in another one.
+func (c *Config) wanted(own bool) *TopicsConfig {
+	topics := c.TopicsConfig
+	if own && c.DeadLetter != "" { // what the pipeline has parked is not to be parked again
+		topics.Exclude = append(slices.Clone(topics.Exclude), c.DeadLetter)
+	}
+	return &topics
 }
 
 // ownCluster reports that the topics are in the cluster that the pipeline writes to.
