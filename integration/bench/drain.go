@@ -48,6 +48,25 @@ func (s *stand) drain(ctx context.Context, v variant, b backlog) (_ sample, topi
 	if err != nil {
 		return sample{}, nil, err
 	}
+	smp, err := s.measure(ctx, v.label, name, config, b)
+	if err != nil {
+		return smp, nil, err
+	}
+	for i := range v.formats {
+		got, err := s.topics(ctx, fmt.Sprintf("%s.o%d.", name, i))
+		if err != nil {
+			return smp, nil, err
+		}
+		if err := s.verify(ctx, got, b.records); err != nil {
+			return smp, nil, fmt.Errorf("verifying output %d of %s: %w", i, v.label, err)
+		}
+		topics = append(topics, got...)
+	}
+	return smp, topics, nil
+}
+
+// measure runs a daemon of its own on the backlog until every row is committed.
+func (s *stand) measure(ctx context.Context, label, name, config string, b backlog) (sample, error) {
 	smp := sample{Rows: b.changes, Txns: b.txns}
 	limit, cancel := context.WithTimeout(ctx, drainLimit)
 	defer cancel()
@@ -56,36 +75,26 @@ func (s *stand) drain(ctx context.Context, v variant, b backlog) (_ sample, topi
 		start = harness.StartProfiled
 	}
 	if _, err := harness.Binary(); err != nil { // built before the clock starts
-		return smp, nil, err
+		return smp, err
 	}
 	before := readUsage()
 	began := time.Now()
 	d, err := start(s.dir, config)
 	if err != nil {
-		return smp, nil, err
+		return smp, err
 	}
 	defer d.Kill()
 	profiled := s.collectProfile(limit, d, name)
 	if err := follow(limit, d, began, &smp); err != nil {
-		return smp, nil, fmt.Errorf("draining %s: %w\n%s", v.label, err, d.Log())
+		return smp, fmt.Errorf("draining %s: %w\n%s", label, err, d.Log())
 	}
 	smp.Shares = readUsage().since(before, d.PID())
 	if err := errors.Join(<-profiled, d.Stop(limit)); err != nil {
-		return smp, nil, err
+		return smp, err
 	}
 	cpu, _ := d.Usage()
 	smp.CPUSeconds = cpu.Seconds()
-	for i := range v.formats {
-		got, err := s.topics(ctx, fmt.Sprintf("%s.o%d.", name, i))
-		if err != nil {
-			return smp, nil, err
-		}
-		if err := s.verify(ctx, got, b.records); err != nil {
-			return smp, nil, fmt.Errorf("verifying output %d of %s: %w\n%s", i, v.label, err, d.Log())
-		}
-		topics = append(topics, got...)
-	}
-	return smp, topics, nil
+	return smp, nil
 }
 
 // follow polls the counters until every change is committed.

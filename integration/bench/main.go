@@ -8,6 +8,7 @@
 //	suite        fills a log, drains it in several ways                    suites.go, load.go
 //	drain        runs the daemon until everything is committed, verifies   drain.go, topics.go
 //	ceilings     dump.go, postgres.go (raw log), produce.go (batches made before)
+//	topics       a topic as the source: topic.go
 //	latency      latency.go
 //	report       table and JSON                                            report.go, machine.go
 package main

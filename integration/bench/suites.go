@@ -59,6 +59,8 @@ var suites = []suite{
 	}.run},
 	{onPostgres, "pg-snapshot", "a table of ten times the rows, read while others write", measureSnapshot},
 	{onPostgres, "pg-latency", "commit to readable, default settings", measureLatency},
+	{onTopics, "topic", "messages of Debezium in one partition, rows in six", measureTopics},
+	{onTopics, "topic-wide", "the same in a thousand partitions", measureWideTopics},
 	{onMySQL, "micro", "decode and encode alone", measureMicro},
 }
 
