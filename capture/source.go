@@ -39,6 +39,13 @@ type Source interface {
 	Close() error
 }
 
+// TopicReader is implemented by sources that read topics.
+type TopicReader interface {
+	// Reads reports that the source, which is open, reads a topic of the cluster that the pipeline writes to, if there is one of that
+	// name. It is safe for concurrent use.
+	Reads(topic string) bool
+}
+
 // ErrComplete is what Stream returns when there is nothing more to do.
 var ErrComplete = errors.New("the source is complete")
 

@@ -96,6 +96,9 @@ func (s *source) Open(ctx context.Context, cp changelog.Checkpoint) (_ changelog
 	return s.resolve(ctx, cp, fresh)
 }
 
+// Reads implements capture.TopicReader.
+func (s *source) Reads(topic string) bool { return s.own && s.enumerator.reads(topic) }
+
 // identify finds out which cluster this is, and whether it is the checkpoint's and the target's.
 func (s *source) identify(ctx context.Context, pos changelog.Position) error {
 	meta, err := s.wire.Metadata(ctx)

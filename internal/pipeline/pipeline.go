@@ -161,7 +161,7 @@ func (p *Pipeline) move(ctx context.Context, stop <-chan struct{}, codec kafkawi
 		return nil
 	})
 	f := feeder{
-		planner: upsert.NewPlanner(p.spec.Name, p.spec.Outputs, p.spec.Tables, sink.Topic), start: p.start,
+		planner: upsert.NewPlanner(p.spec.Name, p.spec.Outputs, p.spec.Tables, apart(source, sink.Topic)), start: p.start,
 		budget: semaphore.NewWeighted(p.spec.Memory), memory: p.spec.Memory, stats: &p.stats, log: p.env.Log,
 	}
 	g.Go(func() error {
