@@ -22,7 +22,8 @@ type clock struct {
 	seen    bool      // there was an event
 	stirred bool      // there was an event since the last look
 	stopped bool      // its reader follows held
-	quiet   time.Time // of the last look that found an event; zero: it is none of the clocks
+	gone    bool      // it was removed
+	quiet   time.Time // of the last look that found an event; zero: it was never added
 }
 
 // farthest bounds event times to 73 000 years around the epoch, so that sums of them stay in range.
@@ -59,7 +60,7 @@ func (cs *clocks) remove(c *clock) {
 	if i := slices.Index(cs.all, c); i >= 0 {
 		cs.all = slices.Delete(cs.all, i, i+1)
 	}
-	c.held, c.idle, c.quiet = false, false, time.Time{}
+	c.held, c.idle, c.gone = false, false, true
 }
 
 // observe takes the event time of a change, microseconds since the Unix epoch. It counts in whole milliseconds, as Flink's do: whoever
@@ -74,6 +75,13 @@ func (cs *clocks) observe(c *clock, micros int64) {
 		c.watermark = at
 	}
 	c.seen, c.stirred = true, true
+}
+
+// end moves the watermark when nothing comes any more; 0: there was no event.
+func (cs *clocks) end(micros int64) {
+	if micros != 0 && (!cs.known || micros > cs.value) {
+		cs.value, cs.known = micros, true
+	}
 }
 
 // pipeline gives the watermark of all, microseconds since the Unix epoch; 0: none yet.

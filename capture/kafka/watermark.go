@@ -46,17 +46,14 @@ func (w *watermarks) now() int64 {
 // the pipeline's watermark is another one than with the last batch.
 func (w *watermarks) tick(now time.Time) (moved bool) {
 	for _, p := range w.stream.parts {
-		switch c := &p.clock; {
-		case p.complete() && c.quiet.IsZero():
-		case p.complete():
-			w.clocks.remove(c) // it cannot say anything any more
-		case c.quiet.IsZero():
+		c := &p.clock
+		c.behind = p.lag() != 0
+		if c.quiet.IsZero() {
 			w.clocks.add(c, now)
-		default:
-			c.behind = p.lag() != 0
 		}
 	}
 	w.clocks.look(now)
+	w.leave(now)
 	for _, p := range w.stream.parts {
 		if p.clock.held != p.clock.stopped {
 			p.clock.stopped = p.clock.held
@@ -64,6 +61,28 @@ func (w *watermarks) tick(now time.Time) (moved bool) {
 		}
 	}
 	return w.clocks.pipeline() != w.told
+}
+
+// leave takes partitions out that were read to their end: they say nothing any more. At the end of them all it is as late as it was
+// in any of them.
+func (w *watermarks) leave(now time.Time) {
+	left, latest := false, int64(0)
+	for _, p := range w.stream.parts {
+		c := &p.clock
+		if p.complete() && !c.gone {
+			w.clocks.remove(c)
+			left = true
+		}
+		if c.seen && (latest == 0 || c.watermark > latest) {
+			latest = c.watermark
+		}
+	}
+	switch {
+	case left && len(w.clocks.all) == 0:
+		w.clocks.end(latest)
+	case left:
+		w.clocks.look(now)
+	}
 }
 
 const (

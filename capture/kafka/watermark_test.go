@@ -113,8 +113,32 @@ func TestPartitionsThatAreReadToTheirEndDoNotHoldTheWatermark(t *testing.T) {
 	if got := s.marks.now(); got != 9000*millis {
 		t.Errorf("at %d", got)
 	}
+	s.parts[0].offset, s.parts[0].end = 7, 7
+	s.reads(t, 0, 9500) // the last one, in the same batch
+	if got := s.marks.now(); got != 9500*millis {
+		t.Errorf("at %d", got)
+	}
+	if got := s.marks.now(); got != 9500*millis {
+		t.Errorf("at the end at %d", got)
+	}
 	if every := s.marks.interval(); every != 0 {
 		t.Errorf("it looks every %s", every)
+	}
+}
+
+// TestWatermarkOfARunThatIsOneBatch: its partitions end before anybody has looked at them.
+func TestWatermarkOfARunThatIsOneBatch(t *testing.T) {
+	s := watched(WatermarkConfig{From: timeOfRecord}, 2)
+	for i, p := range s.parts {
+		p.end = 1
+		s.reads(t, i, int64(1000*(i+1)))
+		p.offset = 1
+	}
+	if got := s.marks.now(); got != 2000*millis {
+		t.Errorf("at %d", got)
+	}
+	if got := watched(WatermarkConfig{From: timeOfRecord}, 0).marks.now(); got != 0 {
+		t.Errorf("without partitions at %d", got)
 	}
 }
 
