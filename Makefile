@@ -38,7 +38,7 @@ test: check fuzz servers ## everything CI runs: unit tests, fuzzing, real server
 
 .PHONY: test-long
 test-long: servers ## the long tier: more kills, more versions, longer faults; results in docs/evidence/
-	cd integration && CDCBRIDGE_LONG=1 $(GO) test -p 1 -timeout 300m -v ./endtoend/... ./upsertsink/... ./mysqlsource/... ./mysqlddl/... ./postgressource/... ./postgrestypes/... ./differential/... ./bridge/...
+	cd integration && CDCBRIDGE_LONG=1 $(GO) test -p 1 -timeout 300m -v ./endtoend/... ./upsertsink/... ./kafkasource/... ./mysqlsource/... ./mysqlddl/... ./postgressource/... ./postgrestypes/... ./differential/... ./bridge/...
 
 .PHONY: race
 race: ## unit tests under the race detector

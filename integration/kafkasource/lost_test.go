@@ -10,25 +10,32 @@ import (
 
 // TestOffsetLost has records deleted that were not read yet. The bridge never goes on behind them unasked.
 func TestOffsetLost(t *testing.T) {
-	t.Run("WhileDown", func(t *testing.T) {
-		t.Parallel()
-		e := modern.get(t)
-		s, table := e.newSource(t, unique(t)+".in.orders", 2), newShop(debezium, 1, 2)
-		s.write(t, table.fill(0, 8)...) // 4 in each
-		b := e.reads(t, debezium, "", s.topic)
-		d := b.running(t)
-		b.came(t, s)
-		stop(t, d)
-		s.write(t, table.fill(8, 20)...)
-		e.cut(t, s.topic, map[int32]int64{0: 6, 1: 4})
-		before := s.before([2]int64{4, 4})
-		b.fails(t, "offset_lost", s.topic, "4").Kill()
-		b.got(t, before...) // not even of the other partition: a pipeline is whole or down
-		b.source += ", on_offset_lost: earliest"
-		d = b.running(t)
-		b.got(t, append(append(before, s.from(0, 6)...), s.from(1, 4)...)...)
-		stop(t, d)
-	})
+	for _, remedy := range []string{"reset", "earliest"} {
+		t.Run("WhileDown/"+remedy, func(t *testing.T) {
+			t.Parallel()
+			e := modern.get(t)
+			s, table := e.newSource(t, unique(t)+".in.orders", 2), newShop(debezium, 1, 2)
+			s.write(t, table.fill(0, 8)...) // 4 in each
+			b := e.reads(t, debezium, "", s.topic)
+			d := b.running(t)
+			b.came(t, s)
+			stop(t, d)
+			s.write(t, table.fill(8, 20)...)
+			e.cut(t, s.topic, map[int32]int64{0: 6, 1: 4})
+			before := s.before([2]int64{4, 4})
+			d = b.fails(t, "offset_lost", s.topic, "4")
+			b.got(t, before...) // not even of the other partition: a pipeline is whole or down
+			if remedy == "reset" {
+				b.reset(t, d, "offsets="+s.topic+":0:6")
+			} else {
+				d.Kill()
+				b.source += ", on_offset_lost: earliest"
+			}
+			d = b.running(t)
+			b.got(t, append(append(before, s.from(0, 6)...), s.from(1, 4)...)...)
+			stop(t, d)
+		})
+	}
 	for name, policy := range map[string]string{"WhileRunning": "fail", "WhileRunningToEarliest": "earliest"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -109,16 +116,17 @@ func TestTopicDeleted(t *testing.T) {
 			s.write(t, table.fill(0, 8)...)
 			return e, s, table, e.reads(t, debezium, "", s.topic)
 		}
-		replace := func(t *testing.T, e *env, s *source, table *shop) {
+		replace := func(t *testing.T, e *env, s *source, table *shop) (fresh *source) {
 			before := sorted(s.changes)
 			e.drop(t, s.topic)
 			if again { // with more records than the old one had: every offset of the checkpoint is there
-				fresh := e.newSource(t, s.topic, 2)
+				fresh = e.newSource(t, s.topic, 2)
 				fresh.anew(t)
 				fresh.write(t, table.fill(100, 120)...)
 			}
 			s.changes = map[string]bool{}
 			s.committed(before)
+			return fresh
 		}
 		t.Run(name+"WhileRunning", func(t *testing.T) {
 			t.Parallel()
@@ -135,9 +143,13 @@ func TestTopicDeleted(t *testing.T) {
 			d := b.running(t)
 			b.came(t, s)
 			stop(t, d)
-			replace(t, e, s, table)
-			b.fails(t, code, s.topic)
+			fresh := replace(t, e, s, table)
+			d = b.fails(t, code, s.topic)
 			b.came(t, s)
+			if again {
+				b.reset(t, d, "earliest")
+				b.startsAt(t, sorted(fresh.changes)...)
+			}
 		})
 	}
 }

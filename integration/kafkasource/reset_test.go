@@ -74,6 +74,23 @@ func TestResetOfARunningPipeline(t *testing.T) {
 	b.gotAfter(t, old, sorted(s.changes)...)
 }
 
+// reset has a bridge that is down, and whose daemon is to end, go on elsewhere.
+func (b *bridge) reset(t *testing.T, d *harness.Daemon, to string) {
+	t.Helper()
+	d.Kill()
+	if out, code := command(t, "reset", b.name, "--to", to, "--yes", "-c", d.Config()); code != 0 {
+		t.Fatalf("the reset ends with %d and says:\n%s", code, out)
+	}
+}
+
+// startsAt runs the bridge again and waits until what it writes now comes from exactly these positions.
+func (b *bridge) startsAt(t *testing.T, positions ...string) {
+	t.Helper()
+	old := b.count(t)
+	b.running(t)
+	b.gotAfter(t, old, positions...)
+}
+
 // count gives how many records each partition of the rows has.
 func (b *bridge) count(t *testing.T) map[int32]int64 {
 	t.Helper()

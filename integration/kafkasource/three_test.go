@@ -92,15 +92,21 @@ func truncated(t *testing.T) {
 	for _, v := range all {
 		before := sorted(v.s.changes)
 		v.s.anew(t)
+		var fresh []string
 		if v != all[0] {
 			v.s.write(t, v.table.fill(100, 110)...)
+			fresh = v.s.from(0, 4)
 		}
 		v.s.changes = map[string]bool{}
 		v.s.committed(before)
 		if v == running {
 			gaveUp(t, d, "topic_truncated", v.s.topic)
 		} else {
-			v.b.fails(t, "topic_truncated", v.s.topic)
+			d := v.b.fails(t, "topic_truncated", v.s.topic)
+			v.b.came(t, v.s)
+			v.b.reset(t, d, "offsets="+v.s.topic+":0:4")
+			v.b.startsAt(t, fresh...)
+			continue
 		}
 		v.b.came(t, v.s)
 	}
