@@ -173,6 +173,12 @@ type Config interface {
 	Checker(env Env) Checker
 }
 
+// Parker is implemented by configs of sources that can put aside what they cannot read.
+type Parker interface {
+	// ParksIn is the topic of the pipeline's target cluster that it goes to, "" for none.
+	ParksIn() string
+}
+
 // Env is what a source gets from the daemon beside its own configuration.
 type Env struct {
 	Pipeline string // the pipeline's name

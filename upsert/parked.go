@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"cdcbridge/changelog"
@@ -39,6 +40,23 @@ func deadLetter(outputs []Output) *Output {
 // DeadLetterUse is the use of a dead-letter topic: what a check looks at beside Uses.
 func DeadLetterUse(topic string, outputs []Output) TopicUse {
 	return TopicUse{Topic: topic, Output: deadLetter(outputs)}
+}
+
+// ValidateDeadLetter returns every reason why a topic cannot be the dead-letter topic beside these outputs. progress is the progress
+// topic, "" for none.
+func ValidateDeadLetter(topic, progress string, c *Config, outputs []Output) []error {
+	var errs []error
+	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf("dead_letter: "+format, args...)) }
+	switch topic {
+	case c.StateTopic:
+		bad("%s is the state topic", topic)
+	case progress:
+		bad("%s is the progress topic", topic)
+	}
+	if slices.ContainsFunc(outputs, func(o Output) bool { return o.Topic == topic }) {
+		bad("rows are written to %s", topic)
+	}
+	return errs
 }
 
 // Parking says where the records of one batch that could not be read go; nil: there are none. It is immutable.

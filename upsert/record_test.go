@@ -130,3 +130,16 @@ func TestTheDeadLetterTopicHoldsNothingElse(t *testing.T) {
 		t.Errorf("a note without record: %v", err)
 	}
 }
+
+func TestTopicsThatCannotTakeDeadLetters(t *testing.T) {
+	outputs := []Output{{Topic: "{table}"}, {Topic: "rows"}}
+	for topic, want := range map[string]string{
+		"dead": "", "cdcbridge.state": "dead_letter: cdcbridge.state is the state topic", "watermarks": "dead_letter: watermarks is the progress topic", "rows": "dead_letter: rows are written to rows",
+	} {
+		c := DefaultConfig()
+		errs := ValidateDeadLetter(topic, "watermarks", &c, outputs)
+		if (want == "") != (len(errs) == 0) || want != "" && errs[0].Error() != want {
+			t.Errorf("%s: %v, want %s", topic, errs, want)
+		}
+	}
+}

@@ -107,6 +107,9 @@ func check(ctx context.Context, p *config.Pipeline) []finding {
 	if p.Spec.ProgressTopic != "" {
 		uses = append(uses, upsert.ProgressUse(p.Spec.ProgressTopic))
 	}
+	if parker, ok := p.Spec.Source.(capture.Parker); ok && parker.ParksIn() != "" {
+		uses = append(uses, upsert.DeadLetterUse(parker.ParksIn(), p.Spec.Outputs))
+	}
 	found, err = sink.Check(ctx, uses)
 	add("kafka", found, errors.Join(err, sink.Close(ctx)))
 	return fs

@@ -141,6 +141,9 @@ func (b *builder) pipeline() Pipeline {
 	if s.ProgressTopic != "" {
 		b.validated(b.at, upsert.ValidateProgress(s.ProgressTopic, &b.doc.Kafka.Delivery, p.Spec.Outputs))
 	}
+	if parker, ok := p.Spec.Source.(capture.Parker); ok && parker.ParksIn() != "" {
+		b.validated(join(b.at, "source"), upsert.ValidateDeadLetter(parker.ParksIn(), s.ProgressTopic, &b.doc.Kafka.Delivery, p.Spec.Outputs))
+	}
 	p.Spec.Tables = b.tables()
 	b.validated(join(b.at, "snapshot"), s.Snapshot.Validate())
 	b.validated(join(b.at, "commit"), s.Commit.Validate())
