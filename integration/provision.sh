@@ -17,7 +17,7 @@ shopt -s inherit_errexit
 umask 022
 
 # A recipe's number goes up whenever its item must be made again on machines that have it already.
-declare -A RECIPE=([mysql97]=1 [mysql80]=1 [mysql57]=1 [maria118]=1 [maria1011]=1 [kafka44]=1 [kafka39]=2 [pg18]=1 [pg17]=1 [pg16]=1 [pg15]=1 [flink]=1 [debezium]=1 [canal]=3)
+declare -A RECIPE=([mysql97]=1 [mysql80]=1 [mysql57]=1 [maria118]=1 [maria1011]=1 [kafka44]=1 [kafka39]=2 [pg18]=1 [pg17]=1 [pg16]=1 [pg15]=1 [flink]=1 [debezium]=1 [canal]=4)
 MYSQL80=1.0.2 MYSQL57=0.6 KAFKA44=4.4.0 KAFKA39=3.9.2 LOG4J=2.24.3 FLINK=1.20.3 FLINK_KAFKA=3.4.0-1.20
 DEBEZIUM=3.6.1.Final DEBEZIUM_MARIADB=3.5.0.Final CANAL=1.1.7 # the newest whose plugin archives are served
 declare -A PG=([pg18]=18.6.0 [pg17]=17.11.0 [pg16]=16.15.0 [pg15]=15.19.0)

@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
@@ -11,6 +12,7 @@ import (
 	"cdcbridge/integration/harness"
 	"cdcbridge/integration/servers"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
@@ -22,10 +24,19 @@ type canal struct {
 	topic string
 }
 
-func newCanal(t *testing.T, s *shop, kafka *servers.Kafka, topic string, partitions int32) *canal {
+// newCanal reads the log from its beginning, or from here on where messages are to say GTIDs.
+func newCanal(t *testing.T, s *shop, kafka *servers.Kafka, o servers.CanalOptions) *canal {
 	t.Helper()
-	o := servers.CanalOptions{File: "binlog.000001", Offset: 4, Tables: `shop\..*`, Topic: topic, Partitions: partitions}
-	return &canal{servers.CanalFor(t, s.mysql, kafka, o), s, kafka, topic}
+	o.File, o.Offset, o.Tables = "binlog.000001", 4, s.schema+`\..*`
+	return &canal{servers.CanalFor(t, s.mysql, kafka, o), s, kafka, o.Topic}
+}
+
+func (s *shop) executed(t *testing.T) (set string) {
+	t.Helper()
+	if err := s.db.QueryRowContext(t.Context(), "SELECT REPLACE(@@gtid_executed, '\n', '')").Scan(&set); err != nil {
+		t.Fatal(err)
+	}
+	return set
 }
 
 // messages gives each message about rows to a function, with its record.
@@ -89,61 +100,111 @@ func (c *canal) caughtUp(t *testing.T) {
 	})
 }
 
-// TestCanal reads MySQL by Canal twice, into one partition and by the hash of the new key into six. The bridge makes of both what the tables have,
-// of the second with order: source; without that it stops at the first key that changes.
+// oneByOne makes a rest in which Canal writes what was committed, so that no batch of it has two transactions.
+func (c *canal) oneByOne(t *testing.T) func() {
+	cl, err := kgo.NewClient(kgo.SeedBrokers(c.kafka.Brokers()...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(cl.Close)
+	var before int64
+	return func() {
+		for deadline := time.Now().Add(time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) { // it may have changed no row
+			var now int64
+			ends, err := kadm.NewClient(cl).ListEndOffsets(context.WithoutCancel(t.Context()), c.topic)
+			if err != nil {
+				continue
+			}
+			ends.Each(func(o kadm.ListedOffset) { now += o.Offset })
+			if now > before {
+				before = now
+				break
+			}
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}
+
+// canals are two shops on one server, in which much and little happens, and the bridges of what Canal writes about them.
+type canals struct {
+	kafka        *servers.Kafka
+	fast, slow   *shop
+	flat         *canal // one partition
+	hashed, calm *canal // six, by the hash of the key; the second does not say GTIDs
+	bridges      []*pipeline
+}
+
+func newCanals(t *testing.T) *canals {
+	t.Helper()
+	c := &canals{kafka: servers.KafkaFor(t, servers.KafkaOptions{})}
+	my := servers.MySQLFor(t, servers.MySQLOptions{})
+	c.fast, c.slow = newMySQLShop(t, my, "shop"), newMySQLShop(t, my, "slow")
+	c.flat = newCanal(t, c.fast, c.kafka, servers.CanalOptions{Topic: "flat"})
+	c.hashed = newCanal(t, c.fast, c.kafka, servers.CanalOptions{Topic: "hashed", Partitions: 6, GTID: c.fast.executed(t)})
+	c.calm = newCanal(t, c.slow, c.kafka, servers.CanalOptions{Topic: "calm", Partitions: 6})
+	outputs := map[string]string{"row": "plain-json", "can": "canal-json", "dbz": "debezium-json"}
+	c.bridges = []*pipeline{
+		{name: "fromflat", shop: c.fast, source: "topics: [flat], format: canal-json", outputs: outputs},
+		{name: "fromhashed", shop: c.fast, source: "topics: [hashed], format: canal-json, order: source", outputs: outputs},
+		{name: "fromcalm", shop: c.slow, source: "topics: [calm], format: canal-json, order: source", outputs: outputs},
+		{name: "fromagain", shop: c.fast, source: "topics: [flat], format: canal-json, deduplicate: true", outputs: map[string]string{"row": "plain-json"}},
+	}
+	return c
+}
+
+// caughtUp waits until Canal has written all of it.
+func (c *canals) caughtUp(t *testing.T) {
+	t.Helper()
+	c.fast.step(t)
+	c.slow.step(t)
+	for _, one := range []*canal{c.flat, c.hashed, c.calm} {
+		one.caughtUp(t)
+	}
+}
+
+// TestCanal reads MySQL by Canal, into one partition and by the hash of the new key into six. The bridge makes of either what the tables have, of six
+// partitions with order: source; without that it stops at the first key that changes. Both Canal and the bridge are killed.
+//
+// By the hash, messages of one batch of Canal's have no order among partitions but what rows tell of themselves. Where much happens it must say GTIDs,
+// which have one.
 func TestCanal(t *testing.T) {
 	began, seed := time.Now(), freshSeed(t)
-	kafka := servers.KafkaFor(t, servers.KafkaOptions{})
+	c := newCanals(t)
+	c.caughtUp(t) // or the first batch would have all that was written before
 	flink := make(chan func() *servers.Flink, 1)
 	go func() {
 		f, err := servers.StartFlink(t.Context())
 		flink <- func() *servers.Flink { return keep(t, f, err) }
 	}()
-	s := newMySQLShop(t, servers.MySQLFor(t, servers.MySQLOptions{}))
-	flat, hashed := newCanal(t, s, kafka, "flat", 1), newCanal(t, s, kafka, "hashed", 6)
-	outputs := map[string]string{"row": "plain-json", "can": "canal-json", "dbz": "debezium-json"}
-	bridges := []*pipeline{
-		{name: "fromflat", shop: s, source: "topics: [flat], format: canal-json", outputs: outputs},
-		{name: "fromhashed", shop: s, source: "topics: [hashed], format: canal-json, order: source", outputs: outputs},
-		{name: "fromagain", shop: s, source: "topics: [flat], format: canal-json, deduplicate: true", outputs: map[string]string{"row": "plain-json"}},
-	}
 	kills, r := longer(10, 100), rand.New(rand.NewPCG(seed, 1))
-	quiet := s.during(t, seed, 2, 10*time.Millisecond)
-	d := killed(t, config(kafka, bridges...), r, kills/2)
-	if err := flat.Restart(); err != nil {
+	quiet := []func(){c.fast.during(t, seed, 2, shortly), c.slow.during(t, seed+10, 1, c.calm.oneByOne(t))}
+	d := killed(t, config(c.kafka, c.bridges...), r, kills/2)
+	if err := c.flat.Restart(); err != nil {
 		t.Fatal(err)
 	}
-	s.widen(t, func() {
-		s.step(t)
-		flat.caughtUp(t)
-		hashed.caughtUp(t)
-	})
+	c.fast.widen(t, func() { c.caughtUp(t) })
 	d.Kill()
-	d = killed(t, config(kafka, bridges...), r, kills-kills/2-1)
-	quiet()
-	s.step(t)
-	flat.caughtUp(t)
-	hashed.caughtUp(t)
-	settle(t, d, kafka.Brokers(), time.Minute, bridges...)
+	d = killed(t, config(c.kafka, c.bridges...), r, kills-kills/2-1)
+	for _, stop := range quiet {
+		stop()
+	}
+	c.caughtUp(t)
+	settle(t, d, c.kafka.Brokers(), time.Minute, c.bridges...)
 	stop(t, d)
-	records := settle(t, nil, kafka.Brokers(), 0, bridges...)
-	compacted(t, kafka, bridges...)
-	if flat.again(t) == 0 {
+	facts := map[string]any{"seed": seed, "kills": kills, "records": settle(t, nil, c.kafka.Brokers(), 0, c.bridges...), "said again by Canal": c.flat.again(t),
+		"transactions": c.fast.committed.Load() + c.slow.committed.Load(), "checked": "fold of every topic == SELECT *; every message of Canal is in the topics once"}
+	compacted(t, c.kafka, c.bridges...)
+	if facts["said again by Canal"] == 0 {
 		t.Error("Canal said nothing again: the test proves little")
 	}
-	facts := map[string]any{"seed": seed, "kills": kills, "records": records, "transactions": s.committed.Load(), "said again by Canal": flat.again(t),
-		"checked": "fold of every topic == SELECT *; every message of Canal is in the topics once"}
-	for i, c := range []*canal{flat, hashed} {
-		facts["keys moved in "+c.topic] = c.complete(t, bridges[i])
+	for i, one := range []*canal{c.flat, c.hashed, c.calm} {
+		facts["keys moved in "+one.topic] = one.complete(t, c.bridges[i])
 	}
 	t.Log(facts)
 	harness.Evidence(t, began, facts)
-	t.Run("moved", func(t *testing.T) { hashed.stops(t) })
 	f := (<-flink)()
-	if t.Failed() {
-		return
-	}
-	t.Run("flink", func(t *testing.T) { flat.inFlink(t, f, bridges[0]) })
+	t.Run("moved", func(t *testing.T) { c.hashed.stops(t) })
+	t.Run("flink", func(t *testing.T) { c.flat.inFlink(t, f, c.bridges[0]) })
 }
 
 // again counts the messages that Canal has written before.

@@ -103,7 +103,7 @@ func TestDebezium(t *testing.T) {
 	my, pg := servers.MySQLFor(t, servers.MySQLOptions{}), servers.PostgresFor(t, servers.PostgresOptions{})
 	connect := servers.ConnectFor(t, kafka)
 	connectors := []*debezium{
-		newDebezium("dbzmy", newMySQLShop(t, my), kafka, login(my.Host(), my.Port(), my.User(), my.Password())),
+		newDebezium("dbzmy", newMySQLShop(t, my, "shop"), kafka, login(my.Host(), my.Port(), my.User(), my.Password())),
 		newDebezium("dbzpg", newPostgresShop(t, pg), kafka, login(pg.Host(), pg.Port(), pg.User(), pg.Password())),
 	}
 	bridges := []*pipeline{
@@ -114,7 +114,7 @@ func TestDebezium(t *testing.T) {
 	}
 	for i, c := range connectors {
 		bridges[i].shop = c.shop
-		if err := c.shop.write(t.Context(), seed+uint64(10*i), 150, 0); err != nil { // what the snapshot has
+		if err := c.shop.write(t.Context(), seed+uint64(10*i), 150, func() {}); err != nil { // what the snapshot has
 			t.Fatal(err)
 		}
 		c.shop.step(t)
@@ -126,7 +126,7 @@ func TestDebezium(t *testing.T) {
 	kills, r := longer(10, 100), rand.New(rand.NewPCG(seed, 1))
 	var quiet []func()
 	for i, c := range connectors {
-		quiet = append(quiet, c.shop.during(t, seed+uint64(10*i+1), 2, 10*time.Millisecond))
+		quiet = append(quiet, c.shop.during(t, seed+uint64(10*i+1), 2, shortly))
 	}
 	d := killed(t, config(kafka, bridges...), r, kills/2)
 	for range longer(1, 5) {

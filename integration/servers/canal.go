@@ -26,6 +26,7 @@ type Canal struct {
 type CanalOptions struct {
 	File   string // of the log of MySQL, where reading begins; Canal asks servers in a way that MySQL 9 does not know any more
 	Offset uint64 // in the file
+	GTID   string // instead: the set that is done when reading begins. Messages say the set that is done with them, then
 	Tables string // expression for the tables, as database\.table
 	Topic  string // made when it is not there
 
@@ -97,7 +98,7 @@ func canalProperties(my *MySQL, kafka *Kafka, dir string, o CanalOptions) []byte
 	var b bytes.Buffer
 	for _, p := range [][2]string{
 		{"mysql.host", my.Host()}, {"mysql.port", strconv.Itoa(my.Port())}, {"mysql.user", my.User()}, {"mysql.password", my.Password()},
-		{"mysql.server_id", strconv.Itoa(98117 + int(canals.Add(1)))}, {"mysql.file", o.File}, {"mysql.offset", strconv.FormatUint(o.Offset, 10)},
+		{"mysql.server_id", strconv.Itoa(98117 + int(canals.Add(1)))}, {"mysql.file", o.File}, {"mysql.offset", strconv.FormatUint(o.Offset, 10)}, {"mysql.gtid", o.GTID},
 		{"filter", o.Tables}, {"topic", o.Topic}, {"partitions", strconv.Itoa(int(o.Partitions))}, {"dir", dir},
 		{"canal.mq.flatMessage", "true"}, {"canal.mq.canalBatchSize", "50"}, {"canal.mq.canalGetTimeout", "100"},
 		{"kafka.bootstrap.servers", strings.Join(kafka.Brokers(), ",")}, {"kafka.acks", "all"},

@@ -42,14 +42,17 @@ public final class CanalServer {
     c.setDbPassword(p.getProperty("mysql.password"));
     c.setDefaultDatabaseName("");
     c.setSlaveId(Long.parseLong(p.getProperty("mysql.server_id")));
-    c.setPositions(List.of("{\"journalName\":\"" + p.getProperty("mysql.file") + "\",\"position\":" + p.getProperty("mysql.offset") + "}"));
+    String gtid = p.getProperty("mysql.gtid");
+    c.setPositions(List.of(gtid.isEmpty()
+        ? "{\"journalName\":\"" + p.getProperty("mysql.file") + "\",\"position\":" + p.getProperty("mysql.offset") + "}"
+        : "{\"gtid\":\"" + gtid + "\"}"));
     c.setIndexMode(CanalParameter.IndexMode.MEMORY_META_FAILBACK); // after a restart: where the reader of its batches was
     c.setMetaMode(CanalParameter.MetaMode.LOCAL_FILE);
     c.setDataDir(p.getProperty("dir"));
     c.setMetaFileFlushPeriod(10000);
     c.setDetectingEnable(false);
     c.setTsdbEnable(false);
-    c.setGtidEnable(false);
+    c.setGtidEnable(!gtid.isEmpty());
     return c;
   }
 
