@@ -1,0 +1,56 @@
+package kafkasource
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// file writes the configuration of a bridge that is not started.
+func (b *bridge) file(t *testing.T) string {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "cdcbridge.yaml")
+	if err := os.WriteFile(name, []byte(b.yaml()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+// says runs a command on the bridge's configuration and looks for words in what it prints.
+func (b *bridge) says(t *testing.T, code int, args []string, words ...string) {
+	t.Helper()
+	out, got := command(t, append(args, "-c", b.file(t))...)
+	if got != code {
+		t.Errorf("%v ended with %d, not %d:\n%s", args, got, code, out)
+	}
+	for _, w := range words {
+		if !strings.Contains(out, w) {
+			t.Errorf("%v does not speak of %q:\n%s", args, w, out)
+		}
+	}
+}
+
+// TestValidate has the preflight look at topics before anything reads them: whether they are there, what their messages are, and what
+// becomes of them while a pipeline stands still.
+func TestValidate(t *testing.T) {
+	t.Parallel()
+	e := modern.get(t)
+	s, table := e.newSource(t, unique(t)+".in.orders", 2, "retention.ms", "3600000"), newShop(debezium, 1, 2)
+	b := e.reads(t, debezium, "", s.topic)
+	validate := []string{"validate"}
+	b.says(t, 0, validate, s.topic, "there is none yet", "records are deleted after 1h0m0s", "raise retention.ms", "no consumer is a member of it")
+	s.write(t, table.fill(0, 30)...)
+	b.says(t, 0, validate, "2 partitions", "changes of", "orders")
+	b.says(t, 0, []string{"ddl", "flink"}, "CREATE TABLE `orders`", "PRIMARY KEY", b.out())
+	s.write(t, message{partition: 1, key: []byte(`{"id":1}`), value: []byte(`{"op":"x"}`)})
+	b.says(t, 3, validate, s.topic+"/1@", "decode", "ignore_parse_errors")
+	b.source += ", ignore_parse_errors: true"
+	b.says(t, 0, validate, "cannot be read", "left out")
+	gone := e.reads(t, debezium, "", s.topic, s.topic+".gone")
+	gone.says(t, 3, validate, "topic_missing", s.topic+".gone")
+	pattern := bridge{e: e, name: b.name, source: debezium.section() + ", topic_pattern: 'nothing[.]like[.]it'"}
+	pattern.says(t, 0, validate, "no topic matches topic_pattern")
+	pattern.source += ", discovery_interval: 0"
+	pattern.says(t, 3, validate, "topic_missing")
+}
