@@ -7,7 +7,6 @@ import (
 
 	"cdcbridge/changelog"
 	"cdcbridge/formats"
-	"cdcbridge/internal/fault"
 	"cdcbridge/internal/kafkawire"
 )
 
@@ -72,30 +71,11 @@ func (s *stream) learn(p *partition, rec *kafkawire.FetchedRecord, from mark) er
 		if l := s.lessons.last; l != nil && l.table == t && l.key.topic == p.topic {
 			continue
 		}
-		if err := s.notOurs(p, rec, t); err != nil {
-			return err
-		}
 		if err := s.lessons.see(p.topic, t, rec, &s.taught); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// headerPipeline is the header in which each record that a pipeline has written names it.
-const headerPipeline = "cdc.pipeline"
-
-// notOurs refuses a topic in which this pipeline writes: it would read for ever what it has just written. All of its records have the
-// header, so the first one of each table is enough.
-func (s *stream) notOurs(p *partition, rec *kafkawire.FetchedRecord, t *changelog.Table) error {
-	if !s.src.own || s.lessons.known[lessonKey{p.topic, t.ID}] != nil {
-		return nil
-	}
-	if name, ok := rec.Headers.Get(headerPipeline); !ok || string(name) != s.src.env.Pipeline {
-		return nil
-	}
-	return fault.NewFinal(fault.Config, "reading topic "+p.topic, fmt.Errorf("the pipeline %s itself has written what is in it", s.src.env.Pipeline),
-		"The pipeline would read for ever what it writes: name the topic in exclude, or correct topic_pattern.")
 }
 
 // see looks whether a table of a topic is new, and then adds the state that keeps the record.
