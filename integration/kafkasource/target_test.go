@@ -1,0 +1,166 @@
+package kafkasource
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"cdcbridge/integration/harness"
+)
+
+// envelope is a message of Debezium about a row of orders that has only a key.
+func envelope(database, op string, id int, now time.Time) message {
+	at := fmt.Sprintf(`"source":{"connector":"mysql","db":"%s","table":"orders","ts_ms":%d,"file":"f","pos":4,"row":0},"op":"%s"`, database, now.UnixMilli(), op)
+	row := fmt.Sprintf(`{"id":%d}`, id)
+	m := message{key: []byte(row), when: now}
+	switch op {
+	case "t":
+		m.key, m.value = nil, []byte(`{`+at+`}`)
+	case "d":
+		m.value = []byte(`{"before":` + row + `,"after":null,` + at + `}`)
+	default:
+		m.value = []byte(`{"before":null,"after":` + row + `,` + at + `}`)
+	}
+	return m
+}
+
+// TestShardsMeetInOneTopic reads the same table of two databases from two topics into one compacted topic, with what is known of the
+// records beside their rows.
+func TestShardsMeetInOneTopic(t *testing.T) {
+	t.Parallel()
+	e := modern.get(t)
+	name, now := unique(t), time.UnixMilli(time.Now().UnixMilli()).UTC()
+	var topics []string
+	for i, db := range []string{"shop1", "shop2"} {
+		s := e.newSource(t, fmt.Sprintf("%s.in.%s.orders", name, db), 1)
+		topics = append(topics, s.topic)
+		for id := range 2 + i {
+			m := envelope(db, "c", id, now)
+			r := s.record(&m)
+			r.Headers = []kgo.RecordHeader{{Key: "trace", Value: []byte(db)}}
+			if err := s.cl.ProduceSync(t.Context(), r).FirstErr(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s.write(t, envelope(db, "d", 0, now))
+	}
+	b := e.reads(t, debezium, "", topics...)
+	b.output = `format: plain-json, key_prefix: shard, metadata: [{name: shard, from: source.database}, {name: topic, from: topic}, {name: at, from: offset}, {name: part, from: partition},
+      {name: type, from: timestamp-type}, {name: headers, from: headers}, {name: op, from: op}, {name: pos, from: source.position}, {name: ts, from: timestamp}, {name: key, from: key},
+      {name: orig., from: headers, as: header}, {name: what, from: op, as: header}]`
+	b.running(t)
+	want := map[string]string{}
+	row := func(db, topic string, id int) {
+		want[fmt.Sprintf(`{"shard":"%s","id":%d}`, db, id)] = fmt.Sprintf(`{"id":%d,"shard":"%s","topic":"%s","at":%d,"part":0,"type":"CreateTime","headers":"{\"trace\":\"%s\"}","op":"c","pos":"%s/0@%d","ts":"%s","key":"{\"id\":%d}"}`,
+			id, db, topic, id, db, topic, id, now.Format("2006-01-02T15:04:05.000Z"), id)
+	}
+	row("shop1", topics[0], 1)
+	row("shop2", topics[1], 1)
+	row("shop2", topics[1], 2)
+	var records []harness.Record
+	eventually(t, func() (err error) {
+		if records, err = e.read(t.Context(), b.out()); err != nil {
+			return err
+		}
+		if len(records) != 7 {
+			return fmt.Errorf("%d records, not 5 rows and 2 tombstones", len(records))
+		}
+		return same("key", folded(records), want)
+	})
+	for _, r := range records {
+		db, _, _ := strings.Cut(r.Headers["cdc.table"], ".")
+		trace, what := db, "c"
+		if r.Value == nil {
+			trace, what = "", "x" // the delete that it comes from has no headers
+		}
+		if r.Headers["orig.trace"] != trace || r.Headers["what"] != what {
+			t.Errorf("%s has the headers %v", r.Key, r.Headers)
+		}
+	}
+}
+
+// TestTruncatedTables has a table truncated among its changes, and kills the bridge again and again. Each key that had a value ends
+// once for each truncation, and what comes behind one stays.
+func TestTruncatedTables(t *testing.T) {
+	for _, p := range protocols {
+		t.Run(p.name, func(t *testing.T) {
+			t.Parallel()
+			e, seed := p.on.get(t), freshSeed(t)
+			r := rand.New(rand.NewPCG(seed, 1))
+			s := e.newSource(t, unique(t)+".in.orders", 1)
+			b := e.reads(t, debezium, ", on_truncate: tombstone", s.topic)
+			live, ends, truncations := map[int]bool{}, map[int]int{}, 0
+			write := func() {
+				var messages []message
+				for range 1 + r.IntN(60) {
+					id, now := r.IntN(200), time.Now()
+					switch n := r.IntN(20); {
+					case n == 0 && len(live) > 0:
+						truncations++
+						for k := range live {
+							ends[k]++
+						}
+						clear(live)
+						messages = append(messages, envelope("shop", "t", 0, now))
+					case n < 4 && live[id]:
+						delete(live, id)
+						ends[id]++
+						messages = append(messages, envelope("shop", "d", id, now))
+					default:
+						op := "c"
+						if live[id] {
+							op = "r" // repeated by its writer, which is no matter here
+						}
+						live[id] = true
+						messages = append(messages, envelope("shop", op, id, now))
+					}
+				}
+				s.write(t, messages...)
+			}
+			d := b.start(t)
+			for range longer(5, 100) {
+				write()
+				waitFor(t, d, "running")
+				for range r.IntN(4) {
+					write()
+				}
+				d.Kill()
+				d = b.start(t)
+			}
+			for truncations < 3 {
+				write()
+			}
+			last := envelope("shop", "c", 999, time.Now())
+			s.write(t, last)
+			live[999] = true
+			var records []harness.Record
+			eventually(t, func() (err error) {
+				if records, err = e.read(t.Context(), b.out()); err != nil {
+					return err
+				}
+				want := map[string]string{}
+				for id := range live {
+					key := fmt.Sprintf(`{"id":%d}`, id)
+					want[key] = key
+				}
+				return same("key", folded(records), want)
+			})
+			got := map[string]int{}
+			for _, rec := range records {
+				if rec.Value == nil {
+					got[string(rec.Key)]++
+				}
+			}
+			for id, n := range ends {
+				if key := fmt.Sprintf(`{"id":%d}`, id); got[key] != n {
+					t.Errorf("row %d ended %d times, and %d times in the topic", id, n, got[key])
+				}
+			}
+			t.Logf("%d truncations, %d records", truncations, len(records))
+		})
+	}
+}
