@@ -157,11 +157,11 @@ type writer struct {
 	id string
 }
 
-// writer makes one, which ends with the test. Whatever it leaves open the broker aborts after a minute, or on the next writer of the
+// writer makes one, which ends with the test. Whatever it leaves open the broker aborts after ten minutes, or at the next writer of the
 // same id.
 func (e *env) writer(t *testing.T, id string) *writer {
 	t.Helper()
-	cl, err := newProducer(e.brokers, kgo.TransactionalID(id), kgo.TransactionTimeout(time.Minute))
+	cl, err := newProducer(e.brokers, kgo.TransactionalID(id), kgo.TransactionTimeout(10*time.Minute))
 	if err != nil {
 		t.Fatal(err)
 	}
