@@ -18,7 +18,7 @@ import (
 )
 
 // words is a format of a test's own: "insert orders 7", "delete orders 7", "update@2 orders 7" for a second version of the table,
-// "truncate orders", "heartbeat"; anything else cannot be read. As with real formats a tombstone does not name its table.
+// "update@i1 orders 7" for one that is inferred, "truncate orders", "heartbeat"; anything else cannot be read. As with real formats a tombstone does not name its table.
 type words struct{}
 
 func (w words) Reader(o formats.ReaderOptions) formats.Reader {
@@ -86,7 +86,7 @@ func (r *wordReader) of(name, version string) *changelog.Table {
 		return r.table
 	}
 	r.name = name + version
-	r.table = r.o.Intern(&changelog.Table{Database: "shop", Name: name, Comment: version, Key: []int{0}, Columns: []changelog.Column{{Name: "id", Type: changelog.Type{Kind: changelog.KindInt, Bits: 64}}}})
+	r.table = r.o.Intern(&changelog.Table{Database: "shop", Name: name, Comment: version, Inferred: strings.HasPrefix(version, "i"), Key: []int{0}, Columns: []changelog.Column{{Name: "id", Type: changelog.Type{Kind: changelog.KindInt, Bits: 64}}}})
 	return r.table
 }
 
@@ -177,7 +177,7 @@ func newStage(t *testing.T, edit func(*Config), states []changelog.State, parts 
 		t.Fatal(err)
 	}
 	src.pos = position{Cluster: "c"}
-	out := make(chan *changelog.Batch, 100)
+	out := make(chan *changelog.Batch, 1000)
 	s := newStream(src, out)
 	s.add(parts...)
 	src.numbers.listed(s.parts)

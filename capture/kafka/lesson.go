@@ -14,11 +14,15 @@ import (
 // seen before. What was seen must therefore survive a restart. A lesson is a record after which a topic had a table, or a version of
 // it, that it did not have before. At the next start the lessons are read again, in their order, into a batch that is thrown away.
 
-// maxLessons is how many records are kept of one table: a table that only JSON tells is made of several.
-const maxLessons = 4
+// Of a table that somebody describes the newest record is enough. One that only JSON tells is made of several, and may have as many
+// versions as there are sets of fields: the first ones tell as much of it as a tombstone needs.
+const (
+	maxLessons  = 4
+	maxVersions = 16
+)
 
-// maxLesson is the size in bytes beyond which a record is no lesson: it must fit into the state topic.
-const maxLesson = 256 << 10
+// maxLesson is how many bytes the records of one table may have: they must fit into a record of the state topic.
+const maxLesson = 512 << 10
 
 // lessonState is the durable text of what is to be read again about one table in one topic.
 type lessonState struct {
@@ -58,7 +62,42 @@ type lessonKey struct {
 type lesson struct {
 	key   lessonKey
 	table *changelog.Table // its newest version; nil: not seen since the start
+	seen  []*changelog.Table
 	state lessonState
+}
+
+// isNew reports that the table has not been seen in this version.
+func (l *lesson) isNew(t *changelog.Table) bool {
+	if l.table = t; slices.Contains(l.seen, t) || t.Inferred && len(l.seen) >= maxVersions {
+		return false
+	}
+	if len(l.seen) >= maxVersions {
+		l.seen = l.seen[1:]
+	}
+	l.seen = append(l.seen, t)
+	return true
+}
+
+// add keeps a record, and lets older ones go.
+func (l *lesson) add(r lessonRecord) {
+	most := 1
+	if l.table.Inferred {
+		most = maxLessons
+	}
+	rs := append(l.state.Records, r)
+	rs = rs[max(0, len(rs)-most):]
+	for size := sizeOf(rs); size > maxLesson && len(rs) > 1; size = sizeOf(rs) {
+		rs = rs[1:]
+	}
+	l.state.Records = slices.Clone(rs)
+}
+
+func sizeOf(rs []lessonRecord) int {
+	n := 0
+	for i := range rs {
+		n += len(rs[i].Key) + len(rs[i].Value)
+	}
+	return n
 }
 
 func newLessons() lessons { return lessons{known: map[lessonKey]*lesson{}, next: 1} }
@@ -90,15 +129,11 @@ func (l *lessons) see(topic string, t *changelog.Table, rec *kafkawire.FetchedRe
 	if one.table == t {
 		return nil
 	}
-	one.table = t
-	if rec.Value == nil || len(rec.Key)+len(rec.Value) > maxLesson {
+	if !one.isNew(t) || rec.Value == nil || len(rec.Key)+len(rec.Value) > maxLesson {
 		return nil
 	}
 	l.next++
-	one.state.Records = append(one.state.Records, newLessonRecord(rec, l.next))
-	if n := len(one.state.Records); n > maxLessons {
-		one.state.Records = slices.Delete(one.state.Records, 0, n-maxLessons)
-	}
+	one.add(newLessonRecord(rec, l.next))
 	st, err := newState(lessonPrefix+topic+"/"+t.FullName(), one.state)
 	if err != nil {
 		return err
@@ -186,7 +221,7 @@ func (l *lessons) readAgain(reader formats.Reader, p *past) error {
 		if l.known[key] == nil {
 			l.known[key] = &lesson{key: key, state: lessonState{stateHeader: newStateHeader()}}
 		}
-		l.known[key].table = t
+		l.known[key].isNew(t)
 	}
 	return nil
 }
