@@ -285,6 +285,7 @@ func (s *source) Stream(ctx context.Context, out chan<- *changelog.Batch) error 
 	defer func() {
 		cancel()
 		beside.Wait()
+		s.numbers.ended()
 	}()
 	st := newStream(s, out)
 	st.add(s.parts...)

@@ -41,6 +41,12 @@ func (n *numbers) opened(at string) {
 	n.stats.Connected, n.stats.Position = true, at
 }
 
+func (n *numbers) ended() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.stats.Connected = false
+}
+
 func (p *position) people(partitions int) string {
 	return fmt.Sprintf("%d records of %d partitions of the cluster %s", p.Records, partitions, p.Cluster)
 }

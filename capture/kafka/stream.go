@@ -248,6 +248,9 @@ func (s *stream) look(ctx context.Context) error {
 func (s *stream) discovered(parts []*partition) {
 	for _, p := range parts {
 		s.log.Info("a partition has come that is read from now on", "topic", p.topic, "partition", p.number, "offset", p.offset)
+		if s.topics[p.topic] != nil && s.merger == nil {
+			s.log.Warn("keys of the topic may be in another partition now; without order: source their changes are read in no certain order", "topic", p.topic)
+		}
 		s.touch(p)
 	}
 	s.add(parts...)
