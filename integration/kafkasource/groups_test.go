@@ -115,11 +115,11 @@ func ends(s *source, partition int32) int64 {
 	return p.offset + 1
 }
 
-// consumer is a living member of a group.
-func (e *env) consumer(t *testing.T, group, topic string) (leave func()) {
+// consumer is a living member of a group, with more options one of those that the broker balances.
+func (e *env) consumer(t *testing.T, group, topic string, more ...kgo.Opt) (leave func()) {
 	t.Helper()
-	cl, err := kgo.NewClient(kgo.SeedBrokers(e.brokers...), kgo.ConsumerGroup(group), kgo.ConsumeTopics(topic), kgo.DisableAutoCommit(),
-		kgo.MetadataMinAge(100*time.Millisecond))
+	cl, err := kgo.NewClient(append(more, kgo.SeedBrokers(e.brokers...), kgo.ConsumerGroup(group), kgo.ConsumeTopics(topic), kgo.DisableAutoCommit(),
+		kgo.MetadataMinAge(100*time.Millisecond))...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -140,12 +140,16 @@ func (e *env) consumer(t *testing.T, group, topic string) (leave func()) {
 		}
 	}()
 	eventually(t, func() error {
-		groups, err := e.adm.DescribeGroups(t.Context(), group)
+		kind := "classic"
+		if len(more) > 0 {
+			kind = "consumer"
+		}
+		groups, err := e.adm.ListGroupsByType(t.Context(), []string{kind})
 		if err != nil {
 			return err
 		}
-		if g := groups[group]; g.State != "Stable" || len(g.Members) == 0 {
-			return fmt.Errorf("group %s is %s", group, g.State)
+		if state := groups[group].State; state != "Stable" {
+			return fmt.Errorf("group %s is %s", group, state)
 		}
 		return nil
 	})
@@ -155,14 +159,22 @@ func (e *env) consumer(t *testing.T, group, topic string) (leave func()) {
 // TestGroupInUse finds a living consumer of the group's name, when it starts and when that one comes later. With the offsets it commits
 // the consumer could lose records, and without them the pipeline's lag would be a lie.
 func TestGroupInUse(t *testing.T) {
-	for _, p := range protocols {
-		t.Run(p.name, func(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		on     *stand
+		member []kgo.Opt
+	}{
+		{"KIP890", &modern, nil},
+		{"Classic", &classic, nil},
+		{"KIP848", &modern, []kgo.Opt{kgo.ServerSideBalancer(), kgo.Balancers(kgo.RangeBalancer())}}, // groups that the broker balances
+	} {
+		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			e := p.on.get(t)
+			e := c.on.get(t)
 			s, table := e.newSource(t, unique(t)+".in.orders", 2), newShop(debezium, 1, 2)
 			s.write(t, table.fill(0, 10)...)
 			b := e.reads(t, debezium, "", s.topic)
-			leave := e.consumer(t, "cdcbridge-"+b.name, s.topic)
+			leave := e.consumer(t, "cdcbridge-"+b.name, s.topic, c.member...)
 			d := b.fails(t, "group_in_use", "cdcbridge-"+b.name)
 			d.Kill()
 			b.got(t)
@@ -178,7 +190,7 @@ func TestGroupInUse(t *testing.T) {
 			s.write(t, table.fill(10, 20)...)
 			b.holds(t, table.table(), s)
 			e.noLag(t, "cdcbridge-"+b.name, s.topic)
-			leave = e.consumer(t, "cdcbridge-"+b.name, s.topic)
+			leave = e.consumer(t, "cdcbridge-"+b.name, s.topic, c.member...)
 			s.write(t, table.fill(20, 30)...)
 			gaveUp(t, d, "group_in_use", "cdcbridge-"+b.name)
 			d.Kill()
