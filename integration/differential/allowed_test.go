@@ -23,7 +23,7 @@ type allowed struct {
 	Theirs   string   `yaml:"theirs"`   // expression for what they wrote; anything by default
 	Ours     string   `yaml:"ours"`     // the same for ours
 	Reason   string   `yaml:"reason"`
-	Right    string   `yaml:"right"` // SQL that is true when ours is right: {ours} is our value as a text and {theirs} the other, {id} the key's first value, then {table} and {column}
+	Right    string   `yaml:"right"` // SQL that is true when ours is right, with {ours}, {theirs}, {id} and more: see ask
 	Test     string   `yaml:"test"`  // instead: the test that shows it
 
 	expressions map[string]*regexp.Regexp
@@ -93,10 +93,21 @@ func (d *database) judge(ctx context.Context, t *testing.T, list []*allowed, var
 	}
 }
 
-// ask puts our value to the server.
+// ask puts our value to the server. In the question {ours} and {theirs} are the values as texts, {decoded} is ours as it is read again from the record, {id} the
+// key's first value, {table} and {column} where the value is, {name} the column's name in a schema's path, {1} the first group of the path.
 func (d *database) ask(ctx context.Context, t *testing.T, a *allowed, variant string, diff *difference) {
 	t.Helper()
-	question := strings.NewReplacer("{ours}", d.literal(diff.got), "{theirs}", d.literal(diff.want), "{id}", d.literal(firstField(diff.key)), "{table}", strings.TrimPrefix(diff.topic, variant+"."),
+	decoded, known := "", true
+	if strings.Contains(a.Right, "{decoded}") {
+		if decoded, known = d.decoded(t, diff); !known {
+			return // a record without schemas does not tell what it means; the same value is in one that does
+		}
+	}
+	group := ""
+	if m := a.expressions["path"].FindStringSubmatch(diff.path); len(m) > 1 {
+		group = m[1]
+	}
+	question := strings.NewReplacer("{decoded}", decoded, "{1}", group, "{ours}", d.literal(diff.got), "{theirs}", d.literal(diff.want), "{id}", d.literal(firstField(diff.key)), "{table}", strings.TrimPrefix(diff.topic, variant+"."),
 		"{column}", diff.path[strings.LastIndexByte(diff.path, '.')+1:]).Replace(a.Right)
 	var right bool
 	if err := d.db.QueryRowContext(ctx, question).Scan(&right); err != nil || !right {

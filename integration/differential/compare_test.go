@@ -15,7 +15,8 @@ type difference struct {
 	key        string // of the record
 	path       string // in the record: "value.after.price", "schema.after.price.default", "header.…", "key"; "record" when one of them is not there at all
 	want, got  string
-	wants, has bool // whether the sides have something there
+	wants, has bool    // whether the sides have something there
+	record     *record // ours; nil without one
 }
 
 func (d difference) String() string {
@@ -96,7 +97,7 @@ func (r *record) tells() string {
 			return op + " " + firstField(text)
 		}
 	}
-	return op + get(value, "status") + transactionOf(value) + get(value, "ddl") + get(value, "message") + get(value, "type") + loose(firstField(get(value, "data"))) + get(value, "sql")
+	return op + get(value, "status") + transactionOf(value) + collections(value) + get(value, "ddl") + get(value, "message") + get(value, "type") + loose(firstField(get(value, "data"))) + get(value, "sql")
 }
 
 var postgresTransaction = regexp.MustCompile(`^"(\d+):\d+"$`)
@@ -111,6 +112,20 @@ func transactionOf(value []member) string {
 		return m[1]
 	}
 	return id
+}
+
+// partition is the end of a partition's name.
+var partition = regexp.MustCompile(`_\d+"$`)
+
+// collections are the tables that a transaction is said to have changed; Debezium counts messages too.
+func collections(value []member) string {
+	var all strings.Builder
+	for _, e := range elementsOf(get(value, "data_collections")) {
+		if name := get(membersOf(e), "data_collection"); !strings.Contains(name, "$") {
+			all.WriteString(partition.ReplaceAllString(name, `"`))
+		}
+	}
+	return all.String()
 }
 
 // loose is a value without what one of the sides may lose at its end: zero bytes, and zeros of a fraction.
@@ -156,7 +171,7 @@ func (p couple) compare(topic string) []difference {
 		}
 		return []difference{d}
 	}
-	w := walk{at: difference{topic: topic, key: payload(p.want.key)}}
+	w := walk{at: difference{topic: topic, key: payload(p.want.key), record: p.got}}
 	w.part("key", "keyschema", p.want.key, p.got.key)
 	w.part("value", "schema", p.want.value, p.got.value)
 	w.headers(p.want.headers, p.got.headers)

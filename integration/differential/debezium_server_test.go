@@ -51,7 +51,7 @@ func (d *database) startMySQL(t *testing.T, version, server string, variants []v
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = db.Close() })
-	d.script, d.db, d.schema, d.variants = readScript(t, "mysql.sql", server), db, "lab", variants
+	d.script, d.db, d.schema, d.variants = readScript(t, "mysql.sql", server).apart(), db, "lab", variants
 	d.source = fmt.Sprintf("type: mysql, host: %s, port: %d, user: %s, password: %s, on_truncate: note", my.Host(), my.Port(), my.User(), my.Password())
 	class := map[string]string{"mysql": "mysql.MySqlConnector", "maria": "mariadb.MariaDbConnector"}[server]
 	d.connect = map[string]string{

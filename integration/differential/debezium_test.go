@@ -33,7 +33,9 @@ func TestDebezium(t *testing.T) {
 			defer cancel()
 			ours := d.ours(ctx, t, cleaner{positions: true})
 			d.follow(ctx, t, ours)
-			for variant, got := range ours.finish() {
+			all := ours.finish()
+			d.seeLog(ctx, t)
+			for variant, got := range all {
 				d.judge(ctx, t, list, variant, compare(readGolden(t, golden(name, variant)), got))
 			}
 			ran++

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -39,8 +40,9 @@ func withoutOurs(all records) records {
 	return out
 }
 
-// seeLog puts into the schema seen what the server says of its log, for the questions of the list: of MySQL and MariaDB the table log, in the order of n, with
-// the numbers of the sessions that ran the script; of PostgreSQL the table wal.
+// seeLog puts into the schema seen what the server says of its log, for the questions of the lists: of MySQL and MariaDB the table log, in the order of n, with
+// the numbers of the sessions that ran the script, and the table of the script that is gone at its end, as it was made; of PostgreSQL the table wal, and the function
+// moment, which reads a time in our form.
 func (d *database) seeLog(ctx context.Context, t *testing.T) {
 	t.Helper()
 	exec := func(statement string, args ...any) {
@@ -51,6 +53,8 @@ func (d *database) seeLog(ctx context.Context, t *testing.T) {
 	if d.version != "" {
 		exec("CREATE EXTENSION IF NOT EXISTS pg_walinspect")
 		exec("CREATE SCHEMA seen")
+		exec("CREATE FUNCTION seen.moment(text) RETURNS timestamp LANGUAGE sql AS $$ SELECT CASE WHEN $1 ~ '^-[0-9]' " + // ISO 8601: the year -43 is 44 BC
+			"THEN (LPAD((SUBSTR($1, 2, 4)::int + 1)::text, 4, '0') || SUBSTR($1, 6) || ' BC')::timestamp ELSE $1::timestamp END $$")
 		exec(fmt.Sprintf("CREATE TABLE seen.wal AS SELECT start_lsn - '0/0' AS lsn, end_lsn - '0/0' AS after, xid::text AS xid, resource_manager AS manager, record_type AS type "+
 			"FROM pg_get_wal_records_info('%s', pg_current_wal_flush_lsn())", d.began))
 		return
@@ -58,17 +62,27 @@ func (d *database) seeLog(ctx context.Context, t *testing.T) {
 	events := d.logEvents(ctx, t)
 	exec("CREATE DATABASE seen")
 	exec("CREATE TABLE seen.log (n INT PRIMARY KEY, file VARCHAR(60), pos BIGINT, type VARCHAR(40), info TEXT)")
-	for i, e := range events {
-		exec("INSERT INTO seen.log VALUES (?, ?, ?, ?, ?)", i, e.file, e.pos, e.kind, e.info)
+	for part := range slices.Chunk(events, 200) {
+		var values []any
+		for _, e := range part {
+			values = append(values, e.n, e.file, e.pos, e.kind, e.info)
+		}
+		exec("INSERT INTO seen.log VALUES "+strings.Repeat("(?,?,?,?,?),", len(part)-1)+"(?,?,?,?,?)", values...)
 	}
 	exec("CREATE TABLE seen.sessions (id BIGINT)")
 	for _, id := range d.sessions {
 		exec("INSERT INTO seen.sessions VALUES (?)", id)
 	}
+	for _, s := range slices.Concat(d.script.stream...) {
+		if columns, ok := strings.CutPrefix(s, "CREATE TABLE created "); ok {
+			exec("CREATE TABLE seen.created " + columns)
+		}
+	}
 }
 
 // logEvent is a line of SHOW BINLOG EVENTS.
 type logEvent struct {
+	n                int
 	file, kind, info string
 	pos              int64
 }
@@ -87,6 +101,7 @@ func (d *database) logEvents(ctx context.Context, t *testing.T) (all []logEvent)
 			if err := rows.Scan(&e.file, &e.pos, &e.kind, &server, &after, &e.info); err != nil {
 				t.Fatal(err)
 			}
+			e.n = len(all)
 			all = append(all, e)
 		}
 		if err := rows.Err(); err != nil {
