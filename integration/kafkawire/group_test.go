@@ -218,3 +218,70 @@ func (e *env) testEpochEnds(t *testing.T) {
 		t.Error("__consumer_offsets is no internal topic")
 	}
 }
+
+// testEpochsEnd asks where the first leader epoch ends, after brokers were killed. It ends before the partition does where
+// another one wrote since.
+func (e *three) testEpochsEnd(t *testing.T) {
+	var questions []kw.EpochQuestion
+	for _, at := range e.all {
+		questions = append(questions, kw.EpochQuestion{TopicPartition: at})
+	}
+	ends, err := e.client.EpochEnds(testContext(t), questions)
+	if err != nil {
+		t.Fatal(err)
+	}
+	latest, err := e.client.ListOffsets(testContext(t), e.all, kw.ReadUncommitted, kw.LatestOffset)
+	if err != nil {
+		t.Fatal(err)
+	}
+	moved := 0
+	for i, end := range ends {
+		if end.TopicPartition != e.all[i] || end.LeaderEpoch != 0 || end.Offset <= 0 || end.Offset > latest[i].Offset {
+			t.Errorf("epoch 0 of %s: %+v, the partition ends at %d", e.all[i], end, latest[i].Offset)
+		}
+		if end.Offset < latest[i].Offset {
+			moved++
+		}
+	}
+	if moved == 0 {
+		t.Error("no leader has moved: the test proves nothing")
+	}
+}
+
+// testKilledCoordinator kills the broker that keeps the offsets of a group: the one that takes over has them, and takes new ones.
+func (e *three) testKilledCoordinator(t *testing.T) {
+	group := topicName(t)
+	at := e.all[:1]
+	commit := func(n int64) {
+		t.Helper()
+		if err := e.client.CommitGroupOffsets(testContext(t), group, []kw.GroupOffset{{TopicPartition: at[0], Offset: n, LeaderEpoch: -1}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mustBe := func(n int64) {
+		t.Helper()
+		if got, err := e.client.FetchGroupOffsets(testContext(t), group, at); err != nil || got[0].Offset != n {
+			t.Fatalf("%+v, %v, want %d", got, err, n)
+		}
+	}
+	commit(1)
+	broker, code, err := e.client.GroupCoordinator(testContext(t), group)
+	if err != nil || code != kw.OK {
+		t.Fatal(code, err)
+	}
+	if err := e.k.KillBroker(int(broker) - 1); err != nil {
+		t.Fatal(err)
+	}
+	mustBe(1)
+	commit(2)
+	if err := e.k.StartBroker(t.Context(), int(broker)-1); err != nil {
+		t.Fatal(err)
+	}
+	e.waitForAll(t)
+	mustBe(2)
+	commit(3)
+	mustBe(3)
+	if state, err := e.client.DescribeGroup(testContext(t), group); err != nil || state.State != "Empty" {
+		t.Errorf("%+v, %v", state, err)
+	}
+}

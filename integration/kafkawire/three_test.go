@@ -33,6 +33,9 @@ func TestThreeBrokers(t *testing.T) {
 	t.Run("WrongLeader", e.testWrongLeader)
 	t.Run("FrozenBroker", e.testFrozenBroker)
 	t.Run("KilledBroker", e.testKilledBroker)
+	t.Run("EpochsEnd", e.testEpochsEnd)
+	t.Run("Diverged", e.testDiverged)
+	t.Run("KilledCoordinator", e.testKilledCoordinator)
 }
 
 // transact writes one record to every partition in one transaction and commits, resending the same bytes through whatever
@@ -148,12 +151,15 @@ func (e *three) testSeveralLeaders(t *testing.T) {
 	}
 }
 
-// testWrongLeader asks a broker for partitions that it does not lead.
+// testWrongLeader asks a broker for partitions that it does not lead. A follower answers Fetch too, which is why each one names
+// the epoch of the leader that is meant.
 func (e *three) testWrongLeader(t *testing.T) {
 	leader := e.leader(t, e.all[0])
 	other := leader%3 + 1
-	f, err := e.client.Fetch(testContext(t), other, &kw.FetchRequest{MaxBytes: 1 << 20, Parts: []kw.FetchPart{{TopicPartition: e.all[0], LeaderEpoch: -1, MaxBytes: 1 << 20}}})
-	if err != nil || f[0].Code != kw.NotLeader {
+	meta := e.ready(t, e.topic, 6)
+	part := kw.FetchPart{TopicPartition: e.all[0], ID: meta.ID, LeaderEpoch: meta.Partitions[0].LeaderEpoch + 1, LastEpoch: -1, MaxBytes: 1 << 20}
+	f, err := e.client.Fetch(testContext(t), other, &kw.FetchRequest{MaxBytes: 1 << 20, Parts: []kw.FetchPart{part}})
+	if err != nil || f[0].Code != kw.UnknownLeaderEpoch {
 		t.Fatalf("fetch: %v %+v", err, f)
 	}
 	p := e.producer(t, topicName(t))

@@ -89,15 +89,15 @@ func (m *Metadata) Leader(p TopicPartition) (broker, epoch int32, code Code) {
 	if t.Code != OK {
 		return -1, -1, t.Code
 	}
-	for i := range t.Partitions {
-		if part := &t.Partitions[i]; part.Index == p.Partition {
-			if part.Leader < 0 {
-				return -1, -1, cmp.Or(part.Code, LeaderNotAvailable)
-			}
-			return part.Leader, part.LeaderEpoch, OK
-		}
+	i, ok := slices.BinarySearchFunc(t.Partitions, p.Partition, func(part Partition, index int32) int { return cmp.Compare(part.Index, index) })
+	if !ok {
+		return -1, -1, UnknownTopicOrPartition
 	}
-	return -1, -1, UnknownTopicOrPartition
+	part := &t.Partitions[i]
+	if part.Leader < 0 {
+		return -1, -1, cmp.Or(part.Code, LeaderNotAvailable)
+	}
+	return part.Leader, part.LeaderEpoch, OK
 }
 
 // Metadata asks a broker about the cluster and the given topics, none of which it creates. Nothing is cached; with no topics
