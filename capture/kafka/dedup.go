@@ -20,11 +20,13 @@ import (
 //
 // Everything else may be new, and stays: rows of snapshots, and what was forgotten. Memory is bounded, and so is its text.
 type repeats struct {
-	logs  map[string]*seenLog // by what it is that changes come from, see logName
+	logs  map[string]*seenLog // by what it is that changes come from, see logOf
 	order []string            // of logs: the one that is known longest is first
 	rows  seenRows
 	ids   identities
 	name  []byte
+	last  *seenLog // of the change before, whose name it still is
+	which string
 	saved json.RawMessage // the last state
 }
 
@@ -74,7 +76,7 @@ func (r *repeats) saw(s *sighting) bool {
 		}
 		return r.rows.saw(&r.ids, s)
 	}
-	switch l := r.log(r.logName(s)); l.saw(&r.ids, s, &at) {
+	switch l := r.logOf(s); l.saw(&r.ids, s, &at) {
 	case repeated:
 		return true
 	case perhaps:
@@ -86,13 +88,17 @@ func (r *repeats) saw(s *sighting) bool {
 	return false
 }
 
-// logName tells logs apart, which may have tables of one name: the writer's name, the server that ran the transaction, and the table.
-func (r *repeats) logName(s *sighting) string {
+// logOf tells logs apart, which may have tables of one name: by the writer's name, the server that ran the transaction, and the table.
+func (r *repeats) logOf(s *sighting) *seenLog {
 	t := s.run.Table
 	r.name = append(append(r.name[:0], s.txn.Origin.Name...), '/')
 	r.name = append(strconv.AppendUint(r.name, uint64(s.txn.Origin.ServerID), 10), '/')
 	r.name = append(append(append(append(append(r.name, t.Database...), '.'), t.Schema...), '.'), t.Name...)
-	return string(r.name)
+	if r.last == nil || r.which != string(r.name) {
+		r.which = string(r.name)
+		r.last = r.log(r.which)
+	}
+	return r.last
 }
 
 // log gives what is known of a log.

@@ -77,7 +77,7 @@ const (
 
 // saw takes a change in and says whether it was there before.
 func (l *seenLog) saw(ids *identities, s *sighting, at *spot) finding {
-	txn := ids.of(at.txn, uint64(len(s.txn.Origin.GTID)), sum([]byte(s.txn.Origin.GTID)))
+	txn := ids.of(at.txn, ids.text(s.txn.Origin.GTID))
 	newer := l.newer(s.txn.Origin.GTID)
 	switch order := at.at.compare(l.Last); {
 	case l.Log != at.log || (newer || s.txn.Commit > l.Time) && order <= 0 && txn != l.Txn:

@@ -87,11 +87,14 @@ func (r *seenRows) add(c seenRow) {
 // momentOf is the identity of a change with the time at which it happened.
 func (d *identities) momentOf(s *sighting) uint64 {
 	c := s.change
-	return d.of(uint64(c.Op), uint64(s.txn.Commit), uint64(tableOf(s.run.Table)), d.image(c.Before), d.image(c.After))
+	return d.of(uint64(c.Op), uint64(s.txn.Commit), d.table(s.run.Table), d.image(c.Before), d.image(c.After))
 }
 
-func tableOf(t *changelog.Table) uint64 {
-	return sum([]byte(t.Database + "\x00" + t.Schema + "\x00" + t.Name))
+// table is the identity of a table's name.
+func (d *identities) table(t *changelog.Table) uint64 {
+	d.scratch = append(append(d.scratch[:0], t.Database...), 0)
+	d.scratch = append(append(append(d.scratch, t.Schema...), 0), t.Name...)
+	return sum(d.scratch)
 }
 
 // state is the durable text: the changes from the oldest to the newest.

@@ -239,3 +239,25 @@ func TestSeenIsBounded(t *testing.T) {
 		}
 	}
 }
+
+// TestSeenAllocatesNothing: deduplication looks at every row.
+func TestSeenAllocatesNothing(t *testing.T) {
+	for name, s := range map[string]*sighting{
+		"a place":  {run: &changelog.Run{File: "binlog.000001"}, txn: &changelog.Txn{Origin: changelog.Origin{GTID: "3e11fa47-71ca-11e1-9e33-c80aa9429562:7", Name: "shop"}}},
+		"no place": {run: &changelog.Run{}, txn: &changelog.Txn{Origin: changelog.Origin{Built: 1}}},
+	} {
+		var r repeats
+		s.run.Table, s.change, s.alone = keyed("t"), &changelog.Change{Op: changelog.Insert, After: rowOf(1, "a")}, true
+		one := func() {
+			s.run.Pos++
+			s.txn.Commit++
+			r.saw(s)
+		}
+		for range 2 * maxSeenRows {
+			one()
+		}
+		if n := testing.AllocsPerRun(1000, one); n > 0 {
+			t.Errorf("%s: %v allocations", name, n)
+		}
+	}
+}

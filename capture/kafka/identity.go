@@ -57,6 +57,12 @@ func (d *identities) keys(t *changelog.Table, ch *changelog.Change) (old, now ui
 	return 0, d.key(t, ch.After)
 }
 
+// text is the identity of a text.
+func (d *identities) text(s string) uint64 {
+	d.scratch = append(d.scratch[:0], s...)
+	return sum(d.scratch)
+}
+
 // of mixes numbers into one.
 func (d *identities) of(numbers ...uint64) uint64 {
 	d.scratch = d.scratch[:0]
