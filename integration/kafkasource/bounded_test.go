@@ -2,6 +2,7 @@ package kafkasource
 
 import (
 	"testing"
+	"time"
 )
 
 // TestBounded runs to an end, which is a success of the process, and finds nothing behind it.
@@ -104,4 +105,21 @@ func TestBoundedKeepsItsEnd(t *testing.T) {
 	b.source += ", ignore_parse_errors: true"
 	b.completes(t)
 	b.got(t, s.before(end)...)
+}
+
+// TestBoundedBesideDrift has partitions whose times are far apart. One that is read to its end does not keep back the others.
+func TestBoundedBesideDrift(t *testing.T) {
+	t.Parallel()
+	e := modern.get(t)
+	s, table := e.newSource(t, unique(t)+".in.orders", 2), newShop(debezium, 1, 2)
+	for i, m := range table.fill(0, 40) {
+		m.when = began.Add(time.Duration(i) * time.Second)
+		if m.partition == 1 {
+			m.when = m.when.Add(time.Duration(i) * time.Hour)
+		}
+		s.write(t, m)
+	}
+	b := e.reads(t, debezium, ", end: {at: latest}, watermark: {from: record, max_drift: 1m}", s.topic)
+	b.completes(t)
+	b.holds(t, table.table(), s)
 }

@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
+
+	"cdcbridge/integration/harness"
 )
 
 // TestNumbersOfPartitions: /metrics, /status and the status command say where the pipeline stands, on topics with transactions, and a
@@ -63,5 +66,55 @@ func TestNumbersOfPartitions(t *testing.T) {
 		}
 		return nil
 	})
+	stop(t, d)
+}
+
+// TestWatermarkSurvivesARestart: that a partition is idle is forgotten, and its old watermark would pull that of the pipeline back. What
+// comes late after that does not, either.
+func TestWatermarkSurvivesARestart(t *testing.T) {
+	t.Parallel()
+	e := modern.get(t)
+	s, table := e.newSource(t, unique(t)+".in.orders", 2), newShop(debezium, 1, 2)
+	at := func(id, minute int) []message {
+		all := table.put(id)
+		all[0].when = began.Add(time.Duration(minute) * time.Minute)
+		return all
+	}
+	is := func(d *harness.Daemon, minute int) error {
+		all, err := d.Status(t.Context())
+		want := began.Add(time.Duration(minute)*time.Minute - 5*time.Second)
+		switch {
+		case err != nil:
+			return err
+		case all[0].Watermark == nil || !all[0].Watermark.Equal(want):
+			return fmt.Errorf("the watermark is %v, want %v", all[0].Watermark, want)
+		}
+		return nil
+	}
+	s.write(t, append(at(0, 100), at(1, 10)...)...)
+	b := e.reads(t, debezium, ", watermark: {from: record, lateness: 5s, idle_timeout: 1s}", s.topic)
+	d := b.running(t)
+	eventually(t, func() error { return is(d, 10) })
+	eventually(t, func() error { // the second partition is idle before the first one is, which has something now and then
+		s.write(t, at(0, 100)...)
+		return is(d, 100)
+	})
+	b.came(t, s)
+	stop(t, d)
+
+	d = b.running(t)
+	for range 20 {
+		if err := is(d, 100); err != nil {
+			t.Fatalf("after a restart: %v", err)
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	s.write(t, at(1, 11)...)
+	b.came(t, s)
+	if err := is(d, 100); err != nil {
+		t.Errorf("after a late record: %v", err)
+	}
+	s.write(t, append(at(1, 130), at(0, 120)...)...)
+	eventually(t, func() error { return is(d, 120) })
 	stop(t, d)
 }
