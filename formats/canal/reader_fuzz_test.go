@@ -32,7 +32,12 @@ func FuzzReader(f *testing.F) {
 			value = nil
 		}
 		b := new(changelog.Batch)
-		if err := r.Read(b, &formats.Record{Topic: "t", Key: key, Value: value}); err != nil {
+		rec := &formats.Record{Topic: "t", Key: key, Value: value}
+		place := r.(formats.Locator).Locate(rec)
+		if again := r.(formats.Locator).Locate(rec); again != place || place.Log == "" && place != (formats.Place{}) {
+			t.Fatalf("located at %+v, then at %+v", place, again)
+		}
+		if err := r.Read(b, rec); err != nil {
 			if c := fault.CodeOf(err); c != fault.Decode && c != fault.StatementDML || !b.Empty() || len(b.Txns)+len(b.Runs) > 0 {
 				t.Fatalf("%v, %s", err, showBatch(b))
 			}

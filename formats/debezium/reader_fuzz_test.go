@@ -34,7 +34,12 @@ func FuzzRead(f *testing.F) {
 		b := new(changelog.Batch)
 		for range 2 { // the second time with what the first has taught it
 			changes, runs := len(b.Changes), len(b.Runs)
-			if err := rd.Read(b, &formats.Record{Topic: "s.public.wide", Key: key, Value: value}); err != nil {
+			rec := &formats.Record{Topic: "s.public.wide", Key: key, Value: value}
+			place := rd.(formats.Locator).Locate(rec)
+			if again := rd.(formats.Locator).Locate(rec); again != place || place.Log == "" && place != (formats.Place{}) {
+				t.Fatalf("located at %+v, then at %+v", place, again)
+			}
+			if err := rd.Read(b, rec); err != nil {
 				if !fault.Is(err, fault.Decode) || len(b.Changes) != changes || len(b.Runs) != runs {
 					t.Fatalf("%v, %d changes", err, len(b.Changes)-changes)
 				}
