@@ -16,6 +16,7 @@ import (
 const (
 	HeaderPipeline = "cdc.pipeline" // name of the pipeline
 	HeaderTable    = "cdc.table"    // database.table or schema.table
+	HeaderShard    = "cdc.shard"    // only where keys begin with what tells shards apart (Output.KeyPrefix): what that is
 	HeaderPos      = "cdc.pos"      // where in the log: file and byte offset of the event, or LSNs of commit and change, or topic, partition and offset of the record, see below
 	HeaderTxn      = "cdc.txn"      // source transaction: GTID, or file and offset, or transaction id and LSN of the commit, or what a record says, else its HeaderPos; not on snapshot reads
 	HeaderOrd      = "cdc.ord"      // 0-based number of the change among the captured changes of its transaction; not on snapshot reads
@@ -35,6 +36,14 @@ func headerCount(txn *changelog.Txn) int {
 func tableHeaders(pipeline string, t *changelog.Table) []byte {
 	h := kafkawire.AppendRecordHeader(nil, HeaderPipeline, []byte(pipeline))
 	return kafkawire.AppendRecordHeader(h, HeaderTable, []byte(t.FullName()))
+}
+
+// shardOf is what the keys of a run begin with, whose record rec is.
+func (p *Plan) shardOf(rec *changelog.Record) string {
+	if p.sharded && p.shard == "" && rec != nil {
+		return rec.Topic
+	}
+	return p.shard
 }
 
 // hasLSNs reports whether positions of the table's log are LSNs, of which each change has its own.
@@ -58,6 +67,10 @@ func renderHeaders(list []formats.Header) extraHeaders {
 // appendRunHeaders adds those that all records of a run share. rec is the record that they were read from, nil: none.
 func (m *Materializer) appendRunHeaders(plan *Plan, run *changelog.Run, txn *changelog.Txn, rec *changelog.Record) {
 	dst, num := append(m.run[:0], plan.headers...), m.num[:0]
+	if plan.sharded {
+		num = append(num, plan.shardOf(rec)...)
+		dst, num = kafkawire.AppendRecordHeader(dst, HeaderShard, num), num[:0]
+	}
 	switch {
 	case rec != nil:
 		num = appendRecordPlace(num, rec)

@@ -290,6 +290,9 @@ func (p *Plan) appendKey(dst []byte, row changelog.Row) ([]byte, error) {
 // put adds a record with m.key and m.header to the part of its partition.
 func (m *Materializer) put(plan *Plan, value []byte, s stamp) error {
 	count := headerCount(m.ctx.Txn)
+	if plan.sharded {
+		count++
+	}
 	if s.link != "" {
 		m.told = plan.links.linker.AppendKeyLink(m.told[:0], m.link)
 		m.header = kafkawire.AppendRecordHeader(m.header, s.link, m.told)

@@ -64,12 +64,12 @@ func TestMetadataInRowsAndHeaders(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	head := " @5000 pipeline=p table=shop1.orders pos=in/0@5 txn=gtid:1 ord=0 "
+	head := " @5000 pipeline=p table=shop1.orders shard=shop1 pos=in/0@5 txn=gtid:1 ord=0 "
 	want := []string{
 		"shop1;1; = delete 1,a,d,shop1,in/0@5 - split=true" + head + "op=d new=shop1;2; src=in what=d",
 		"shop1;1; = null" + head + "op=x new=shop1;2; src=in what=x",
 		"shop1;2; = insert - 2,a,c,shop1,in/0@5 split=true" + head + "op=c old=shop1;1; src=in what=c",
-		"shop2;1; = insert - 1,b,c,shop2,f:4 split=false @5000 pipeline=p table=shop2.orders pos=f:4 txn=gtid:1 ord=1 op=c what=c",
+		"shop2;1; = insert - 1,b,c,shop2,f:4 split=false @5000 pipeline=p table=shop2.orders shard=shop2 pos=f:4 txn=gtid:1 ord=1 op=c what=c",
 	}
 	if got := records(t, c.Parts[0]); !slices.Equal(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))

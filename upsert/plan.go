@@ -22,6 +22,8 @@ type Plan struct {
 	Topic   *Topic
 	Key     []int        // columns of the record key, in key order; empty: records without key
 	shape   *shape.Shape // what the output adds; nil: nothing
+	sharded bool         // keys begin with what tells tables of several shards apart
+	shard   string       // that, where it is not the topic of the record
 	encoder formats.Encoder
 	headers []byte // constant record headers, see headers.go
 	lsns    bool   // each record has a position of its own
@@ -115,7 +117,7 @@ func (p *Planner) compile(ctx context.Context, t *changelog.Table, o *Output) (*
 	if err != nil {
 		return nil, err
 	}
-	plan := &Plan{Output: o, Table: w.table, Topic: topic, Key: w.key, shape: w.shape, encoder: enc, headers: tableHeaders(p.pipeline, t), lsns: hasLSNs(t)}
+	plan := &Plan{Output: o, Table: w.table, Topic: topic, Key: w.key, shape: w.shape, encoder: enc, headers: tableHeaders(p.pipeline, t), lsns: hasLSNs(t), sharded: o.KeyPrefix != "", shard: w.shard}
 	plan.keyless = keylessPartition(t, topic)
 	if l, ok := enc.(formats.KeyLinker); ok {
 		plan.links.linker = l
@@ -137,6 +139,7 @@ type written struct {
 	shape *shape.Shape
 	key   []int
 	topic string
+	shard string // what its keys begin with; "": nothing, or the topic of the record
 }
 
 // written decides what becomes of a table in an output. It asks nobody.
@@ -146,23 +149,31 @@ func (p *Planner) written(t *changelog.Table, o *Output) (written, error) {
 		return written{}, err
 	}
 	w := written{table: t, key: key, topic: TopicName(o.Topic, p.pipeline, t)}
-	if w.shape, err = shape.Compile(t, o.Metadata); err != nil {
+	if err := p.place(&w, t, o); err != nil {
 		return written{}, err
 	}
 	if w.shape != nil {
 		w.table = w.shape.Table
 	}
-	shard := ""
+	return w, nil
+}
+
+// place adds what the output adds to a table, and makes sure that its keys meet no others.
+func (p *Planner) place(w *written, t *changelog.Table, o *Output) error {
+	var err error
+	if w.shape, err = shape.Compile(t, o.Metadata); err != nil {
+		return err
+	}
 	if o.KeyPrefix != "" {
 		column, value, err := w.shape.Prefix(o.KeyPrefix)
 		if err != nil {
-			return written{}, err
+			return err
 		}
-		if shard = value; len(key) > 0 { // a table without key has records without key
-			w.key = append([]int{column}, key...)
+		if w.shard = value; len(w.key) > 0 { // a table without key has records without key
+			w.key = append([]int{column}, w.key...)
 		}
 	}
-	return w, p.own(w.topic, shard, t, o)
+	return p.own(w.topic, w.shard, t, o)
 }
 
 func keylessPartition(t *changelog.Table, topic *Topic) int32 {

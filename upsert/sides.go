@@ -156,16 +156,15 @@ func (p *Planner) bareTable(ctx context.Context, o *Output, t *changelog.Table) 
 	if o.Tables != nil && !o.Tables.Match(t.Namespace(), t.Name) {
 		return nil, nil
 	}
-	name := TopicName(o.Topic, p.pipeline, t)
-	if p.besides[name] != nil {
-		return nil, mixedFault(name, t.FullName())
+	w := written{table: t, topic: TopicName(o.Topic, p.pipeline, t)}
+	if err := p.place(&w, t, o); err != nil {
+		return nil, err
 	}
-	p.rows[name] = true
-	topic, err := p.topic(ctx, name, o)
+	topic, err := p.topic(ctx, w.topic, o)
 	if err != nil {
 		return nil, err
 	}
-	return &Plan{Output: o, Table: t, Topic: topic, keyless: keylessPartition(t, topic)}, nil
+	return &Plan{Output: o, Table: t, Topic: topic, keyless: keylessPartition(t, topic), sharded: o.KeyPrefix != "", shard: w.shard}, nil
 }
 
 // openSide opens a topic of records beside the rows. It belongs to one output, which writes no rows there, and no other does.

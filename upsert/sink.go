@@ -28,6 +28,7 @@ type Identity struct {
 type Sink struct {
 	wire     *kafkawire.Client
 	cfg      Config
+	codec    kafkawire.Codec // of large checkpoints; None when the setting is none of ours, which Validate has told
 	id       Identity
 	log      *slog.Logger
 	counters counters
@@ -52,7 +53,8 @@ type Sink struct {
 
 // NewSink makes a sink. It does no I/O.
 func NewSink(wire kafkawire.Config, cfg Config, id Identity, log *slog.Logger) *Sink {
-	return &Sink{wire: kafkawire.NewClient(wire), cfg: cfg, id: id, log: log, topics: map[string]*target{}}
+	codec, _ := kafkawire.ParseCodec(cfg.Compression)
+	return &Sink{wire: kafkawire.NewClient(wire), cfg: cfg, codec: codec, id: id, log: log, topics: map[string]*target{}}
 }
 
 // Committed says what a commit has made readable.
@@ -154,6 +156,9 @@ func (s *Sink) commit(ctx context.Context, w *stateScribe, cp changelog.Checkpoi
 		}
 	}
 	parts := stateParts(s.state, statePartition(s.id.Pipeline), w.recs, start.UnixMilli())
+	if err := packState(parts, s.codec); err != nil {
+		return Committed{}, err
+	}
 	if s.progress != nil && s.report != nil {
 		part, err := s.progressPart(string(pos), start.UnixMilli())
 		if err != nil {

@@ -294,3 +294,25 @@ func stateParts(topic *Topic, partition int32, recs []stateRecord, now int64) []
 	seal()
 	return parts
 }
+
+// minPacked is the size from which a batch of state records is compressed. That of a commit that moves a thousand partitions is
+// hundreds of kilobytes, most of them the same words.
+const minPacked = 1 << 10
+
+// packState compresses the large ones of parts.
+func packState(parts []Part, codec kafkawire.Codec) error {
+	for i := range parts {
+		p := &parts[i]
+		if codec == kafkawire.None || len(p.Batch) < minPacked {
+			continue
+		}
+		packed, err := kafkawire.AppendCompressed(kafkawire.ReserveBatchHeader(nil), codec, p.Batch[kafkawire.BatchHeaderSize:])
+		if err != nil {
+			return fmt.Errorf("compressing the checkpoint: %w", err)
+		}
+		if len(packed) < len(p.Batch) {
+			p.Batch, p.Header.Codec = packed, codec
+		}
+	}
+	return nil
+}

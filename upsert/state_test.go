@@ -98,7 +98,11 @@ func foldState(t interface {
 	s := newPipelineState()
 	topic := &Topic{Name: "state"}
 	offset := int64(0)
-	for _, part := range stateParts(topic, 3, recs, 1_700_000_000_000) {
+	parts := stateParts(topic, 3, recs, 1_700_000_000_000)
+	if err := packState(parts, kafkawire.LZ4); err != nil {
+		t.Fatal(err)
+	}
+	for _, part := range parts {
 		kafkawire.SealBatch(part.Batch, &part.Header)
 		b, _, ok, err := kafkawire.NextBatch(part.Batch)
 		if err != nil || !ok || part.Partition != 3 || part.Topic != topic {
@@ -141,6 +145,10 @@ func TestStatePartsAreBounded(t *testing.T) {
 	}
 	if int(count) != len(recs) || len(parts) < 5 {
 		t.Errorf("%d records of %d in %d batches", count, len(recs), len(parts))
+	}
+	large := len(parts[0].Batch)
+	if err := packState(parts, kafkawire.LZ4); err != nil || parts[0].Header.Codec != kafkawire.LZ4 || len(parts[0].Batch) > large/2 {
+		t.Errorf("%d bytes became %d, %v, %v", large, len(parts[0].Batch), parts[0].Header.Codec, err)
 	}
 	if parts := stateParts(&Topic{}, 0, nil, 0); len(parts) != 0 {
 		t.Errorf("%d batches of nothing", len(parts))

@@ -33,7 +33,7 @@ type Truncation struct {
 	deletes    extraHeaders
 	tombstones extraHeaders
 	ctx        formats.Context
-	shared     bool // the topic holds rows of other tables too, which HeaderTable tells apart
+	shard      string // of a topic that others are in too: only keys that begin with it, which HeaderShard says
 }
 
 // Truncations finds the keys that a batch ends. Such a note comes before all changes of its batch: what is before it is then
@@ -72,7 +72,8 @@ func (p *Planner) Truncations(ctx context.Context, b *changelog.Batch, seq uint6
 }
 
 func newTruncation(pipeline string, plan *Plan, b *changelog.Batch, n *changelog.Note) Truncation {
-	t := Truncation{plan: plan, shared: plan.Output.KeyPrefix != ""}
+	r := recordOf(b, n.Record)
+	t := Truncation{plan: plan, shard: strings.Clone(plan.shardOf(r))}
 	txn := changelog.Txn{Commit: n.Time}
 	if n.Txn >= 0 {
 		txn = b.Txns[n.Txn]
@@ -80,7 +81,7 @@ func newTruncation(pipeline string, plan *Plan, b *changelog.Batch, n *changelog
 		txn.Origin.File, txn.Origin.GTID, txn.Origin.Replica = strings.Clone(txn.Origin.File), strings.Clone(txn.Origin.GTID), strings.Clone(txn.Origin.Replica)
 	}
 	t.ctx = formats.Context{Txn: &txn, Run: &changelog.Run{Table: plan.Table, Pos: n.Pos, File: strings.Clone(n.File), Time: n.Time}}
-	t.deletes, t.tombstones = endHeaders(pipeline, plan, recordOf(b, n.Record), "d"), endHeaders(pipeline, plan, recordOf(b, n.Record), opTombstone)
+	t.deletes, t.tombstones = endHeaders(pipeline, plan, r, "d"), endHeaders(pipeline, plan, r, opTombstone)
 	return t
 }
 
@@ -105,6 +106,10 @@ func enderOf(plan *Plan) (formats.Ender, error) {
 // endHeaders are those of the records that end a key. They have no transaction and number, for they are no changes of a log.
 func endHeaders(pipeline string, plan *Plan, r *changelog.Record, op string) extraHeaders {
 	h := extraHeaders{bytes: tableHeaders(pipeline, plan.Table), count: 3 + plan.more.count}
+	if plan.sharded {
+		h.bytes = kafkawire.AppendRecordHeader(h.bytes, HeaderShard, []byte(plan.shardOf(r)))
+		h.count++
+	}
 	if r != nil {
 		h.bytes = kafkawire.AppendRecordHeader(h.bytes, HeaderPos, appendRecordPlace(nil, r))
 		h.count++
@@ -241,11 +246,11 @@ func (k *keysOf) find(ctx context.Context) error {
 
 // ours reports a record of the table. In a topic that is the table's alone all are, whoever wrote them.
 func (k *keysOf) ours(r *kafkawire.FetchedRecord) bool {
-	if r.Key == nil || !k.t.shared {
+	if r.Key == nil || !k.t.plan.sharded {
 		return r.Key != nil
 	}
-	name, ok := r.Headers.Get(HeaderTable)
-	return ok && string(name) == k.t.plan.Table.FullName()
+	shard, ok := r.Headers.Get(HeaderShard)
+	return ok && string(shard) == k.t.shard
 }
 
 // finish reads the partition again and ends the keys that have a value.

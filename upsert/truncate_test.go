@@ -53,10 +53,10 @@ func TestTruncationsOfCompactedTopics(t *testing.T) {
 			t.Fatalf("%s: %d, %v", name, len(list), err)
 		}
 		one, two := &list[0], &list[1]
-		if one.plan.Topic.Name != "a.orders" || (one.ender != nil) != (name == "known") || one.shared || one.ctx.Seq != 7 || one.ctx.Txn.Commit != 5 || one.deletes.count != 4 {
+		if one.plan.Topic.Name != "a.orders" || (one.ender != nil) != (name == "known") || one.plan.sharded || one.ctx.Seq != 7 || one.ctx.Txn.Commit != 5 || one.deletes.count != 4 {
 			t.Errorf("%s: first %+v", name, one)
 		}
-		if two.plan.Topic.Name != "c.orders" || two.ender != nil || !two.shared || two.tombstones.count != 4 {
+		if two.plan.Topic.Name != "c.orders" || two.ender != nil || !two.plan.sharded || two.shard != "shop" || two.tombstones.count != 5 {
 			t.Errorf("%s: second %+v", name, two)
 		}
 		b.Notes[0].At = 1

@@ -33,6 +33,7 @@ func TestTruncations(t *testing.T) {
 			e := &env{kafka: k, brokers: k.Listener(servers.Proxied), proto: kind.proto}
 			t.Run("Ends", e.testTruncation)
 			t.Run("Deletes", e.testTruncationDeletes)
+			t.Run("Shard", e.testTruncatedShard)
 			t.Run("Split", e.testSplitTruncation)
 			t.Run("Parked", e.testParked)
 		})
@@ -316,6 +317,32 @@ func (e *env) testTruncationDeletes(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// testTruncatedShard: of a table that comes from several topics only the rows of the topic in which the truncation is end.
+func (e *env) testTruncatedShard(t *testing.T) {
+	p := e.pipeline(t)
+	w := p.writerOf(t, "a", upsert.Output{
+		Name: "rows", Mode: upsert.Upsert, Topic: p.topic, Format: plain.Kind().Config().Format(formats.Env{Server: p.name}),
+		KeyPrefix: "from", Metadata: []shape.Metadata{{Name: "from", From: shape.Topic, As: shape.Field}}, Settings: upsert.TopicSettings{Partitions: 2, Create: true},
+	})
+	table := shard(0, "shop")
+	for _, topic := range []string{"in", "other"} {
+		b := batch(table, changelog.Insert, 0, 20)
+		b.Records = append(b.Records, changelog.Record{Topic: topic})
+		b.Runs[0].Record = 1
+		w.mustGive(t, b)
+	}
+	w.mustCommit(t, "1")
+	w.mustGive(t, truncation(&changelog.Table{ID: 1, Origin: "mysql", Database: "shop", Name: "orders"}))
+	w.mustCommit(t, "2")
+	live := map[string]int{}
+	for _, r := range harness.Fold(p.settled(t, p.topic)) {
+		live[r.Headers["cdc.shard"]]++
+	}
+	if live["in"] != 0 || live["other"] != 20 {
+		t.Errorf("rows by topic: %v", live)
 	}
 }
 
