@@ -166,6 +166,28 @@ func origins(all []harness.Record) map[string]bool {
 	return out
 }
 
+// accounted compares the records that a topic was made of with those that say the same change each: all of them are there, or one of each, if what is
+// said again is taken out.
+func accounted(got map[string]bool, said map[string][]string, deduplicated bool) error {
+	seen := 0
+	for what, records := range said {
+		n := 0
+		for _, r := range records {
+			if got[r] {
+				n++
+			}
+		}
+		seen += n
+		if want := len(records); n != want && !deduplicated || n != 1 && deduplicated {
+			return fmt.Errorf("%.300s is in %v, and of those %d are read", what, records, n)
+		}
+	}
+	if seen != len(got) {
+		return fmt.Errorf("%d records are read, of %d that are there", len(got), seen)
+	}
+	return nil
+}
+
 // killed runs the daemon again and again for a moment and ends it with SIGKILL. The last one goes on, for whoever calls to stop.
 func killed(t *testing.T, config string, r *rand.Rand, kills int) *harness.Daemon {
 	t.Helper()
