@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -185,7 +186,16 @@ func flinkTables(ctx context.Context, p *config.Pipeline, output string, filter 
 		if err != nil {
 			return nil, err
 		}
-		tables = append(tables, flinkTable{pipeline: p.Spec.Name, target: t, FlinkTable: ft})
+		if !shown(tables, &t, &ft) {
+			tables = append(tables, flinkTable{pipeline: p.Spec.Name, target: t, FlinkTable: ft})
+		}
 	}
 	return tables, nil
+}
+
+// shown reports that the rows of the same table of another shard are in the topic, and that one statement reads both.
+func shown(tables []flinkTable, t *upsert.Target, ft *formats.FlinkTable) bool {
+	return t.Output.KeyPrefix != "" && slices.ContainsFunc(tables, func(o flinkTable) bool {
+		return o.target.Options.Topic == t.Options.Topic && reflect.DeepEqual(o.FlinkTable, *ft)
+	})
 }

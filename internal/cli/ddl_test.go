@@ -109,6 +109,16 @@ func TestDDLFlink(t *testing.T) {
 	}
 }
 
+// TestDDLFlinkOfShards: what an output adds is in the statement, and one statement reads all shards of a topic.
+func TestDDLFlinkOfShards(t *testing.T) {
+	file := flinkConfig(t, "[{name: p, source: {type: told}, format: rows, topic: \"{table}\", key_prefix: shard, metadata: [{name: shard, from: source.database}, {name: what, from: op, as: header}]}]")
+	code, out, errs := call(ddlRegistry(flinkTestTables(), nil), "ddl", "flink", "-c", file, "*.users")
+	if code != exitOK || strings.Count(out, "CREATE TABLE") != 1 || !strings.Contains(out, "CREATE TABLE `users` (") || !strings.Contains(out, "\n  `shard` BIGINT,\n") || !strings.Contains(out, "PRIMARY KEY (`shard`, `id`)") ||
+		!strings.Contains(out, "'topic' = 'users'") || strings.Contains(out, "what") {
+		t.Errorf("%d %s\n%s", code, errs, out)
+	}
+}
+
 // TestDDLFlinkNames: every table has a name of its own, the shortest that is one.
 func TestDDLFlinkNames(t *testing.T) {
 	names := func(pipelines string, args ...string) []string {
