@@ -127,7 +127,7 @@ func sameStatement(a, b *changelog.Note) bool {
 func aboutNote(n *changelog.Note) formats.About {
 	switch n.Kind {
 	case changelog.Truncate:
-		if truncation(n) {
+		if n.Text == "" || truncation(n) { // a message about a truncation has no statement
 			return formats.AboutTruncate
 		}
 		return formats.AboutStatement // it takes rows away without logging them, as the drop of a partition does

@@ -300,6 +300,9 @@ func TestTruncation(t *testing.T) {
 	if truncation(&changelog.Note{Text: "TRUNCATE t", Changed: make([]changelog.Definition, 1)}) {
 		t.Error("what changes a definition is more than a truncation")
 	}
+	if got := aboutNote(&changelog.Note{Kind: changelog.Truncate}); got != formats.AboutTruncate {
+		t.Errorf("a truncation that no statement tells of is about %d", got)
+	}
 }
 
 // TestTruncationOfAnUnknownTable: a table of which no row was seen yet has a topic all the same.
