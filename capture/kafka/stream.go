@@ -97,6 +97,9 @@ func (s *stream) run(ctx context.Context) error {
 			}
 		}
 		p, wait, err := s.next()
+		if err != nil && s.merger == nil {
+			return s.beforeFailing(ctx, err)
+		}
 		if err != nil {
 			return err
 		}
