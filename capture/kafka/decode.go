@@ -76,6 +76,7 @@ func (s *stream) take(p *partition, rec *kafkawire.FetchedRecord, from mark) err
 		return nil
 	}
 	p.remember(rec, b.Changes[from.changes:])
+	p.make(b.Txns[from.txns:])
 	if err := s.learn(p, rec, from); err != nil {
 		return err
 	}

@@ -56,8 +56,8 @@ func movesKey(t *changelog.Table, ch *changelog.Change) bool {
 
 func keyMoved(err error) *fault.Fault {
 	return fault.NewFinal(fault.KeyMoved, "reading a changed key", err,
-		"Set order: source, which merges the partitions by the position in the messages; or let the writer choose the partition by the table and not by the key, "+
-			"or write to one partition, and read the topic anew.")
+		"Set order: source, which merges the partitions by the position in the messages; where one of them is read beyond that change, cdcbridge reset --to earliest begins anew with it. "+
+			"Or let the writer choose the partition by the table and not by the key.")
 }
 
 // scattered finds rows whose changes are in several partitions of a topic. It remembers as many rows as it has room for: what it finds

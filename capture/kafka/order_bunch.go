@@ -183,7 +183,7 @@ func (m *merger) judge(o *moment) error {
 				return unordered(fmt.Errorf("a change of %s: %w", o.names[i], errLate))
 			}
 		}
-		if at.before(m.recall.forgottenMoves) || s.moves() && at.before(m.recall.forgotten) {
+		if !m.recall.forgottenMoves.before(at) || s.moves() && !m.recall.forgotten.before(at) {
 			return unordered(fmt.Errorf("a change of %s: %w", o.names[i], errLate))
 		}
 	}
@@ -192,6 +192,6 @@ func (m *merger) judge(o *moment) error {
 
 func unordered(err error) *fault.Fault {
 	return fault.NewFinal(fault.KeyMoved, "merging partitions", err,
-		"Let the writer choose the partition by the table and not by the key, or write to one partition, and read the topic anew; GTIDs in Canal's messages tell its order to the transaction. "+
-			"Where a partition came too late, a longer order_idle_timeout waits for it.")
+		"GTIDs in Canal's messages tell the order of its transactions; or let the writer choose the partition by the table and not by the key. "+
+			"Where a partition came too late, order_idle_timeout must be longer. Then begin anew: cdcbridge reset --to earliest.")
 }

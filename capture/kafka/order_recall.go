@@ -253,9 +253,29 @@ func (s *source) appendOrder(states []changelog.State) []changelog.State {
 	return states
 }
 
-// beginOrder gives the merger of a stream what is known of the order.
+// make notes the moment of a message, where it has one that changes share. Partitions that are not merged get ahead of each other: who
+// merges them later must know how far.
+func (p *partition) make(txns []changelog.Txn) {
+	for i := range txns {
+		switch o := &txns[i].Origin; {
+		case o.Built > 0 && o.Batch > 0:
+			p.made = p.made.max(when{uint64(o.Built), uint32(o.Batch)})
+		case o.Built > 0 && txns[i].Commit > 0:
+			p.made = p.made.max(when{major: uint64(txns[i].Commit / 1000)})
+		}
+	}
+}
+
+// beginOrder gives the merger of a stream what is known of the order. Where the partitions were read without one, a row that leaves its
+// key stops the pipeline as long as it is among what some partition has read already.
 func (s *source) beginOrder(st *stream) error {
-	if st.merger == nil || s.order == nil {
+	if st.merger == nil {
+		return nil
+	}
+	if s.order == nil {
+		for _, p := range s.parts {
+			st.merger.recall.forgotten = st.merger.recall.forgotten.max(p.made)
+		}
 		return nil
 	}
 	lanes := make(map[kafkawire.TopicPartition]*partition, len(s.parts))

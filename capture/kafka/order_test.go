@@ -9,6 +9,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"cdcbridge/changelog"
 	"cdcbridge/internal/fault"
 )
 
@@ -253,6 +254,35 @@ func TestPlacesThatNobodyKnows(t *testing.T) {
 		m.fetch(0, 2)
 		err := m.settle()
 		if fault.Is(err, fault.KeyMoved) != c.stops {
+			t.Errorf("%s: %v", c.name, err)
+		}
+	}
+}
+
+// TestOrderAfterNone: partitions that were read without an order are ahead of each other, and what leaves its key among that stops.
+func TestOrderAfterNone(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		ahead int64
+		stops bool
+	}{{"the other partition was read beyond it", 20, true}, {"up to the same moment", 10, true}, {"not as far", 9, false}} {
+		m := newMerging(2, nil, nil)
+		m.parts[1].make([]changelog.Txn{{Origin: changelog.Origin{Built: c.ahead, Batch: 1}}})
+		st, err := m.parts[1].state()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var s partitionState
+		if err := readState(st, &s, &s.stateHeader); err != nil || m.parts[1].restore(&s) != nil {
+			t.Fatal(err)
+		}
+		if err := m.src.beginOrder(m.stream); err != nil {
+			t.Fatal(err)
+		}
+		m.fetch(1, 0)
+		m.write(event{built: 10, batch: 1, now: 6, is: "a", place: true}, event{built: 10, batch: 1, old: 3, now: 2, was: "b", is: "b", place: true})
+		m.fetch(0, 2)
+		if err := m.settle(); fault.Is(err, fault.KeyMoved) != c.stops || err != nil && !c.stops {
 			t.Errorf("%s: %v", c.name, err)
 		}
 	}

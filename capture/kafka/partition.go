@@ -34,6 +34,7 @@ type partition struct {
 	clock   clock   // event times: watermark.go
 	repeats repeats // what was read before: dedup.go
 	order   place   // where the head stands in the log of the database: order.go
+	made    when    // the latest moment of what was read: order_recall.go
 
 	listed bool   // among the stream's touched ones
 	index  int    // among all partitions, in their order
@@ -95,6 +96,7 @@ type partitionState struct {
 	Watermark int64           `json:"watermark,omitempty"` // greatest event time less the lateness, microseconds since the Unix epoch
 	Deleted   []byte          `json:"deleted,omitempty"`   // key of the last record, when it was a delete
 	Seen      json.RawMessage `json:"seen,omitempty"`      // what deduplication knows
+	Made      []uint64        `json:"made,omitempty"`      // latest moment of what was read, as far as Canal's messages tell
 }
 
 func (p *partition) stateKey() string {
@@ -105,6 +107,9 @@ func (p *partition) stateKey() string {
 func (p *partition) state() (changelog.State, error) {
 	s := partitionState{
 		stateHeader: newStateHeader(), TopicID: p.id.String(), Offset: p.offset, Epoch: p.epoch, Watermark: p.clock.watermark, Deleted: p.deleted, Seen: p.repeats.state(),
+	}
+	if p.made != (when{}) {
+		s.Made = []uint64{p.made.major, uint64(p.made.minor)}
 	}
 	return newState(p.stateKey(), s)
 }
@@ -127,6 +132,9 @@ func (p *partition) restore(s *partitionState) error {
 	}
 	p.id, p.offset, p.epoch, p.deleted = id, s.Offset, s.Epoch, s.Deleted
 	p.clock.watermark = s.Watermark
+	if len(s.Made) == 2 {
+		p.made = when{s.Made[0], uint32(s.Made[1])}
+	}
 	if err := p.repeats.restore(s.Seen); err != nil {
 		return badState(p.stateKey(), err)
 	}
