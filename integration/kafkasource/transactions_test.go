@@ -119,26 +119,28 @@ func TestChain(t *testing.T) {
 		name       string
 		from, over *stand
 		dialects   []dialect
+		more       string // of the first bridge's source section
 	}{
-		{"KIP890", &modern, &modern, dialects},
-		{"Classic", &classic, &classic, dialects[:1]},
-		{"TwoClusters", &classic, &modern, dialects[:1]},
+		{"KIP890", &modern, &modern, dialects, ""},
+		{"Classic", &classic, &classic, dialects[:1], ""},
+		{"TwoClusters", &classic, &modern, dialects[:1], ""},
+		{"InOrder", &modern, &modern, dialects[:2], ", order: source, order_idle_timeout: 200ms, deduplicate: true"},
 	} {
 		for _, d := range c.dialects {
 			t.Run(c.name+"/"+d.format, func(t *testing.T) {
 				t.Parallel()
-				chain(t, c.from.get(t), c.over.get(t), d)
+				chain(t, c.from.get(t), c.over.get(t), d, c.more)
 			})
 		}
 	}
 }
 
 // chain has the producer and the second bridge's rows in one cluster, and what is between the bridges in another or the same one.
-func chain(t *testing.T, from, over *env, d dialect) {
+func chain(t *testing.T, from, over *env, d dialect, more string) {
 	started, seed, kills := time.Now(), freshSeed(t), longer(6, 100)
 	r := rand.New(rand.NewPCG(seed, 1))
 	s, table := from.newSource(t, unique(t)+".in.orders", 3), newShop(d, seed, 3)
-	first := over.reads(t, d, elsewhere(from), s.topic)
+	first := over.reads(t, d, elsewhere(from)+more, s.topic)
 	first.output = "format: debezium-json"
 	second := from.reads(t, debezium, elsewhere(over), first.out())
 	second.name += "-second"
