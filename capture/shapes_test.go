@@ -26,6 +26,11 @@ func TestShapes(t *testing.T) {
 	if old := s.Intern(table("a", "int")); old != a {
 		t.Errorf("the first version again: %+v", old)
 	}
+	one, other := table("a", "int"), table("a", "int")
+	one.Schema, other.Schema, other.Database = "public", "public", "shop2"
+	if one, other = s.Intern(one), s.Intern(other); one.ID == other.ID || one.Version != 1 || other.Version != 1 {
+		t.Errorf("tables of one name in two databases: %+v, %+v", one, other)
+	}
 }
 
 // TestShapesCompareDefaults: equal defaults are one version, wherever their memory is.
