@@ -13,12 +13,14 @@ package upsert
 //   - Control batches that Kafka has lost there are found and written again as lost.go says, if this user may look into
 //     __consumer_offsets. If it may not, readers of the group's offsets may have to wait; the next commit ends that, since the same
 //     producer writes there again.
-//   - A topic __consumer_offsets that is gone or another one ends nothing.
+//   - A topic __consumer_offsets that is gone or another one ends nothing. Nor does a topic that the group has read and that is gone:
+//     there are no offsets of it any more, and the rows that were read of it must not be lost with it.
 
 import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 	"unicode/utf16"
 
 	"cdcbridge/changelog"
@@ -133,8 +135,12 @@ func (p *producer) commitOffsets(ctx context.Context, g *changelog.GroupOffsets)
 	call := kafkawire.TxnOffsets{Protocol: p.proto, TransactionalID: p.txnID, Producer: p.id, Group: g.Group}
 	for some := range slices.Chunk(g.Offsets, offsetsPerCall) {
 		call.Offsets = appendOffsets(call.Offsets[:0], some)
+		began := time.Now()
 		err := p.repeat(ctx, kafkawire.CallTxnOffsetCommit, op, func(ctx context.Context) (kafkawire.Code, error) {
-			_, code, err := p.wire.TxnOffsetCommit(ctx, &call)
+			codes, code, err := p.wire.TxnOffsetCommit(ctx, &call)
+			if err == nil && time.Since(began) > newTopicPatience && !slices.ContainsFunc(codes, notGone) {
+				code = kafkawire.OK
+			}
 			return code, err
 		})
 		if err != nil {
@@ -142,6 +148,14 @@ func (p *producer) commitOffsets(ctx context.Context, g *changelog.GroupOffsets)
 		}
 	}
 	return nil
+}
+
+// newTopicPatience is how long a broker may need to hear of a topic.
+const newTopicPatience = 2 * time.Second
+
+// notGone tells the codes that are about anything but a topic that does not exist.
+func notGone(code kafkawire.Code) bool {
+	return code != kafkawire.OK && code != kafkawire.UnknownTopicOrPartition
 }
 
 func appendOffsets(dst []kafkawire.GroupOffset, offsets []changelog.GroupOffset) []kafkawire.GroupOffset {

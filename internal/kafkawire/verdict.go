@@ -81,7 +81,7 @@ var rules = []rule{
 	{code: NotEnoughReplicasAfterAppend, calls: inMarkers, verdict: BackoffRepeat, why: "it was appended; a second control batch changes nothing"},
 
 	{code: UnstableOffsetCommit, calls: inGroup, verdict: BackoffRepeat, why: "a transaction that changes the offset is open or being ended"},
-	{code: UnknownTopicOrPartition, calls: inCommit | inGroup, verdict: BackoffRepeat, why: "the coordinator has not heard of a new topic yet, or the topic is gone: the source finds that out"},
+	{code: UnknownTopicOrPartition, calls: inCommit | inGroup, verdict: BackoffRepeat, why: "the coordinator has not heard of a new topic yet, or the topic is gone"},
 	{code: NotEnoughReplicas, calls: inCommit | inGroup, verdict: BackoffRepeat, why: "replicas of __consumer_offsets are catching up"},
 	{code: NotEnoughReplicasAfterAppend, calls: inCommit | inGroup, verdict: BackoffRepeat, why: "the offsets are written; the same ones once more change nothing"},
 
