@@ -134,7 +134,7 @@ func (l *lessons) see(topic string, t *changelog.Table, rec *kafkawire.FetchedRe
 	}
 	l.next++
 	one.add(newLessonRecord(rec, l.next))
-	st, err := newState(lessonPrefix+topic+"/"+t.FullName(), one.state)
+	st, err := newState(lessonPrefix+topic+"/"+nameOf(t), one.state)
 	if err != nil {
 		return err
 	}
@@ -229,8 +229,16 @@ func (l *lessons) readAgain(reader formats.Reader, p *past) error {
 // adopt gives the lessons the records that they were made of, so that those are not forgotten when another one comes.
 func (l *lessons) adopt(kept map[string]*lessonState) {
 	for key, one := range l.known {
-		if st := kept[key.topic+"/"+one.table.FullName()]; st != nil {
+		if st := kept[key.topic+"/"+nameOf(one.table)]; st != nil {
 			one.state = *st
 		}
 	}
+}
+
+// nameOf tells tables apart: those of several databases may have one full name.
+func nameOf(t *changelog.Table) string {
+	if t.Schema == "" {
+		return t.FullName()
+	}
+	return t.Database + "." + t.FullName()
 }

@@ -116,7 +116,7 @@ func (s *sampler) record(r *kafkawire.FetchedRecord) error {
 		return nil
 	}
 	for i := range b.Runs {
-		t.tables[b.Runs[i].Table.FullName()] = b.Runs[i].Table
+		t.tables[nameOf(b.Runs[i].Table)] = b.Runs[i].Table
 	}
 	return nil
 }
