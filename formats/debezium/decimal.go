@@ -135,7 +135,7 @@ func appendVariableScale(dst []byte, c *column, v *changelog.Value) ([]byte, err
 		return dst, err
 	}
 	text, scale := trimFraction(v.Bytes())
-	dst = strconv.AppendInt(append(dst, `{"scale":`...), int64(scale), 10)
+	dst = jsonx.AppendInt(append(dst, `{"scale":`...), int64(scale))
 	dst, err = appendUnscaled(append(dst, `,"value":`...), text, scale)
 	return append(dst, '}'), err
 }

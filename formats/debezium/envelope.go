@@ -2,7 +2,6 @@ package debezium
 
 import (
 	"errors"
-	"strconv"
 
 	"cdcbridge/changelog"
 	"cdcbridge/formats"
@@ -156,9 +155,9 @@ func appendTransaction(dst []byte, txn *changelog.Txn, ch *changelog.Change) []b
 	dst = append(dst, `,"transaction":{"id":"`...)
 	dst = jsonx.AppendEscapedText(dst, txn.ID)
 	dst = append(dst, `","total_order":`...)
-	dst = strconv.AppendUint(dst, ch.Index+1, 10)
+	dst = jsonx.AppendUint(dst, ch.Index+1)
 	dst = append(dst, `,"data_collection_order":`...)
-	dst = strconv.AppendUint(dst, ch.TableIndex+1, 10)
+	dst = jsonx.AppendUint(dst, ch.TableIndex+1)
 	return append(dst, '}')
 }
 

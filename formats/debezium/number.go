@@ -19,11 +19,11 @@ func appendBool(dst []byte, _ *column, v *changelog.Value) ([]byte, error) {
 }
 
 func appendInt(dst []byte, _ *column, v *changelog.Value) ([]byte, error) {
-	return strconv.AppendInt(dst, v.Int(), 10), nil
+	return jsonx.AppendInt(dst, v.Int()), nil
 }
 
 func appendUint(dst []byte, _ *column, v *changelog.Value) ([]byte, error) {
-	return strconv.AppendUint(dst, v.Uint(), 10), nil
+	return jsonx.AppendUint(dst, v.Uint()), nil
 }
 
 // int chooses for signed integers.
@@ -75,7 +75,7 @@ func appendUintPrecise(dst []byte, _ *column, v *changelog.Value) ([]byte, error
 }
 
 func appendUintText(dst []byte, _ *column, v *changelog.Value) ([]byte, error) {
-	dst = strconv.AppendUint(append(dst, '"'), v.Uint(), 10)
+	dst = jsonx.AppendUint(append(dst, '"'), v.Uint())
 	return append(dst, '"'), nil
 }
 

@@ -1,8 +1,6 @@
 package debezium
 
 import (
-	"strconv"
-
 	"cdcbridge/changelog"
 	"cdcbridge/formats"
 	"cdcbridge/formats/internal/jsonx"
@@ -80,10 +78,10 @@ func (s *mysqlSource) append(dst []byte, c *formats.Context, ch *changelog.Chang
 		// No server has logged the row: file and offset are where the read stands.
 		dst = append(dst, `0,"gtid":null,"file":"`...)
 		dst = jsonx.AppendEscapedText(dst, origin.File)
-		dst = strconv.AppendUint(append(dst, `","pos":`...), origin.Pos, 10)
+		dst = jsonx.AppendUint(append(dst, `","pos":`...), origin.Pos)
 		return append(dst, `,"row":0,"thread":null,"query":null}`...)
 	}
-	dst = strconv.AppendUint(dst, uint64(origin.ServerID), 10)
+	dst = jsonx.AppendUint(dst, uint64(origin.ServerID))
 	if origin.GTID == "" {
 		dst = append(dst, `,"gtid":null,"file":"`...)
 	} else {
@@ -93,14 +91,14 @@ func (s *mysqlSource) append(dst []byte, c *formats.Context, ch *changelog.Chang
 	}
 	dst = jsonx.AppendEscapedText(dst, c.Run.File)
 	dst = append(dst, `","pos":`...)
-	dst = strconv.AppendUint(dst, c.Run.Pos, 10)
+	dst = jsonx.AppendUint(dst, c.Run.Pos)
 	dst = append(dst, `,"row":`...)
-	dst = strconv.AppendInt(dst, int64(ch.RowInEvent), 10)
+	dst = jsonx.AppendInt(dst, int64(ch.RowInEvent))
 	if origin.Thread == 0 {
 		return append(dst, `,"thread":null,"query":null}`...)
 	}
 	dst = append(dst, `,"thread":`...)
-	dst = strconv.AppendUint(dst, origin.Thread, 10)
+	dst = jsonx.AppendUint(dst, origin.Thread)
 	return append(dst, `,"query":null}`...)
 }
 
@@ -109,12 +107,12 @@ func (s *mysqlSource) append(dst []byte, c *formats.Context, ch *changelog.Chang
 func appendTimes(dst []byte, micros int64, middle string) []byte {
 	const nanos = `,"ts_ns":`
 	if micros < 1000 { // never in practice; the digits would not line up
-		dst = strconv.AppendInt(dst, floorDiv(micros, 1000), 10)
-		dst = strconv.AppendInt(append(dst, middle...), micros, 10)
-		return strconv.AppendInt(append(dst, nanos...), micros*1000, 10)
+		dst = jsonx.AppendInt(dst, floorDiv(micros, 1000))
+		dst = jsonx.AppendInt(append(dst, middle...), micros)
+		return jsonx.AppendInt(append(dst, nanos...), micros*1000)
 	}
 	from := len(dst)
-	dst = strconv.AppendInt(dst, micros, 10)
+	dst = jsonx.AppendInt(dst, micros)
 	n := len(dst) - from
 	var digits [20]byte
 	copy(digits[:], dst[from:])

@@ -1,8 +1,6 @@
 package debezium
 
 import (
-	"strconv"
-
 	"cdcbridge/changelog"
 	"cdcbridge/formats"
 	"cdcbridge/formats/internal/jsonx"
@@ -28,7 +26,13 @@ func newPostgresSource(env formats.Env, t *changelog.Table) *postgresSource {
 func (s *postgresSource) append(dst []byte, c *formats.Context, ch *changelog.Change) []byte {
 	origin := &c.Txn.Origin
 	dst = append(dst, s.head...)
-	dst = strconv.AppendInt(dst, floorDiv(c.Txn.Commit, 1000), 10)
+	var buf [24]byte
+	micros := jsonx.AppendInt(buf[:0], c.Txn.Commit)
+	if c.Txn.Commit >= 1000 { // always in practice: the digits of milliseconds are the first ones
+		dst = append(dst, micros[:len(micros)-3]...)
+	} else {
+		dst = jsonx.AppendInt(dst, floorDiv(c.Txn.Commit, 1000))
+	}
 	dst = append(dst, `,"snapshot":"`...)
 	dst = append(dst, snapshots[c.Run.Snapshot]...)
 	dst = append(dst, s.database...)
@@ -44,9 +48,12 @@ func (s *postgresSource) append(dst []byte, c *formats.Context, ch *changelog.Ch
 	dst = append(dst, ',')
 	dst = appendSequence(dst, lsn)
 	dst = append(dst, `]","ts_us":`...)
-	dst = strconv.AppendInt(dst, c.Txn.Commit, 10)
-	dst = append(dst, `,"ts_ns":`...)
-	dst = strconv.AppendInt(dst, c.Txn.Commit*1000, 10)
+	dst = append(append(dst, micros...), `,"ts_ns":`...)
+	if c.Txn.Commit != 0 {
+		dst = append(append(dst, micros...), "000"...)
+	} else {
+		dst = append(dst, '0')
+	}
 	dst = append(dst, s.afterNanos...)
 	dst = appendKnown(dst, uint64(xid))
 	dst = append(dst, `,"lsn":`...)
@@ -67,7 +74,7 @@ func appendKnown(dst []byte, n uint64) []byte {
 	if n == 0 {
 		return append(dst, "null"...)
 	}
-	return strconv.AppendUint(dst, n, 10)
+	return jsonx.AppendUint(dst, n)
 }
 
 // appendSequence appends an element of the sequence: a JSON text within a JSON text.
@@ -76,6 +83,6 @@ func appendSequence(dst []byte, lsn uint64) []byte {
 		return append(dst, "null"...)
 	}
 	dst = append(dst, `\"`...)
-	dst = strconv.AppendUint(dst, lsn, 10)
+	dst = jsonx.AppendUint(dst, lsn)
 	return append(dst, `\"`...)
 }

@@ -1,9 +1,8 @@
 package debezium
 
 import (
-	"strconv"
-
 	"cdcbridge/changelog"
+	"cdcbridge/formats/internal/jsonx"
 	"cdcbridge/internal/fault"
 )
 
@@ -123,7 +122,7 @@ func appendStored(dst []byte, c *column, v *changelog.Value) ([]byte, error) {
 	if done {
 		return dst, err
 	}
-	return strconv.AppendInt(dst, v.Int(), 10), nil
+	return jsonx.AppendInt(dst, v.Int()), nil
 }
 
 func appendMillis(dst []byte, c *column, v *changelog.Value) ([]byte, error) {
@@ -131,7 +130,7 @@ func appendMillis(dst []byte, c *column, v *changelog.Value) ([]byte, error) {
 	if done {
 		return dst, err
 	}
-	return strconv.AppendInt(dst, floorDiv(v.Int(), 1000), 10), nil
+	return jsonx.AppendInt(dst, floorDiv(v.Int(), 1000)), nil
 }
 
 func appendNanos(dst []byte, c *column, v *changelog.Value) ([]byte, error) {
@@ -143,7 +142,7 @@ func appendNanos(dst []byte, c *column, v *changelog.Value) ([]byte, error) {
 	if n/1000 != v.Int() {
 		return dst, refuse(fault.UnsupportedType, "Choose another time_precision_mode.", "nanoseconds since 1970 reach from 1677 to 2262 only")
 	}
-	return strconv.AppendInt(dst, n, 10), nil
+	return jsonx.AppendInt(dst, n), nil
 }
 
 // appendTimeConnect writes org.apache.kafka.connect.data.Time, which is a time of day. Debezium takes 24:00 for one too.
@@ -151,7 +150,7 @@ func appendTimeConnect(dst []byte, _ *column, v *changelog.Value) ([]byte, error
 	if v.Int() < 0 || v.Int() > microsPerDay {
 		return dst, refuse(fault.UnsupportedType, "Choose another time_precision_mode.", "time_precision_mode connect has no times outside of a day")
 	}
-	return strconv.AppendInt(dst, v.Int()/1000, 10), nil
+	return jsonx.AppendInt(dst, v.Int()/1000), nil
 }
 
 // appendISODate writes io.debezium.time.IsoDate.
