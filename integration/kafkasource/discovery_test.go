@@ -137,3 +137,40 @@ func TestOwnOutput(t *testing.T) {
 		t.Errorf("one record cannot be read, and the dead-letter topic ends at %v", dead)
 	}
 }
+
+// TestPatternOfNothing waits for the first topic that its pattern means. When one of the topics is gone it says so, and goes on with the
+// others when the configuration says that it is not needed.
+func TestPatternOfNothing(t *testing.T) {
+	t.Parallel()
+	e := modern.get(t)
+	name := unique(t)
+	b := bridge{e: e, name: name, source: debezium.section() + `, topic_pattern: "` + name + `\\.in\\..*", start: {from: latest}`}
+	b.running(t)
+	a, table := e.newSource(t, name+".in.a", 1), newShop(debezium, 1, 1)
+	a.write(t, table.fill(0, 5)...)
+	b.came(t, a)
+	c := e.newSource(t, name+".in.c", 1)
+	c.write(t, table.fill(5, 10)...)
+	b.holds(t, table.table(), a, c)
+}
+
+// TestPatternLosesATopic has one of several topics deleted.
+func TestPatternLosesATopic(t *testing.T) {
+	t.Parallel()
+	e := modern.get(t)
+	name := unique(t)
+	a, c, table := e.newSource(t, name+".in.a", 1), e.newSource(t, name+".in.c", 1), newShop(debezium, 1, 1)
+	a.write(t, table.fill(0, 5)...)
+	c.write(t, table.fill(5, 10)...)
+	b := bridge{e: e, name: name, source: debezium.section() + `, topic_pattern: "` + name + `\\.in\\..*"`}
+	d := b.running(t)
+	b.holds(t, table.table(), a, c)
+	e.drop(t, c.topic)
+	gaveUp(t, d, "topic_missing", c.topic, "exclude")
+	d.Kill()
+	a.write(t, table.fill(10, 15)...)
+	b.fails(t, "topic_missing", c.topic).Kill()
+	b.source += ", exclude: [" + c.topic + "]"
+	b.running(t)
+	b.holds(t, table.table(), a, c)
+}

@@ -83,6 +83,50 @@ func TestShardsMeetInOneTopic(t *testing.T) {
 	}
 }
 
+// TestShardsOfPostgreSQL merges tables that differ in their database alone, and has one of them truncated.
+func TestShardsOfPostgreSQL(t *testing.T) {
+	t.Parallel()
+	e, name := modern.get(t), unique(t)
+	s := map[string]*source{}
+	write := func(db, op string, ids ...int) {
+		for _, id := range ids {
+			m := envelope(db, op, id, time.Now())
+			m.value = []byte(strings.Replace(string(m.value), `"connector":"mysql",`, `"connector":"postgresql","schema":"public","lsn":7,`, 1))
+			s[db].write(t, m)
+		}
+	}
+	for _, db := range []string{"db1", "db2"} {
+		s[db] = e.newSource(t, name+".in."+db, 1)
+		write(db, "c", 1, 2, 3)
+		write(db, "d", 1)
+	}
+	b := e.reads(t, debezium, ", on_truncate: tombstone", s["db1"].topic, s["db2"].topic)
+	b.output = `format: debezium-json, key_prefix: shard, metadata: [{name: shard, from: source.database}]`
+	d := b.running(t)
+	holds := func(keys ...string) {
+		eventually(t, func() error {
+			records, err := e.read(t.Context(), b.out())
+			if err != nil {
+				return err
+			}
+			got, want := map[string]string{}, map[string]string{}
+			for k := range folded(records) {
+				got[k] = "1"
+			}
+			for _, k := range keys {
+				want[k] = "1"
+			}
+			return same("key", got, want)
+		})
+	}
+	holds(`{"shard":"db1","id":2}`, `{"shard":"db1","id":3}`, `{"shard":"db2","id":2}`, `{"shard":"db2","id":3}`)
+	d.Kill()
+	write("db1", "t", 0)
+	write("db1", "c", 4)
+	b.running(t)
+	holds(`{"shard":"db1","id":4}`, `{"shard":"db2","id":2}`, `{"shard":"db2","id":3}`)
+}
+
 // TestTruncatedTables has a table truncated among its changes, and kills the bridge again and again. Each key that had a value ends
 // once for each truncation, and what comes behind one stays.
 func TestTruncatedTables(t *testing.T) {
