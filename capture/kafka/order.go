@@ -25,7 +25,8 @@ type place struct {
 // nothing to read may yet bring what comes before all that is there. It is waited for
 //
 //   - for as long as its topic has more than was read of it;
-//   - for order_idle_timeout after its last record, and for a tenth of that after any record of another one that would go first.
+//   - for order_idle_timeout after its last record, and for a tenth of that after any record of another one that would go first;
+//   - for such a tenth with what belongs to the moment of its own last record, which its writer wrote in one go.
 //
 // What comes too late all the same, and what one moment has in several partitions, is for order_bunch.go. Who merges partitions by
 // places that writers do not say (tombstones, heartbeats) reads these with the record before them.
@@ -62,29 +63,31 @@ func (m *merger) next(now time.Time) (*partition, time.Duration, error) {
 	if err := m.refill(now); err != nil {
 		return nil, 0, err
 	}
-	if len(m.heads) == 0 {
-		if m.open == nil {
-			return nil, 0, nil
+	if m.open != nil {
+		if len(m.heads) > 0 {
+			if p := m.heads[0]; !p.order.said || m.open.has(&p.order.at) {
+				m.begin(p)
+				return m.give(p), 0, nil
+			}
 		}
 		if wait, ok := m.gate(now, m.open.came); !ok {
 			return nil, wait, nil
 		}
-		return nil, 0, m.close()
-	}
-	p := m.heads[0]
-	if !p.order.said {
-		return m.give(p), 0, nil
-	}
-	if wait, ok := m.gate(now, p.order.came); !ok {
-		return nil, wait, nil
-	}
-	if m.open != nil && !m.open.has(&p.order.at) {
 		if err := m.close(); err != nil {
 			return nil, 0, err
 		}
 	}
-	if p.order.at.Bunched {
-		m.begin(p)
+	if len(m.heads) == 0 {
+		return nil, 0, nil
+	}
+	p := m.heads[0]
+	if p.order.said {
+		if wait, ok := m.gate(now, p.order.came); !ok {
+			return nil, wait, nil
+		}
+		if p.order.at.Bunched {
+			m.begin(p)
+		}
 	}
 	return m.give(p), 0, nil
 }
@@ -192,8 +195,8 @@ func (m *merger) gate(now, came time.Time) (wait time.Duration, ok bool) {
 		if p.lag() != 0 {
 			return 0, false
 		}
-		if !p.order.dry.IsZero() && p.order.dry.Add(m.idle).After(due) {
-			due = p.order.dry.Add(m.idle)
+		if last := p.order.dry; !last.IsZero() && !m.open.of(p) && last.Add(m.idle).After(due) {
+			due = last.Add(m.idle)
 		}
 	}
 	if len(m.dry) == 0 || !now.Before(due) {

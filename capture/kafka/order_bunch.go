@@ -34,6 +34,9 @@ type tableIn struct {
 
 func (o *moment) has(at *formats.Place) bool { return at.Log == o.at.Log && at.Compare(&o.at) == 0 }
 
+// of reports that a partition has had something of the moment.
+func (o *moment) of(p *partition) bool { return o != nil && slices.Contains(o.lanes, p) }
+
 // begin opens the moment of a partition's head, if it is not open.
 func (m *merger) begin(p *partition) {
 	if m.open == nil {
