@@ -28,7 +28,7 @@ func TestWrongCommandLines(t *testing.T) {
 		{[]string{"fly"}, `unknown command "fly"`},
 		{[]string{"run", "--nope"}, "unknown flag: --nope"},
 		{[]string{"run", "now"}, `unknown command "now" for "cdcbridge run"`},
-		{[]string{"status", "-o", "xml"}, "must be text or json"},
+		{[]string{"status", "-o", "xml"}, "must be table or json"},
 		{[]string{"inspect"}, "requires at least 1 arg"},
 		{[]string{"inspect", "t", "--from", "yesterday"}, "--from must be earliest or latest"},
 	} {

@@ -42,6 +42,9 @@ func (a *app) convertCommand() *cobra.Command {
 		Short: "Turn messages of one format into messages of another",
 		Long: "Reads messages from standard input, one a line, or from topics of the cluster of the configuration, and prints\n" +
 			"them in another format, one a line. docs/convert.md says what is kept and what cannot be.",
+		Example: "  cdcbridge convert --from canal-json --to debezium-json --guess-types < messages.txt\n" +
+			"  cdcbridge convert --from debezium-json --to canal-json --tables shop cdc.shop.orders\n" +
+			"  kcat -C -J -t canal.shop -b kafka:9092 | cdcbridge convert --from canal-json --to plain-json --mode upsert -i kcat -o kcat",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx, cancel := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
 			defer cancel()

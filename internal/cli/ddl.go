@@ -32,17 +32,18 @@ type ddlRequest struct {
 
 func (a *app) ddlCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "ddl",
-		Short: "Print statements by which another system reads the topics",
-		Args:  usage(cobra.NoArgs),
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Use:     "ddl",
+		Short:   "Print statements by which another system reads the topics",
+		Example: "  cdcbridge ddl flink",
+		Args:    usage(cobra.NoArgs),
+		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(a.ddlFlinkCommand())
 	return cmd
 }
 
 func (a *app) ddlFlinkCommand() *cobra.Command {
-	req := ddlRequest{watermark: time.Second, format: outputText}
+	req := ddlRequest{watermark: time.Second, format: outputTable}
 	timeout := 30 * time.Second
 	cmd := &cobra.Command{
 		Use:   "flink [SCHEMA.TABLE...]",
@@ -50,6 +51,8 @@ func (a *app) ddlFlinkCommand() *cobra.Command {
 		Long: "Asks the sources what their tables look like now, and prints for each table and output the statement by which Flink SQL\n" +
 			"reads the topic: types, primary key, metadata columns, watermark, connector and format. Without names: all captured tables.\n" +
 			"Patterns such as shop.* name several. It changes nothing.",
+		Example: "  cdcbridge ddl flink > tables.sql\n" +
+			"  cdcbridge ddl flink shop.orders 'shop.item*' --brokers kafka.internal:9092",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if req.watermark < 0 {
 				return usageError{errors.New("--watermark must not be negative")}

@@ -27,12 +27,15 @@ type inspection struct {
 }
 
 func (a *app) inspectCommand() *cobra.Command {
-	in := inspection{from: "latest", follow: true, output: outputText}
+	in := inspection{from: "latest", follow: true, output: outputTable}
 	cmd := &cobra.Command{
 		Use:   "inspect TOPIC...",
 		Short: "Print the changes in topics as a read_committed reader sees them",
 		Long: "Reads topics from the cluster of the configuration, decodes them with the format of the output that writes\n" +
 			"them, and prints one line an image: +I new row, -U old row, +U changed row, -D deleted row, -T tombstone.",
+		Example: "  cdcbridge inspect cdc.shop.orders\n" +
+			"  cdcbridge inspect cdc.shop.orders --from earliest --follow=false -o json\n" +
+			"  cdcbridge inspect somebody.elses.topic --format canal-json --max 10",
 		Args: usage(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if in.from != "latest" && in.from != "earliest" {

@@ -72,6 +72,9 @@ func (a *app) root() *cobra.Command {
 		Long: "cdcbridge reads row changes from databases and writes them as keyed records and tombstones\n" +
 			"into compacted Kafka topics; rows and source position share one Kafka transaction.\n\n" +
 			"Exit codes: 0 done, 1 failed while running, 2 wrong command line, 3 wrong configuration or failed check.",
+		Example: "  cdcbridge validate\n" +
+			"  cdcbridge run -c /etc/cdcbridge/cdcbridge.yaml\n" +
+			"  cdcbridge status -o json",
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
@@ -91,7 +94,11 @@ func (a *app) root() *cobra.Command {
 	root.SetErr(a.err)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.PersistentFlags().StringVarP(&a.configPath, "config", "c", "cdcbridge.yaml", "configuration file")
-	root.AddCommand(a.runCommand(), a.validateCommand(), a.statusCommand(), a.inspectCommand(), a.snapshotCommand(), a.resetCommand(), a.convertCommand(), a.ddlCommand(), a.versionCommand())
+	root.AddCommand(
+		a.runCommand(), a.validateCommand(), a.statusCommand(), a.inspectCommand(), a.snapshotCommand(), a.resetCommand(), a.convertCommand(),
+		a.ddlCommand(), a.versionCommand(), a.completionCommand(),
+	)
+	a.completeArguments(root)
 	return root
 }
 
@@ -162,8 +169,8 @@ func trimHint(err error, f *fault.Fault) string {
 type outputFormat string
 
 const (
-	outputText outputFormat = "text"
-	outputJSON outputFormat = "json"
+	outputTable outputFormat = "table" // for people; "text" is understood too
+	outputJSON  outputFormat = "json"
 )
 
 // String implements pflag.Value.
@@ -171,12 +178,16 @@ func (o *outputFormat) String() string { return string(*o) }
 
 // Set implements pflag.Value.
 func (o *outputFormat) Set(s string) error {
-	if s != string(outputText) && s != string(outputJSON) {
-		return errors.New("must be text or json")
+	switch s {
+	case string(outputTable), "text":
+		*o = outputTable
+	case string(outputJSON):
+		*o = outputJSON
+	default:
+		return errors.New("must be table or json")
 	}
-	*o = outputFormat(s)
 	return nil
 }
 
 // Type implements pflag.Value.
-func (o *outputFormat) Type() string { return "text|json" }
+func (o *outputFormat) Type() string { return "table|json" }

@@ -58,7 +58,7 @@ type resetting struct {
 }
 
 func (a *app) resetCommand() *cobra.Command {
-	r := resetting{output: outputText}
+	r := resetting{output: outputTable}
 	cmd := &cobra.Command{
 		Use:   "reset PIPELINE --to WHERE",
 		Short: "Have a pipeline that reads topics go on at other offsets",
@@ -66,7 +66,11 @@ func (a *app) resetCommand() *cobra.Command {
 			"what is read again is written again, and what is passed over is missing in the target.\n\n" +
 			"WHERE is earliest, latest, timestamp=2026-01-31T12:00:00Z (or milliseconds since 1970), or offsets=TOPIC:PARTITION:OFFSET,…\n" +
 			"which leaves all other partitions where they are. Stop the daemon first; one that runs is fenced and stays down until it is restarted.",
-		Args: usage(cobra.ExactArgs(1)),
+		Example: "  cdcbridge reset shop --to earliest                      # says what would happen\n" +
+			"  cdcbridge reset shop --to timestamp=2026-01-31T12:00:00Z --yes\n" +
+			"  cdcbridge reset shop --to offsets=canal.shop:0:1234,canal.shop:1:99 --yes",
+		Args:              usage(cobra.ExactArgs(1)),
+		ValidArgsFunction: a.firstIsPipeline,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if r.to == "" {
 				return usageError{errors.New("say with --to where to go on: earliest, latest, timestamp=… or offsets=…")}

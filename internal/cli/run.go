@@ -24,6 +24,8 @@ func (a *app) runCommand() *cobra.Command {
 		Long: "Runs the pipelines until SIGTERM or SIGINT, then drains and commits within shutdown_timeout.\n" +
 			"A second signal stops at once; nothing is lost, the next start reads again what was not committed.\n" +
 			"When every pipeline is complete (snapshot mode only, topics with an end), it ends by itself with 0. On a terminal it shows snapshots.",
+		Example: "  cdcbridge run\n" +
+			"  cdcbridge run -c /etc/cdcbridge/cdcbridge.yaml",
 		Args: usage(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.run(cmd.Context()) },
 	}

@@ -50,7 +50,7 @@ func (kafkaState) Taken(ctx context.Context, p *config.Pipeline, key string) err
 }
 
 func (a *app) snapshotCommand() *cobra.Command {
-	s := snapshotting{output: outputText}
+	s := snapshotting{output: outputTable}
 	cmd := &cobra.Command{
 		Use:   "snapshot TABLE...",
 		Short: "Have tables read again while changes flow, or pause, resume or cancel that",
@@ -59,6 +59,10 @@ func (a *app) snapshotCommand() *cobra.Command {
 			"With --pause, --resume and --cancel TABLE may be left out: all tables that are being read.\n\n" +
 			"On a terminal, or with --wait, it shows progress until the tables are read; Ctrl-C leaves the snapshot running.\n" +
 			"Exit code 1 with --wait when a table was not read to its end.",
+		Example: "  cdcbridge snapshot shop.orders\n" +
+			"  cdcbridge snapshot 'shop.*' --where \"updated > '2026-05-01'\" --pipeline cdc\n" +
+			"  cdcbridge snapshot --pause                  # and --resume, --cancel\n" +
+			"  cdcbridge snapshot shop.orders --wait       # in a script: exit code 1 when it was not read to its end",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s.waitSaid = cmd.Flags().Changed("wait")
 			ctx, cancel := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
@@ -97,20 +101,20 @@ func (a *app) snapshot(ctx context.Context, s *snapshotting, tables []string) er
 	if s.url == "" {
 		s.url = localURL(cfg.HTTP.Listen)
 	}
-	s.follow = s.wait || !s.waitSaid && s.output == outputText && a.columns(a.err) > 0
+	s.follow = s.wait || !s.waitSaid && s.output == outputTable && a.columns(a.err) > 0
 	key := capture.RequestPrefix + request.Time.Format("20060102T150405.000Z-") + strings.ToLower(rand.Text()[:8])
 	if err := a.state.Put(ctx, p, changelog.State{Key: key, Value: value}); err != nil {
 		return fmt.Errorf("asking pipeline %s: %w", p.Spec.Name, err)
 	}
 	doc := asked{Pipeline: p.Spec.Name, Request: key, Action: request.Action, Tables: request.Tables, Where: request.Where}
-	if s.output == outputText {
+	if s.output == outputTable {
 		if _, err := fmt.Fprintln(a.out, doc.promise(s.follow)); err != nil {
 			return err
 		}
 	}
 	var end error
 	if s.follow {
-		w := waiter{app: a, url: s.url, pipeline: p, key: key, request: request, text: s.output == outputText}
+		w := waiter{app: a, url: s.url, pipeline: p, key: key, request: request, text: s.output == outputTable}
 		doc.Snapshots, end = w.wait(ctx)
 		if errors.Is(end, errLeft) && !s.wait {
 			_, end = fmt.Fprintf(a.out, "%s.\n", strings.ToUpper(end.Error()[:1])+end.Error()[1:])

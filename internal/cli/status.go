@@ -20,13 +20,16 @@ import (
 )
 
 func (a *app) statusCommand() *cobra.Command {
-	output := outputText
+	output := outputTable
 	url, offsets := "", false
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Ask a running daemon how its pipelines are",
 		Long:  "Reads /status of the daemon that runs with this configuration, or at --url.",
-		Args:  usage(cobra.NoArgs),
+		Example: "  cdcbridge status\n" +
+			"  cdcbridge status --offsets                  # each partition of the topics that are read\n" +
+			"  cdcbridge status --url http://db7:8083 -o json",
+		Args: usage(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if url == "" {
 				cfg, err := a.load()

@@ -34,7 +34,7 @@ type validation struct {
 }
 
 func (a *app) validateCommand() *cobra.Command {
-	output := outputText
+	output := outputTable
 	timeout := 30 * time.Second
 	offline := false
 	cmd := &cobra.Command{
@@ -42,6 +42,9 @@ func (a *app) validateCommand() *cobra.Command {
 		Short: "Check the configuration, the sources and Kafka, and print what is wrong with its remedy",
 		Long: "Loads the configuration, asks every source and the Kafka cluster, changes nothing, and prints each finding.\n" +
 			"Exit code 3 when a finding would stop the daemon.",
+		Example: "  cdcbridge validate\n" +
+			"  cdcbridge validate --offline                # the file alone, as in a pull request\n" +
+			"  cdcbridge validate -o json | jq '.findings[] | select(.severity == \"problem\")'",
 		Args: usage(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, cancel := context.WithTimeout(cmd.Context(), timeout)

@@ -9,9 +9,10 @@ import (
 
 func (a *app) versionCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "version",
-		Short: "Print the release",
-		Args:  usage(cobra.NoArgs),
+		Use:     "version",
+		Short:   "Print the release",
+		Example: "  cdcbridge version",
+		Args:    usage(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {
 			_, err := fmt.Fprintf(a.out, "cdcbridge %s %s %s/%s\n", a.version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 			return err
