@@ -59,7 +59,7 @@ func measureTopics(ctx context.Context, s *stand) error {
 // measureWideTopics is about memory: a thousand partitions, each with its own share of the rows.
 func measureWideTopics(ctx context.Context, s *stand) error {
 	const in, wide, outputs = "bench-wide", 1000, 6
-	rows := s.rows
+	rows := s.rows / 5
 	if err := s.fillTopic(ctx, in, wide, rows, topicLoad{}); err != nil {
 		return err
 	}
