@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"context"
+	"time"
 
 	"cdcbridge/internal/kafkawire"
 )
@@ -11,7 +12,8 @@ type brokerReader struct {
 	readers *readers
 	id      int32
 	wake    chan struct{}
-	turn    int // rotates the order of partitions: a broker answers the first ones of a request fully
+	turn    int       // rotates the order of partitions: a broker answers the first ones of a request fully
+	freed   time.Time // when something was last taken of its lanes
 }
 
 func (b *brokerReader) run(ctx context.Context) error {
@@ -35,31 +37,34 @@ func (b *brokerReader) run(ctx context.Context) error {
 	return nil
 }
 
-// request asks for the lanes of the broker that have room.
+// request asks for the lanes of the broker that have room. What is full is asked for again as soon as something of it was taken, so the
+// others must not be waited for at the broker for long; but the longer nothing was, the longer.
 func (b *brokerReader) request() (*kafkawire.FetchRequest, []*lane) {
 	r := b.readers
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	share, full := r.share(), false
 	req := &kafkawire.FetchRequest{Isolation: kafkawire.ReadCommitted, MaxWait: fetchWait, MinBytes: 1, MaxBytes: maxAnswer}
 	var lanes []*lane
+	full := false
 	b.turn++
 	for k := range r.lanes {
 		l := r.lanes[(k+b.turn)%len(r.lanes)]
-		switch {
-		case l.leader != b.id || l.held || l.dropped:
-		case !l.hungry(share):
-			full = true
-		default:
-			l.asked = true
-			lanes = append(lanes, l)
-			req.Parts = append(req.Parts, kafkawire.FetchPart{
-				TopicPartition: l.at, ID: l.id, Offset: l.next, LeaderEpoch: l.leaderEpoch, LastEpoch: l.epoch, MaxBytes: int32(share),
-			})
+		if l.leader != b.id || l.held || l.dropped {
+			continue
 		}
+		room := r.room(l)
+		if l.asked || room == 0 {
+			full = true
+			continue
+		}
+		l.asked = true
+		lanes = append(lanes, l)
+		req.Parts = append(req.Parts, kafkawire.FetchPart{
+			TopicPartition: l.at, ID: l.id, Offset: l.next, LeaderEpoch: l.leaderEpoch, LastEpoch: l.epoch, MaxBytes: room,
+		})
 	}
 	if full {
-		req.MaxWait = hurriedWait
+		req.MaxWait = min(max(time.Since(b.freed), hurriedWait), fetchWait)
 	}
 	return req, lanes
 }

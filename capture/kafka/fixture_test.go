@@ -208,10 +208,7 @@ func (s *stage) fetched(partition int, stable int64, aborted []kafkawire.Aborted
 	r := s.readers
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	l := s.parts[partition].lane
-	if l.took(&got); len(l.queue) > 0 {
-		r.line(l)
-	}
+	r.received(s.parts[partition].lane, &got)
 	nudge(r.ready)
 }
 

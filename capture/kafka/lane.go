@@ -51,25 +51,19 @@ func newLane(p *partition) *lane {
 // stable is up to where committed records can be read, -1 when nothing came yet.
 func (l *lane) stable() int64 { return l.end.Load() }
 
-// hungry reports that the lane can be asked for when so many bytes of it may wait.
-func (l *lane) hungry(share int) bool {
-	return !l.asked && !l.held && !l.dropped && l.queued < share
-}
-
-// took takes the answer of a request.
-func (l *lane) took(got *kafkawire.Fetched) {
+// took takes the answer of a request and gives the bytes that wait in addition.
+func (l *lane) took(got *kafkawire.Fetched) int {
 	l.failing, l.why, l.refused = time.Time{}, nil, 0
 	l.end.Store(got.LastStable)
-	if len(got.Records) == 0 {
-		return
-	}
 	next, epoch := got.Next(l.next, l.epoch)
 	if next == l.next {
-		return // nothing whole
+		return 0 // nothing whole
 	}
+	size := len(got.Records)
 	l.next, l.epoch = next, epoch
-	l.queue = append(l.queue, chunk{got: *got, size: len(got.Records), at: time.Now()})
-	l.queued += len(got.Records)
+	l.queue = append(l.queue, chunk{got: *got, size: size, at: time.Now()})
+	l.queued += size
+	return size
 }
 
 // fail notes that the lane cannot be read, and returns why once that has lasted for patience.

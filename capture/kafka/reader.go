@@ -14,15 +14,15 @@ import (
 	"cdcbridge/internal/kafkawire"
 )
 
-// Limits of what is fetched and not decoded yet. Each partition has its share, so that one which has to wait for another never
-// takes the room that the other one needs.
+// Limits of what is fetched and not decoded yet, in bytes as it came over the wire. A partition of which nothing waits is asked for in
+// any case: another one, which is full, may wait for it (a common order, a limit of drift).
 const (
 	fetchBudget  = 16 << 20 // of all partitions together, about
 	maxShare     = 2 << 20  // of one
-	minShare     = 16 << 10
+	minShare     = 16 << 10 // of one, when the budget is used up
 	maxAnswer    = 4 << 20
 	fetchWait    = 500 * time.Millisecond
-	hurriedWait  = 20 * time.Millisecond // when a partition that is not asked for may be wanted soon
+	hurriedWait  = 20 * time.Millisecond // when a partition that is not asked for is wanted again soon
 	laneFailures = 15 * time.Second      // how long a partition may stay unreadable before that is an error
 )
 
@@ -39,6 +39,7 @@ type readers struct {
 	lanes   []*lane
 	brokers map[int32]*brokerReader
 	arrived []*lane // with something in their queue, in the order in which it came
+	waiting int     // bytes of all queues
 	err     error   // why run has ended
 	wake    chan struct{}
 }
@@ -62,6 +63,7 @@ func (r *readers) add(lanes ...*lane) {
 func (r *readers) drop(l *lane) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.waiting -= l.queued
 	l.dropped, l.queue, l.queued = true, nil, 0
 	r.lanes = slices.DeleteFunc(r.lanes, func(o *lane) bool { return o == l })
 	r.arrived = slices.DeleteFunc(r.arrived, func(o *lane) bool { return o == l })
@@ -128,10 +130,12 @@ func (r *readers) take(l *lane) (chunk, bool) {
 		l.queue = nil
 	}
 	l.queued -= c.size
+	r.waiting -= c.size
 	if len(l.queue) > 0 {
 		r.line(l)
 	}
 	if b := r.brokers[l.leader]; b != nil {
+		b.freed = time.Now()
 		nudge(b.wake)
 	}
 	return c, true
@@ -163,9 +167,25 @@ func (r *readers) caughtUp() bool {
 	return true
 }
 
-// share is how many bytes of one partition may wait.
-func (r *readers) share() int {
-	return min(max(fetchBudget/(2*max(1, len(r.lanes))), minShare), maxShare)
+// room is how many bytes are to be asked for of a lane, 0: it is full.
+func (r *readers) room(l *lane) int32 {
+	switch {
+	case r.waiting < fetchBudget && l.queued < maxShare:
+		return maxShare
+	case l.queued == 0:
+		return minShare
+	}
+	return 0
+}
+
+// received takes what a leader answered of a lane, and reports whether there is something to decode.
+func (r *readers) received(l *lane, got *kafkawire.Fetched) bool {
+	r.waiting += l.took(got)
+	if len(l.queue) == 0 {
+		return false
+	}
+	r.line(l)
+	return true
 }
 
 // run reads until ctx ends or a partition cannot be read. All that it starts has ended when it returns.
@@ -320,10 +340,7 @@ func (r *readers) answered(ctx context.Context, lanes []*lane, fetched []kafkawi
 			if shared > 1 { // or one partition's few records would keep the whole answer in memory
 				fetched[i].Records = bytes.Clone(fetched[i].Records)
 			}
-			if l.took(&fetched[i]); len(l.queue) > 0 {
-				r.line(l)
-				arrived = true
-			}
+			arrived = r.received(l, &fetched[i]) || arrived
 		}
 	}
 	r.mu.Unlock()

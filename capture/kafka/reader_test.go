@@ -64,6 +64,7 @@ func TestRequests(t *testing.T) {
 		t.Errorf("next %d of epoch %d, stable %d", first.next, first.epoch, first.stable())
 	}
 	first.queued += maxShare // it is full
+	b.freed = time.Now()
 	req, of = b.request()
 	if len(of) != 2 || slices.Contains(of, first) || req.MaxWait != hurriedWait {
 		t.Errorf("%v, waiting %v", asked(of), req.MaxWait)
@@ -86,13 +87,45 @@ func TestRequests(t *testing.T) {
 	}
 }
 
-// TestShares bounds what waits.
-func TestShares(t *testing.T) {
-	for n, want := range map[int]int{1: maxShare, 100: fetchBudget / 200, 1000: minShare} {
-		r, _ := newLanes(n)
-		if got := r.share(); got != want {
-			t.Errorf("%d partitions: %d", n, got)
+// TestRoom bounds what waits, without ever keeping a partition out of which nothing does.
+func TestRoom(t *testing.T) {
+	r, lanes := newLanes(2)
+	full, empty := lanes[0], lanes[1]
+	for _, c := range []struct{ waiting, queued, full, empty int }{
+		{0, 0, maxShare, maxShare},
+		{maxShare - 1, maxShare - 1, maxShare, maxShare},
+		{maxShare, maxShare, 0, maxShare},
+		{fetchBudget, 1, 0, minShare},
+	} {
+		r.waiting, full.queued = c.waiting, c.queued
+		if a, b := r.room(full), r.room(empty); int(a) != c.full || int(b) != c.empty {
+			t.Errorf("%+v: %d and %d", c, a, b)
 		}
+	}
+}
+
+// TestWaiting counts what waits, whatever becomes of it.
+func TestWaiting(t *testing.T) {
+	r, lanes := newLanes(2)
+	for _, l := range lanes {
+		for i := range int64(2) {
+			got := some(9, plainBatch(i, rec{"1", "insert orders 1"}))
+			r.received(l, &got)
+		}
+	}
+	each := r.waiting / 4
+	if each == 0 || lanes[0].queued != 2*each {
+		t.Fatalf("%d wait, %d in one", r.waiting, lanes[0].queued)
+	}
+	if r.first(); r.waiting != 3*each {
+		t.Errorf("%d", r.waiting)
+	}
+	if r.drop(lanes[0]); r.waiting != 2*each {
+		t.Errorf("%d", r.waiting)
+	}
+	r.of(lanes[1])
+	if r.of(lanes[1]); r.waiting != 0 {
+		t.Errorf("%d", r.waiting)
 	}
 }
 
