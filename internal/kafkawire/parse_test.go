@@ -2,7 +2,7 @@ package kafkawire
 
 import (
 	"bytes"
-	"errors"
+	"maps"
 	"slices"
 	"testing"
 
@@ -11,7 +11,7 @@ import (
 
 // answers builds one right answer for each parser; each names the parser that takes it.
 func answers() map[string]func(*encoder) {
-	return map[string]func(*encoder){
+	all := map[string]func(*encoder){
 		"ApiVersions": func(e *encoder) {
 			e.int16(0)
 			e.array(1)
@@ -214,6 +214,8 @@ func answers() map[string]func(*encoder) {
 			e.tags()
 		},
 	}
+	maps.Copy(all, groupAnswers())
+	return all
 }
 
 // parseAs runs one parser and returns whether its answer is the one of answers, and its error.
@@ -271,36 +273,6 @@ func parseAs(name string, r *reader) (right bool, err error) {
 	default:
 		return parseGroupAs(name, r)
 	}
-}
-
-// parseGroupAs is parseAs for what is about groups and epochs.
-func parseGroupAs(name string, r *reader) (right bool, err error) {
-	parts := []TopicPartition{{Topic: "t"}, {Topic: "t", Partition: 1}}
-	switch name {
-	case "DescribeGroups":
-		s, code, err := parseDescribeGroups(r)
-		return code == OK && s.State == "Stable" && s.Live() && s.Members[0] == "client at /host", err
-	case "ConsumerGroupDescribe":
-		s, code, err := parseConsumerGroup(r)
-		return code == OK && s.State == "Stable" && s.Live() && s.Members[0] == "client at /host", err
-	case "OffsetFetch":
-		all, allCode, err := parseOffsetFetch(&reader{b: r.b, flex: r.flex}, nil)
-		asked, code, err2 := parseOffsetFetch(r, parts)
-		return code == UnstableOffsetCommit && allCode == code && slices.Equal(asked, []GroupOffset{{parts[0], 41, 7}, {parts[1], 40, 7}}) &&
-			slices.Equal(all, []GroupOffset{asked[1], asked[0]}), errors.Join(err, err2)
-	case "AddOffsetsToTxn":
-		code, err := parseAddOffsets(r)
-		return code == ConcurrentTransactions, err
-	case "TxnOffsetCommit":
-		codes := make([]Code, 2)
-		code, err := parseOffsetCodes(r, name, []GroupOffset{{TopicPartition: parts[0]}, {TopicPartition: parts[1]}}, codes)
-		return code == UnknownServerError && slices.Equal(codes, []Code{UnknownServerError, UnknownMemberID}), err
-	case "OffsetForLeaderEpoch":
-		ends := []EpochEnd{{TopicPartition: parts[0]}, {TopicPartition: parts[1]}}
-		codes, err := parseEpochEnds(r, ends, []led{{index: 0}, {index: 1}})
-		return slices.Equal(codes, []Code{UnknownServerError, OK}) && ends[1] == EpochEnd{parts[1], 6, 88}, err
-	}
-	panic("no parser " + name)
 }
 
 // TestParsers reads each right answer, and each of its beginnings without harm.
