@@ -13,6 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"cdcbridge/integration/harness"
 	"cdcbridge/integration/servers"
 )
 
@@ -35,9 +36,17 @@ type stand struct {
 var (
 	// modern has the transactions of KIP-890 and ACLs, which the tests that connect without a login do not feel.
 	modern  = stand{options: servers.KafkaOptions{Heap: "320m", Security: &servers.KafkaSecurity{Users: map[string]string{"alice": "secret"}, Authorizer: true}}}
-	classic = stand{options: servers.KafkaOptions{TransactionVersion: "0"}}
+	classic = stand{options: older()}
 	three   = stand{options: servers.KafkaOptions{Brokers: 3}}
 )
+
+// older is a cluster without KIP-890: a new one that was told so, and in the long tier one that is as old as we read.
+func older() servers.KafkaOptions {
+	if harness.Long {
+		return servers.KafkaOptions{Version: "39"}
+	}
+	return servers.KafkaOptions{TransactionVersion: "0"}
+}
 
 func (s *stand) get(t *testing.T) *env {
 	t.Helper()
