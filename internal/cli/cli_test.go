@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -56,7 +57,7 @@ func TestHelpAndVersion(t *testing.T) {
 
 func TestWrongConfigurationIsExplained(t *testing.T) {
 	file := configFile(t, "htpp: {}\nlog: {level: loud}\n")
-	for _, command := range []string{"run", "validate", "status", "inspect"} {
+	for _, command := range []string{"run", "status", "inspect"} {
 		args := []string{command, "-c", file}
 		if command == "inspect" {
 			args = append(args, "topic")
@@ -66,10 +67,20 @@ func TestWrongConfigurationIsExplained(t *testing.T) {
 			t.Errorf("%s: %d %s", command, code, errs)
 		}
 	}
-	code, out, _ := call(registry(nil, nil), "validate", "-o", "json", "-c", file)
+	code, out, _ := call(registry(nil, nil), "validate", "-c", file)
+	flat := strings.Join(strings.Fields(out), " ")
+	for _, want := range []string{"AREA FINDING SEVERITY REMEDY config htpp: unknown key, did you mean http? (line 3) problem Correct the file;", "docs/errors.md#config", "2 checks, 2 problems, 0 warnings"} {
+		if !strings.Contains(flat, want) {
+			t.Errorf("%q is missing in\n%s", want, out)
+		}
+	}
+	if code != exitConfig {
+		t.Errorf("code %d", code)
+	}
+	code, out, _ = call(registry(nil, nil), "validate", "-o", "json", "-c", file)
 	var v validation
 	mustJSON(t, out, &v)
-	if code != exitConfig || v.OK || len(v.Findings) != 2 || v.Findings[0].Subject != "htpp" || v.Findings[0].Code != "config" {
+	if code != exitConfig || v.OK || len(v.Findings) != 2 || v.Findings[0].Subject != "htpp" || v.Findings[0].Code != "config" || v.Findings[0].Doc != "docs/errors.md#config" || v.Findings[0].Remedy == "" || v.Problems != 2 {
 		t.Errorf("%d %+v", code, v)
 	}
 }
@@ -91,10 +102,14 @@ func TestValidatePrintsEveryFinding(t *testing.T) {
 	if code != exitConfig {
 		t.Errorf("code %d", code)
 	}
-	for _, want := range []string{"SEVERITY", "9.7", "warning: fake sync_binlog\n  Set it to 1.", "problem: kafka check [unreachable]", "1 problems, 1 warnings"} {
-		if !strings.Contains(out, want) {
+	lines := strings.Split(out, "\n")
+	for _, want := range []string{"AREA FINDING SEVERITY REMEDY", "shop fake version: 9.7 ok -", "shop fake sync_binlog: 0 warning Set it to 1.", "1 problems, 1 warnings"} {
+		if !slices.ContainsFunc(lines, func(l string) bool { return strings.Contains(strings.Join(strings.Fields(l), " "), want) }) {
 			t.Errorf("%q is missing in\n%s", want, out)
 		}
+	}
+	if last := strings.LastIndex(out, "shop kafka"); last < strings.Index(out, "sync_binlog") || !strings.Contains(out[last:], "docs/errors.md#unreachable") {
+		t.Errorf("the problem is not last, or leads nowhere, in\n%s", out)
 	}
 	code, out, _ = call(registry(found, nil), "validate", "-c", file, "-o", "json")
 	var v validation
@@ -117,7 +132,8 @@ func TestValidateOffline(t *testing.T) {
 func TestValidateReportsACheckThatCouldNotBeMade(t *testing.T) {
 	refused := fault.NewFinal(fault.Auth, "connecting", errors.New("access denied"), "Check the password.")
 	_, out, _ := call(registry(nil, refused), "validate", "-c", configFile(t, ""))
-	if !strings.Contains(out, "problem: fake check [auth]\n  Check the password.") {
+	flat := strings.Join(strings.Fields(out), " ")
+	if !strings.Contains(flat, "problem Check the password. ") || !strings.Contains(flat, " docs/errors.md#auth") {
 		t.Errorf("got\n%s", out)
 	}
 }

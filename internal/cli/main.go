@@ -152,7 +152,7 @@ func (a *app) explain(err error) {
 		if f.Hint != "" {
 			fmt.Fprintf(&text, "What to do: %s\n", f.Hint)
 		}
-		fmt.Fprintf(&text, "More: docs/errors.md#%s\n", f.Code)
+		fmt.Fprintf(&text, "More: %s\n", docOf(string(f.Code)))
 	}
 	_, _ = io.WriteString(a.err, text.String()) // the exit code still tells, and there is nowhere else to say it
 }

@@ -1,15 +1,11 @@
 package cli
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"slices"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -21,18 +17,6 @@ import (
 	"cdcbridge/upsert"
 )
 
-// finding is a capture.Finding and the pipeline that it is about.
-type finding struct {
-	Pipeline string `json:"pipeline,omitempty"`
-	capture.Finding
-}
-
-// validation is the JSON document of validate.
-type validation struct {
-	OK       bool      `json:"ok"` // no finding is a problem
-	Findings []finding `json:"findings"`
-}
-
 func (a *app) validateCommand() *cobra.Command {
 	output := outputTable
 	timeout := 30 * time.Second
@@ -40,7 +24,8 @@ func (a *app) validateCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "validate",
 		Short: "Check the configuration, the sources and Kafka, and print what is wrong with its remedy",
-		Long: "Loads the configuration, asks every source and the Kafka cluster, changes nothing, and prints each finding.\n" +
+		Long: "Loads the configuration, asks every source and the Kafka cluster, changes nothing, and prints each finding\n" +
+			"with its remedy, the worst ones last. Remedies of the table are broken into lines; -o json has them whole.\n" +
 			"Exit code 3 when a finding would stop the daemon.",
 		Example: "  cdcbridge validate\n" +
 			"  cdcbridge validate --offline                # the file alone, as in a pull request\n" +
@@ -62,10 +47,10 @@ func (a *app) validate(ctx context.Context, output outputFormat, offline bool) e
 	cfg, err := a.load()
 	if err != nil {
 		var problems config.Problems
-		if output != outputJSON || !errors.As(err, &problems) {
+		if !errors.As(err, &problems) {
 			return err
 		}
-		return a.report(fileFindings(problems), output)
+		return a.report(fileFindings(problems, fault.As(err)), output)
 	}
 	fs := []finding{{Finding: capture.Finding{Area: "config", Subject: a.configPath, Detail: fmt.Sprintf("%d pipelines", len(cfg.Pipelines)), Severity: capture.OK}}}
 	if !offline {
@@ -76,10 +61,17 @@ func (a *app) validate(ctx context.Context, output outputFormat, offline bool) e
 	return a.report(fs, output)
 }
 
-func fileFindings(problems config.Problems) []finding {
+func fileFindings(problems config.Problems, ft *fault.Fault) []finding {
 	var fs []finding
 	for _, p := range problems {
-		fs = append(fs, finding{Finding: capture.Finding{Area: "config", Subject: p.Path, Detail: p.Text, Severity: capture.Problem, Code: string(fault.Config)}})
+		subject, detail := p.Path, p.Text
+		if subject == "" {
+			subject = "file"
+		}
+		if p.Line > 0 {
+			detail += fmt.Sprintf(" (line %d)", p.Line)
+		}
+		fs = append(fs, finding{Finding: capture.Finding{Area: "config", Subject: subject, Detail: detail, Severity: capture.Problem, Code: string(ft.Code), Remedy: ft.Hint}})
 	}
 	return fs
 }
@@ -129,52 +121,6 @@ func unlooked(area string, err error) capture.Finding {
 		f.Detail = trimHint(err, ft)
 	}
 	return f
-}
-
-func (a *app) report(fs []finding, output outputFormat) error {
-	v := validation{OK: true, Findings: fs}
-	for _, f := range fs {
-		v.OK = v.OK && f.Severity != capture.Problem
-	}
-	if err := printValidation(a.out, v, output); err != nil {
-		return fmt.Errorf("printing the findings: %w", err)
-	}
-	if !v.OK {
-		return errChecks
-	}
-	return nil
-}
-
-func printValidation(w io.Writer, v validation, output outputFormat) error {
-	if output == outputJSON {
-		enc := json.NewEncoder(w)
-		enc.SetIndent("", "  ")
-		return enc.Encode(v)
-	}
-	var page bytes.Buffer
-	t := tabwriter.NewWriter(&page, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "SEVERITY\tPIPELINE\tAREA\tSUBJECT\tFOUND")
-	bad := map[capture.Severity]int{}
-	for _, f := range v.Findings {
-		bad[f.Severity]++
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", f.Severity, orDash(f.Pipeline), f.Area, f.Subject, orDash(f.Detail))
-	}
-	if err := t.Flush(); err != nil {
-		return err
-	}
-	for _, f := range v.Findings {
-		if f.Severity == capture.OK || f.Remedy == "" {
-			continue
-		}
-		code := ""
-		if f.Code != "" {
-			code = " [" + f.Code + "]"
-		}
-		fmt.Fprintf(&page, "\n%s: %s %s%s\n  %s\n", f.Severity, f.Area, f.Subject, code, f.Remedy)
-	}
-	fmt.Fprintf(&page, "\n%d checks, %d problems, %d warnings\n", len(v.Findings), bad[capture.Problem], bad[capture.Warning])
-	_, err := page.WriteTo(w)
-	return err
 }
 
 func orDash(s string) string {
