@@ -60,6 +60,9 @@ const shopConfig = `pipelines:
       - {name: row, format: plain-json, preset: flink, topic: "{pipeline}.row.{table}"}
       - {name: sch, format: debezium-json, preset: flink, topic: "{pipeline}.sch.{table}", options: {schemas_enable: true}}
       - {name: log, format: plain-json, preset: flink, topic: "{pipeline}.log.{table}", mode: changelog, options: {add_fields: [op, time]}}
+      - {name: dbz-more, format: debezium-json, preset: flink, topic: "{pipeline}.dbz-more.{table}", key_prefix: shard, metadata: [{name: shard, from: source.database}, {name: did, from: op}, {name: committed, from: source.timestamp}]}
+      - {name: can-more, format: canal-json, preset: flink, topic: "{pipeline}.can-more.{table}", key_prefix: shard, metadata: [{name: shard, from: source.database}, {name: did, from: op}, {name: committed, from: source.timestamp}]}
+      - {name: row-more, format: plain-json, preset: flink, topic: "{pipeline}.row-more.{table}", key_prefix: shard, metadata: [{name: shard, from: source.database}, {name: did, from: op}, {name: committed, from: source.timestamp}]}
   - name: tables
     source: {%[1]s, tables: [tables.*], start: earliest, on_truncate: ignore}
     snapshot: {mode: never}
@@ -215,6 +218,8 @@ func (s *shop) testMetadata(t *testing.T) {
 		"can": {"source_time": at, "source_database": "shop", "source_table": "orders"},
 		"row": {"record_time": at},
 		"log": {"__time": at, "__op": "c"},
+
+		"dbz-more": {"shard": "shop", "did": "c", "committed": at}, "can-more": {"shard": "shop", "did": "c", "committed": at}, "row-more": {"shard": "shop", "did": "c", "committed": at},
 	} {
 		st := s.of(t, output, "orders")
 		r := s.mustAsk(t, st.Statement+"; SELECT * FROM "+st.bounded()+" WHERE id = 5")
@@ -227,6 +232,22 @@ func (s *shop) testMetadata(t *testing.T) {
 			if i < 0 || strings.Trim(string(r.Rows[0].Values[i]), `"`) != value {
 				t.Errorf("%s: want %s %s of %q: %q", output, name, value, r.Columns, lines(r))
 			}
+		}
+	}
+	for output, want := range map[string][]string{"dbz-more": {"shop EUR u", "shop GBP u"}, "can-more": {"shop EUR u", "shop GBP u"}, "row-more": {"shop EUR u", "shop GBP u"}} {
+		st := s.of(t, output, "rates")
+		r := s.mustAsk(t, "SET 'table.exec.source.cdc-events-duplicate' = 'true'; "+st.Statement+"; SELECT shard, currency, did FROM "+st.bounded())
+		rows := map[string]bool{} // whole rows are taken back as they were given
+		for _, l := range lines(r) {
+			kind, row, _ := strings.Cut(l, " ")
+			if there := kind == "+I" || kind == "+U"; there == rows[row] {
+				t.Errorf("%s: %s of %q", output, l, lines(r))
+			} else if rows[row] = there; !there {
+				delete(rows, row)
+			}
+		}
+		if got := slices.Sorted(maps.Keys(rows)); !slices.Equal(got, want) {
+			t.Errorf("%s: %q, want %q", output, got, want)
 		}
 	}
 	st := s.of(t, "dbz", "orders")
