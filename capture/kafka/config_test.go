@@ -138,6 +138,10 @@ func TestPartitionState(t *testing.T) {
 	if err != nil || st.Key != "partition/a.b/12" {
 		t.Fatalf("%s, %v", st.Key, err)
 	}
+	const text = `{"version":1,"min_reader":1,"topic_id":"AQIDAAAAAAAAAAAAAAAAAA","offset":77,"leader_epoch":4,"watermark":5,"deleted":"a2V5"}`
+	if string(st.Value) != text { // other releases read it
+		t.Errorf("%s", st.Value)
+	}
 	known, err := readPartitions([]changelog.State{{Key: "end/a.b/12", Value: []byte(`{"version":1,"min_reader":1,"offset":99}`)}, st, {Key: "schema/x", Value: []byte("not ours")}})
 	if err != nil || len(known) != 1 {
 		t.Fatalf("%v, %v", known, err)

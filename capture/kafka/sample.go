@@ -21,6 +21,7 @@ type sampler struct {
 	reader formats.Reader
 	shapes capture.Shapes
 	topics map[string]*sample
+	filled map[string]bool // topics that have offsets
 }
 
 // sample is what the newest records of one topic say.
@@ -39,7 +40,7 @@ const (
 )
 
 func newSampler(cfg *Config, wire *kafkawire.Client) *sampler {
-	s := &sampler{wire: wire, topics: map[string]*sample{}}
+	s := &sampler{wire: wire, topics: map[string]*sample{}, filled: map[string]bool{}}
 	s.reader = cfg.format.Reader(formats.ReaderOptions{Intern: s.shapes.Intern})
 	return s
 }
@@ -65,7 +66,7 @@ func (s *sampler) read(ctx context.Context, topics []kafkawire.Topic) error {
 	for i, at := range parts {
 		if first, end := firsts[i].Offset, ends[i].Offset; first < end {
 			starts = append(starts, kafkawire.Progress{TopicPartition: at, Offset: max(first, end-sampledRecords)})
-			until[at] = end
+			until[at], s.filled[at.Topic] = end, true
 		}
 	}
 	if len(starts) == 0 {
