@@ -60,6 +60,7 @@ type Run struct {
 	Pos      uint64 // byte offset at which the log event starts, in the file that Txn.Origin names
 	File     string // log file of the event; valid until the batch is released
 	Time     int64  // when the statement ran, microseconds since the Unix epoch, at the log's own resolution
+	Query    string // MySQL and MariaDB: the statement, where the log has it and the source is asked for it; valid until the batch is released
 	Record   int    // of Batch.Records, counted from 1: the record that the changes were read from; 0: there is none, or the run may still grow
 	Snapshot Snapshot
 }

@@ -28,7 +28,9 @@ func (s *stream) apply(ctx context.Context, h eventHeader, body eventBody) error
 		return s.rows(ctx, h, &s.inflate)
 	case eventPreviousGTIDs:
 		return s.previousGTIDs(body)
-	case eventStop, eventIgnorable, eventRowsQuery, eventTransactionContext, eventViewChange, eventAnnotateRows,
+	case eventRowsQuery, eventAnnotateRows:
+		return s.rowsQuery(h, body)
+	case eventStop, eventIgnorable, eventTransactionContext, eventViewChange,
 		eventBinlogCheckpoint, eventGTIDList, eventStartEncryption, eventIntvar, eventRand, eventUserVar, eventBeginLoadQuery:
 		// No row and no boundary. The last four prepare a statement that is judged by its text; an encrypted log is sent decrypted.
 		return body.discard()

@@ -80,6 +80,7 @@ func (l *look) run(ctx context.Context) (err error) {
 	}
 	l.found = append(l.found, settings(facts)...)
 	l.found.images(facts, l.cfg)
+	l.found.statements(facts, l.cfg)
 	if l.product.hosting == rds || l.product.hosting == aurora {
 		l.managedRetention(ctx)
 	}

@@ -14,7 +14,7 @@ import (
 // checkedVars are variables that are looked at here alone.
 var checkedVars = []string{
 	"version_comment", "basedir", "aurora_version", "cloudsql_iam_authentication", "azure_server_name", "innodb_flush_log_at_trx_commit", "expire_logs_days",
-	"binlog_expire_logs_auto_purge", "max_binlog_total_size", "binlog_space_limit", "gtid_strict_mode", "mysql56_temporal_format", "wsrep_on",
+	"binlog_rows_query_log_events", "binlog_annotate_row_events", "binlog_expire_logs_auto_purge", "max_binlog_total_size", "binlog_space_limit", "gtid_strict_mode", "mysql56_temporal_format", "wsrep_on",
 }
 
 // untested says so of a release of whose line none is among the tests, "" of others.
@@ -55,6 +55,17 @@ func settings(f *serverFacts) findings {
 			"Tables that are made now store times in MariaDB's older format; the log does not tell how long values with fractions of a second are there, and the stream stops at them. "+p.set("mysql56_temporal_format", "ON"))
 	}
 	return out
+}
+
+// statements judges whether the log has the statements that are asked for.
+func (fs *findings) statements(f *serverFacts, cfg *Config) {
+	name := "binlog_rows_query_log_events"
+	if f.product().mariadb {
+		name = "binlog_annotate_row_events"
+	}
+	if cfg.IncludeQuery {
+		fs.add(f.vars[name] == "ON", capture.Warning, name, f.vars[name], "Rows come without their statements, which include_query asks for. "+f.product().setSession(name, "ON"))
+	}
 }
 
 // rows judges what the log has of a row.

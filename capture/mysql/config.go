@@ -58,6 +58,10 @@ type Config struct {
 	// outputs in changelog mode, where the format writes its placeholder if it has one.
 	UnchangedValues string `mapstructure:"unchanged_values"`
 
+	// IncludeQuery hands the statement on with the rows that it changed, where the log has it: with binlog_rows_query_log_events on MySQL,
+	// binlog_annotate_row_events on MariaDB. Default false.
+	IncludeQuery bool `mapstructure:"include_query"`
+
 	BatchBytes int `mapstructure:"batch_bytes"` // size at which a batch goes out, bytes in memory. Default 1048576
 }
 

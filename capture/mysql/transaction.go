@@ -33,6 +33,7 @@ type txn struct {
 	thread uint32
 
 	said     int    // statements so far, boundaries left out
+	query    string // the statement that the next rows are of, "" when it is not known or not wanted
 	index    uint64 // captured changes so far
 	tables   []tableRun
 	hashing  bool         // rows are hashed as they come
@@ -55,6 +56,7 @@ type rowsInTxn struct {
 	time  int64
 	file  string
 	pos   uint64
+	query string
 }
 
 type savepoint struct {
@@ -157,7 +159,7 @@ func (s *stream) rows(ctx context.Context, h eventHeader, body eventBody) error 
 	if err != nil {
 		return err
 	}
-	ev := rowsInTxn{table: m.entry, shape: m.shape, time: int64(h.Timestamp) * 1e6, file: s.file, pos: s.off}
+	ev := rowsInTxn{table: m.entry, shape: m.shape, time: int64(h.Timestamp) * 1e6, file: s.file, pos: s.off, query: t.query}
 	if ev.rows, err = parseRows(h.Type, b); err != nil {
 		return err
 	}
@@ -214,7 +216,7 @@ func (s *stream) decode(ev rowsInTxn) error {
 		t.events = append(t.events, ev)
 	}
 	if to := len(s.batch.Changes); to > from {
-		s.batch.Runs = append(s.batch.Runs, changelog.Run{Table: ev.shape.table, Txn: s.entry(), From: from, To: to, Pos: ev.pos, File: ev.file, Time: ev.time})
+		s.batch.Runs = append(s.batch.Runs, changelog.Run{Table: ev.shape.table, Txn: s.entry(), From: from, To: to, Pos: ev.pos, File: ev.file, Time: ev.time, Query: s.queryText(ev.query)})
 	}
 	return nil
 }

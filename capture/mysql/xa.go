@@ -34,9 +34,13 @@ type xaStore struct {
 // hold keeps an event of the current XA transaction.
 func (s *stream) hold(ev rowsInTxn) error {
 	ev.rows = ev.rows.clone()
+	size := len(ev.rows.Rows)
+	if n := len(s.txn.events); n == 0 || s.txn.events[n-1].query != ev.query {
+		size += len(ev.query)
+	}
 	s.txn.events = append(s.txn.events, ev)
-	s.xa.current += len(ev.rows.Rows)
-	s.xa.size += len(ev.rows.Rows)
+	s.xa.current += size
+	s.xa.size += size
 	if s.xa.size > heldXA {
 		return fault.NewFinal(fault.Source, "keeping prepared XA transactions", fmt.Errorf("their rows in captured tables have more than %d bytes", heldXA),
 			"Nothing was skipped, and this log cannot be read on: settle forgotten ones (XA RECOVER shows them), make XA transactions smaller, and start over as docs/operations.md says.")

@@ -95,11 +95,15 @@ func (s *mysqlSource) append(dst []byte, c *formats.Context, ch *changelog.Chang
 	dst = append(dst, `,"row":`...)
 	dst = jsonx.AppendInt(dst, int64(ch.RowInEvent))
 	if origin.Thread == 0 {
-		return append(dst, `,"thread":null,"query":null}`...)
+		dst = append(dst, `,"thread":null`...)
+	} else {
+		dst = jsonx.AppendUint(append(dst, `,"thread":`...), origin.Thread)
 	}
-	dst = append(dst, `,"thread":`...)
-	dst = jsonx.AppendUint(dst, origin.Thread)
-	return append(dst, `,"query":null}`...)
+	if c.Run.Query == "" {
+		return append(dst, `,"query":null}`...)
+	}
+	dst = jsonx.AppendEscapedText(append(dst, `,"query":"`...), c.Run.Query)
+	return append(dst, `"}`...)
 }
 
 // appendTimes appends one instant three times: milliseconds, the text middle, microseconds, "ts_ns" and nanoseconds. Each
