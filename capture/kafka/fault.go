@@ -15,6 +15,8 @@ func codeFault(op string, code kafkawire.Code) *fault.Fault {
 	switch code {
 	case kafkawire.TopicAuthorizationFailed:
 		f.Hint = "Grant this user Read and Describe on the topic."
+	case kafkawire.CorruptMessage:
+		f.Final = false // another replica may lead the partition soon
 	case kafkawire.UnknownTopicOrPartition, kafkawire.UnknownTopicID:
 		f.Code, f.Hint = fault.TopicMissing, hintMissing
 	}
