@@ -24,6 +24,7 @@ type pipeline struct {
 	source  string            // YAML, without type
 	outputs map[string]string // format by the name of the output
 	more    string            // further keys, one a line
+	says    int               // of the records that say a change again, these are read: all, one or some
 }
 
 func (p *pipeline) topic(output string, t table) string {
@@ -166,9 +167,15 @@ func origins(all []harness.Record) map[string]bool {
 	return out
 }
 
-// accounted compares the records that a topic was made of with those that say the same change each: all of them are there, or one of each, if what is
-// said again is taken out.
-func accounted(got map[string]bool, said map[string][]string, deduplicated bool) error {
+// How many of the records that say the same change are read.
+const (
+	all  = iota // of them
+	one         // alone
+	some        // at least one: what has been said long ago is not remembered
+)
+
+// accounted compares the records that a topic was made of with those that there are, by the change that they say.
+func accounted(got map[string]bool, said map[string][]string, want int) error {
 	seen := 0
 	for what, records := range said {
 		n := 0
@@ -178,7 +185,7 @@ func accounted(got map[string]bool, said map[string][]string, deduplicated bool)
 			}
 		}
 		seen += n
-		if want := len(records); n != want && !deduplicated || n != 1 && deduplicated {
+		if n == 0 || want == all && n != len(records) || want == one && n != 1 {
 			return fmt.Errorf("%.300s is in %v, and of those %d are read", what, records, n)
 		}
 	}

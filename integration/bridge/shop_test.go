@@ -115,7 +115,7 @@ func (s *shop) step(t *testing.T) int {
 	return s.steps
 }
 
-// write commits n random transactions (n < 0: until ctx ends), over one connection. It rests after each.
+// write commits n random transactions (n < 0: until ctx ends), over one connection. It rests after each that changed rows.
 func (s *shop) write(ctx context.Context, seed uint64, n int, rest func()) error {
 	r := rand.New(rand.NewPCG(seed, 3))
 	conn, err := s.db.Conn(ctx)
@@ -130,13 +130,15 @@ func (s *shop) write(ctx context.Context, seed uint64, n int, rest func()) error
 	}
 	for k := 0; k != n && ctx.Err() == nil; {
 		s.gate.RLock()
-		err := s.transaction(context.WithoutCancel(ctx), conn, r)
+		changed, err := s.transaction(context.WithoutCancel(ctx), conn, r)
 		s.gate.RUnlock()
 		switch {
 		case err == nil:
 			k++
 			s.committed.Add(1)
-			rest()
+			if changed {
+				rest()
+			}
 		case !collision(err):
 			return err
 		}
@@ -170,23 +172,29 @@ func collision(err error) bool {
 	return errors.As(err, &m) && (m.Number == 1062 || m.Number == 1213 || m.Number == 1205) || errors.As(err, &p) && (p.Code == "23505" || p.Code == "40P01" || p.Code == "21000")
 }
 
-func (s *shop) transaction(ctx context.Context, conn *sql.Conn, r *rand.Rand) error {
+func (s *shop) transaction(ctx context.Context, conn *sql.Conn, r *rand.Rand) (changed bool, err error) {
 	tx, err := conn.BeginTx(ctx, nil)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer func() { _ = tx.Rollback() }()
 	for _, of := range r.Perm(len(writes))[:1+r.IntN(len(writes))] {
 		for _, text := range writes[of](s, r) {
-			if _, err := tx.ExecContext(ctx, text); err != nil {
-				return err
+			result, err := tx.ExecContext(ctx, text)
+			if err != nil {
+				return false, err
 			}
+			rows, err := result.RowsAffected()
+			if err != nil {
+				return false, err
+			}
+			changed = changed || rows > 0
 		}
 	}
 	if r.IntN(12) == 0 {
-		return tx.Rollback()
+		return false, tx.Rollback()
 	}
-	return tx.Commit()
+	return changed, tx.Commit()
 }
 
 // How many keys there are: few, so that they come again and again.

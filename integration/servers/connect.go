@@ -178,6 +178,19 @@ func (c *Connect) states(ctx context.Context, name string) ([]string, error) {
 	return states, nil
 }
 
+// Offsets are those that a connector goes on from after a failure, as JSON; Connect writes them every ten seconds.
+func (c *Connect) Offsets(ctx context.Context, name string) (string, error) {
+	var all struct{ Offsets []struct{ Offset json.RawMessage } }
+	if err := c.call(ctx, http.MethodGet, "/connectors/"+url.PathEscape(name)+"/offsets", nil, &all); err != nil {
+		return "", err
+	}
+	var text []string
+	for _, o := range all.Offsets {
+		text = append(text, string(o.Offset))
+	}
+	return strings.Join(text, "\n"), nil
+}
+
 // Delete ends a connector.
 func (c *Connect) Delete(ctx context.Context, name string) error {
 	return c.call(ctx, http.MethodDelete, "/connectors/"+url.PathEscape(name), nil, nil)
