@@ -161,12 +161,12 @@ func (c *canals) caughtUp(t *testing.T) {
 	}
 }
 
-// TestCanal reads MySQL by Canal, into one partition and by the hash of the new key into six. The bridge makes of either what the tables have, of six
+// TestFromCanal reads MySQL by Canal, into one partition and by the hash of the new key into six. The bridge makes of either what the tables have, of six
 // partitions with order: source; without that it stops at the first key that changes. Both Canal and the bridge are killed.
 //
 // By the hash, messages of one batch of Canal's have no order among partitions but what rows tell of themselves. Where much happens it must say GTIDs,
 // which have one.
-func TestCanal(t *testing.T) {
+func TestFromCanal(t *testing.T) {
 	began, seed := time.Now(), freshSeed(t)
 	c := newCanals(t)
 	c.caughtUp(t) // or the first batch would have all that was written before

@@ -105,9 +105,9 @@ func (d *debezium) streams(t *testing.T, connect *servers.Connect) {
 	})
 }
 
-// TestDebezium reads MySQL and PostgreSQL by Debezium, in Kafka Connect without exactly-once, which is killed while it writes and says again what it had
+// TestFromDebezium reads MySQL and PostgreSQL by Debezium, in Kafka Connect without exactly-once, which is killed while it writes and says again what it had
 // said since its last offsets. The bridge is killed all the time.
-func TestDebezium(t *testing.T) {
+func TestFromDebezium(t *testing.T) {
 	began, seed := time.Now(), freshSeed(t)
 	kafka := servers.KafkaFor(t, servers.KafkaOptions{Heap: "320m"})
 	my, pg := servers.MySQLFor(t, servers.MySQLOptions{}), servers.PostgresFor(t, servers.PostgresOptions{})

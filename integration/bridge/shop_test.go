@@ -163,7 +163,7 @@ func (s *shop) during(t *testing.T, seed uint64, connections int, rest func()) (
 	return stop
 }
 
-func shortly() { time.Sleep(10 * time.Millisecond) }
+func shortly() { time.Sleep(longer[time.Duration](10, 60) * time.Millisecond) }
 
 // collision tells what random writers do to each other: duplicate keys, deadlocks, waits for locks.
 func collision(err error) bool {
