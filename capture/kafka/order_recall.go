@@ -6,6 +6,7 @@ import (
 
 	"cdcbridge/changelog"
 	"cdcbridge/formats"
+	"cdcbridge/internal/fault"
 	"cdcbridge/internal/kafkawire"
 )
 
@@ -228,6 +229,15 @@ func (m *merger) appendState(states []changelog.State) ([]changelog.State, error
 		states = append(states, st)
 	}
 	return states, err
+}
+
+// orderable stops where no message of the format ever says its place.
+func (s *source) orderable() error {
+	if _, ok := s.reader.(formats.Locator); ok || s.cfg.Order != orderSource {
+		return nil
+	}
+	return fault.NewFinal(fault.Config, "opening the source", fmt.Errorf("order: source, and messages in %s do not say where in the log of their database they stand", s.cfg.Format),
+		"Set order to none.")
 }
 
 // restoreOrder takes over what is known of the order. What a pipeline without an order has read since is not in it: it is removed then.

@@ -10,6 +10,8 @@ import (
 	"pgregory.net/rapid"
 
 	"cdcbridge/changelog"
+	"cdcbridge/capture"
+	"cdcbridge/formats"
 	"cdcbridge/internal/fault"
 )
 
@@ -286,5 +288,23 @@ func TestOrderAfterNone(t *testing.T) {
 		if err := m.settle(); fault.Is(err, fault.KeyMoved) != c.stops || err != nil && !c.stops {
 			t.Errorf("%s: %v", c.name, err)
 		}
+	}
+}
+
+// TestOrderNeedsPlaces: a format whose messages never say a place has no order.
+func TestOrderNeedsPlaces(t *testing.T) {
+	type placeless struct{ formats.Reader }
+	cfg := NewConfig().(*Config)
+	cfg.Order = orderSource
+	s := newSource(cfg, capture.Env{Pipeline: "p"})
+	if s.reader = (placeless{&eventReader{}}); !fault.Is(s.orderable(), fault.Config) {
+		t.Error("the order of messages without places is taken from them")
+	}
+	if s.reader = &eventReader{}; s.orderable() != nil {
+		t.Error(s.orderable())
+	}
+	cfg.Order = wordNone
+	if s.reader = (placeless{&eventReader{}}); s.orderable() != nil {
+		t.Error(s.orderable())
 	}
 }

@@ -87,6 +87,9 @@ func (s *source) Open(ctx context.Context, cp changelog.Checkpoint) (_ changelog
 		return cp, err
 	}
 	s.reader = s.cfg.format.Reader(formats.ReaderOptions{Intern: s.shapes.Intern})
+	if err := s.orderable(); err != nil {
+		return cp, err
+	}
 	if err := s.restoreOrder(cp.State); err != nil {
 		return cp, err
 	}
