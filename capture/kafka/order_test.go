@@ -9,8 +9,8 @@ import (
 
 	"pgregory.net/rapid"
 
-	"cdcbridge/changelog"
 	"cdcbridge/capture"
+	"cdcbridge/changelog"
 	"cdcbridge/formats"
 	"cdcbridge/internal/fault"
 )
@@ -293,18 +293,20 @@ func TestOrderAfterNone(t *testing.T) {
 
 // TestOrderNeedsPlaces: a format whose messages never say a place has no order.
 func TestOrderNeedsPlaces(t *testing.T) {
-	type placeless struct{ formats.Reader }
 	cfg := NewConfig().(*Config)
 	cfg.Order = orderSource
 	s := newSource(cfg, capture.Env{Pipeline: "p"})
-	if s.reader = (placeless{&eventReader{}}); !fault.Is(s.orderable(), fault.Config) {
-		t.Error("the order of messages without places is taken from them")
-	}
-	if s.reader = &eventReader{}; s.orderable() != nil {
-		t.Error(s.orderable())
+	events := &eventReader{}
+	s.reader = struct{ formats.Reader }{events}
+	if err := s.orderable(); !fault.Is(err, fault.Config) {
+		t.Errorf("the order of messages without places: %v", err)
 	}
 	cfg.Order = wordNone
-	if s.reader = (placeless{&eventReader{}}); s.orderable() != nil {
-		t.Error(s.orderable())
+	if err := s.orderable(); err != nil {
+		t.Error(err)
+	}
+	cfg.Order, s.reader = orderSource, events
+	if err := s.orderable(); err != nil {
+		t.Error(err)
 	}
 }
