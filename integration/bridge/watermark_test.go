@@ -26,7 +26,7 @@ type scenario struct {
 	partitions int32
 	ours       string // of our watermark section, beside from and lateness
 	flink      string // options of Flink's table that mean the same
-	from       string // record or column
+	from       string // record, source (of messages of Debezium) or column
 	acts       []act
 }
 
@@ -70,7 +70,7 @@ func join(lists ...[]event) (all []event) {
 
 var scenarios = []scenario{
 	{
-		name: "unequal", partitions: 3, from: "record",
+		name: "unequal", partitions: 3, from: "source",
 		acts: []act{
 			{records: join(span(0, 0, 500, 1), seconds(1, 30, 20, 250.75, 60, 249), span(2, 0, 900, 100)), probe: 1, want: 250*time.Second + 750*time.Millisecond - lateness},
 			{records: seconds(1, 100, 700, 3, 600), probe: 1, want: 500*time.Second - lateness},
@@ -120,8 +120,11 @@ func (s *scenario) produce(t *testing.T, cl *kgo.Client, id int, events ...event
 		at := epoch.Add(e.at)
 		r := &kgo.Record{Topic: s.name, Partition: e.partition, Key: fmt.Appendf(nil, `{"id":%d}`, id+i),
 			Value: fmt.Appendf(nil, `{"id":%d,"ts":"%s"}`, id+i, at.Format("2006-01-02T15:04:05.000Z"))}
-		if s.from == "record" {
+		switch s.from {
+		case "record":
 			r.Timestamp = at
+		case "source":
+			r.Value = fmt.Appendf(nil, `{"before":null,"after":{"id":%d},"source":{"name":"s","db":"shop","table":"unequal","ts_ms":%d},"op":"c"}`, id+i, at.UnixMilli())
 		}
 		all = append(all, r)
 	}
@@ -141,7 +144,7 @@ func (s *scenario) run(t *testing.T, kafka *servers.Kafka, f *servers.Flink, cl 
 	if s.ours != "" {
 		from += ", "
 	}
-	d := harness.StartFor(t, config(kafka, &pipeline{name: s.name, source: fmt.Sprintf("topics: [%s], format: plain-json, watermark: {%s%s, lateness: 5s}", s.name, from, s.ours),
+	d := harness.StartFor(t, config(kafka, &pipeline{name: s.name, source: fmt.Sprintf("topics: [%s], format: %s, watermark: {%s%s, lateness: 5s}", s.name, s.format(), from, s.ours),
 		outputs: map[string]string{"row": "plain-json"}, more: "progress_topic: progress"}))
 	n := 0
 	for _, a := range s.acts {
@@ -207,19 +210,28 @@ func (s *scenario) written(t *testing.T, kafka *servers.Kafka, want time.Duratio
 	}
 }
 
+// format of the messages.
+func (s *scenario) format() string {
+	if s.from == "source" {
+		return "debezium-json"
+	}
+	return "plain-json"
+}
+
 // query gives each record with the watermark of when it was read.
 func (s *scenario) query(kafka *servers.Kafka) string {
-	at := "ts TIMESTAMP_LTZ(3) METADATA FROM 'timestamp'"
-	if s.from == "column" {
-		at = "ts TIMESTAMP_LTZ(3)"
+	at, format := "", "'format' = 'json', 'json.timestamp-format.standard' = 'ISO-8601'"
+	switch s.from {
+	case "record":
+		at = " METADATA FROM 'timestamp'"
+	case "source":
+		at, format = " METADATA FROM 'value.source.timestamp' VIRTUAL", "'format' = 'debezium-json'"
 	}
-	options := s.flink
-	if options != "" {
-		options = ", " + options
+	if s.flink != "" {
+		format += ", " + s.flink
 	}
-	return fmt.Sprintf(`CREATE TABLE %s (id INT, %s, WATERMARK FOR ts AS ts - INTERVAL '5' SECOND) WITH ('connector' = 'kafka', 'topic' = '%s', 'properties.bootstrap.servers' = '%s',
-		'scan.startup.mode' = 'earliest-offset', 'format' = 'json', 'json.timestamp-format.standard' = 'ISO-8601'%s); SELECT id, CURRENT_WATERMARK(ts) FROM %s`,
-		s.name, at, s.name, strings.Join(kafka.Brokers(), ","), options, s.name)
+	return fmt.Sprintf(`CREATE TABLE %s (id INT, ts TIMESTAMP_LTZ(3)%s, WATERMARK FOR ts AS ts - INTERVAL '5' SECOND) WITH ('connector' = 'kafka', 'topic' = '%s', 'properties.bootstrap.servers' = '%s',
+		'scan.startup.mode' = 'earliest-offset', %s); SELECT id, CURRENT_WATERMARK(ts) FROM %s`, s.name, at, s.name, strings.Join(kafka.Brokers(), ","), format, s.name)
 }
 
 // reached waits until the pipeline's watermark is what it should be.
