@@ -45,7 +45,11 @@ func newDatabase(t *testing.T, name string) *database {
 
 func (d *database) startMySQL(t *testing.T, version, server string, variants []variant) {
 	t.Helper()
-	my := servers.MySQLFor(t, servers.MySQLOptions{Version: version, Extra: []string{"--default-time-zone=+00:00", "--character-set-server=utf8mb4"}})
+	flags := []string{"--default-time-zone=+00:00", "--character-set-server=utf8mb4"}
+	if server == "mysql" {
+		flags = append(flags, "--binlog-rows-query-log-events=ON") // MariaDB has rows without statements
+	}
+	my := servers.MySQLFor(t, servers.MySQLOptions{Version: version, Extra: flags})
 	db, err := my.DB("lab")
 	if err != nil {
 		t.Fatal(err)
@@ -57,6 +61,10 @@ func (d *database) startMySQL(t *testing.T, version, server string, variants []v
 	d.connect = map[string]string{
 		"connector.class": "io.debezium.connector." + class, "database.hostname": my.Host(), "database.port": strconv.Itoa(my.Port()),
 		"database.user": my.User(), "database.password": my.Password(), "database.include.list": "lab",
+	}
+	if server == "mysql" {
+		d.source += ", include_query: true"
+		d.connect["include.query"] = "true"
 	}
 }
 
