@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -88,6 +89,39 @@ func (d *debezium) written(t *testing.T, kafka *servers.Kafka, of table) map[str
 	return out
 }
 
+// folds checks that the topics of the connector have the keys of the tables: what it does not say nobody can write.
+func (d *debezium) folds(t *testing.T, kafka *servers.Kafka) {
+	t.Helper()
+	for _, of := range tables {
+		all, err := harness.ReadTopic(t.Context(), kafka.Brokers(), d.topic(of))
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := d.shop.rows(t.Context(), of)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := harness.Fold(all)
+		for key := range got {
+			var k struct{ Payload json.RawMessage }
+			text := json.RawMessage(key)
+			if err := json.Unmarshal(text, &k); err == nil && k.Payload != nil {
+				text = k.Payload
+			}
+			row, err := messageRow("plain-json", text, slices.DeleteFunc(slices.Clone(of.columns), func(c column) bool { return !c.key }))
+			if err != nil {
+				t.Fatalf("%s has the key %s: %v", d.topic(of), key, err)
+			}
+			if _, ok := want[keyText(of.columns, row)]; !ok {
+				t.Fatalf("Debezium has written no end of the row %s of %s", key, of.name)
+			}
+		}
+		if len(got) != len(want) {
+			t.Fatalf("Debezium has written %d rows of %s, which has %d", len(got), of.name, len(want))
+		}
+	}
+}
+
 // steps is how many of the rows of done have been written.
 func (d *debezium) steps(t *testing.T, kafka *servers.Kafka) int {
 	n := 0
@@ -105,82 +139,111 @@ func (d *debezium) streams(t *testing.T, connect *servers.Connect) {
 	})
 }
 
+// debeziums are the connectors of a MySQL and a PostgreSQL server, in one Kafka Connect, and the bridges of their topics.
+type debeziums struct {
+	kafka   *servers.Kafka
+	connect *servers.Connect
+	all     []*debezium
+	bridges []*pipeline
+}
+
+func newDebeziums(t *testing.T) *debeziums {
+	t.Helper()
+	d := &debeziums{kafka: servers.KafkaFor(t, servers.KafkaOptions{Heap: "320m"})}
+	my, pg := servers.MySQLFor(t, servers.MySQLOptions{}), servers.PostgresFor(t, servers.PostgresOptions{})
+	d.connect = servers.ConnectFor(t, d.kafka)
+	d.all = []*debezium{
+		newDebezium("dbzmy", newMySQLShop(t, my, "shop"), d.kafka, login(my.Host(), my.Port(), my.User(), my.Password())),
+		newDebezium("dbzpg", newPostgresShop(t, pg), d.kafka, login(pg.Host(), pg.Port(), pg.User(), pg.Password())),
+	}
+	fromMy, fromPG := `topic_pattern: "dbzmy[.]shop[.].*", format: debezium-json`, `topic_pattern: "dbzpg[.]public[.].*", format: debezium-json, deduplicate: true`
+	d.bridges = []*pipeline{
+		{name: "frommy", shop: d.all[0].shop, source: fromMy, outputs: map[string]string{"row": "plain-json", "can": "canal-json", "dbz": "debezium-json"}},
+		{name: "frompg", shop: d.all[1].shop, source: fromPG, says: one, outputs: map[string]string{"row": "plain-json", "dbz": "debezium-json"}},
+		{name: "frommyonce", shop: d.all[0].shop, source: fromMy + ", deduplicate: true", says: one, outputs: map[string]string{"row": "plain-json"}},
+	}
+	return d
+}
+
+// begin fills the tables for the snapshots and starts the connectors.
+func (d *debeziums) begin(t *testing.T, seed uint64) {
+	t.Helper()
+	for i, c := range d.all {
+		if err := c.shop.write(t.Context(), seed+uint64(10*i), 150, func() {}); err != nil {
+			t.Fatal(err)
+		}
+		c.shop.step(t)
+		if err := d.connect.Create(t.Context(), c.name, c.config); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, time.Minute, func() (string, bool) { return "no snapshot yet", c.steps(t, d.kafka) == 1 })
+	}
+}
+
+// restart kills Connect when there is something to say again.
+func (d *debeziums) restart(t *testing.T) {
+	t.Helper()
+	for _, c := range d.all {
+		c.streams(t, d.connect)
+	}
+	time.Sleep(3 * time.Second)
+	if err := d.connect.Restart(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range d.all {
+		if err := d.connect.Create(t.Context(), c.name, c.config); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// caughtUp waits until the connectors have written all of it.
+func (d *debeziums) caughtUp(t *testing.T) {
+	t.Helper()
+	for _, c := range d.all {
+		c.shop.step(t)
+		eventually(t, 2*time.Minute, func() (string, bool) {
+			if err := d.connect.Check(t.Context(), c.name); err != nil {
+				t.Fatal(err)
+			}
+			return c.name + " is behind", c.steps(t, d.kafka) >= c.shop.steps
+		})
+		c.folds(t, d.kafka)
+	}
+}
+
 // TestFromDebezium reads MySQL and PostgreSQL by Debezium, in Kafka Connect without exactly-once, which is killed while it writes and says again what it had
 // said since its last offsets. The bridge is killed all the time.
 func TestFromDebezium(t *testing.T) {
 	began, seed := time.Now(), freshSeed(t)
-	kafka := servers.KafkaFor(t, servers.KafkaOptions{Heap: "320m"})
-	my, pg := servers.MySQLFor(t, servers.MySQLOptions{}), servers.PostgresFor(t, servers.PostgresOptions{})
-	connect := servers.ConnectFor(t, kafka)
-	connectors := []*debezium{
-		newDebezium("dbzmy", newMySQLShop(t, my, "shop"), kafka, login(my.Host(), my.Port(), my.User(), my.Password())),
-		newDebezium("dbzpg", newPostgresShop(t, pg), kafka, login(pg.Host(), pg.Port(), pg.User(), pg.Password())),
-	}
-	bridges := []*pipeline{
-		{name: "frommy", source: `topic_pattern: "dbzmy[.]shop[.].*", format: debezium-json`,
-			outputs: map[string]string{"row": "plain-json", "can": "canal-json", "dbz": "debezium-json"}},
-		{name: "frompg", source: `topic_pattern: "dbzpg[.]public[.].*", format: debezium-json, deduplicate: true`, says: one,
-			outputs: map[string]string{"row": "plain-json", "dbz": "debezium-json"}},
-	}
-	for i, c := range connectors {
-		bridges[i].shop = c.shop
-		if err := c.shop.write(t.Context(), seed+uint64(10*i), 150, func() {}); err != nil { // what the snapshot has
-			t.Fatal(err)
-		}
-		c.shop.step(t)
-		if err := connect.Create(t.Context(), c.name, c.config); err != nil {
-			t.Fatal(err)
-		}
-		eventually(t, time.Minute, func() (string, bool) { return "no snapshot yet", c.steps(t, kafka) == 1 })
-	}
-	bridges = append(bridges, &pipeline{name: "frommyonce", shop: bridges[0].shop, source: bridges[0].source + ", deduplicate: true", says: one,
-		outputs: map[string]string{"row": "plain-json"}})
+	d := newDebeziums(t)
+	d.begin(t, seed)
 	kills, r := longer(10, 100), rand.New(rand.NewPCG(seed, 1))
 	var quiet []func()
-	for i, c := range connectors {
+	for i, c := range d.all {
 		quiet = append(quiet, c.shop.during(t, seed+uint64(10*i+1), 2, shortly))
 	}
-	d := killed(t, config(kafka, bridges...), r, kills/2)
-	for _, c := range connectors {
-		c.streams(t, connect)
-	}
+	daemon := killed(t, config(d.kafka, d.bridges...), r, kills/2)
 	for range longer(1, 5) {
-		time.Sleep(3 * time.Second) // there is something to say again
-		if err := connect.Restart(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		running(t, d)
-		for _, c := range connectors {
-			if err := connect.Create(t.Context(), c.name, c.config); err != nil {
-				t.Fatal(err)
-			}
-		}
+		d.restart(t)
+		running(t, daemon)
 	}
-	d.Kill()
-	d = killed(t, config(kafka, bridges...), r, kills-kills/2-1)
-	for i, c := range connectors {
-		quiet[i]()
-		c.shop.step(t)
+	daemon.Kill()
+	daemon = killed(t, config(d.kafka, d.bridges...), r, kills-kills/2-1)
+	for _, stop := range quiet {
+		stop()
 	}
-	for _, c := range connectors {
-		eventually(t, 2*time.Minute, func() (string, bool) {
-			if err := connect.Check(t.Context(), c.name); err != nil {
-				t.Fatal(err)
-			}
-			return c.name + " is behind", c.steps(t, kafka) >= c.shop.steps
-		})
-	}
-	settle(t, d, kafka.Brokers(), time.Minute, bridges...)
-	stop(t, d)
-	records := settle(t, nil, kafka.Brokers(), 0, bridges...)
-	compacted(t, kafka, bridges...)
-	facts := map[string]any{"seed": seed, "kills": kills, "records": records,
+	d.caughtUp(t)
+	settle(t, daemon, d.kafka.Brokers(), time.Minute, d.bridges...)
+	stop(t, daemon)
+	facts := map[string]any{"seed": seed, "kills": kills, "records": settle(t, nil, d.kafka.Brokers(), 0, d.bridges...),
 		"checked": "fold of every topic == SELECT *; every record of Debezium is in it once, or, with deduplicate, every change"}
-	for i, c := range connectors {
+	compacted(t, d.kafka, d.bridges...)
+	for i, c := range d.all {
 		facts["transactions of "+c.name] = c.shop.committed.Load()
-		facts["said again by "+c.name] = c.complete(t, kafka, bridges[i])
+		facts["said again by "+c.name] = c.complete(t, d.kafka, d.bridges[i])
 	}
-	connectors[0].complete(t, kafka, bridges[2])
+	d.all[0].complete(t, d.kafka, d.bridges[2])
 	t.Log(facts)
 	harness.Evidence(t, began, facts)
 }
