@@ -98,6 +98,9 @@ func (s *stream) take(p *partition, rec *kafkawire.FetchedRecord, from mark) err
 		}
 		s.stats.repeated += uint64(dropped)
 	}
+	if err := s.checkEmptied(p, b, from); err != nil {
+		return err
+	}
 	if len(b.Changes) > from.changes || len(b.Notes) > from.notes {
 		s.attach(rec, from, false)
 	}

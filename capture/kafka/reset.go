@@ -216,7 +216,7 @@ func (a *arrangement) plan(ctx context.Context, enum *enumerator, pos position) 
 		}
 	}
 	if a.cfg.Order == orderSource && (back || forth) { // what is known of rows is of another place in the log
-		plan.Next.State = append(plan.Next.State, changelog.State{Key: orderKey})
+		plan.Next.State = append(plan.Next.State, changelog.State{Key: orderKey}, changelog.State{Key: emptiedKey})
 	}
 	ends, err := resolveEnds(ctx, a.wire, &a.cfg.End, a.parts)
 	plan.Next.State = append(plan.Next.State, ends...)

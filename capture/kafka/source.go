@@ -30,6 +30,7 @@ type source struct {
 	reader     formats.Reader
 	lessons    lessons
 	order      *orderState // of the checkpoint, nil: none
+	emptied    []emptying  // of the checkpoint
 	pos        position
 	parts      []*partition // that are read, by topic and number
 	resolved   []*partition // whose state is not that of the checkpoint
@@ -91,6 +92,9 @@ func (s *source) Open(ctx context.Context, cp changelog.Checkpoint) (_ changelog
 		return cp, err
 	}
 	if err := s.restoreOrder(cp.State); err != nil {
+		return cp, err
+	}
+	if err := s.restoreEmptied(cp.State); err != nil {
 		return cp, err
 	}
 	if s.lessons, err = restoreLessons(cp.State, s.reader, s.enumerator.reads); err != nil {

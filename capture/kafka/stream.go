@@ -32,6 +32,7 @@ type stream struct {
 	scattered scattered // rows that are in several partitions: moved.go
 	reader    formats.Reader
 	lessons   lessons
+	emptied   emptied // tables that were truncated, where partitions are merged
 
 	batch   *changelog.Batch
 	record  formats.Record
@@ -61,6 +62,7 @@ func newStream(src *source, out chan<- *changelog.Batch) *stream {
 		batch: changelog.NewBatch(), names: nameTable{}, pos: src.pos, clock: time.Now(), ticked: time.Now(),
 	}
 	s.merger, s.marks = newMerger(s), newWatermarks(s)
+	s.emptied.tables = src.emptied
 	return s
 }
 
@@ -357,6 +359,9 @@ func (s *stream) checkpoint(b *changelog.Batch) error {
 	s.src.numbers.gave(s)
 	b.Next.State = append(b.Next.State, s.taught...)
 	if b.Next.State, err = s.merger.appendState(b.Next.State); err != nil {
+		return err
+	}
+	if b.Next.State, err = s.emptied.appendState(b.Next.State); err != nil {
 		return err
 	}
 	s.taught, s.touched = nil, s.touched[:0]
