@@ -146,6 +146,7 @@ func newCanals(t *testing.T) *canals {
 		{name: "fromflat", shop: c.fast, source: "topics: [flat], format: canal-json", outputs: outputs},
 		{name: "fromhashed", shop: c.fast, source: "topics: [hashed], format: canal-json, order: source", outputs: outputs},
 		{name: "fromcalm", shop: c.slow, source: "topics: [calm], format: canal-json, order: source", outputs: outputs},
+		{name: "fromhashedonce", shop: c.fast, source: "topics: [hashed], format: canal-json, order: source, deduplicate: true", says: some, outputs: map[string]string{"row": "plain-json"}},
 		{name: "fromagain", shop: c.fast, source: "topics: [flat], format: canal-json, deduplicate: true", says: some, outputs: map[string]string{"row": "plain-json"}},
 	}
 	return c
@@ -178,8 +179,14 @@ func TestFromCanal(t *testing.T) {
 	kills, r := longer(10, 100), rand.New(rand.NewPCG(seed, 1))
 	quiet := []func(){c.fast.during(t, seed, 2, shortly), c.slow.during(t, seed+10, 1, c.calm.oneByOne(t))}
 	d := killed(t, config(c.kafka, c.bridges...), r, kills/2)
-	if err := c.flat.Restart(); err != nil {
-		t.Fatal(err)
+	for range longer(1, 6) {
+		for _, one := range []*canal{c.flat, c.hashed} {
+			if err := one.Restart(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(longer(0, 8*time.Second)) // it comes up and goes on
+		running(t, d)
 	}
 	c.fast.widen(t, func() { c.caughtUp(t) })
 	d.Kill()
@@ -200,7 +207,8 @@ func TestFromCanal(t *testing.T) {
 		one.complete(t, c.bridges[i])
 		facts["keys moved in "+one.topic] = one.moved(t)
 	}
-	c.flat.complete(t, c.bridges[3])
+	c.hashed.complete(t, c.bridges[3])
+	c.flat.complete(t, c.bridges[4])
 	t.Log(facts)
 	harness.Evidence(t, began, facts)
 	f := (<-flink)()
