@@ -39,7 +39,7 @@ func (s *stream) read(p *partition) error {
 	case err != nil && !s.badRecord(err):
 		return atRecord(rec, err)
 	case err != nil:
-		s.skipped(p, rec, err)
+		s.skipped(rec, err)
 	default:
 		if err := s.take(p, rec, from); err != nil {
 			s.undo(p, from)
@@ -202,9 +202,6 @@ func (p *partition) remember(rec *kafkawire.FetchedRecord, changes []changelog.C
 
 // passed moves the partition behind the record.
 func (s *stream) passed(p *partition, rec *kafkawire.FetchedRecord) {
-	if rec.Value == nil {
-		p.deleted = nil
-	}
 	s.moved += uint64(rec.Offset + 1 - p.offset)
 	p.offset, p.epoch, p.hasHead = rec.Offset+1, p.records.Epoch(), false
 	p.read++
@@ -224,9 +221,9 @@ func (s *stream) badRecord(err error) bool {
 	return false
 }
 
-// skipped leaves a record out, or parks it.
-func (s *stream) skipped(p *partition, rec *kafkawire.FetchedRecord, err error) {
-	p.deleted = nil
+// skipped leaves a record out, or parks it. A tombstone behind it still is that of the delete before it: to the format's reader, and so
+// after a restart.
+func (s *stream) skipped(rec *kafkawire.FetchedRecord, err error) {
 	s.stats.skipped++
 	if s.cfg.DeadLetter == "" {
 		return

@@ -96,3 +96,29 @@ func TestTableChanges(t *testing.T) {
 	b.running(t)
 	b.came(t, s)
 }
+
+// TestTombstoneBehindABadRecord has what cannot be read between a delete and its tombstone, which is no delete of its own for that,
+// whether the bridge is restarted there or not.
+func TestTombstoneBehindABadRecord(t *testing.T) {
+	for name, restart := range map[string]bool{"AtOnce": false, "Restarted": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e := modern.get(t)
+			s, table := e.newSource(t, unique(t)+".in.orders", 1), newShop(debezium, 1, 1)
+			b := e.reads(t, debezium, ", dead_letter: "+unique(t)+".dead", s.topic)
+			s.write(t, table.fill(0, 4)...)
+			gone := table.remove(2)
+			s.write(t, gone[0], badRecords[0].message(0))
+			if restart {
+				d := b.running(t)
+				b.came(t, s)
+				b.parks(t, unique(t)+".dead", s, map[int64]bad{5: badRecords[0]})
+				d.Kill()
+			}
+			s.write(t, gone[1])
+			s.write(t, table.fill(4, 6)...)
+			b.running(t)
+			b.holds(t, table.table(), s)
+		})
+	}
+}
