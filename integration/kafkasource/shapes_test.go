@@ -90,3 +90,35 @@ func TestLargeRecords(t *testing.T) {
 	}
 	t.Logf("at most %d MiB", peak>>20)
 }
+
+// TestLargeLessons has a table that shows itself in large records, one column after the other. What is kept of them for the next start
+// fits into the state topic, and the next start knows the table.
+func TestLargeLessons(t *testing.T) {
+	t.Parallel()
+	const size = 180 << 10
+	e := modern.get(t)
+	s := e.newSource(t, unique(t)+".in.orders", 1)
+	r := rand.NewChaCha8([32]byte{2})
+	want := map[string]string{}
+	more := func(id int) {
+		noise := make([]byte, size)
+		if _, err := r.Read(noise); err != nil {
+			t.Fatal(err)
+		}
+		key := fmt.Sprintf(`{"id":%d}`, id)
+		want[key] = fmt.Sprintf(`{"id":%d,"c%d":%q}`, id, id, base64.StdEncoding.EncodeToString(noise))
+		s.write(t, message{key: []byte(key), value: []byte(want[key]), changes: true})
+	}
+	for id := range 8 {
+		more(id)
+	}
+	b := e.reads(t, rows, "", s.topic)
+	d := b.running(t)
+	b.came(t, s)
+	d.Kill()
+	delete(want, `{"id":3}`)
+	s.write(t, message{key: []byte(`{"id":3}`), changes: true})
+	more(8)
+	b.running(t)
+	b.came(t, s)
+}

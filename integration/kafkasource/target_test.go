@@ -14,7 +14,7 @@ import (
 
 // envelope is a message of Debezium about a row of orders that has only a key.
 func envelope(database, op string, id int, now time.Time) message {
-	at := fmt.Sprintf(`"source":{"connector":"mysql","db":"%s","table":"orders","ts_ms":%d,"file":"f","pos":4,"row":0},"op":"%s"`, database, now.UnixMilli(), op)
+	at := fmt.Sprintf(`"source":{"connector":"mysql","db":"%s","table":"orders","ts_ms":%d,"file":"binlog.000001","pos":4,"row":0},"op":"%s"`, database, now.UnixMilli(), op)
 	row := fmt.Sprintf(`{"id":%d}`, id)
 	m := message{key: []byte(row), when: now}
 	switch op {
@@ -127,84 +127,128 @@ func TestShardsOfPostgreSQL(t *testing.T) {
 	holds(`{"shard":"db1","id":4}`, `{"shard":"db2","id":2}`, `{"shard":"db2","id":3}`)
 }
 
+// TestTruncationWithoutAnOrder stops where rows of other partitions may have been there before it or not.
+func TestTruncationWithoutAnOrder(t *testing.T) {
+	t.Parallel()
+	e := modern.get(t)
+	s := e.newSource(t, unique(t)+".in.orders", 2)
+	s.write(t, envelope("shop", "c", 1, time.Now()), envelope("shop", "t", 0, time.Now()))
+	b := e.reads(t, debezium, ", on_truncate: tombstone", s.topic)
+	b.fails(t, "diverged", s.topic, "shop.orders", "order: source").Kill()
+}
+
 // TestTruncatedTables has a table truncated among its changes, and kills the bridge again and again. Each key that had a value ends
-// once for each truncation, and what comes behind one stays.
+// once for each truncation, and what comes behind one stays; of several partitions too where they are merged by their positions.
 func TestTruncatedTables(t *testing.T) {
 	for _, p := range protocols {
-		t.Run(p.name, func(t *testing.T) {
+		t.Run(p.name, func(t *testing.T) { t.Parallel(); truncates(t, p.on.get(t), 1, "") })
+		t.Run(p.name+"InOrder", func(t *testing.T) {
 			t.Parallel()
-			e, seed := p.on.get(t), freshSeed(t)
-			r := rand.New(rand.NewPCG(seed, 1))
-			s := e.newSource(t, unique(t)+".in.orders", 1)
-			b := e.reads(t, debezium, ", on_truncate: tombstone", s.topic)
-			live, ends, truncations := map[int]bool{}, map[int]int{}, 0
-			write := func() {
-				var messages []message
-				for range 1 + r.IntN(60) {
-					id, now := r.IntN(200), time.Now()
-					switch n := r.IntN(20); {
-					case n == 0 && len(live) > 0:
-						truncations++
-						for k := range live {
-							ends[k]++
-						}
-						clear(live)
-						messages = append(messages, envelope("shop", "t", 0, now))
-					case n < 4 && live[id]:
-						delete(live, id)
-						ends[id]++
-						messages = append(messages, envelope("shop", "d", id, now))
-					default:
-						op := "c"
-						if live[id] {
-							op = "r" // repeated by its writer, which is no matter here
-						}
-						live[id] = true
-						messages = append(messages, envelope("shop", op, id, now))
-					}
-				}
-				s.write(t, messages...)
-			}
-			d := b.start(t)
-			for range longer(5, 100) {
-				write()
-				waitFor(t, d, "running")
-				for range r.IntN(4) {
-					write()
-				}
-				d.Kill()
-				d = b.start(t)
-			}
-			for truncations < 3 {
-				write()
-			}
-			last := envelope("shop", "c", 999, time.Now())
-			s.write(t, last)
-			live[999] = true
-			var records []harness.Record
-			eventually(t, func() (err error) {
-				if records, err = e.read(t.Context(), b.out()); err != nil {
-					return err
-				}
-				want := map[string]string{}
-				for id := range live {
-					key := fmt.Sprintf(`{"id":%d}`, id)
-					want[key] = key
-				}
-				return same("key", folded(records), want)
-			})
-			got := map[string]int{}
-			for _, rec := range records {
-				if rec.Value == nil {
-					got[string(rec.Key)]++
-				}
-			}
-			for id, n := range ends {
-				if key := fmt.Sprintf(`{"id":%d}`, id); got[key] != n {
-					t.Errorf("row %d ended %d times, and %d times in the topic", id, n, got[key])
-				}
-			}
-			t.Logf("%d truncations, %d records", truncations, len(records))
+			truncates(t, p.on.get(t), 3, ", order: source, order_idle_timeout: 10s")
 		})
 	}
+}
+
+// emptied is a table that is truncated now and then.
+type emptied struct {
+	r           *rand.Rand
+	partitions  int
+	pos         int // of the log that its changes come from
+	live        map[int]bool
+	ends        map[int]int // by key
+	truncations int
+}
+
+// change makes the next message.
+func (m *emptied) change() message {
+	op, id := "c", m.r.IntN(200)
+	switch n := m.r.IntN(20); {
+	case n == 0 && len(m.live) > 0:
+		op = "t"
+		m.truncations++
+		for k := range m.live {
+			m.ends[k]++
+		}
+		clear(m.live)
+	case n < 4 && m.live[id]:
+		op = "d"
+		m.ends[id]++
+		delete(m.live, id)
+	case m.live[id]:
+		op = "r" // repeated by its writer, which is no matter here
+		fallthrough
+	default:
+		m.live[id] = true
+	}
+	return m.at(envelope("shop", op, id, time.Now()), id)
+}
+
+// at puts a message into the partition of its key, with the next position.
+func (m *emptied) at(msg message, id int) message {
+	m.pos++
+	if msg.key != nil {
+		msg.partition = int32(id % m.partitions)
+	}
+	msg.value = []byte(strings.Replace(string(msg.value), `"pos":4`, fmt.Sprintf(`"pos":%d`, m.pos), 1))
+	return msg
+}
+
+func truncates(t *testing.T, e *env, partitions int, order string) {
+	t.Helper()
+	seed := freshSeed(t)
+	m := &emptied{r: rand.New(rand.NewPCG(seed, 1)), partitions: partitions, live: map[int]bool{}, ends: map[int]int{}}
+	s := e.newSource(t, unique(t)+".in.orders", int32(partitions))
+	b := e.reads(t, debezium, ", on_truncate: tombstone"+order, s.topic)
+	write := func() {
+		var messages []message
+		for range 1 + m.r.IntN(60) {
+			messages = append(messages, m.change())
+		}
+		if order == "" {
+			s.write(t, messages...)
+			return
+		}
+		for _, one := range messages { // a partition that is slower than the others could be late
+			s.write(t, one)
+		}
+	}
+	d := b.start(t)
+	for range longer(5, 100) {
+		write()
+		waitFor(t, d, "running")
+		for range m.r.IntN(4) {
+			write()
+		}
+		d.Kill()
+		d = b.start(t)
+	}
+	for m.truncations < 3 {
+		write()
+	}
+	m.live[999] = true
+	s.write(t, m.at(envelope("shop", "c", 999, time.Now()), 999))
+	var records []harness.Record
+	eventually(t, func() (err error) {
+		if records, err = e.read(t.Context(), b.out()); err != nil {
+			return err
+		}
+		want := map[string]string{}
+		for id := range m.live {
+			key := fmt.Sprintf(`{"id":%d}`, id)
+			want[key] = key
+		}
+		return same("key", folded(records), want)
+	})
+	got := map[string]int{}
+	for _, rec := range records {
+		if rec.Value == nil {
+			got[string(rec.Key)]++
+		}
+	}
+	for id, n := range m.ends {
+		if key := fmt.Sprintf(`{"id":%d}`, id); got[key] != n {
+			t.Errorf("row %d ended %d times, and %d times in the topic", id, n, got[key])
+		}
+	}
+	t.Logf("%d truncations, %d records", m.truncations, len(records))
 }
