@@ -50,9 +50,18 @@ type entryWriter struct {
 	at       kafkawire.TopicPartition
 }
 
-// mustRun reads the state and makes sure that the pipeline has a committed checkpoint, so that a wrong name is no request into the void.
+// mustRun is mustRead for who needs the state alone.
 func (w *entryWriter) mustRun(ctx context.Context) (*pipelineState, error) {
-	missing := func(what string) (*pipelineState, error) {
+	reader, err := w.mustRead(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return reader.state, nil
+}
+
+// mustRead reads the state and makes sure that the pipeline has a committed checkpoint, so that a wrong name is no request into the void.
+func (w *entryWriter) mustRead(ctx context.Context) (*stateReader, error) {
+	missing := func(what string) (*stateReader, error) {
 		return nil, fault.NewFinal(fault.StateMissing, opReadState, errors.New(what),
 			"Check kafka.state_topic, kafka.brokers and the pipeline's name: it must have run once with this configuration.")
 	}
@@ -75,7 +84,7 @@ func (w *entryWriter) mustRun(ctx context.Context) (*pipelineState, error) {
 	if reader.state.pos == "" {
 		return missing(fmt.Sprintf("the pipeline %s has no checkpoint in %s", w.pipeline, w.cfg.StateTopic))
 	}
-	return reader.state, nil
+	return reader, nil
 }
 
 // put writes the entry. The same entry twice is the same as once, so it is sent again after any doubt.

@@ -63,6 +63,7 @@ func TestSink(t *testing.T) {
 					"PartitionsAdded": e.testPartitionsAdded, "Policies": e.testPolicies, "Timeout": e.testTimeout,
 					"Timestamp": e.testTimestamp, "Split": e.testSplit, "TooLarge": e.testTooLarge, "LargeState": e.testLargeState,
 					"Check": e.testCheck, "NewerState": e.testNewerState, "Requests": e.testRequests,
+					"StateRestored": e.testStateRestored, "StateRenamed": e.testStateRenamed,
 					"LateEndTxn": e.testLateEndTxn, "LateCopies": e.testLateCopies,
 					"StartIsClaimed": e.testStartIsClaimed, "CommitsUntilTheTakeover": e.testCommitsUntilTheTakeover,
 					"UnsureZombie": e.testUnsureZombie, "JoinsBeforeItWrites": e.testJoinsBeforeItWrites, "SequencesRunOn": e.testSequencesRunOn,

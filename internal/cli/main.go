@@ -36,6 +36,7 @@ type app struct {
 	terminal   func(io.Writer) int // width of the terminal that a writer is, 0 for none; nil: ask the system
 	state      requestState        // where requests go
 	committed  checkpoints         // of the pipelines
+	states     stateRecords        // of the pipelines too, record by record
 }
 
 // Main runs the command line and returns the process's exit code.
@@ -51,7 +52,7 @@ type Streams struct {
 
 // Run is Main with other streams than the process's.
 func Run(reg config.Registry, version string, s Streams, args []string) int {
-	return execute(&app{registry: reg, version: version, in: s.In, out: s.Out, err: s.Err, state: kafkaState{}, committed: kafkaState{}}, args)
+	return execute(&app{registry: reg, version: version, in: s.In, out: s.Out, err: s.Err, state: kafkaState{}, committed: kafkaState{}, states: kafkaState{}}, args)
 }
 
 func execute(a *app, args []string) int {
@@ -95,8 +96,8 @@ func (a *app) root() *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.PersistentFlags().StringVarP(&a.configPath, "config", "c", "cdcbridge.yaml", "configuration file")
 	root.AddCommand(
-		a.runCommand(), a.validateCommand(), a.statusCommand(), a.inspectCommand(), a.snapshotCommand(), a.resetCommand(), a.convertCommand(),
-		a.ddlCommand(), a.versionCommand(), a.completionCommand(),
+		a.runCommand(), a.validateCommand(), a.statusCommand(), a.inspectCommand(), a.snapshotCommand(), a.resetCommand(), a.stateCommand(),
+		a.convertCommand(), a.ddlCommand(), a.versionCommand(), a.completionCommand(),
 	)
 	a.completeArguments(root)
 	return root

@@ -109,7 +109,7 @@ func (b *builder) uniqueName(names map[string]int, i int) {
 	case b.blamed[at]:
 	case name == "":
 		b.report(at, "is required")
-	case !validPipelineName(name):
+	case !ValidPipelineName(name):
 		b.report(at, "may hold letters, digits, '.', '_' and '-', at most 100 of them, since topics are named after it")
 	case taken:
 		b.report(at, "%q is also the name of %s; transactions and state are kept by name", name, pipelinePath(first))
@@ -118,7 +118,8 @@ func (b *builder) uniqueName(names map[string]int, i int) {
 	}
 }
 
-func validPipelineName(s string) bool {
+// ValidPipelineName reports whether a pipeline may have that name.
+func ValidPipelineName(s string) bool {
 	for i := range len(s) {
 		c := s[i]
 		if c != '.' && c != '_' && c != '-' && (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') {
