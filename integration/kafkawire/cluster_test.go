@@ -44,6 +44,7 @@ func TestCluster(t *testing.T) {
 			t.Run("TxnOffsets", e.testTxnOffsets)
 			t.Run("LiveGroups", e.testLiveGroups)
 			t.Run("EpochEnds", e.testEpochEnds)
+			t.Run("Fetch", e.testFetch)
 			t.Run("Codecs", e.testCodecs)
 			t.Run("ForeignWriter", e.testForeignWriter)
 			t.Run("OpenTransaction", e.testOpenTransaction)
