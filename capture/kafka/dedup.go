@@ -39,11 +39,16 @@ func (s *stream) dropRepeated(p *partition, b *changelog.Batch, from mark) (int,
 		return 0, nil
 	}
 	kept := s.kept[:0]
-	alone := s.topics[p.topic].count < 2
+	topic := s.topics[p.topic]
+	alone := topic.count < 2
+	var spread []*partition
+	if s.merger != nil && !alone {
+		spread = topic.parts
+	}
 	for n := from.runs; n < len(b.Runs); n++ {
 		run := &b.Runs[n]
 		for i := max(run.From, from.changes); i < run.To; i++ {
-			if !p.repeats.saw(&sighting{run: run, txn: &b.Txns[run.Txn], change: &b.Changes[i], alone: alone}) {
+			if !p.repeats.saw(&sighting{run: run, txn: &b.Txns[run.Txn], change: &b.Changes[i], alone: alone, spread: spread}) {
 				kept = append(kept, i)
 			}
 		}
@@ -62,6 +67,11 @@ type sighting struct {
 	txn    *changelog.Txn
 	change *changelog.Change
 	alone  bool // its topic has one partition: nothing happens to the row elsewhere
+
+	// spread are the partitions that are merged, in which changes of one row can be. A writer that fails has written of its last changes what some
+	// of them have and others lack. What these bring when it writes again has happened before what those had, which must be read again then: a
+	// change is a repetition only when all of them have gone past its transaction.
+	spread []*partition
 }
 
 // saw takes a change in, and reports that it was read before.
@@ -70,22 +80,37 @@ func (r *repeats) saw(s *sighting) bool {
 		return false
 	}
 	at, ok := spotOf(s)
+	spread := s.spread != nil && s.txn.Origin.Built != 0
 	if !ok {
-		if s.txn.Origin.Built == 0 {
+		if s.txn.Origin.Built == 0 || spread {
 			return false
 		}
 		return r.rows.saw(&r.ids, s)
 	}
 	switch l := r.logOf(s); l.saw(&r.ids, s, &at) {
 	case repeated:
-		return true
+		return !spread || passed(s.spread, r.which, &at)
 	case perhaps:
+		if spread {
+			return false
+		}
 		return s.txn.Origin.Built != 0 && r.rows.saw(&r.ids, s)
 	}
-	if s.txn.Origin.Built != 0 {
+	if s.txn.Origin.Built != 0 && !spread {
 		r.rows.note(&r.ids, s)
 	}
 	return false
+}
+
+// passed reports that all partitions have had later transactions of a log.
+func passed(all []*partition, log string, at *spot) bool {
+	for _, p := range all {
+		l := p.repeats.logs[log]
+		if l == nil || l.Log != at.log || at.at.compare(l.Begin) >= 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // logOf tells logs apart, which may have tables of one name: by the writer's name, the server that ran the transaction, and the table.

@@ -19,17 +19,18 @@ type event struct {
 	was, is      string
 	lane         int
 	place        bool
+	executed     int64 // transactions
 }
 
 func (e event) String() string {
-	return fmt.Sprintf("%d %d %d %d %q %q %v", e.built, e.batch, e.old, e.now, e.was, e.is, e.place)
+	return fmt.Sprintf("%d %d %d %d %q %q %v %d", e.built, e.batch, e.old, e.now, e.was, e.is, e.place, e.executed)
 }
 
 // eventReader reads events. Its table has the key first.
 type eventReader struct{ table *changelog.Table }
 
 func parseEvent(value []byte) (e event, err error) {
-	_, err = fmt.Sscanf(string(value), "%d %d %d %d %q %q %t", &e.built, &e.batch, &e.old, &e.now, &e.was, &e.is, &e.place)
+	_, err = fmt.Sscanf(string(value), "%d %d %d %d %q %q %t %d", &e.built, &e.batch, &e.old, &e.now, &e.was, &e.is, &e.place, &e.executed)
 	return e, err
 }
 
@@ -53,7 +54,7 @@ func (r *eventReader) Read(b *changelog.Batch, rec *formats.Record) error {
 	if ch.After = rowOf(e.now, e.is); e.now == 0 {
 		ch.Op, ch.After = changelog.Delete, nil
 	}
-	b.Txns = append(b.Txns, changelog.Txn{Commit: 1, First: true, Last: true, Origin: changelog.Origin{Built: e.built}})
+	b.Txns = append(b.Txns, changelog.Txn{Commit: 1, First: true, Last: true, Origin: changelog.Origin{Built: e.built, Executed: uint64(e.executed)}})
 	b.Runs = append(b.Runs, changelog.Run{Table: r.table, Txn: len(b.Txns) - 1, From: len(b.Changes), To: len(b.Changes) + 1})
 	b.Changes = append(b.Changes, ch)
 	return nil
