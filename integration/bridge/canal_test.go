@@ -84,7 +84,7 @@ func (m *canalMessage) moved() (n int) {
 // caughtUp waits until Canal has written all rows of done.
 func (c *canal) caughtUp(t *testing.T) {
 	t.Helper()
-	eventually(t, time.Minute, func() (string, bool) {
+	eventually(t, 2*time.Minute, func() (string, bool) {
 		if err := c.Check(); err != nil {
 			t.Fatal(err)
 		}
@@ -195,7 +195,7 @@ func TestFromCanal(t *testing.T) {
 		stop()
 	}
 	c.caughtUp(t)
-	settle(t, d, c.kafka.Brokers(), time.Minute, c.bridges...)
+	settle(t, d, c.kafka.Brokers(), 2*time.Minute, c.bridges...)
 	stop(t, d)
 	facts := map[string]any{"seed": seed, "kills": kills, "records": settle(t, nil, c.kafka.Brokers(), 0, c.bridges...), "said again by Canal": c.flat.again(t),
 		"transactions": c.fast.committed.Load() + c.slow.committed.Load(), "checked": "fold of every topic == SELECT *; every message of Canal is in the topics once"}
@@ -276,7 +276,9 @@ func (c *canal) complete(t *testing.T, p *pipeline) {
 func (c *canal) stops(t *testing.T) {
 	p := &pipeline{name: "unordered", shop: c.shop, source: "topics: [" + c.topic + "], format: canal-json", outputs: map[string]string{"row": "plain-json"}}
 	d := harness.StartFor(t, config(c.kafka, p))
-	s, err := d.WaitState(t.Context(), "failed")
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	s, err := d.WaitState(ctx, "failed")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -133,7 +133,7 @@ func (d *debezium) steps(t *testing.T, kafka *servers.Kafka) int {
 // not tell which rows are gone since.
 func (d *debezium) streams(t *testing.T, connect *servers.Connect) {
 	t.Helper()
-	eventually(t, time.Minute, func() (string, bool) {
+	eventually(t, 2*time.Minute, func() (string, bool) {
 		offsets, err := connect.Offsets(t.Context(), d.name)
 		return fmt.Sprint(offsets, err), err == nil && offsets != "" && !strings.Contains(offsets, `"snapshot"`)
 	})
@@ -176,7 +176,7 @@ func (d *debeziums) begin(t *testing.T, seed uint64) {
 		if err := d.connect.Create(t.Context(), c.name, c.config); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, time.Minute, func() (string, bool) { return "no snapshot yet", c.steps(t, d.kafka) == 1 })
+		eventually(t, 2*time.Minute, func() (string, bool) { return "no snapshot yet", c.steps(t, d.kafka) == 1 })
 	}
 }
 
@@ -234,7 +234,7 @@ func TestFromDebezium(t *testing.T) {
 		stop()
 	}
 	d.caughtUp(t)
-	settle(t, daemon, d.kafka.Brokers(), time.Minute, d.bridges...)
+	settle(t, daemon, d.kafka.Brokers(), 2*time.Minute, d.bridges...)
 	stop(t, daemon)
 	facts := map[string]any{"seed": seed, "kills": kills, "records": settle(t, nil, d.kafka.Brokers(), 0, d.bridges...),
 		"checked": "fold of every topic == SELECT *; every record of Debezium is in it once, or, with deduplicate, every change"}
