@@ -179,7 +179,7 @@ func TestRepeatsWithoutPlace(t *testing.T) {
 		dropped, repeated := 0, 0
 		t.Run(fmt.Sprintf("gtids %v", gtids), rapid.MakeCheck(func(t *rapid.T) {
 			clock := int64(0)
-			log := history(t, 0, &clock, func(c *logged, txn, row int) {
+			log := history(t, 0, &clock, func(c *logged, txn, _ int) {
 				c.txn.Commit = clock / 8 * 1_000_000 // whole seconds
 				c.txn.Origin.Built, c.txn.Origin.Batch = 1, 1
 				if gtids {

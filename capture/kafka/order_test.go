@@ -310,3 +310,29 @@ func TestOrderNeedsPlaces(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestInterruptedMoment: a record that must be the first of its batch parts a moment, whose changes keep what is known of them.
+func TestInterruptedMoment(t *testing.T) {
+	m := newMerging(2, nil, nil)
+	m.write(event{built: 10, batch: 1, now: 2, is: "a", place: true}, event{built: 10, batch: 1, now: 3, is: "b", lane: 1, place: true})
+	m.fetch(0, 1)
+	m.fetch(1, 1)
+	m.clock = m.clock.Add(time.Minute)
+	p, _, err := m.next()
+	if err != nil || p == nil || m.read(p) != nil {
+		t.Fatal(p, err)
+	}
+	if err := m.merger.interrupt(); err != nil || !m.merger.together() {
+		t.Fatal("the moment is over", err)
+	}
+	m.fold()
+	if err := note(&m.merger.open.emptied, m.merger.open.changed, tableIn{"d.t", p}); err != nil {
+		t.Errorf("a truncation behind a change in its own partition: %v", err)
+	}
+	if err := m.settle(); !fault.Is(err, fault.KeyMoved) {
+		t.Errorf("a change in the other partition, before or after the truncation: %v", err)
+	}
+	if m.folded != 1 {
+		t.Errorf("%d changes", m.folded)
+	}
+}
