@@ -22,7 +22,7 @@ func metadataOutput(mode Mode) Output {
 }
 
 // prefixed is textFormat with a key of any columns.
-type prefixed struct{ textFormat }
+type prefixed struct{}
 
 func (prefixed) Compile(_ *changelog.Table, o formats.Options) (formats.Encoder, error) {
 	return prefixedEncoder{textEncoder{o.Key}}, nil

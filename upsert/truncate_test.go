@@ -12,7 +12,7 @@ import (
 )
 
 // endingFormat is textFormat with a record for the delete of a truncated row; of a table without columns it knows nothing.
-type endingFormat struct{ textFormat }
+type endingFormat struct{}
 
 func (endingFormat) Compile(t *changelog.Table, o formats.Options) (formats.Encoder, error) {
 	if len(t.Columns) == 0 {

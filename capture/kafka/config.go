@@ -178,10 +178,10 @@ func (c *Config) group(pipeline string) string {
 	return "cdcbridge-" + pipeline
 }
 
-// skips reports that a record that cannot be read does not stop the pipeline.
 // ParksIn implements capture.Parker.
 func (c *Config) ParksIn() string { return c.DeadLetter }
 
+// skips reports that a record that cannot be read does not stop the pipeline.
 func (c *Config) skips() bool { return c.IgnoreParseErrors || c.DeadLetter != "" }
 
 // bounded reports a run that ends.

@@ -96,7 +96,7 @@ func (s *stream) take(p *partition, rec *kafkawire.FetchedRecord, from mark) err
 		if err != nil {
 			return err
 		}
-		s.stats.repeated += uint64(dropped)
+		s.stats.repeated += uint64(dropped + s.dropRepeatedTruncations(p, b, from))
 	}
 	if err := s.checkEmptied(p, b, from); err != nil {
 		return err

@@ -67,6 +67,7 @@ type sighting struct {
 	txn    *changelog.Txn
 	change *changelog.Change
 	alone  bool // its topic has one partition: nothing happens to the row elsewhere
+	whole  bool // it is a truncation: of all rows
 
 	// spread are the partitions that are merged, in which changes of one row can be. A writer that fails has written of its last changes what some
 	// of them have and others lack. What these bring when it writes again has happened before what those had, which must be read again then: a

@@ -104,7 +104,7 @@ func (l *seenLog) sawAgain(ids *identities, s *sighting, at *spot) finding {
 		return perhaps
 	}
 	change := ids.changeAt(s, at)
-	if len(s.run.Table.Key) > 0 && slices.Contains(l.Changes, change) {
+	if (s.whole || len(s.run.Table.Key) > 0) && slices.Contains(l.Changes, change) {
 		return repeated
 	}
 	if at.at.compare(l.Last) > 0 {

@@ -111,3 +111,29 @@ func (e *emptied) since(t *changelog.Table, p *partition) bool {
 	}
 	return false
 }
+
+// dropRepeatedTruncations takes the truncations out of the batch behind from that were read before, and says how many: the rows that came
+// since must stay, for their repetitions are taken out too.
+func (s *stream) dropRepeatedTruncations(p *partition, b *changelog.Batch, from mark) int {
+	before := len(b.Notes)
+	kept := b.Notes[:from.notes]
+	for _, n := range b.Notes[from.notes:] {
+		if n.Policy == "" || n.Table == nil || n.Txn < 0 || !p.repeats.sawTruncation(&n, &b.Txns[n.Txn]) {
+			kept = append(kept, n)
+		}
+	}
+	b.Notes = kept
+	return before - len(kept)
+}
+
+// sawTruncation takes a truncation in, and reports that it was read before. Of rows nothing is known any more behind one that was not, so
+// that what comes again of them may pass.
+func (r *repeats) sawTruncation(n *changelog.Note, txn *changelog.Txn) bool {
+	run := changelog.Run{Table: n.Table, Pos: n.Pos, File: n.File, Time: n.Time}
+	s := sighting{run: &run, txn: txn, change: &changelog.Change{Pos: n.Pos}, whole: true}
+	if at, ok := spotOf(&s); ok && r.logOf(&s).saw(&r.ids, &s, &at) == repeated {
+		return true
+	}
+	r.rows = seenRows{}
+	return false
+}

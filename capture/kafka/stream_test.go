@@ -262,7 +262,7 @@ func TestStreamAllocates(t *testing.T) {
 			if p == nil {
 				break
 			}
-			if err := s.stream.read(p); err != nil {
+			if err := s.read(p); err != nil {
 				t.Fatal(err)
 			}
 		}

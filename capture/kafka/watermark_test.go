@@ -89,8 +89,10 @@ func TestIdlePartitionsMoveTheWatermarkByThemselves(t *testing.T) {
 			t.Error("a partition of which nothing is known counts as idle")
 		}
 		s.parts[1].lane.end.Store(0)
-		if !s.marks.tick(time.Now()) || !s.marks.tick(time.Now()) {
-			t.Error("the watermark has moved, and no batch has said so")
+		for range 2 {
+			if !s.marks.tick(time.Now()) {
+				t.Error("the watermark has moved, and no batch has said so")
+			}
 		}
 		if got := s.marks.now(); got != 9000*millis || s.marks.tick(time.Now()) {
 			t.Errorf("at %d", got)
