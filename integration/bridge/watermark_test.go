@@ -172,7 +172,7 @@ func (s *scenario) run(t *testing.T, kafka *servers.Kafka, f *servers.Flink, cl 
 			}
 		}
 		id += len(a.records)
-		s.reached(t, d, a.want)
+		s.reached(t, d, &a)
 		for sent += len(a.records); read < sent && !a.held; read++ {
 			if _, ok := <-reads; !ok {
 				break
@@ -180,7 +180,7 @@ func (s *scenario) run(t *testing.T, kafka *servers.Kafka, f *servers.Flink, cl 
 		}
 		sent++                      // the probe
 		time.Sleep(3 * time.Second) // Flink moves its watermark now and then; ours must stay where it is
-		s.reached(t, d, a.want)
+		s.reached(t, d, &a)
 		s.produce(t, cl, -1-i, event{a.probe, -time.Hour})
 	}
 	r := <-answer
@@ -241,8 +241,8 @@ func (s *scenario) query(kafka *servers.Kafka) string {
 		'scan.startup.mode' = 'earliest-offset', %s); SELECT id, CURRENT_WATERMARK(ts) FROM %s`, s.name, at, s.name, strings.Join(kafka.Brokers(), ","), format, s.name)
 }
 
-// reached waits until the pipeline's watermark is what it should be.
-func (s *scenario) reached(t *testing.T, d *harness.Daemon, want time.Duration) {
+// reached waits until the pipeline's watermark is what it should be, and it has read what it is to read.
+func (s *scenario) reached(t *testing.T, d *harness.Daemon, a *act) {
 	t.Helper()
 	eventually(t, time.Minute, func() (string, bool) {
 		running(t, d)
@@ -250,6 +250,8 @@ func (s *scenario) reached(t *testing.T, d *harness.Daemon, want time.Duration) 
 		if err != nil || len(all) == 0 {
 			return fmt.Sprint(err), false
 		}
-		return fmt.Sprintf("want %v: %+v", epoch.Add(want), all[0]), all[0].Watermark != nil && all[0].Watermark.Equal(epoch.Add(want))
+		p := &all[0]
+		read := p.LagSeconds != nil && (*p.LagSeconds == 0) == !a.held && p.CaughtUp == !a.held
+		return fmt.Sprintf("want %v, all read %v: %+v", epoch.Add(a.want), !a.held, *p), read && p.Watermark != nil && p.Watermark.Equal(epoch.Add(a.want))
 	})
 }
