@@ -14,6 +14,7 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"os"
 	"sort"
 	"time"
 
@@ -113,16 +114,30 @@ func Load(path string, reg Registry) (*Config, error) {
 	if err != nil {
 		return nil, Problems{{Text: fileProblem(err)}}.asFault(path)
 	}
+	return f.load(path, reg, os.LookupEnv)
+}
+
+// LoadText is Load of what a file would hold; name stands for it in errors, and lookup for the environment.
+func LoadText(name, text string, reg Registry, lookup func(string) (string, bool)) (*Config, error) {
+	f, err := readText(text)
+	if err != nil {
+		return nil, Problems{{Text: err.Error()}}.asFault(name)
+	}
+	return f.load(name, reg, lookup)
+}
+
+func (f *file) load(name string, reg Registry, lookup func(string) (string, bool)) (*Config, error) {
 	if len(f.twice) > 0 {
-		return nil, Problems(f.twice).asFault(path)
+		return nil, Problems(f.twice).asFault(name)
 	}
 	d := newDecoder(f.lines)
+	d.lookup = lookup
 	doc := newDocument()
 	d.decode("", f.root, doc)
 	cfg := d.build(doc, reg)
 	if len(d.problems) > 0 {
 		sort.SliceStable(d.problems, func(i, j int) bool { return d.problems[i].before(d.problems[j]) })
-		return nil, d.problems.asFault(path)
+		return nil, d.problems.asFault(name)
 	}
 	return cfg, nil
 }

@@ -24,11 +24,25 @@ type file struct {
 
 // readFile reads path through viper. An unreadable file or broken YAML is an error.
 func readFile(path string) (*file, error) {
+	return readBy(func(v *viper.Viper) error {
+		v.SetConfigFile(path)
+		v.SetConfigType("yaml")
+		return v.ReadInConfig()
+	})
+}
+
+// readText is readFile of what a file would hold.
+func readText(text string) (*file, error) {
+	return readBy(func(v *viper.Viper) error {
+		v.SetConfigType("yaml")
+		return v.ReadConfig(strings.NewReader(text))
+	})
+}
+
+func readBy(read func(*viper.Viper) error) (*file, error) {
 	notes := &yamlNotes{lines: map[string]int{}}
 	v := viper.NewWithOptions(viper.KeyDelimiter(keyDelimiter), viper.WithDecoderRegistry(notes))
-	v.SetConfigFile(path)
-	v.SetConfigType("yaml")
-	if err := v.ReadInConfig(); err != nil {
+	if err := read(v); err != nil {
 		var broken viper.ConfigParseError
 		if errors.As(err, &broken) {
 			err = broken.Unwrap()
