@@ -88,3 +88,46 @@ func TestTruncationsThatNothingOrders(t *testing.T) {
 		t.Error("a damaged state is taken")
 	}
 }
+
+// TestRepeatedTruncations: a truncation that a writer repeats would take the rows away that came since, whose repetitions are dropped.
+// Where nothing tells that it is one, neither are they.
+func TestRepeatedTruncations(t *testing.T) {
+	table := keyed("t")
+	for name, c := range map[string]struct {
+		origin changelog.Origin
+		again  bool // what is repeated is read again
+	}{"places": {changelog.Origin{File: "binlog.000001"}, false}, "batches": {changelog.Origin{Built: 7, Batch: 1}, true}} {
+		p := partitionAt(0)
+		s := &stream{topics: map[string]*topicParts{"t": {count: 1}}}
+		read := func(pos uint64, truncates bool) bool {
+			b := new(changelog.Batch)
+			b.Txns = append(b.Txns, changelog.Txn{Commit: int64(pos) * 1000, Origin: c.origin, First: true, Last: true})
+			if truncates {
+				b.Notes = append(b.Notes, changelog.Note{Kind: changelog.Truncate, Policy: truncateTombstone, Table: table, File: c.origin.File, Pos: pos, Time: int64(pos) * 1000})
+			} else {
+				b.Changes = append(b.Changes, changelog.Change{Op: changelog.Insert, After: rowOf(1, "a")})
+				b.Runs = append(b.Runs, changelog.Run{Table: table, To: 1, File: c.origin.File, Pos: pos, Time: int64(pos) * 1000})
+			}
+			if _, err := s.dropRepeated(p, b, mark{}); err != nil {
+				t.Fatal(err)
+			}
+			s.dropRepeatedTruncations(p, b, mark{})
+			return len(b.Changes)+len(b.Notes) > 0
+		}
+		for round, want := range []bool{true, c.again, c.again} {
+			for pos, truncates := range []bool{false, true, false} {
+				if got := read(uint64(pos+1), truncates); got != want && (round == 0 || pos > 0) {
+					t.Errorf("%s: message %d, the %d. time: read %v, want %v", name, pos, round+1, got, want)
+				}
+			}
+			var again repeats
+			if err := again.restore(p.repeats.state()); err != nil {
+				t.Fatal(err)
+			}
+			p.repeats = again
+		}
+		if name == "places" && !read(4, true) {
+			t.Error("a new truncation is taken for the old one")
+		}
+	}
+}
