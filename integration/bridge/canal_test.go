@@ -89,7 +89,7 @@ func (c *canal) caughtUp(t *testing.T) {
 			t.Fatal(err)
 		}
 		seen := map[string]bool{}
-		c.messages(t, func(m *canalMessage, r *kgo.Record) {
+		c.messages(t, func(m *canalMessage, _ *kgo.Record) {
 			if m.Table == "done" {
 				for _, row := range m.Data {
 					seen[*row["n"]] = true

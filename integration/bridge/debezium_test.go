@@ -125,7 +125,7 @@ func (d *debezium) folds(t *testing.T, kafka *servers.Kafka) {
 // steps is how many of the rows of done have been written.
 func (d *debezium) steps(t *testing.T, kafka *servers.Kafka) int {
 	n := 0
-	_ = harness.EachRecord(t.Context(), kafka.Brokers(), d.topic(done), func(r *kgo.Record) { n++ }) // there is no topic before the first
+	_ = harness.EachRecord(t.Context(), kafka.Brokers(), d.topic(done), func(*kgo.Record) { n++ }) // there is no topic before the first
 	return n
 }
 

@@ -97,8 +97,9 @@ func (d *database) judge(ctx context.Context, t *testing.T, list []*allowed, var
 // key's first value, {table} and {column} where the value is, {name} the column's name in a schema's path, {1} the first group of the path.
 func (d *database) ask(ctx context.Context, t *testing.T, a *allowed, variant string, diff *difference) {
 	t.Helper()
-	decoded, known := "", true
+	decoded := ""
 	if strings.Contains(a.Right, "{decoded}") {
+		known := false
 		if decoded, known = d.decoded(t, diff); !known {
 			return // a record without schemas does not tell what it means; the same value is in one that does
 		}

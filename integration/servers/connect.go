@@ -180,7 +180,9 @@ func (c *Connect) states(ctx context.Context, name string) ([]string, error) {
 
 // Offsets are those that a connector goes on from after a failure, as JSON; Connect writes them every ten seconds.
 func (c *Connect) Offsets(ctx context.Context, name string) (string, error) {
-	var all struct{ Offsets []struct{ Offset json.RawMessage } }
+	var all struct {
+		Offsets []struct{ Offset json.RawMessage }
+	}
 	if err := c.call(ctx, http.MethodGet, "/connectors/"+url.PathEscape(name)+"/offsets", nil, &all); err != nil {
 		return "", err
 	}

@@ -29,7 +29,7 @@ const (
 func (e *env) source(t *testing.T) {
 	t.Helper()
 	made, err := e.admin(t).CreateTopics(t.Context(), sourcePartitions, 1, nil, sourceTopic)
-	if err == nil && made[sourceTopic].Err != nil && made[sourceTopic].Err != kerr.TopicAlreadyExists {
+	if err == nil && made[sourceTopic].Err != nil && !errors.Is(made[sourceTopic].Err, kerr.TopicAlreadyExists) {
 		err = made[sourceTopic].Err
 	}
 	if err != nil {
@@ -97,7 +97,7 @@ func (p *pipeline) checkGroup(ctx context.Context, n int) error {
 	}
 	got, err := p.committed(ctx)
 	if err != nil {
-		return fmt.Errorf("reading the group's offsets: %v", err)
+		return fmt.Errorf("reading the group's offsets: %w", err)
 	}
 	for i, o := range got {
 		if want := int64(n + i); o != want && (n > 0 || o != -1) {
