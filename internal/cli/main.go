@@ -96,7 +96,7 @@ func (a *app) root() *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.PersistentFlags().StringVarP(&a.configPath, "config", "c", "cdcbridge.yaml", "configuration file")
 	root.AddCommand(
-		a.initCommand(), a.runCommand(), a.validateCommand(), a.statusCommand(), a.inspectCommand(), a.snapshotCommand(), a.resetCommand(), a.stateCommand(),
+		a.initCommand(), a.runCommand(), a.validateCommand(), a.statusCommand(), a.inspectCommand(), a.snapshotCommand(), a.pauseCommand(), a.resumeCommand(), a.resetCommand(), a.stateCommand(),
 		a.convertCommand(), a.ddlCommand(), a.versionCommand(), a.completionCommand(),
 	)
 	a.completeArguments(root)

@@ -173,7 +173,7 @@ func choosePipeline(cfg *config.Config, name string) (*config.Pipeline, error) {
 		names = append(names, cfg.Pipelines[i].Spec.Name)
 	}
 	if name == "" {
-		return nil, fmt.Errorf("say with --pipeline which one: %s", strings.Join(names, ", "))
+		return nil, fmt.Errorf("say which pipeline: %s", strings.Join(names, ", "))
 	}
 	return nil, fmt.Errorf("there is no pipeline %s; known are %s", name, strings.Join(names, ", "))
 }

@@ -25,6 +25,7 @@ type script struct {
 	err     error         // nil: it runs until it is stopped
 	drain   time.Duration // how long a drain takes
 	drained error         // how a drain ends
+	paused  bool          // the state says so
 	ends    bool          // it ends without an error though nobody asked
 }
 
@@ -63,7 +64,7 @@ func (a *fakeAttempt) Run(ctx context.Context, stop <-chan struct{}) error {
 		a.set(func(s *pipeline.Stats) { *s = a.s.stats })
 		return a.s.err
 	}
-	a.set(func(s *pipeline.Stats) { *s = a.s.stats; s.Running = true })
+	a.set(func(s *pipeline.Stats) { *s = a.s.stats; s.Running, s.Paused = !a.s.paused, a.s.paused })
 	runs := a.s.runs
 	if a.s.err == nil && !a.s.ends {
 		runs = 1 << 60

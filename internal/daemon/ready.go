@@ -55,7 +55,7 @@ func (r *runner) notReady(now time.Time) *Reason {
 		return reason
 	}
 	switch {
-	case r.state == Completed:
+	case r.state == Completed, r.state == Paused: // as somebody wants it
 		return nil
 	case r.state != Running || r.attempt == nil:
 		reason.Reason = "the pipeline is " + string(r.state)

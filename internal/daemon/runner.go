@@ -18,7 +18,8 @@ import (
 type Attempt interface {
 	// Run moves changes until stop is closed (it then drains, commits and returns nil), ctx is cancelled or something
 	// fails. All that it started has ended when it returns.
-	// It returns capture.ErrComplete when there is nothing more to do and all is committed.
+	// It returns capture.ErrComplete when there is nothing more to do and all is committed, and pipeline.ErrPauseChanged when the next
+	// attempt is to begin at once.
 	Run(ctx context.Context, stop <-chan struct{}) error
 
 	// Stats may be called at any time and does not block.
@@ -39,6 +40,7 @@ type State string
 const (
 	Starting  State = "starting"  // connecting, checking, reading the checkpoint
 	Running   State = "running"   // changes flow
+	Paused    State = "paused"    // somebody has asked for it: nothing is read until somebody asks for its end
 	Retrying  State = "retrying"  // waits for the next attempt
 	Stopping  State = "stopping"  // drains
 	Stopped   State = "stopped"   // has drained and committed, or was cut off
@@ -47,7 +49,7 @@ const (
 )
 
 // States lists all of them.
-var States = []State{Starting, Running, Retrying, Stopping, Stopped, Completed, Failed}
+var States = []State{Starting, Running, Paused, Retrying, Stopping, Stopped, Completed, Failed}
 
 // sampleEvery is how often a running attempt is looked at, for the change from starting to running and for progress.
 const sampleEvery = 250 * time.Millisecond
@@ -95,6 +97,8 @@ func (r *runner) run(ctx context.Context, stop <-chan struct{}) error {
 		case errors.Is(err, capture.ErrComplete):
 			r.change(Completed, nil)
 			return nil
+		case errors.Is(err, pipeline.ErrPauseChanged):
+			continue
 		case err == nil && isClosed(stop):
 			r.change(Stopped, nil)
 			return nil
@@ -162,7 +166,12 @@ func (r *runner) sample(a Attempt) {
 	if started {
 		r.progressAt = now
 	}
+	paused := r.state == Starting && s.Paused
 	r.mu.Unlock()
+	if paused {
+		r.retries.ran = true
+		r.change(Paused, nil, "position", s.Position)
+	}
 	if started {
 		r.retries.ran = true
 		r.change(Running, nil, "position", s.Position, "resumed", s.Resumed)

@@ -30,6 +30,8 @@ type Pipeline struct {
 	stats counters
 	start changelog.Position // at which the attempt begins, once it is open
 
+	paused bool // the state says so: nothing is read
+
 	mu     sync.Mutex // guards source and sink, which Stats reads while Run sets them
 	source capture.Source
 	sink   *upsert.Sink
@@ -42,7 +44,8 @@ func New(spec Spec, env Env) *Pipeline { return &Pipeline{spec: spec, env: env} 
 //
 // After stop the source ends, everything that it gave is committed, and Run returns nil. When the source has an end and has
 // reached it, everything is committed likewise, and Run returns capture.ErrComplete. Cancelling ctx gives up: the open
-// transaction is aborted and Run returns ctx's error. Everything that Run started has ended when it returns.
+// transaction is aborted and Run returns ctx's error. When somebody asks for a pause, or for the end of one, everything is committed likewise
+// and Run returns ErrPauseChanged. Everything that Run started has ended when it returns.
 func (p *Pipeline) Run(ctx context.Context, stop <-chan struct{}) (err error) {
 	codec, err := kafkawire.ParseCodec(p.spec.Delivery.Compression)
 	if err != nil {
@@ -61,6 +64,9 @@ func (p *Pipeline) Run(ctx context.Context, stop <-chan struct{}) (err error) {
 	opened, err := p.open(ctx, stop, source, sink)
 	if err != nil || !opened {
 		return errors.Join(err, source.Close())
+	}
+	if p.paused {
+		return errors.Join(p.sleep(ctx, stop, sink), source.Close())
 	}
 	p.stats.running.Store(true)
 	return errors.Join(p.move(ctx, stop, codec, source, sink), source.Close())
@@ -105,6 +111,13 @@ func (p *Pipeline) openBoth(ctx context.Context, source capture.Source, sink *up
 	cp, err := sink.Open(ctx)
 	if err != nil {
 		return fmt.Errorf("opening the sink: %w", err)
+	}
+	cp, paused, err := takePause(cp)
+	if err != nil {
+		return fmt.Errorf("opening the checkpoint: %w", err)
+	}
+	if paused {
+		return p.claimPaused(ctx, sink, cp)
 	}
 	start, err := source.Open(ctx, cp)
 	if err != nil {
@@ -152,6 +165,14 @@ func (p *Pipeline) move(ctx context.Context, stop <-chan struct{}, codec kafkawi
 	if requester, ok := source.(capture.Requester); ok {
 		g.Go(func() error { return followRequests(streaming, sink, requester) })
 	}
+	pausing := false // set before its goroutine ends, read after everything has ended
+	g.Go(func() error {
+		asked, err := awaitPause(streaming, sink, true)
+		if pausing = asked; asked {
+			endStream()
+		}
+		return err
+	})
 	g.Go(func() error {
 		select {
 		case <-stop:
@@ -177,10 +198,16 @@ func (p *Pipeline) move(ctx context.Context, stop <-chan struct{}, codec kafkawi
 		splitAfter: p.spec.Delivery.TransactionTimeout / 3, release: f.budget.Release,
 	}
 	g.Go(func() error { return c.run(ctx, queue) })
-	if err := g.Wait(); err != nil || !complete {
+	err := g.Wait()
+	switch {
+	case err != nil:
 		return err
+	case complete:
+		return capture.ErrComplete
+	case pausing:
+		return ErrPauseChanged
 	}
-	return capture.ErrComplete
+	return nil
 }
 
 // requestsEvery is how often the state is looked at for requests.

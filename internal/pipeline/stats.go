@@ -12,6 +12,7 @@ import (
 // Stats are the numbers of one attempt.
 type Stats struct {
 	Running      bool          // source and sink are open
+	Paused       bool          // somebody has asked for it: nothing is read
 	Resumed      bool          // the attempt began at a committed checkpoint
 	Changes      uint64        // row changes committed
 	Read         uint64        // of these, rows that snapshots read
@@ -36,7 +37,7 @@ type Stats struct {
 
 // counters are what the stages count. Rows and bytes that are written wait in pending until their commit.
 type counters struct {
-	running, resumed                  atomic.Bool
+	running, resumed, paused          atomic.Bool
 	changes, read                     atomic.Uint64
 	txns, records, bytes              atomic.Uint64
 	commits, splits, progress         atomic.Uint64
@@ -89,7 +90,7 @@ func (s *counters) committed(c *committer, _ upsert.Committed, took time.Duratio
 func (p *Pipeline) Stats() Stats {
 	c := &p.stats
 	s := Stats{
-		Running: c.running.Load(), Resumed: c.resumed.Load(),
+		Running: c.running.Load(), Resumed: c.resumed.Load(), Paused: c.paused.Load(),
 		Changes: c.changes.Load(), Read: c.read.Load(), Transactions: c.txns.Load(), Records: c.records.Load(), Bytes: c.bytes.Load(),
 		Commits: c.commits.Load(), Splits: c.splits.Load(), Progress: c.progress.Load(),
 		CommitTime: c.commitTime.Load(), Watermark: c.watermark.Load(), LastCommit: c.lastCommit.Load(), OpenSince: c.openSince.Load(),
