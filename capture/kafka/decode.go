@@ -41,7 +41,10 @@ func (s *stream) read(p *partition) error {
 	case err != nil:
 		s.skipped(rec, err)
 	default:
-		if err := s.take(p, rec, from); err != nil {
+		if err := s.take(p, rec, from); errors.Is(err, errFirst) { // before deduplication has seen it
+			from.undo(b)
+			return err
+		} else if err != nil {
 			s.undo(p, from)
 			return atRecord(rec, err)
 		}

@@ -141,12 +141,16 @@ func TestTruncationWithoutAnOrder(t *testing.T) {
 // once for each truncation, and what comes behind one stays; of several partitions too where they are merged by their positions.
 func TestTruncatedTables(t *testing.T) {
 	for _, p := range protocols {
-		t.Run(p.name, func(t *testing.T) { t.Parallel(); truncates(t, p.on.get(t), 1, "") })
-		t.Run(p.name+"InOrder", func(t *testing.T) {
-			t.Parallel()
-			truncates(t, p.on.get(t), 3, ", order: source, order_idle_timeout: 10s")
-		})
+		t.Run(p.name, func(t *testing.T) { t.Parallel(); truncates(t, p.on.get(t), truncating{partitions: 1}) })
 	}
+	t.Run("InOrder", func(t *testing.T) {
+		t.Parallel()
+		truncates(t, modern.get(t), truncating{partitions: 3, more: ", order: source, order_idle_timeout: 10s"})
+	})
+	t.Run("Repeated", func(t *testing.T) {
+		t.Parallel()
+		truncates(t, modern.get(t), truncating{partitions: 1, more: ", deduplicate: true", repeats: true})
+	})
 }
 
 // emptied is a table that is truncated now and then.
@@ -154,6 +158,7 @@ type emptied struct {
 	r           *rand.Rand
 	partitions  int
 	pos         int // of the log that its changes come from
+	began       time.Time
 	live        map[int]bool
 	ends        map[int]int // by key
 	truncations int
@@ -175,17 +180,18 @@ func (m *emptied) change() message {
 		m.ends[id]++
 		delete(m.live, id)
 	case m.live[id]:
-		op = "r" // repeated by its writer, which is no matter here
+		op = "u"
 		fallthrough
 	default:
 		m.live[id] = true
 	}
-	return m.at(envelope("shop", op, id, time.Now()), id)
+	return m.at(op, id)
 }
 
-// at puts a message into the partition of its key, with the next position.
-func (m *emptied) at(msg message, id int) message {
+// at makes a message in the partition of its key, of the next transaction.
+func (m *emptied) at(op string, id int) message {
 	m.pos++
+	msg := envelope("shop", op, id, m.began.Add(time.Duration(m.pos)*time.Millisecond))
 	if msg.key != nil {
 		msg.partition = int32(id % m.partitions)
 	}
@@ -193,19 +199,30 @@ func (m *emptied) at(msg message, id int) message {
 	return msg
 }
 
-func truncates(t *testing.T, e *env, partitions int, order string) {
+// truncating says how a table that is truncated is written and read.
+type truncating struct {
+	partitions int
+	more       string // keys of the source section
+	repeats    bool   // its writer goes on from a place before, now and then
+}
+
+func truncates(t *testing.T, e *env, how truncating) {
 	t.Helper()
 	seed := freshSeed(t)
-	m := &emptied{r: rand.New(rand.NewPCG(seed, 1)), partitions: partitions, live: map[int]bool{}, ends: map[int]int{}}
-	s := e.newSource(t, unique(t)+".in.orders", int32(partitions))
-	b := e.reads(t, debezium, ", on_truncate: tombstone"+order, s.topic)
+	m := &emptied{r: rand.New(rand.NewPCG(seed, 1)), partitions: how.partitions, began: time.Now().Add(-time.Minute), live: map[int]bool{}, ends: map[int]int{}}
+	s := e.newSource(t, unique(t)+".in.orders", int32(how.partitions))
+	b := e.reads(t, debezium, ", on_truncate: tombstone"+how.more, s.topic)
+	var written []message
 	write := func() {
 		var messages []message
 		for range 1 + m.r.IntN(60) {
 			messages = append(messages, m.change())
 		}
-		if order == "" {
+		if how.partitions == 1 {
 			s.write(t, messages...)
+			if written = append(written, messages...); how.repeats {
+				s.write(t, written[len(written)-m.r.IntN(min(len(written), 80)):]...)
+			}
 			return
 		}
 		for _, one := range messages { // a partition that is slower than the others could be late
@@ -226,7 +243,7 @@ func truncates(t *testing.T, e *env, partitions int, order string) {
 		write()
 	}
 	m.live[999] = true
-	s.write(t, m.at(envelope("shop", "c", 999, time.Now()), 999))
+	s.write(t, m.at("c", 999))
 	var records []harness.Record
 	eventually(t, func() (err error) {
 		if records, err = e.read(t.Context(), b.out()); err != nil {
