@@ -4,7 +4,8 @@
 //	                   └─▶ real server ──▶ cdcbridge ──▶ records ── equal but for testdata/allowed.yaml? ──▶ testdata/*.golden
 //
 // The servers of the two runs differ, so what only a run decides (times of the clock, positions, ids, the program's version) is taken out of both; in
-// the long tier both read one server, and positions and transactions are compared too.
+// the long tier both read one server, and positions and transactions are compared too, but for testdata/beside.yaml. What the lists say is put to the server
+// that both have read: values to its tables, places and transactions to its own view of its log (seen_test.go).
 //
 // After a change of a script the goldens are recorded again:
 //
