@@ -15,8 +15,7 @@ type place struct {
 	back bool          // the message says a place before the one that came last: a writer's clock that was set back
 
 	last  formats.Place // of the record that came last
-	came  time.Time     // when the chunk arrived that is being read
-	dry   time.Time     // since when there is nothing to read; zero: there never was anything
+	came  time.Time     // when the chunk arrived that was read last; zero: none has
 	began bool          // some chunk has been
 	heap  bool          // among the merger's heads
 }
@@ -25,7 +24,8 @@ type place struct {
 // nothing to read may yet bring what comes before all that is there. It is waited for
 //
 //   - for as long as its topic has more than was read of it;
-//   - for order_idle_timeout after its last record, and for a tenth of that after any record of another one that would go first;
+//   - for order_idle_timeout after its last record came (not after it was read: waiting must not make for more waiting), and for a tenth of
+//     that after any record of another one that would go first;
 //   - for such a tenth with what belongs to the moment of its own last record, which its writer wrote in one go.
 //
 // What comes too late all the same, and what one moment has in several partitions, is for order_bunch.go. Who merges partitions by
@@ -60,7 +60,7 @@ func newMerger(s *stream) *merger {
 // next gives a partition that has a head, which is to be read now. When there is none it says how long to wait at most before it is
 // asked again; 0: until more has come.
 func (m *merger) next(now time.Time) (*partition, time.Duration, error) {
-	if err := m.refill(now); err != nil {
+	if err := m.refill(); err != nil {
 		return nil, 0, err
 	}
 	if m.open != nil {
@@ -101,11 +101,11 @@ func (m *merger) give(p *partition) *partition {
 func (m *merger) join(p *partition) { m.dry = append(m.dry, p) }
 
 // refill finds the heads of partitions that have none.
-func (m *merger) refill(now time.Time) error {
+func (m *merger) refill() error {
 	if p := m.current; p != nil && !p.hasHead {
 		m.current = nil
 		m.pop()
-		if err := m.fill(p, now); err != nil {
+		if err := m.fill(p); err != nil {
 			return err
 		}
 	}
@@ -116,7 +116,7 @@ func (m *merger) refill(now time.Time) error {
 		p := l.owner
 		if i := m.dryIndex(p); i >= 0 {
 			m.dry = append(m.dry[:i], m.dry[i+1:]...)
-			if err := m.fill(p, now); err != nil {
+			if err := m.fill(p); err != nil {
 				return err
 			}
 		}
@@ -137,7 +137,7 @@ func (m *merger) dryIndex(p *partition) int {
 }
 
 // fill puts a partition among the heads, or the dry ones.
-func (m *merger) fill(p *partition, now time.Time) error {
+func (m *merger) fill(p *partition) error {
 	for {
 		if p.order.began {
 			more, err := m.stream.peek(p)
@@ -157,9 +157,6 @@ func (m *merger) fill(p *partition, now time.Time) error {
 			break
 		}
 		p.order.began = true
-	}
-	if p.read > 0 {
-		p.order.dry = now
 	}
 	m.dry = append(m.dry, p)
 	return nil
@@ -195,7 +192,7 @@ func (m *merger) gate(now, came time.Time) (wait time.Duration, ok bool) {
 		if p.lag() != 0 {
 			return 0, false
 		}
-		if last := p.order.dry; !last.IsZero() && !m.open.of(p) && last.Add(m.idle).After(due) {
+		if last := p.order.came; !last.IsZero() && !m.open.of(p) && last.Add(m.idle).After(due) {
 			due = last.Add(m.idle)
 		}
 	}

@@ -336,3 +336,27 @@ func TestInterruptedMoment(t *testing.T) {
 		t.Errorf("%d changes", m.folded)
 	}
 }
+
+// TestWaitingIsNotSilence: however long changes wait for each other's partitions, each is read when its own time is over.
+func TestWaitingIsNotSilence(t *testing.T) {
+	const lanes, changes, step = 5, 50, 100 * time.Millisecond
+	m := newMerging(lanes, nil, nil)
+	for lane := range lanes {
+		m.fetch(lane, 0)
+	}
+	for i := range changes {
+		m.write(event{built: int64(10 + i), batch: int64(1 + i), now: int64(1 + i), is: "a", lane: i % lanes, place: true})
+		m.fetch(i%lanes, 1)
+		m.clock = m.clock.Add(step)
+		if _, err := m.drain(); err != nil {
+			t.Fatal(err)
+		}
+		if behind := i + 1 - m.folded; behind > int(time.Second/step)+1 {
+			t.Fatalf("%d changes of %d wait", behind, i+1)
+		}
+	}
+	m.clock = m.clock.Add(time.Second)
+	if _, err := m.drain(); err != nil || m.folded != changes {
+		t.Errorf("%d of %d changes were read a second after the last one, %v", m.folded, changes, err)
+	}
+}
