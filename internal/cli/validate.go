@@ -20,7 +20,7 @@ import (
 func (a *app) validateCommand() *cobra.Command {
 	output := outputTable
 	timeout := 30 * time.Second
-	offline := false
+	offline, old := false, ""
 	cmd := &cobra.Command{
 		Use:   "validate",
 		Short: "Check the configuration, the sources and Kafka, and print what is wrong with its remedy",
@@ -29,17 +29,22 @@ func (a *app) validateCommand() *cobra.Command {
 			"Exit code 3 when a finding would stop the daemon.",
 		Example: "  cdcbridge validate\n" +
 			"  cdcbridge validate --offline                # the file alone, as in a pull request\n" +
+			"  cdcbridge validate -c new.yaml --diff cdcbridge.yaml\n" +
 			"  cdcbridge validate -o json | jq '.findings[] | select(.severity == \"problem\")'",
 		Args: usage(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
 			defer cancel()
+			if old != "" {
+				return a.diff(ctx, old, output, offline)
+			}
 			return a.validate(ctx, output, offline)
 		},
 	}
 	cmd.Flags().VarP(&output, "output", "o", "how to print")
 	cmd.Flags().DurationVar(&timeout, "timeout", timeout, "how long all checks together may take")
 	cmd.Flags().BoolVar(&offline, "offline", false, "check the file alone, ask no server")
+	cmd.Flags().StringVar(&old, "diff", "", "instead of checking, show what this configuration would change against the one in that file: settings, and tables that come and go")
 	return cmd
 }
 

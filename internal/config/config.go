@@ -41,6 +41,7 @@ type Config struct {
 	Log             Log
 	ShutdownTimeout time.Duration // how long a drain may take after the first signal
 	Pipelines       []Pipeline
+	Settings        []Setting // all that is in effect, in the order of their paths
 }
 
 // Pipeline is one pipeline with what the supervisor and the tools need beside its spec.
@@ -139,6 +140,7 @@ func (f *file) load(name string, reg Registry, lookup func(string) (string, bool
 		sort.SliceStable(d.problems, func(i, j int) bool { return d.problems[i].before(d.problems[j]) })
 		return nil, d.problems.asFault(name)
 	}
+	cfg.Settings = d.settle(doc)
 	return cfg, nil
 }
 

@@ -22,6 +22,7 @@ type decoder struct {
 	readFile func(string) ([]byte, error)
 	problems Problems
 	blamed   map[string]bool // paths that have a problem already
+	settings []Setting       // of sections whose meaning depends on another key
 }
 
 func newDecoder(lines map[string]int) *decoder {

@@ -116,6 +116,7 @@ func (b *builder) format(at string, w *writing) formats.Config {
 		}
 		b.decode(join(at, "options"), w.Options, cfg)
 		b.validated(join(at, "options"), cfg.Validate())
+		b.effective(join(at, "options"), cfg)
 		return cfg
 	}
 	b.report(join(at, "format"), "%s", unknown(fmt.Sprintf("%q is not a format", w.Format), w.Format, names))

@@ -190,6 +190,8 @@ func (b *builder) source() (string, capture.Config) {
 				b.messages(at, messages)
 			}
 			b.validated(at, cfg.Validate())
+			b.settings = append(b.settings, Setting{Path: join(at, "type"), Value: kind})
+			b.effective(at, cfg)
 			return kind, cfg
 		}
 	}

@@ -1,0 +1,99 @@
+package config
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// Setting is one setting with the value that is in effect, defaults included.
+type Setting struct {
+	Path  string // elements of lists by their names, for example "pipelines[shop].source.host"
+	Value string // for people; of a secret only whether there is one
+
+	print [sha256.Size]byte // of the value of a secret, so that a change is seen and the value is not
+}
+
+// Same reports whether two settings have the same value.
+func (s Setting) Same(o Setting) bool { return s.Value == o.Value && s.print == o.print }
+
+// effective notes what a section, a pointer to a struct with mapstructure tags, says after defaults, file and environment.
+func (d *decoder) effective(path string, section any) {
+	d.settings = append(d.settings, settingsOf(path, reflect.ValueOf(section).Elem())...)
+}
+
+// settingsOf lists the settings of a struct. Groups whose meaning depends on another key are left to who knows it.
+func settingsOf(path string, v reflect.Value) []Setting {
+	var all []Setting
+	for _, f := range fieldsOf(v) {
+		at := join(path, f.name)
+		switch {
+		case f.secret():
+			s := Setting{Path: at}
+			if text := f.value.String(); text != "" {
+				s.Value, s.print = "***", sha256.Sum256([]byte(text))
+			}
+			all = append(all, s)
+		case f.value.Type() == sectionType:
+		case f.value.Kind() == reflect.Struct:
+			all = append(all, settingsOf(at, f.value)...)
+		case f.value.Kind() == reflect.Slice && f.value.Type().Elem().Kind() == reflect.Struct:
+			for i := range f.value.Len() {
+				all = append(all, settingsOf(at+elementName(f.value.Index(i), i), f.value.Index(i))...)
+			}
+		default:
+			all = append(all, Setting{Path: at, Value: valueText(f.value)})
+		}
+	}
+	return all
+}
+
+// elementName tells the elements of a list apart by their names, where they have one, so that moving one is no change.
+func elementName(v reflect.Value, i int) string {
+	if f, ok := fieldsOf(v).find("name"); ok && f.value.Kind() == reflect.String && f.value.String() != "" {
+		return "[" + f.value.String() + "]"
+	}
+	return fmt.Sprintf("[%d]", i)
+}
+
+func valueText(v reflect.Value) string {
+	if v.Kind() == reflect.Slice {
+		var parts []string
+		for i := range v.Len() {
+			parts = append(parts, fmt.Sprint(v.Index(i).Interface()))
+		}
+		return "[" + strings.Join(parts, ", ") + "]"
+	}
+	return fmt.Sprint(v.Interface())
+}
+
+// byName renames the elements of a path that the loader counts: pipelines[0].outputs[1] by the names that they have.
+func (doc *document) byName(path string) string {
+	for i := range doc.Pipelines {
+		p := &doc.Pipelines[i]
+		rest, ok := strings.CutPrefix(path, pipelinePath(i)+".")
+		if !ok {
+			continue
+		}
+		for k := range p.Outputs {
+			if tail, ok := strings.CutPrefix(rest, fmt.Sprintf("outputs[%d].", k)); ok && p.Outputs[k].Name != "" {
+				rest = "outputs[" + p.Outputs[k].Name + "]." + tail
+				break
+			}
+		}
+		return "pipelines[" + p.Name + "]." + rest
+	}
+	return path
+}
+
+// settle makes the settings of a whole file, in the order of their paths.
+func (d *decoder) settle(doc *document) []Setting {
+	for i := range d.settings {
+		d.settings[i].Path = doc.byName(d.settings[i].Path)
+	}
+	d.effective("", doc)
+	slices.SortStableFunc(d.settings, func(a, b Setting) int { return strings.Compare(a.Path, b.Path) })
+	return d.settings
+}
