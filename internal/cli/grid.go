@@ -116,7 +116,8 @@ func (g *grid) widths(width int) []int {
 	return widths
 }
 
-// wrap breaks text between words into lines of at most width characters. A word that is longer is cut.
+// wrap breaks text between words into lines of at most width characters. A word that is longer is left
+// whole, for it may be a name that somebody looks for or copies.
 func wrap(text string, width int) []string {
 	var lines []string
 	for para := range strings.SplitSeq(text, "\n") {
@@ -129,11 +130,7 @@ func wrap(text string, width int) []string {
 			if line != "" {
 				lines = append(lines, line)
 			}
-			for line = word; utf8.RuneCountInString(line) > width; {
-				r := []rune(line)
-				lines = append(lines, string(r[:width]))
-				line = string(r[width:])
-			}
+			line = word
 		}
 		lines = append(lines, line)
 	}

@@ -30,16 +30,16 @@ x      short             bad  Say this:
 	}
 }
 
-// TestGridKeepsToItsWidth: whatever the cells, no word is lost, and lines are no longer than the width when it is sensible.
+// TestGridKeepsToItsWidth: no word is lost or cut, and lines are no longer than the width unless a single word is.
 func TestGridKeepsToItsWidth(t *testing.T) {
 	g := grid{head: []string{"A", "B"}, wraps: []int{1}, rows: [][]string{{"é", strings.Repeat("äöü ", 20) + strings.Repeat("x", 70)}}}
 	out := g.render(40)
 	for line := range strings.SplitSeq(out, "\n") {
-		if utf8.RuneCountInString(line) > 40 {
+		if utf8.RuneCountInString(line) > 40 && len(strings.Fields(line)) > 1 {
 			t.Errorf("too long: %q", line)
 		}
 	}
-	if strings.Count(out, "äöü") != 20 || strings.Count(out, "x") != 70 {
+	if strings.Count(out, "äöü") != 20 || !strings.Contains(out, strings.Repeat("x", 70)) {
 		t.Errorf("lost something:\n%s", out)
 	}
 }
@@ -83,12 +83,11 @@ func FuzzWrap(f *testing.F) {
 		}
 		lines := wrap(text, width)
 		for _, l := range lines {
-			if utf8.RuneCountInString(l) > width {
+			if utf8.RuneCountInString(l) > width && len(strings.Fields(l)) > 1 {
 				t.Errorf("%q is longer than %d", l, width)
 			}
 		}
-		strip := func(s string) string { return strings.Join(strings.Fields(s), "") }
-		if strip(strings.Join(lines, " ")) != strip(text) {
+		if !slices.Equal(strings.Fields(strings.Join(lines, " ")), strings.Fields(text)) {
 			t.Errorf("%q became %q", text, lines)
 		}
 	})
