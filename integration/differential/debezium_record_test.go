@@ -52,7 +52,7 @@ func TestRecordDebezium(t *testing.T) {
 				}
 				reasoned += len(found)
 			}
-			harness.Evidence(t, began, map[string]any{"variants": len(d.variants), "records of Debezium": held, "differences, each with a reason that the server confirms": reasoned})
+			harness.Evidence(t, began, map[string]any{"variants": len(d.variants), "records of Debezium": held, "differences, each with its reason": reasoned})
 		})
 	}
 	if ran == len(databases) {
