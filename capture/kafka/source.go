@@ -196,8 +196,11 @@ func readPartitions(states []changelog.State) (map[kafkawire.TopicPartition]*par
 
 // enumerate finds the partitions that are read: those of the checkpoint that the configuration still means, and new ones.
 func (s *source) enumerate(ctx context.Context, known map[kafkawire.TopicPartition]*partition, first bool) error {
-	for at := range known {
+	for at, p := range known {
 		s.enumerator.before[at.Topic] = true
+		if !s.cfg.bounded() { // it was once, and goes on now
+			p.end = -1
+		}
 	}
 	all, err := s.enumerator.partitions(ctx)
 	if err != nil {
@@ -233,6 +236,22 @@ func (s *source) enumerate(ctx context.Context, known map[kafkawire.TopicPartiti
 	return starter.resolve(ctx, begin)
 }
 
+// ends finds where a bounded run ends in partitions that have no end yet: in all of them at the first start, or when the configuration
+// has got an end since then.
+func (s *source) ends(ctx context.Context, first bool) ([]changelog.State, error) {
+	parts := s.parts
+	if !first {
+		parts = slices.DeleteFunc(slices.Clone(parts), func(p *partition) bool { return p.end >= 0 })
+		if len(parts) == 0 {
+			return nil, nil
+		}
+		if s.cfg.End.At == fromOffsets { // the configuration names all of them
+			parts = s.parts
+		}
+	}
+	return resolveEnds(ctx, s.wire, &s.cfg.End, parts)
+}
+
 // leave deals with partitions of the checkpoint that are not read: those that the configuration no longer means keep their state, and
 // those that are gone are a fault.
 func (s *source) leave(known map[kafkawire.TopicPartition]*partition, exist map[kafkawire.TopicPartition]bool) error {
@@ -259,12 +278,9 @@ func (s *source) resolve(ctx context.Context, cp changelog.Checkpoint, first boo
 		return cp, err
 	}
 	next := changelog.Checkpoint{}
-	if first {
-		ends, err := resolveEnds(ctx, s.wire, &s.cfg.End, s.parts)
-		if err != nil {
-			return cp, err
-		}
-		next.State = ends
+	var err error
+	if next.State, err = s.ends(ctx, first); err != nil {
+		return cp, err
 	}
 	for _, p := range s.resolved {
 		st, err := p.state()

@@ -123,3 +123,29 @@ func TestBoundedBesideDrift(t *testing.T) {
 	b.completes(t)
 	b.holds(t, table.table(), s)
 }
+
+// TestBoundedForAWhile goes on without an end when the configuration has none any more, and gets one when it has one later.
+func TestBoundedForAWhile(t *testing.T) {
+	t.Parallel()
+	e := modern.get(t)
+	s, table := e.newSource(t, unique(t)+".in.orders", 2), newShop(debezium, 1, 2)
+	s.write(t, table.fill(0, 6)...)
+	b := e.reads(t, debezium, ", end: {at: latest}", s.topic)
+	b.completes(t)
+	b.came(t, s)
+	s.write(t, table.fill(6, 12)...)
+	endless := e.reads(t, debezium, "", s.topic)
+	d := endless.running(t)
+	endless.came(t, s)
+	stop(t, d)
+
+	other := endless
+	other.name += "-other"
+	d = other.running(t)
+	other.came(t, s)
+	stop(t, d)
+	s.write(t, table.fill(12, 18)...)
+	other.source += ", end: {at: latest}"
+	other.completes(t)
+	other.came(t, s)
+}
