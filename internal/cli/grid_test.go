@@ -46,7 +46,7 @@ func TestGridKeepsToItsWidth(t *testing.T) {
 
 // TestColoursAreForTerminals looks at the same findings with and without one.
 func TestColoursAreForTerminals(t *testing.T) {
-	print := func(columns int) string {
+	report := func(columns int) string {
 		var out syncBuffer
 		a := &app{out: &out, terminal: func(io.Writer) int { return columns }}
 		if err := a.report([]finding{{Finding: capture.Finding{Area: "a", Subject: "s", Severity: capture.Warning}}, {Finding: capture.Finding{Area: "b", Subject: "s", Severity: capture.OK}}}, outputTable); err != nil {
@@ -54,10 +54,10 @@ func TestColoursAreForTerminals(t *testing.T) {
 		}
 		return out.String()
 	}
-	if got := print(0); strings.Contains(got, "\x1b") {
+	if got := report(0); strings.Contains(got, "\x1b") {
 		t.Errorf("%q", got)
 	}
-	got := print(80)
+	got := report(80)
 	if !strings.Contains(got, "\x1b[33mwarning\x1b[0m") || !strings.Contains(got, "\x1b[32mok\x1b[0m") || strings.Contains(strings.Split(got, "\n")[0], "\x1b") {
 		t.Errorf("%q", got)
 	}
@@ -65,11 +65,11 @@ func TestColoursAreForTerminals(t *testing.T) {
 	for _, code := range []string{paintEnd, paintYellow, paintGreen} {
 		plain = strings.ReplaceAll(plain, code, "")
 	}
-	if !slices.Equal(strings.Split(plain, "\n"), strings.Split(print(0), "\n")) {
+	if !slices.Equal(strings.Split(plain, "\n"), strings.Split(report(0), "\n")) {
 		t.Errorf("colours move the columns:\n%s", got)
 	}
 	t.Setenv("NO_COLOR", "1")
-	if got := print(80); strings.Contains(got, "\x1b") {
+	if got := report(80); strings.Contains(got, "\x1b") {
 		t.Errorf("%q", got)
 	}
 }

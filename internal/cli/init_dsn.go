@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -118,16 +119,13 @@ func (o *origin) pattern() string {
 	return "*.*"
 }
 
+// plainYAML matches texts that need no quotes, if they are no words of YAML's.
+var plainYAML = regexp.MustCompile(`^[A-Za-z_/][A-Za-z_/.0-9-]*$`)
+
 // yamlText writes a text as a YAML scalar that reads as that text, dollar signs included.
 func yamlText(s string) string {
 	s = strings.ReplaceAll(s, "$", "$$")
-	plain := s != "" && !slices.Contains([]string{"true", "false", "null", "yes", "no", "on", "off", "y", "n"}, strings.ToLower(s))
-	for i := range len(s) {
-		c := s[i]
-		letter := c == '_' || c == '/' || c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z'
-		plain = plain && (letter || i > 0 && (c == '.' || c == '-' || c >= '0' && c <= '9'))
-	}
-	if plain {
+	if plainYAML.MatchString(s) && !slices.Contains([]string{"true", "false", "null", "yes", "no", "on", "off", "y", "n"}, strings.ToLower(s)) {
 		return s
 	}
 	var b strings.Builder

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -69,6 +70,7 @@ func TestSnapshotsAreToldEveryTenSeconds(t *testing.T) {
 		again[0].Began = 2
 		snapshots(again)
 		time.Sleep(time.Second)
+		again = slices.Clone(again)
 		again[0].Status = capture.SnapshotCancelled
 		snapshots(again)
 		time.Sleep(time.Minute)

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -51,13 +53,11 @@ func beatsOf(t *testing.T, every, until time.Duration, come map[time.Duration]*c
 		f := &feeder{planner: upsert.NewPlanner("p", outputs, nil, open), start: "start", budget: semaphore.NewWeighted(1 << 30), memory: 1 << 30,
 			stats: &counters{}, log: slog.New(slog.NewTextHandler(io.Discard, nil))}
 		batches, queue, jobs := make(chan *changelog.Batch), make(chan *job, 100), make(chan *job, 100)
-		for at, b := range come {
-			go func() {
-				time.Sleep(at)
-				batches <- b
-			}()
-		}
 		go func() {
+			for _, at := range slices.Sorted(maps.Keys(come)) {
+				time.Sleep(at - time.Since(begin))
+				batches <- come[at]
+			}
 			<-ctx.Done()
 			close(batches)
 		}()
