@@ -15,17 +15,17 @@ import (
 	"cdcbridge/internal/kafkawire"
 )
 
-// Tail looks about every interval for entries whose keys begin with prefix and that were committed after Open has read the
+// Tail looks about every interval for entries whose keys begin with one of the prefixes and that were committed after Open has read the
 // checkpoint, by whomever, and hands each over once. Of those that were replaced or removed before it looked only what is left
 // counts; an entry that is written again after its removal is another one. give must not block, and the entry is its own.
 //
 // It runs beside Write and Commit, from Open on, in a goroutine of the caller's, and returns when ctx ends or when an entry
 // cannot be understood. A cluster that does not answer is asked again, each time later, and the log says so once.
-func (s *Sink) Tail(ctx context.Context, every time.Duration, prefix string, give func(changelog.State)) error {
+func (s *Sink) Tail(ctx context.Context, every time.Duration, prefixes []string, give func(changelog.State)) error {
 	if s.txn == nil {
 		return misuse("following the state", "the sink is not open")
 	}
-	t := entryTail{pipeline: s.id.Pipeline, prefix: prefix, seen: map[string]int64{}}
+	t := entryTail{pipeline: s.id.Pipeline, prefixes: prefixes, seen: map[string]int64{}}
 	// Nothing that was written before is undecided: the open has ended it. So the partition need not be read twice.
 	t.reader = s.wire.NewUndecidedReader(s.stateAt(), t.ours).From(s.openedAt)
 	failures := 0
@@ -62,14 +62,16 @@ const (
 
 // entryTail is where Tail stands.
 type entryTail struct {
-	reader           *kafkawire.UndecidedReader
-	pipeline, prefix string
-	seen             map[string]int64 // offset of the newest record of each key, so that an older one that is decided later counts for nothing
+	reader   *kafkawire.UndecidedReader
+	pipeline string
+	prefixes []string
+	seen     map[string]int64 // offset of the newest record of each key, so that an older one that is decided later counts for nothing
 }
 
 func (t *entryTail) ours(key []byte) bool {
 	var k stateKey
-	return json.Unmarshal(key, &k) == nil && k.Pipeline == t.pipeline && k.Kind == kindEntry && strings.HasPrefix(k.Name, t.prefix)
+	return json.Unmarshal(key, &k) == nil && k.Pipeline == t.pipeline && k.Kind == kindEntry &&
+		slices.ContainsFunc(t.prefixes, func(prefix string) bool { return strings.HasPrefix(k.Name, prefix) })
 }
 
 // look reads to the end and returns what is new, in the order in which it was written. What an error leaves unread comes the

@@ -32,7 +32,7 @@ func (r *run) tail(t *testing.T) *tail {
 	done := make(chan error, 1)
 	f := &tail{given: make(chan changelog.State, 100)}
 	go func() {
-		done <- r.sink.Tail(ctx, 50*time.Millisecond, asked, func(e changelog.State) { f.given <- e })
+		done <- r.sink.Tail(ctx, 50*time.Millisecond, []string{asked}, func(e changelog.State) { f.given <- e })
 	}()
 	f.end = sync.OnceValue(func() error { cancel(); return <-done })
 	t.Cleanup(func() { _ = f.end() })

@@ -75,34 +75,6 @@ func takePause(cp changelog.Checkpoint) (rest changelog.Checkpoint, paused bool,
 	return rest, paused, nil
 }
 
-// awaitPause follows the state until somebody asks for paused, or streaming ends, or something fails. asked says the first.
-func awaitPause(streaming context.Context, state follower, paused bool) (asked bool, err error) {
-	tailing, end := context.WithCancel(streaming)
-	defer end()
-	var bad error
-	err = state.Tail(tailing, requestsEvery, PauseKey, func(e changelog.State) {
-		if e.Key != PauseKey || bad != nil {
-			return
-		}
-		r, err := parsePause(e)
-		if err != nil {
-			bad = err
-			end()
-			return
-		}
-		if asked = r.Paused == paused; asked {
-			end()
-		}
-	})
-	switch {
-	case bad != nil:
-		return false, bad
-	case asked || streaming.Err() != nil:
-		return asked, nil
-	}
-	return false, fmt.Errorf("following requests: %w", err)
-}
-
 // claimPaused makes a pipeline ours that is paused: nothing is read, and whoever ran it before is fenced.
 func (p *Pipeline) claimPaused(ctx context.Context, sink *upsert.Sink, cp changelog.Checkpoint) error {
 	if err := sink.Claim(ctx, changelog.Checkpoint{Pos: cp.Pos}); err != nil {
@@ -128,7 +100,7 @@ func (p *Pipeline) sleep(ctx context.Context, stop <-chan struct{}, state follow
 		case <-waiting.Done():
 		}
 	})
-	switch asked, err := awaitPause(waiting, state, false); {
+	switch asked, err := followState(waiting, state, false, nil); {
 	case err != nil:
 		return err
 	case asked:

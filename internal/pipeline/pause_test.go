@@ -16,7 +16,7 @@ type listedState struct {
 	fail    error
 }
 
-func (s listedState) Tail(ctx context.Context, _ time.Duration, _ string, give func(changelog.State)) error {
+func (s listedState) Tail(ctx context.Context, _ time.Duration, _ []string, give func(changelog.State)) error {
 	for _, e := range s.entries {
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -55,23 +55,23 @@ func TestPauseIsTakenOutOfTheCheckpoint(t *testing.T) {
 	}
 }
 
-func TestAwaitPause(t *testing.T) {
+func TestPauseIsFollowed(t *testing.T) {
 	other := changelog.State{Key: "pauses", Value: []byte("x")}
-	asked, err := awaitPause(t.Context(), listedState{entries: []changelog.State{other, pauseEntry(t, false), pauseEntry(t, true)}}, true)
+	asked, err := followState(t.Context(), listedState{entries: []changelog.State{other, pauseEntry(t, false), pauseEntry(t, true)}}, true, nil)
 	if !asked || err != nil {
 		t.Errorf("%v %v", asked, err)
 	}
-	_, err = awaitPause(t.Context(), listedState{entries: []changelog.State{{Key: PauseKey, Value: []byte("damaged")}}}, true)
+	_, err = followState(t.Context(), listedState{entries: []changelog.State{{Key: PauseKey, Value: []byte("damaged")}}}, true, nil)
 	if !fault.Is(err, fault.Decode) {
 		t.Errorf("%v", err)
 	}
 	lost := errors.New("lost")
-	if _, err := awaitPause(t.Context(), listedState{fail: lost}, true); !errors.Is(err, lost) {
+	if _, err := followState(t.Context(), listedState{fail: lost}, true, nil); !errors.Is(err, lost) {
 		t.Errorf("%v", err)
 	}
 	ended, end := context.WithCancel(t.Context())
 	end()
-	if asked, err := awaitPause(ended, listedState{}, true); asked || err != nil {
+	if asked, err := followState(ended, listedState{}, true, nil); asked || err != nil {
 		t.Errorf("%v %v", asked, err)
 	}
 }

@@ -162,12 +162,10 @@ func (p *Pipeline) move(ctx context.Context, stop <-chan struct{}, codec kafkawi
 		}
 		return fmt.Errorf("streaming: %w", err)
 	})
-	if requester, ok := source.(capture.Requester); ok {
-		g.Go(func() error { return followRequests(streaming, sink, requester) })
-	}
 	pausing := false // set before its goroutine ends, read after everything has ended
 	g.Go(func() error {
-		asked, err := awaitPause(streaming, sink, true)
+		requester, _ := source.(capture.Requester)
+		asked, err := followState(streaming, sink, true, requester)
 		if pausing = asked; asked {
 			endStream()
 		}
@@ -208,23 +206,6 @@ func (p *Pipeline) move(ctx context.Context, stop <-chan struct{}, codec kafkawi
 		return ErrPauseChanged
 	}
 	return nil
-}
-
-// requestsEvery is how often the state is looked at for requests.
-const requestsEvery = time.Second
-
-// follower is the part of upsert.Sink that brings requests.
-type follower interface {
-	Tail(ctx context.Context, every time.Duration, prefix string, give func(changelog.State)) error
-}
-
-// followRequests hands requests to the source until its stream ends.
-func followRequests(streaming context.Context, state follower, source capture.Requester) error {
-	err := state.Tail(streaming, requestsEvery, capture.RequestPrefix, source.Request)
-	if streaming.Err() != nil {
-		return nil
-	}
-	return fmt.Errorf("following requests: %w", err)
 }
 
 // closeTimeout bounds how long the abort of an open transaction may take when an attempt ends.
