@@ -161,7 +161,7 @@ func TestStatus(t *testing.T) {
 	if code != exitOK {
 		t.Fatalf("%d %s", code, errs)
 	}
-	for _, want := range []string{"cdcbridge v9, up 1h0m0s, not ready", "2.5s", "77", "binlog.1:4", "shop.orders  reading   1 200 rows, 50 % of about 2 400\n", "\nshop: tables whose snapshot is done: 1\n", "\nshop: reads from db2:3306\n", "crm [binlog_purged] opening\n  Re-snapshot."} {
+	for _, want := range []string{"cdcbridge v9, up 1h0m0s, not ready", "2.5s", "77", "binlog.1:4", "shop.orders  reading   1 200 rows, 50 % of about 2 400\n", "\nshop: tables whose snapshot is done: 1\n", "\nshop: reads from db2:3306\n", "crm [binlog_purged] opening\n  Re-snapshot.\n  More: docs/errors.md#binlog_purged\n"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("%q is missing in\n%s", want, out)
 		}

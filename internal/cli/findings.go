@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"cdcbridge/capture"
+	"cdcbridge/internal/fault"
 )
 
 // finding is a capture.Finding and the pipeline that it is about.
@@ -52,7 +53,7 @@ func (a *app) report(fs []finding, output outputFormat) error {
 }
 
 // docOf is where a code is explained.
-func docOf(code string) string { return "docs/errors.md#" + code }
+func docOf(code string) string { return fault.Code(code).Doc() }
 
 func (a *app) printValidation(v *validation, output outputFormat) error {
 	if output == outputJSON {

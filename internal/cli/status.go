@@ -138,6 +138,7 @@ func printStatus(w io.Writer, s *daemon.Status, now time.Time, offsets bool) err
 		if p.Hint != "" {
 			fmt.Fprintf(&page, "  %s\n", p.Hint)
 		}
+		fmt.Fprintf(&page, "  More: %s\n", docOf(p.Code))
 	}
 	_, err := page.WriteTo(w)
 	return err

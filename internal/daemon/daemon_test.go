@@ -166,7 +166,7 @@ func TestFinalFaultStaysDownAndOthersGoOn(t *testing.T) {
 		if p := s.Pipelines[0]; p.Code != "binlog_purged" || p.Hint != "Re-snapshot." {
 			t.Errorf("got %+v", p)
 		}
-		if !strings.Contains(b.log.String(), `level=ERROR msg="pipeline failed" pipeline=bad state=failed attempt=1 code=binlog_purged error="opening the binlog stream: pipe broken" hint=Re-snapshot.`) {
+		if !strings.Contains(b.log.String(), `level=ERROR msg="pipeline failed" pipeline=bad state=failed attempt=1 code=binlog_purged error="opening the binlog stream: pipe broken" hint=Re-snapshot. doc=docs/errors.md#binlog_purged`) {
 			t.Errorf("log\n%s", b.log)
 		}
 		if err := b.stop(t); err != nil {

@@ -122,7 +122,7 @@ func TestHTTP(t *testing.T) {
 	if good.Position != "binlog.000007:1234" || good.ReadPosition != "binlog.000007:1300" || good.LagSeconds == nil || *good.LagSeconds != 0 || good.Counters.Changes != 42 || good.Counters.Aborts != 2 {
 		t.Errorf("good %+v", good)
 	}
-	if bad.Code != "wrong_server" || bad.Error != "opening the source: pipe broken" || bad.Hint != "Point it at the old server." {
+	if bad.Code != "wrong_server" || bad.Error != "opening the source: pipe broken" || bad.Hint != "Point it at the old server." || bad.Doc != "docs/errors.md#wrong_server" {
 		t.Errorf("bad %+v", bad)
 	}
 	code, body := s.get(t, "/readyz")
@@ -130,7 +130,7 @@ func TestHTTP(t *testing.T) {
 	if err := json.Unmarshal([]byte(body), &ready); err != nil {
 		t.Fatal(err)
 	}
-	if code != 503 || ready.Ready || len(ready.Reasons) != 1 || ready.Reasons[0] != (Reason{"bad", Failed, "wrong_server", "opening the source: pipe broken", "Point it at the old server."}) {
+	if code != 503 || ready.Ready || len(ready.Reasons) != 1 || ready.Reasons[0] != (Reason{"bad", Failed, "wrong_server", "opening the source: pipe broken", "Point it at the old server.", "docs/errors.md#wrong_server"}) {
 		t.Errorf("readyz %d %s", code, body)
 	}
 	if code, _ := s.get(t, "/debug/pprof/"); code != 404 {

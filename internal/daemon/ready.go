@@ -32,6 +32,7 @@ type Reason struct {
 	Code     string `json:"code,omitempty"`
 	Reason   string `json:"reason"`
 	Hint     string `json:"hint,omitempty"`
+	Doc      string `json:"doc,omitempty"` // where the code is explained
 }
 
 func (d *Daemon) readiness(now time.Time) Readiness {
@@ -51,7 +52,7 @@ func (r *runner) notReady(now time.Time) *Reason {
 	defer r.mu.Unlock()
 	reason := &Reason{Pipeline: r.p.Name, State: r.state}
 	if r.fault != nil {
-		reason.Code, reason.Reason, reason.Hint = string(r.fault.Code), causeOf(r.fault), r.fault.Hint
+		reason.Code, reason.Reason, reason.Hint, reason.Doc = string(r.fault.Code), causeOf(r.fault), r.fault.Hint, r.fault.Code.Doc()
 		return reason
 	}
 	switch {

@@ -259,7 +259,7 @@ func (r *runner) change(to State, f *fault.Fault, attrs ...any) {
 	attrs = append([]any{"state", string(to), "attempt", attempt}, attrs...)
 	if f != nil && to != Starting {
 		level = slog.LevelWarn
-		attrs = append(attrs, "code", string(f.Code), "error", causeOf(f), "hint", f.Hint)
+		attrs = append(attrs, "code", string(f.Code), "error", causeOf(f), "hint", f.Hint, "doc", f.Code.Doc())
 	}
 	if to == Failed {
 		level = slog.LevelError

@@ -27,6 +27,7 @@ type PipelineStatus struct {
 	Code        string     `json:"code,omitempty"`
 	Error       string     `json:"error,omitempty"`
 	Hint        string     `json:"hint,omitempty"`
+	Doc         string     `json:"doc,omitempty"` // where the code is explained: docs/errors.md#code
 	NextAttempt *time.Time `json:"next_attempt,omitempty"`
 
 	Attempts uint64            `json:"attempts"` // begun since the daemon's start
@@ -126,7 +127,7 @@ func (r *runner) status(now time.Time) PipelineStatus {
 		p.Restarts[string(code)] = n
 	}
 	if r.fault != nil {
-		p.Code, p.Error, p.Hint = string(r.fault.Code), causeOf(r.fault), r.fault.Hint
+		p.Code, p.Error, p.Hint, p.Doc = string(r.fault.Code), causeOf(r.fault), r.fault.Hint, r.fault.Code.Doc()
 	}
 	if !r.next.IsZero() {
 		next := r.next.UTC()

@@ -61,6 +61,9 @@ const (
 	Internal           Code = "internal"                 // a broken invariant: a bug of ours
 )
 
+// Doc is where the code is explained: page and anchor, relative to the root of the project and of the daemon's HTTP server.
+func (c Code) Doc() string { return "docs/errors.md#" + string(c) }
+
 // Fault is an error with a stable code and a remedy.
 type Fault struct {
 	Code  Code

@@ -16,6 +16,9 @@ func TestFaultTravelsThroughWrapping(t *testing.T) {
 	if err.Error() != want {
 		t.Errorf("got  %s\nwant %s", err, want)
 	}
+	if doc := CodeOf(err).Doc(); doc != "docs/errors.md#binlog_purged" {
+		t.Errorf("explained at %s", doc)
+	}
 	if CodeOf(io.EOF) != "" || IsFinal(io.EOF) {
 		t.Error("a plain error has no code")
 	}

@@ -160,7 +160,7 @@ func (f *feeder) tellParked(b *changelog.Batch, n *changelog.Note) {
 	}
 	f.parked[strings.Clone(r.Topic)] = true
 	f.log.Warn("a record that cannot be read goes to the dead-letter topic, and so will others of its topic without being told here",
-		"topic", r.Topic, "partition", r.Partition, "offset", r.Offset, "code", n.Code, "reason", n.Text, "dead_letter", n.Prefix)
+		"topic", r.Topic, "partition", r.Partition, "offset", r.Offset, "code", n.Code, "reason", n.Text, "dead_letter", n.Prefix, "doc", fault.Code(n.Code).Doc())
 }
 
 // work encodes jobs until there are no more. It ends the life of each batch.

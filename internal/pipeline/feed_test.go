@@ -73,7 +73,7 @@ func TestParkedRecordsAreToldOnceATopic(t *testing.T) {
 	if err := f.plan(t.Context(), j); err != nil || j.plans.Parking == nil {
 		t.Fatalf("%v, %+v", err, j.plans)
 	}
-	const tail = ` partition=0 offset=%d code=decode reason="no JSON" dead_letter=dead`
+	const tail = ` partition=0 offset=%d code=decode reason="no JSON" dead_letter=dead doc=docs/errors.md#decode`
 	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
 	if len(lines) != 2 || !strings.HasSuffix(lines[0], "topic=in"+fmt.Sprintf(tail, 0)) || !strings.HasSuffix(lines[1], "topic=other"+fmt.Sprintf(tail, 2)) {
 		t.Errorf("the log says\n%s", out.String())
