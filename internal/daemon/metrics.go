@@ -15,7 +15,7 @@ func (d *Daemon) metricsHandler() http.Handler {
 	reg.MustRegister(
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		newCollector(d),
+		newCollector(d.Status),
 	)
 	return promhttp.HandlerFor(reg, promhttp.HandlerOpts{})
 }
@@ -23,7 +23,7 @@ func (d *Daemon) metricsHandler() http.Handler {
 // collector turns the status into metrics whenever somebody scrapes. Nothing is counted twice, and nothing is looked up
 // while rows flow.
 type collector struct {
-	d                        *Daemon
+	status                   func() Status
 	build, state, restarts   *prometheus.Desc
 	lastCommit, commitSecond *prometheus.Desc
 	snapshots                snapshotMetrics
@@ -42,9 +42,9 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 	return prometheus.NewDesc("cdcbridge_"+name, help, labels, nil)
 }
 
-func newCollector(d *Daemon) *collector {
+func newCollector(status func() Status) *collector {
 	c := &collector{
-		d:            d,
+		status:       status,
 		build:        desc("build_info", "Always 1; the label holds the release.", "version"),
 		state:        desc("pipeline_state", "1 for the state that the pipeline is in, 0 for the others.", "pipeline", "state"),
 		restarts:     desc("restarts_total", "Attempts that were followed by another one, by the code of their failure.", "pipeline", "code"),
@@ -89,7 +89,7 @@ func newCollector(d *Daemon) *collector {
 // topics adds the metrics of sources that read topics. Only pipelines with such a source have the gauges.
 func (c *collector) topics() {
 	c.counter("source_skipped_records_total", "Records of topics that could not be read and were left out (numRecordsInErrors in Flink).", func(k *Counters) uint64 { return k.SkippedRecords })
-	c.counter("source_parked_records_total", "Of these, those that went to the dead-letter topic.", func(k *Counters) uint64 { return k.ParkedRecords })
+	c.counter("source_parked_records_total", "Of the skipped records, those that went to the dead-letter topic.", func(k *Counters) uint64 { return k.ParkedRecords })
 	c.counter("source_repeated_changes_total", "Changes dropped because they had been there before.", func(k *Counters) uint64 { return k.RepeatedChanges })
 	c.counter("source_commits_succeeded_total", "Commits of the consumer group's offsets (commitsSucceeded in Flink).", func(k *Counters) uint64 { return k.CommitsSucceeded })
 	c.counter("source_commits_failed_total", "Commits of the consumer group's offsets that failed (commitsFailed in Flink).", func(k *Counters) uint64 { return k.CommitsFailed })
@@ -134,7 +134,7 @@ func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 
 // Collect implements prometheus.Collector.
 func (c *collector) Collect(ch chan<- prometheus.Metric) {
-	s := c.d.Status()
+	s := c.status()
 	ch <- prometheus.MustNewConstMetric(c.build, prometheus.GaugeValue, 1, s.Version)
 	for i := range s.Pipelines {
 		p := &s.Pipelines[i]
