@@ -75,8 +75,11 @@ func (d *Daemon) supervise(ctx context.Context, signals <-chan os.Signal, served
 	ended := make(chan error, len(d.runners))
 	var running sync.WaitGroup
 	defer running.Wait()
+	done := make(chan struct{})
+	defer close(done)
 	for _, r := range d.runners {
 		running.Go(func() { ended <- r.run(ctx, stop) })
+		running.Go(func() { r.record(done) })
 	}
 	d.o.Log.Info("daemon started", "version", d.o.Version, "http", d.o.HTTP.Listen, "pipelines", len(d.runners))
 	d.systemd.ready()

@@ -39,6 +39,7 @@ func (d *Daemon) handler() http.Handler {
 	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) {
 		writeJSON(w, http.StatusOK, d.Status())
 	})
+	mux.HandleFunc("GET /status/history", d.serveHistory)
 	mux.Handle("GET /metrics", d.metricsHandler())
 	if d.o.HTTP.Pprof {
 		mux.HandleFunc("/debug/pprof/", pprof.Index)
@@ -59,8 +60,19 @@ func (d *Daemon) serveReady(w http.ResponseWriter, _ *http.Request) {
 	writeJSON(w, code, r)
 }
 
+// writeJSON writes a document that people read too.
 func writeJSON(w http.ResponseWriter, code int, v any) {
 	body, err := json.MarshalIndent(v, "", "  ")
+	writeBody(w, code, body, err)
+}
+
+// writeCompact writes a document of many numbers.
+func writeCompact(w http.ResponseWriter, v any) {
+	body, err := json.Marshal(v)
+	writeBody(w, http.StatusOK, body, err)
+}
+
+func writeBody(w http.ResponseWriter, code int, body []byte, err error) {
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return

@@ -60,6 +60,7 @@ type runner struct {
 	log     *slog.Logger
 	retries retries
 	tells   snapshotLog
+	history history
 
 	mu         sync.Mutex
 	state      State
