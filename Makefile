@@ -58,6 +58,10 @@ demo: build ## watch it at work, on an embedded PostgreSQL and broker; SOURCE=my
 golden: ## rewrite golden files after a wanted change of output
 	$(GO) test $$(grep -rlE 'formatstest\.Golden|flag\.Bool\("update"' --include='*_test.go' formats internal | xargs -n1 dirname | sort -u | sed 's|^|./|') -update
 
+.PHONY: check-deploy
+check-deploy: ## promtool on alerts and dashboard; fetches it where it is missing
+	./deploy/check.sh
+
 .PHONY: lint
 lint: ## golangci-lint with the project's rules
 	@command -v $(LINTER) >/dev/null || { echo "$(LINTER) is missing; install it: $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0"; exit 1; }
