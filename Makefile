@@ -59,7 +59,7 @@ golden: ## rewrite golden files after a wanted change of output
 	$(GO) test $$(grep -rlE 'formatstest\.Golden|flag\.Bool\("update"' --include='*_test.go' formats internal | xargs -n1 dirname | sort -u | sed 's|^|./|') -update
 
 .PHONY: check-deploy
-check-deploy: ## promtool on alerts and dashboard; fetches it where it is missing
+check-deploy: ## promtool on alerts and dashboard, systemd-analyze on the unit
 	./deploy/check.sh
 
 .PHONY: lint

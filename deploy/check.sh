@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Has the tools of Prometheus check what is in this folder, and fails at anything that they say. Tools that the
-# machine lacks are taken from Debian's packages, unpacked into a cache and installed nowhere.
+# Has the tools of Prometheus and systemd check what is in this folder, and fails at anything that they say. A promtool that the
+# machine lacks is taken from Debian's packages, unpacked into a cache and installed nowhere; systemd-analyze must be there.
 #
-#   deploy/check.sh [prometheus]     all of them without a name
+#   deploy/check.sh [prometheus] [systemd]     all of them without a name
 #
 #   CDCBRIDGE_CACHE   where to unpack. Default: ${XDG_CACHE_HOME:-~/.cache}/cdcbridge.
 set -euo pipefail
@@ -52,7 +52,19 @@ check_prometheus() {
   rm "$rules"
 }
 
-[[ $# -gt 0 ]] || set -- prometheus
+# check_systemd: verify says nothing, not even a warning, and the exposure is at most 2.0 of 10. The program need not be installed.
+check_systemd() {
+  local dir said
+  command -v systemd-analyze >/dev/null || die "systemd-analyze is missing; on Debian: apt-get install systemd"
+  dir=$(mktemp -d)
+  sed 's#^ExecStart=/usr/bin/cdcbridge#ExecStart=/bin/true#; s/^#LoadCredential/LoadCredential/' cdcbridge.service >"$dir/cdcbridge.service"
+  said=$(systemd-analyze verify "$dir/cdcbridge.service" 2>&1) && [[ -z $said ]] || die "systemd-analyze verify: $said"
+  said=$(systemd-analyze security --offline=true --threshold=20 "$dir/cdcbridge.service" 2>&1) || die "the unit is exposed by more than 2.0: $said"
+  tail -n 1 <<<"$said"
+  rm -r "$dir"
+}
+
+[[ $# -gt 0 ]] || set -- prometheus systemd
 for one; do
   declare -F "check_$one" >/dev/null || die "there is nothing that is called $one"
   "check_$one"
