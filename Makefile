@@ -56,7 +56,7 @@ demo: build ## watch it at work, on an embedded PostgreSQL and broker; SOURCE=my
 
 .PHONY: golden
 golden: ## rewrite golden files after a wanted change of output
-	$(GO) test $$(grep -rlE 'formatstest\.Golden|flag\.Bool\("update"' --include='*_test.go' formats internal | xargs -n1 dirname | sort -u | sed 's|^|./|') -update
+	$(GO) test $$(grep -rlE 'formatstest\.Golden|flag\.Bool\("update"' --include='*_test.go' formats internal *_test.go | xargs -n1 dirname | sort -u | sed 's|^|./|') -update
 
 .PHONY: check-deploy
 check-deploy: ## promtool on alerts and dashboard, systemd-analyze on the unit
