@@ -172,3 +172,41 @@ func docPages(t *testing.T) map[string]string {
 	}
 	return pages
 }
+
+// TestDocsFirstStepsAreTheTestedOnes finds each statement of the first page in the README, whose statements are run on real
+// servers word for word, or in the page of the database.
+func TestDocsFirstStepsAreTheTestedOnes(t *testing.T) {
+	pages := docPages(t)
+	known := map[string]bool{}
+	for _, path := range []string{"README.md", "docs/mysql.md", "docs/postgres.md"} {
+		for _, s := range statements(pages[path]) {
+			known[s] = true
+		}
+	}
+	found := statements(pages["docs/getting-started.md"])
+	if len(found) < 10 {
+		t.Errorf("found %d statements only", len(found))
+	}
+	for _, s := range found {
+		if s = strings.ReplaceAll(s, "cdcbridge_cdc", "cdcbridge_shop"); !known[s] {
+			t.Errorf("docs/getting-started.md has %q, which no other page has", s)
+		}
+	}
+}
+
+// statements are the SQL statements of a page, one a line, without their comments.
+func statements(page string) []string {
+	var list []string
+	for _, m := range fence.FindAllStringSubmatch(page, -1) {
+		if m[1] != "sql" {
+			continue
+		}
+		for line := range strings.Lines(m[2]) {
+			line, _, _ = strings.Cut(line, " --")
+			if line = strings.TrimSpace(line); line != "" {
+				list = append(list, line)
+			}
+		}
+	}
+	return list
+}

@@ -81,3 +81,19 @@ func faultCodes(t *testing.T) []string {
 	})
 	return codes
 }
+
+// TestDocsIndexIsWhole finds every page of docs/ in its index, and every code in the page that begins at symptoms.
+func TestDocsIndexIsWhole(t *testing.T) {
+	pages := docPages(t)
+	for path := range pages {
+		name, inDocs := strings.CutPrefix(path, "docs/")
+		if inDocs && name != "README.md" && !strings.Contains(name, "/") && !strings.Contains(pages["docs/README.md"], "]("+name+")") {
+			t.Errorf("docs/README.md does not link to %s", name)
+		}
+	}
+	for _, c := range faultCodes(t) {
+		if !strings.Contains(pages["docs/troubleshooting.md"], "["+c+"](errors.md#"+c+")") {
+			t.Errorf("docs/troubleshooting.md does not name the code %s", c)
+		}
+	}
+}
