@@ -38,7 +38,8 @@ var may = map[string][]string{
 	"internal/daemon":        {"changelog", "capture", "upsert", "internal/fault", "internal/pipeline", "internal/web"},
 	"internal/config":        {"changelog", "capture", "formats", "internal/daemon", "internal/fault", "internal/kafkawire", "internal/pipeline", "internal/shape", "upsert"},
 	"internal/cli":           {"changelog", "capture", "formats", "internal/config", "internal/daemon", "internal/fault", "internal/kafkawire", "internal/pipeline", "upsert"},
-	"internal/web":           {},
+	"internal/web":           {"docs"}, // the page of error codes
+	"docs":                   {},
 	".":                      {"capture", "capture/", "formats", "formats/", "internal/cli", "internal/config"},
 }
 

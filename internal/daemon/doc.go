@@ -1,7 +1,7 @@
 // Package daemon keeps pipelines running inside one process and tells the outside how they are.
 //
 //	Daemon ── runner per pipeline (runner.go) ── attempt after attempt, with back-off (retry.go)
-//	   ├── HTTP: /healthz /readyz /status /status/history /metrics (http.go, status.go, ready.go, history.go, metrics.go)
+//	   ├── HTTP: / (internal/web) /healthz /readyz /status /status/history /metrics (http.go, status.go, ready.go, history.go, metrics.go)
 //	   └── systemd: READY, STOPPING, WATCHDOG (systemd.go)
 //
 // A pipeline that meets a final fault stays down inside the living process, with its code and hint, until somebody acts;

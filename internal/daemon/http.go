@@ -8,6 +8,8 @@ import (
 	"net/http/pprof"
 	"strconv"
 	"time"
+
+	"cdcbridge/internal/web"
 )
 
 // HTTP is the http section of the configuration.
@@ -41,6 +43,7 @@ func (d *Daemon) handler() http.Handler {
 	})
 	mux.HandleFunc("GET /status/history", d.serveHistory)
 	mux.Handle("GET /metrics", d.metricsHandler())
+	web.Register(mux)
 	if d.o.HTTP.Pprof {
 		mux.HandleFunc("/debug/pprof/", pprof.Index)
 		mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)

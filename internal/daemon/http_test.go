@@ -213,6 +213,23 @@ func TestPprofOnRequest(t *testing.T) {
 	s.stop(t)
 }
 
+// TestPageIsServed: the page, and the one that its links to codes lead to, beside everything else.
+func TestPageIsServed(t *testing.T) {
+	s := serve(t, Options{HTTP: HTTP{Listen: "127.0.0.1:0", Pprof: true}, Pipelines: twoPipelines()})
+	if code, body := s.get(t, "/"); code != 200 || !strings.Contains(body, "<title>cdcbridge</title>") {
+		t.Errorf("page %d %s", code, body)
+	}
+	doc := s.settled(t).Pipelines[1].Doc
+	path, anchor, _ := strings.Cut(doc, "#")
+	if code, body := s.get(t, "/"+path); code != 200 || !strings.Contains(body, `id="`+anchor+`"`) {
+		t.Errorf("%s: %d", doc, code)
+	}
+	if code, _ := s.get(t, "/nothing"); code != 404 {
+		t.Errorf("nothing: %d", code)
+	}
+	s.stop(t)
+}
+
 func TestTakenPortIsAConfigFault(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
