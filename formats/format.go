@@ -49,12 +49,26 @@ type KeyLinker interface {
 // their AppendValue is never given a Delete.
 type TombstoneOnly interface{ TombstoneOnly() }
 
+// MoveCounter is implemented by encoders that number the changes of a transaction, and count a change of the key as the two that it is
+// in an upsert topic.
+type MoveCounter interface {
+	// CountsMoves reports that this one does, with its options.
+	CountsMoves() bool
+}
+
+// Moves are how many changes before the present one were changes of a key, in its transaction.
+type Moves struct {
+	Total uint64
+	Table uint64 // of its table
+}
+
 // Context is what an encoder may need beside the change itself. It belongs to one worker and is filled per run.
 type Context struct {
 	Txn   *changelog.Txn
 	Run   *changelog.Run
 	Now   int64  // wall clock at which the batch is encoded, microseconds since the Unix epoch
 	Split bool   // the change is one half of a key change
+	Moves Moves  // for encoders that are MoveCounters; the second half of a key change counts the first one
 	Seq   uint64 // number of the batch within the attempt, from 1: what canal-json writes as id
 }
 

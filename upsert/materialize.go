@@ -37,9 +37,10 @@ type Materializer struct {
 	run    []byte // headers that the records of a run share
 	header []byte
 	num    []byte
-	lsns   bool   // records of the run have a position of their own
-	place  []byte // position of the run, or of the change
-	op     string // of the record, as the header has it
+	moves  []formats.Moves // before the next change of the run that is being written, by plan
+	lsns   bool            // records of the run have a position of their own
+	place  []byte          // position of the run, or of the change
+	op     string          // of the record, as the header has it
 	shaper shape.Shaper
 }
 
@@ -50,6 +51,7 @@ func NewMaterializer(codec kafkawire.Codec) *Materializer { return &Materializer
 type Plans struct {
 	Runs    [][]*Plan // of each run
 	Sides   *Sides    // nil: nothing is written beside the rows
+	Moves   *Moves    // nil: no format counts them
 	Parking *Parking  // nil: no record is parked
 }
 
@@ -96,9 +98,13 @@ func (m *Materializer) encode(b *changelog.Batch, plans Plans) error {
 	}
 	for i := range b.Runs {
 		run := &b.Runs[i]
+		m.moves = m.moves[:0]
+		for k := range plans.Runs[i] {
+			m.moves = append(m.moves, plans.Moves.at(i, k))
+		}
 		for from := run.From; from < run.To; {
 			for len(cues) > 0 && cues[0].at <= from {
-				if err := m.beside(b, plans.Sides, cues[0]); err != nil {
+				if err := m.beside(b, plans, cues[0]); err != nil {
 					return err
 				}
 				cues = cues[1:]
@@ -107,16 +113,18 @@ func (m *Materializer) encode(b *changelog.Batch, plans Plans) error {
 			if len(cues) > 0 {
 				to = min(to, cues[0].at)
 			}
-			for _, plan := range plans.Runs[i] {
+			for k, plan := range plans.Runs[i] {
+				m.ctx.Moves = m.moves[k]
 				if err := m.encodeRun(b, run, plan, from, to); err != nil {
 					return err
 				}
+				m.moves[k] = m.ctx.Moves
 			}
 			from = to
 		}
 	}
 	for _, c := range cues {
-		if err := m.beside(b, plans.Sides, c); err != nil {
+		if err := m.beside(b, plans, c); err != nil {
 			return err
 		}
 	}
@@ -218,6 +226,10 @@ func (m *Materializer) keyChange(plan *Plan, ch *changelog.Change, s stamp) erro
 	var err error
 	if m.link, err = plan.appendKey(m.link[:0], ch.Before); err != nil {
 		return err
+	}
+	if plan.counts {
+		m.ctx.Moves.Total++
+		m.ctx.Moves.Table++
 	}
 	s.link, s.fill = plan.links.oldKey, filled
 	return m.record(plan, &ins, s)

@@ -30,6 +30,7 @@ type Plan struct {
 	links   keyLinks
 	more    extraHeaders // of the format
 	bare    bool         // a delete is the tombstone alone
+	counts  bool         // the format numbers changes, see moves.go
 	keyless int32        // partition of records without key: one per table, so that a table keeps its order
 }
 
@@ -54,6 +55,8 @@ type Planner struct {
 	rows     map[string]bool    // topics that rows go to
 	besides  map[string]*Output // topics of records beside the rows → the output that writes them
 	parking  *Output            // of the dead-letter topic
+	counting bool               // some plan counts moves
+	moves    moveCounter
 }
 
 type compiled struct {
@@ -125,6 +128,10 @@ func (p *Planner) compile(ctx context.Context, t *changelog.Table, o *Output) (*
 	}
 	if w, ok := enc.(formats.HeaderWriter); ok {
 		plan.more = renderHeaders(w.RecordHeaders())
+	}
+	if c, ok := enc.(formats.MoveCounter); ok && o.Mode == Upsert && len(plan.Key) > 0 {
+		plan.counts = c.CountsMoves()
+		p.counting = p.counting || plan.counts
 	}
 	if _, plan.bare = enc.(formats.TombstoneOnly); plan.bare && o.NoTombstones && o.Mode == Upsert {
 		return nil, fault.NewFinal(fault.Config, "planning tombstones", errors.New("the format has no other record for a delete"),

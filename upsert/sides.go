@@ -184,9 +184,9 @@ func (p *Planner) openSide(ctx context.Context, w *sideWriter, a formats.About, 
 }
 
 // beside writes the records of a cue.
-func (m *Materializer) beside(b *changelog.Batch, s *Sides, c cue) error {
-	for i := range s.of {
-		if err := m.side(b, &s.of[i], c); err != nil {
+func (m *Materializer) beside(b *changelog.Batch, plans Plans, c cue) error {
+	for i := range plans.Sides.of {
+		if err := m.side(b, &plans.Sides.of[i], plans.Moves, c); err != nil {
 			return err
 		}
 	}
@@ -194,7 +194,7 @@ func (m *Materializer) beside(b *changelog.Batch, s *Sides, c cue) error {
 }
 
 // side writes the record of a cue for one output, if there is one.
-func (m *Materializer) side(b *changelog.Batch, s *side, c cue) error {
+func (m *Materializer) side(b *changelog.Batch, s *side, moves *Moves, c cue) error {
 	plan := (*Plan)(nil)
 	if s.tables != nil && c.note >= 0 {
 		plan = s.tables[c.note]
@@ -220,7 +220,7 @@ func (m *Materializer) side(b *changelog.Batch, s *side, c cue) error {
 		m.ctx.Txn = &b.Txns[c.txn]
 	}
 	if c.about == formats.AboutEnd {
-		counts = countsOf(b, c.txn, s.output)
+		counts = moves.addTo(countsOf(b, c.txn, s.output), c.txn, s.output)
 	}
 	key, value, ok, err := s.encoder.AppendSide(m.key[:0], m.value[:0], &formats.Beside{About: c.about, Context: &m.ctx, Note: note, Counts: counts})
 	if err != nil {

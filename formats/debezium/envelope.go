@@ -53,7 +53,7 @@ func (e *encoder) AppendValue(dst []byte, c *formats.Context, ch *changelog.Chan
 func (e *encoder) appendRest(dst []byte, c *formats.Context, ch *changelog.Change, op byte) []byte {
 	dst = e.source.append(dst, c, ch)
 	if e.cfg.TransactionMetadata && c.Run.Snapshot == changelog.Streamed {
-		dst = appendTransaction(dst, c.Txn, ch)
+		dst = appendTransaction(dst, c, ch)
 	} else {
 		dst = append(dst, `,"transaction":null`...)
 	}
@@ -151,13 +151,16 @@ func (e *encoder) appendRow(dst []byte, row changelog.Row, unchanged unchangedFu
 	return append(dst, '}'), nil
 }
 
-func appendTransaction(dst []byte, txn *changelog.Txn, ch *changelog.Change) []byte {
+// CountsMoves implements formats.MoveCounter.
+func (e *encoder) CountsMoves() bool { return e.cfg.TransactionMetadata }
+
+func appendTransaction(dst []byte, c *formats.Context, ch *changelog.Change) []byte {
 	dst = append(dst, `,"transaction":{"id":"`...)
-	dst = jsonx.AppendEscapedText(dst, txn.ID)
+	dst = jsonx.AppendEscapedText(dst, c.Txn.ID)
 	dst = append(dst, `","total_order":`...)
-	dst = jsonx.AppendUint(dst, ch.Index+1)
+	dst = jsonx.AppendUint(dst, ch.Index+1+c.Moves.Total)
 	dst = append(dst, `,"data_collection_order":`...)
-	dst = jsonx.AppendUint(dst, ch.TableIndex+1)
+	dst = jsonx.AppendUint(dst, ch.TableIndex+1+c.Moves.Table)
 	return append(dst, '}')
 }
 

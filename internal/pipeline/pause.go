@@ -59,20 +59,26 @@ func parsePause(e changelog.State) (Pause, error) {
 
 // takePause takes the entry out of a checkpoint: it is no matter of the source.
 func takePause(cp changelog.Checkpoint) (rest changelog.Checkpoint, paused bool, err error) {
+	rest, e := takeEntry(cp, PauseKey)
+	if e == nil {
+		return rest, false, nil
+	}
+	r, err := parsePause(*e)
+	return rest, r.Paused, err
+}
+
+// takeEntry takes an entry that is no matter of the source out of a checkpoint; nil: there is none.
+func takeEntry(cp changelog.Checkpoint, key string) (rest changelog.Checkpoint, e *changelog.State) {
 	rest = cp
 	rest.State = nil
-	for _, e := range cp.State {
-		if e.Key != PauseKey {
-			rest.State = append(rest.State, e)
+	for i := range cp.State {
+		if cp.State[i].Key == key {
+			e = &cp.State[i]
 			continue
 		}
-		r, err := parsePause(e)
-		if err != nil {
-			return cp, false, err
-		}
-		paused = r.Paused
+		rest.State = append(rest.State, cp.State[i])
 	}
-	return rest, paused, nil
+	return rest, e
 }
 
 // claimPaused makes a pipeline ours that is paused: nothing is read, and whoever ran it before is fenced.

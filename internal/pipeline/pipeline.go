@@ -29,6 +29,7 @@ type Pipeline struct {
 	env   Env
 	stats counters
 	start changelog.Position // at which the attempt begins, once it is open
+	moves *changelog.State   // what upsert keeps of a transaction whose rest is to come, nil: nothing
 
 	paused bool // the state says so: nothing is read
 
@@ -119,6 +120,7 @@ func (p *Pipeline) openBoth(ctx context.Context, source capture.Source, sink *up
 	if paused {
 		return p.claimPaused(ctx, sink, cp)
 	}
+	cp, p.moves = takeEntry(cp, upsert.MovesKey)
 	start, err := source.Open(ctx, cp)
 	if err != nil {
 		return fmt.Errorf("opening the source: %w", err)
@@ -139,6 +141,10 @@ func (p *Pipeline) openBoth(ctx context.Context, source capture.Source, sink *up
 
 // move runs the stages. The first one that fails ends them all.
 func (p *Pipeline) move(ctx context.Context, stop <-chan struct{}, codec kafkawire.Codec, source capture.Source, sink *upsert.Sink) error {
+	planner, err := p.planner(apart(source, sink.Topic))
+	if err != nil {
+		return err
+	}
 	g, ctx := errgroup.WithContext(ctx)
 	streaming, endStream := context.WithCancel(ctx)
 	defer endStream()
@@ -180,8 +186,7 @@ func (p *Pipeline) move(ctx context.Context, stop <-chan struct{}, codec kafkawi
 		return nil
 	})
 	f := feeder{
-		planner: upsert.NewPlanner(p.spec.Name, p.spec.Outputs, p.spec.Tables, apart(source, sink.Topic)), start: p.start,
-		budget: semaphore.NewWeighted(p.spec.Memory), memory: p.spec.Memory, stats: &p.stats, log: p.env.Log,
+		planner: planner, start: p.start, budget: semaphore.NewWeighted(p.spec.Memory), memory: p.spec.Memory, stats: &p.stats, log: p.env.Log,
 	}
 	g.Go(func() error {
 		defer close(queue)
@@ -196,7 +201,7 @@ func (p *Pipeline) move(ctx context.Context, stop <-chan struct{}, codec kafkawi
 		splitAfter: p.spec.Delivery.TransactionTimeout / 3, release: f.budget.Release,
 	}
 	g.Go(func() error { return c.run(ctx, queue) })
-	err := g.Wait()
+	err = g.Wait()
 	switch {
 	case err != nil:
 		return err
@@ -206,6 +211,15 @@ func (p *Pipeline) move(ctx context.Context, stop <-chan struct{}, codec kafkawi
 		return ErrPauseChanged
 	}
 	return nil
+}
+
+// planner makes the planner, which goes on with a transaction that was begun.
+func (p *Pipeline) planner(open upsert.TopicFunc) (*upsert.Planner, error) {
+	planner := upsert.NewPlanner(p.spec.Name, p.spec.Outputs, p.spec.Tables, open)
+	if p.moves == nil {
+		return planner, nil
+	}
+	return planner, planner.RestoreMoves(*p.moves)
 }
 
 // closeTimeout bounds how long the abort of an open transaction may take when an attempt ends.

@@ -1,0 +1,197 @@
+package upsert
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+
+	"cdcbridge/changelog"
+	"cdcbridge/formats"
+	"cdcbridge/internal/fault"
+	"cdcbridge/internal/shape"
+)
+
+// An update that moves a row to another record key leaves as two changes. A format that numbers the changes of a transaction
+// (formats.MoveCounter) numbers what leaves, so the number of a change depends on the moves before it: in the same batch, in earlier
+// parts of the transaction, and in parts that an earlier attempt has committed. The feeder counts them, the workers add what they meet,
+// and a state entry keeps the counts of a transaction whose rest has not left yet.
+
+// MovesKey is the key of that state entry.
+const MovesKey = "moves"
+
+// Moves are the moves before the runs of a batch, and those of its transactions at their ends; nil: nothing counts them.
+type Moves struct {
+	base [][]formats.Moves // by run and plan of the run
+	ends map[moveEnd]map[string]uint64
+}
+
+type moveEnd struct {
+	txn    int // index into Batch.Txns
+	output *Output
+}
+
+// at gives the moves before a run as one plan counts them.
+func (m *Moves) at(run, plan int) formats.Moves {
+	if m == nil || m.base[run] == nil {
+		return formats.Moves{}
+	}
+	return m.base[run][plan]
+}
+
+// addTo adds the moves of a transaction to the numbers of changes of its tables.
+func (m *Moves) addTo(counts []changelog.Count, txn int, o *Output) []changelog.Count {
+	if m == nil {
+		return counts
+	}
+	for i := range counts {
+		counts[i].Changes += m.ends[moveEnd{txn, o}][counts[i].Table]
+	}
+	return counts
+}
+
+// moveCounter counts the moves of the transaction that is being read. It is the planner's.
+type moveCounter struct {
+	txn       string                       // whose moves they are
+	tables    map[string]map[string]uint64 // by output and table
+	kept      bool                         // the state has an entry
+	key, link []byte
+	shaper    shape.Shaper
+}
+
+// movesState is the entry.
+type movesState struct {
+	Version int                          `json:"v"`
+	Txn     string                       `json:"txn"`
+	Outputs map[string]map[string]uint64 `json:"outputs"` // by output and table
+}
+
+const movesVersion = 1
+
+// RestoreMoves takes the entry out of a checkpoint: it is no matter of the source.
+func (p *Planner) RestoreMoves(e changelog.State) error {
+	var st movesState
+	err := json.Unmarshal(e.Value, &st)
+	switch {
+	case err == nil && st.Version > movesVersion:
+		return fault.NewFinal(fault.StateNewer, "reading the moves of a begun transaction", fmt.Errorf("the entry has the version %d, this release knows %d", st.Version, movesVersion), "A newer release has written it: use that release or a newer one.")
+	case err == nil && st.Version < 1:
+		err = fmt.Errorf("the entry has no version")
+	}
+	if err != nil {
+		return fault.NewFinal(fault.Decode, "reading the moves of a begun transaction", err, "Nothing but cdcbridge may write to the state topic. Restore the pipeline's state.")
+	}
+	p.moves.txn, p.moves.tables, p.moves.kept = st.Txn, st.Outputs, true
+	return nil
+}
+
+// Moves counts the moves of a batch whose runs have these plans. Where the batch ends within a transaction that has some, its checkpoint
+// keeps them.
+func (p *Planner) Moves(b *changelog.Batch, runs [][]*Plan) (*Moves, error) {
+	c := &p.moves
+	if len(b.Txns) == 0 || !p.counting && !c.kept {
+		return nil, nil
+	}
+	m := &Moves{base: make([][]formats.Moves, len(b.Runs)), ends: map[moveEnd]map[string]uint64{}}
+	run := 0
+	for i := range b.Txns {
+		t := &b.Txns[i]
+		if t.First || t.ID != c.txn {
+			c.txn, c.tables = t.ID, nil
+		}
+		for ; run < len(b.Runs) && b.Runs[run].Txn == i; run++ {
+			var err error
+			if m.base[run], err = c.run(b, &b.Runs[run], runs[run]); err != nil {
+				return nil, err
+			}
+		}
+		for j := range p.outputs {
+			if tables := c.tables[p.outputs[j].Name]; len(tables) > 0 && t.Last {
+				m.ends[moveEnd{i, &p.outputs[j]}] = maps.Clone(tables)
+			}
+		}
+	}
+	return m, c.keep(b)
+}
+
+// run counts the moves of one run for each of its plans, and gives those before it.
+func (c *moveCounter) run(b *changelog.Batch, run *changelog.Run, plans []*Plan) ([]formats.Moves, error) {
+	var base []formats.Moves
+	for k, plan := range plans {
+		if !plan.counts || run.Snapshot != changelog.Streamed {
+			continue
+		}
+		if base == nil {
+			base = make([]formats.Moves, len(plans))
+		}
+		name, tables := run.Table.FullName(), c.tables[plan.Output.Name]
+		for _, n := range tables {
+			base[k].Total += n
+		}
+		base[k].Table = tables[name]
+		n, err := c.count(b, run, plan)
+		if err != nil {
+			return nil, err
+		}
+		if n == 0 {
+			continue
+		}
+		if tables == nil {
+			if c.tables == nil {
+				c.tables = map[string]map[string]uint64{}
+			}
+			tables = map[string]uint64{}
+			c.tables[plan.Output.Name] = tables
+		}
+		tables[name] += n
+	}
+	return base, nil
+}
+
+// count is how many changes of a run leave as two.
+func (c *moveCounter) count(b *changelog.Batch, run *changelog.Run, plan *Plan) (uint64, error) {
+	if plan.shape != nil {
+		if err := c.shaper.Begin(plan.shape, shape.Source{Txn: &b.Txns[run.Txn], Record: recordOf(b, run.Record)}); err != nil {
+			return 0, err
+		}
+	}
+	n := uint64(0)
+	for i := run.From; i < run.To; i++ {
+		ch := &b.Changes[i]
+		if ch.Op != changelog.Update || ch.Fill == changelog.Gone || ch.Before == nil {
+			continue
+		}
+		if plan.shape != nil {
+			ch = c.shaper.Extend(ch, nil)
+		}
+		if !keyChanged(plan.Key, ch) {
+			continue
+		}
+		var err error
+		if c.key, err = plan.appendKey(c.key[:0], ch.Before); err != nil {
+			return 0, err
+		}
+		if c.link, err = plan.appendKey(c.link[:0], ch.After); err != nil {
+			return 0, err
+		}
+		if !bytes.Equal(c.key, c.link) {
+			n++
+		}
+	}
+	return n, nil
+}
+
+// keep adds the state entry of a transaction that goes on in the next batch, and removes that of one which has ended.
+func (c *moveCounter) keep(b *changelog.Batch) error {
+	switch {
+	case b.InTxn() && len(c.tables) > 0:
+		text, err := json.Marshal(movesState{Version: movesVersion, Txn: c.txn, Outputs: c.tables})
+		if err != nil {
+			return fault.NewFinal(fault.Internal, "keeping the moves of a begun transaction", err, "Report this as a bug.")
+		}
+		b.Next.State, c.kept = append(b.Next.State, changelog.State{Key: MovesKey, Value: text}), true
+	case !b.InTxn() && c.kept:
+		b.Next.State, c.kept = append(b.Next.State, changelog.State{Key: MovesKey}), false
+	}
+	return nil
+}
