@@ -2,7 +2,7 @@
 # Installs the real servers that the integration tests, the benchmark and the demo run against, with no Docker engine and
 # without touching the system's own packages: each server is unpacked into a cache outside the checkout and runs from there.
 #
-#   integration/provision.sh [mysql97] [mysql80] [mysql57] [maria118] [maria1011] [kafka44] [kafka39] [pg18] [pg17] [pg16] [pg15] [flink] [debezium] [canal]
+#   integration/provision.sh [mysql97] [mysql80] [mysql57] [maria118] [maria1011] [kafka44] [kafka39] [pg18] [pg17] [pg16] [pg15] [flink] [debezium] [canal] [chromium]
 #
 # Without a name it installs what `make test` needs: all but pg17 and pg16, which the long tier fetches when it starts them.
 #
@@ -17,7 +17,7 @@ shopt -s inherit_errexit
 umask 022
 
 # A recipe's number goes up whenever its item must be made again on machines that have it already.
-declare -A RECIPE=([mysql97]=1 [mysql80]=1 [mysql57]=1 [maria118]=1 [maria1011]=1 [kafka44]=1 [kafka39]=2 [pg18]=1 [pg17]=1 [pg16]=1 [pg15]=1 [flink]=1 [debezium]=1 [canal]=4)
+declare -A RECIPE=([mysql97]=1 [mysql80]=1 [mysql57]=1 [maria118]=1 [maria1011]=1 [kafka44]=1 [kafka39]=2 [pg18]=1 [pg17]=1 [pg16]=1 [pg15]=1 [flink]=1 [debezium]=1 [canal]=4 [chromium]=1)
 MYSQL80=1.0.2 MYSQL57=0.6 KAFKA44=4.4.0 KAFKA39=3.9.2 LOG4J=2.24.3 FLINK=1.20.3 FLINK_KAFKA=3.4.0-1.20
 DEBEZIUM=3.6.1.Final DEBEZIUM_MARIADB=3.5.0.Final CANAL=1.1.7 # the newest whose plugin archives are served
 declare -A PG=([pg18]=18.6.0 [pg17]=17.11.0 [pg16]=16.15.0 [pg15]=15.19.0)
@@ -39,7 +39,7 @@ check_tools() {
   command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null || die "apt-get and dpkg-deb are needed: run this on Debian 12 or later"
   command -v flock >/dev/null && command -v setpriv >/dev/null || missing+=(util-linux)
   command -v xz >/dev/null || missing+=(xz-utils)
-  for n in "$@"; do case $n in mysql97 | maria*) ;; *)
+  for n in "$@"; do case $n in mysql97 | maria* | chromium) ;; *)
     java_ok || missing+=(openjdk-17-jre-headless)
     command -v mvn >/dev/null || missing+=(maven)
     command -v unzip >/dev/null || missing+=(unzip)
@@ -412,6 +412,25 @@ C
   echo "$CANAL" >"$dir/version"
 }
 
+# ---- Chromium ----
+
+install_chromium() { # the headless shell with its libraries, on the host's own libc: that of Debian 12 or later
+  local dir=$S/chromium tmp=$S/chromium/debs f lib=$S/chromium/usr/lib/x86_64-linux-gnu
+  mkdir -p "$tmp/partial"
+  apt bookworm -d -o Dir::Cache::archives="$tmp" install chromium-headless-shell fonts-dejavu-core
+  for f in "$tmp"/*.deb; do [[ ${f##*/} = libc6_* ]] || dpkg-deb -x "$f" "$dir"; done
+  [[ -d $lib ]] || lib=$dir/usr/lib/aarch64-linux-gnu
+  rm -rf "$tmp" "$lib"/dri "$lib"/libLLVM* "$lib"/libz3.* "$dir"/usr/share/{doc,locale,man} # no graphics card is used
+  echo "<fontconfig><dir>$dir/usr/share/fonts</dir><cachedir>/tmp/fontconfig</cachedir></fontconfig>" >"$dir/fonts.conf"
+  cat >"$dir/chromium-run" <<C
+#!/bin/sh
+export FONTCONFIG_FILE=$dir/fonts.conf LD_LIBRARY_PATH=$lib:$dir/lib/${lib##*/}
+exec $dir/usr/lib/chromium/chromium-headless-shell "\$@"
+C
+  chmod +x "$dir/chromium-run"
+  "$dir/chromium-run" --no-sandbox --version >"$dir/version"
+}
+
 # ---- the run ----
 
 # A newer recipe's item is good too: two checkouts must not take turns at making it.
@@ -428,8 +447,8 @@ provision() {
   say "$n $(cat "$dir/version") installed in $((SECONDS - t)) s ($(du -sh "$dir" | cut -f1))"
 }
 
-[[ $# -gt 0 ]] || set -- mysql97 kafka44 mysql80 mysql57 maria118 maria1011 kafka39 pg18 pg15 flink debezium canal
-for n in "$@"; do [[ -n ${RECIPE[$n]:-} ]] || die "nothing called $n: choose from mysql97 mysql80 mysql57 maria118 maria1011 kafka44 kafka39 pg18 pg17 pg16 pg15 flink debezium canal"; done
+[[ $# -gt 0 ]] || set -- mysql97 kafka44 mysql80 mysql57 maria118 maria1011 kafka39 pg18 pg15 flink debezium canal chromium
+for n in "$@"; do [[ -n ${RECIPE[$n]:-} ]] || die "nothing called $n: choose from mysql97 mysql80 mysql57 maria118 maria1011 kafka44 kafka39 pg18 pg17 pg16 pg15 flink debezium canal chromium"; done
 todo=() pids=() rc=0
 for n in "$@"; do if done_already "$n"; then say "$n $(<"$S/$n/version") is in $S/$n"; else todo+=("$n"); fi; done
 [[ ${#todo[@]} -gt 0 ]] || exit 0
