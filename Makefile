@@ -62,6 +62,18 @@ golden: ## rewrite golden files after a wanted change of output
 check-deploy: ## promtool on alerts and dashboard, systemd-analyze on the unit
 	./deploy/check.sh
 
+.PHONY: packages
+packages: ## deb and rpm packages for amd64 and arm64, into dist/
+	GO="$(GO)" VERSION="$(VERSION)" ./deploy/release.sh packages
+
+.PHONY: check-packages
+check-packages: packages ## install, upgrade and remove the packages in a scratch root; needs root, dpkg and rpm
+	./deploy/packages_check.sh
+
+.PHONY: release
+release: packages ## packages, and archives for Linux and macOS, with SHA256SUMS, into dist/
+	GO="$(GO)" VERSION="$(VERSION)" ./deploy/release.sh archives
+
 .PHONY: lint
 lint: ## golangci-lint with the project's rules
 	@command -v $(LINTER) >/dev/null || { echo "$(LINTER) is missing; install it: $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0"; exit 1; }
