@@ -61,7 +61,7 @@ archives() {
       name=cdcbridge-$VERSION-$os-$arch
       stage=$(mktemp -d)
       mkdir -p "$stage/$name/deploy"
-      cp "$(program $os $arch)" LICENSE README.md CHANGELOG.md config.example.yaml "$stage/$name/"
+      cp "$(program $os $arch)" LICENSE THIRD_PARTY.md README.md CHANGELOG.md config.example.yaml "$stage/$name/"
       mkdir "$stage/$name/docs"
       cp docs/*.md "$stage/$name/docs/"
       cp -r deploy/cdcbridge.service deploy/prometheus deploy/grafana "$stage/$name/deploy/"
