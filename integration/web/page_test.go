@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -171,6 +172,7 @@ func must(t *testing.T, err error) {
 
 // TestPage looks at pipelines in each of their ways of being.
 func TestPage(t *testing.T) {
+	old := start(t, snapshotting()...) // by the time it is looked at it has samples of its own
 	browser := browse(t)
 	gib := float64(1 << 30)
 	calm := hour{lag: wave(0.15, 0.9, 17), changes: wave(2500, 7800, 31), commit: wave(0.012, 0.03, 23), retained: wave(2.2*gib, 3.4*gib, 20)}
@@ -235,11 +237,32 @@ func TestPage(t *testing.T) {
 		b.picture("page-snapshot.png")
 		b.clean()
 	})
-	t.Run("its own history, and silence", func(t *testing.T) {
-		s := start(t, snapshotting()...)
-		b := browser.open(t, s.url, 700) // open waits for the first sample
+	t.Run("64 pipelines", func(t *testing.T) {
+		var acts []*act
+		hours := map[string]hour{}
+		for i := range 64 {
+			name := fmt.Sprintf("tenant-%02d", i)
+			acts = append(acts, &act{name: name, stats: base})
+			hours[name] = hour{lag: wave(0.1, 2, float64(7+i)), changes: wave(10, 900, float64(5+i)), commit: wave(0.01, 0.04, 9)}
+		}
+		acts[41].err = failed()[0].err
+		b := browser.open(t, start(t, acts...).after(t, nil, hours), 390)
+		b.until("all but one running", `document.title === '✗ 1 failed, 63 running – cdcbridge'`)
+		if n := b.ask(`[document.querySelectorAll('#names a').length, document.querySelectorAll('.card').length, document.querySelectorAll('#names .bad').length].join()`); n != "64,64,1" {
+			t.Errorf("names, cards, failed ones: %s", n)
+		}
+		if name := b.ask(`document.querySelector('#names .bad').click(), document.querySelector('.card:target h2').textContent`); name != "tenant-41 ✗ failed" {
+			t.Errorf("the name of the failed one leads to %s", name)
+		}
+		if wide := b.ask(`String(document.documentElement.scrollWidth)`); wide != "390" {
+			t.Errorf("the page is %s pixels wide", wide)
+		}
 		b.clean()
-		s.stop()
+	})
+	t.Run("its own history, and silence", func(t *testing.T) {
+		b := browser.open(t, old.url, 700) // open waits for the first sample
+		b.clean()
+		old.stop()
 		b.until("that nobody answers", `!document.getElementById('silent').hidden && document.body.classList.contains('stale')`)
 		b.has("The daemon does not answer", "what you see is of")
 	})

@@ -118,9 +118,9 @@ class Plot {
 
 // ---- pipelines ----
 
-const states = {
-  running: ['good', '●'], completed: ['good', '✓'], paused: ['calm', '❚❚'], stopped: ['calm', '■'],
-  starting: ['warn', '…'], stopping: ['warn', '…'], retrying: ['warn', '↻'], failed: ['bad', '✗'],
+const states = { // what needs a person first
+  failed: ['bad', '✗'], retrying: ['warn', '↻'], starting: ['warn', '…'], stopping: ['warn', '…'],
+  paused: ['calm', '❚❚'], stopped: ['calm', '■'], running: ['good', '●'], completed: ['good', '✓'],
 };
 
 const kindOf = p => p.state === 'running' && !p.ready ? ['warn', '●'] : states[p.state] || ['calm', '?'];
@@ -278,7 +278,7 @@ async function readStatus() {
   lay(s.pipelines);
   const count = {};
   for (const p of s.pipelines) count[p.state] = (count[p.state] || 0) + 1;
-  const words = Object.entries(count).map(([state, n]) => `${n} ${state}`).join(', ');
+  const words = Object.keys(states).filter(state => count[state]).map(state => `${count[state]} ${state}`).join(', ');
   text(document.getElementById('version'), `${s.version}, up ${age(s.started_at)}`);
   text(document.getElementById('summary'), `${s.ready ? 'Ready' : 'Not ready'}: ${words}`);
   document.title = `${count.failed ? '✗ ' : s.ready ? '' : '! '}${words} – cdcbridge`;
