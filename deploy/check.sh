@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
-# Has the tools of Prometheus and systemd check what is in this folder, and fails at anything that they say. A promtool that the
-# machine lacks is taken from Debian's packages, unpacked into a cache and installed nowhere; systemd-analyze must be there.
+# Has the tools of Prometheus, systemd and Docker check what is in this folder, and fails at anything that they say. A promtool that the
+# machine lacks is taken from Debian's packages, unpacked into a cache and installed nowhere; systemd-analyze must be there,
+# and so must docker compose for its check, which needs no running Docker.
 #
-#   deploy/check.sh [prometheus] [systemd]     all of them without a name
+#   deploy/check.sh [prometheus] [systemd] [compose]     the first two without a name
 #
+#   DOCKER_COMPOSE    the command. Default: docker compose.
 #   CDCBRIDGE_CACHE   where to unpack. Default: ${XDG_CACHE_HOME:-~/.cache}/cdcbridge.
 set -euo pipefail
 shopt -s inherit_errexit
@@ -62,6 +64,14 @@ check_systemd() {
   said=$(systemd-analyze security --offline=true --threshold=20 "$dir/cdcbridge.service" 2>&1) || die "the unit is exposed by more than 2.0: $said"
   tail -n 1 <<<"$said"
   rm -r "$dir"
+}
+
+check_compose() {
+  local compose profile said
+  read -ra compose <<<"${DOCKER_COMPOSE:-docker compose}"
+  for profile in mysql postgres flink; do
+    said=$("${compose[@]}" -f ../docker-compose.yml --profile "$profile" config -q 2>&1) && [[ -z $said ]] || die "docker compose, profile $profile: $said"
+  done
 }
 
 [[ $# -gt 0 ]] || set -- prometheus systemd
