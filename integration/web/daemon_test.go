@@ -172,7 +172,7 @@ func healthy() []*act {
 		s := base()
 		s.Position, s.Source.Server, s.Source.RetainedBytes, s.Source.RetainedLimit, s.Source.CaughtUp, s.InFlight = "canal.shop/0@88301", "kafka:9092", 0, 0, true, 0
 		for i := range int32(3) {
-			s.Source.Partitions = append(s.Source.Partitions, capture.PartitionStats{Topic: "canal.shop", Partition: i, Offset: 88_301, Committed: 88_290, End: 88_312, Watermark: ago(2 * time.Second), Idle: i == 2})
+			s.Source.Partitions = append(s.Source.Partitions, capture.PartitionStats{Topic: "canal.shop", Partition: i, Offset: 88_301, Committed: 88_290, End: 88_312, Watermark: ago(130 * time.Second), Idle: i == 2})
 		}
 		return s
 	}}}

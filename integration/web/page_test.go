@@ -192,6 +192,8 @@ func TestPage(t *testing.T) {
 		b.picture("page-dark.png")
 		b.dark(false)
 		b.keyboard()
+		must(t, chromedp.Do(b, chromedp.Click(chromedp.CSS("#pipeline-1 summary"))))
+		b.has("partition offset committed lag watermark state", "canal.shop/0 88 301 88 290 11 2 min ago active", "canal.shop/2 88 301 88 290 11 2 min ago idle")
 		b.clean()
 	})
 	t.Run("lagging, on a phone", func(t *testing.T) {
