@@ -29,7 +29,7 @@ fuzz: ## run each fuzz target for FUZZTIME (3s)
 	@GO="$(GO)" FUZZTIME="$(FUZZTIME)" ./integration/fuzz.sh
 
 .PHONY: servers
-servers: ## install the real servers that the tests use (MySQL, PostgreSQL, Kafka, Flink, Debezium, Canal) into the cache
+servers: ## install the real servers that the tests use (MySQL, PostgreSQL, Kafka, Flink, Debezium, Canal, Chromium) into the cache
 	./integration/provision.sh
 
 .PHONY: test
