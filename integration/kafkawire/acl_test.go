@@ -50,7 +50,7 @@ func TestPermissions(t *testing.T) {
 		t.Fatal(err)
 	}
 	denied("produce", res[0].Code, err, kw.TransactionalIDAuthorization, kw.CallProduce)
-	fetched, err := client.Fetch(ctx, 1, &kw.FetchRequest{MaxBytes: 1000, Parts: []kw.FetchPart{{TopicPartition: at, LeaderEpoch: -1, MaxBytes: 1000}}})
+	fetched, err := client.Fetch(ctx, 1, &kw.FetchRequest{MaxBytes: 1000, Parts: []kw.FetchPart{{TopicPartition: at, ID: owner.ready(t, at.Topic, 1).ID, LeaderEpoch: -1, MaxBytes: 1000}}})
 	denied("fetch", fetched[0].Code, err, kw.TopicAuthorizationFailed, kw.CallRead)
 	if _, err := client.ListOffsets(ctx, []kw.TopicPartition{at}, kw.ReadCommitted, kw.LatestOffset); !fault.Is(err, fault.Permission) {
 		t.Errorf("offsets: %v", err)
