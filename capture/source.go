@@ -10,6 +10,7 @@ import (
 	"log/slog"
 
 	"cdcbridge/changelog"
+	"cdcbridge/internal/fault"
 )
 
 // Source reads the changes of one database in log order. It is used by one pipeline attempt and then closed: every
@@ -86,6 +87,19 @@ type Finding struct {
 	Severity Severity `json:"severity"`
 	Remedy   string   `json:"remedy,omitempty"` // what to do about it
 	Code     string   `json:"code,omitempty"`   // the fault that the daemon would stop with
+}
+
+// ProblemOf makes a finding of a fault; another error comes back.
+func ProblemOf(area, subject string, err error) (Finding, error) {
+	f := fault.As(err)
+	if f == nil {
+		return Finding{}, err
+	}
+	detail := f.Op
+	if f.Err != nil {
+		detail += ": " + f.Err.Error()
+	}
+	return Finding{Area: area, Subject: subject, Detail: detail, Severity: Problem, Remedy: f.Hint, Code: string(f.Code)}, nil
 }
 
 // Stats are a source's counters since Open and where it stands.

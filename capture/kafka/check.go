@@ -42,16 +42,11 @@ func (fs *findings) warn(subject, detail, remedy string) {
 
 // fault makes a problem of a fault; another error comes back.
 func (fs *findings) fault(subject string, err error) error {
-	f := fault.As(err)
-	if f == nil {
-		return err
+	f, err := capture.ProblemOf(checkArea, subject, err)
+	if err == nil {
+		*fs = append(*fs, f)
 	}
-	detail := f.Op
-	if f.Err != nil {
-		detail += ": " + f.Err.Error()
-	}
-	*fs = append(*fs, capture.Finding{Area: checkArea, Subject: subject, Detail: detail, Severity: capture.Problem, Remedy: f.Hint, Code: string(f.Code)})
-	return nil
+	return err
 }
 
 // Check implements capture.Checker.

@@ -155,16 +155,11 @@ func (fs *findings) add(ok bool, bad capture.Severity, subject, detail, remedy s
 
 // fault makes a finding of a fault and gives other errors back.
 func (fs *findings) fault(subject string, err error) error {
-	f := fault.As(err)
-	if f == nil {
-		return err
+	f, err := capture.ProblemOf(area, subject, err)
+	if err == nil {
+		*fs = append(*fs, f)
 	}
-	detail := f.Op
-	if f.Err != nil {
-		detail += ": " + f.Err.Error()
-	}
-	*fs = append(*fs, capture.Finding{Area: area, Subject: subject, Detail: detail, Severity: capture.Problem, Remedy: f.Hint, Code: string(f.Code)})
-	return nil
+	return err
 }
 
 // problems makes one fault of all findings that are problems, nil when there is none. The first one gives the code.

@@ -30,16 +30,11 @@ func (fs *findings) bad(code fault.Code, subject, detail, remedy string) {
 
 // fault makes a problem of a fault; another error comes back.
 func (fs *findings) fault(subject string, err error) error {
-	f := fault.As(err)
-	if f == nil {
-		return err
+	f, err := capture.ProblemOf(area, subject, err)
+	if err == nil {
+		*fs = append(*fs, f)
 	}
-	detail := f.Op
-	if f.Err != nil {
-		detail += ": " + f.Err.Error()
-	}
-	fs.bad(f.Code, subject, detail, f.Hint)
-	return nil
+	return err
 }
 
 // problems makes one fault of all findings that are problems, nil when there is none. The first one gives the code.

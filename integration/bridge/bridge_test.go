@@ -207,16 +207,6 @@ func killed(t *testing.T, config string, r *rand.Rand, kills int) *harness.Daemo
 	return harness.StartFor(t, config)
 }
 
-// stop drains the daemon.
-func stop(t *testing.T, d *harness.Daemon) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-	defer cancel()
-	if err := d.Stop(ctx); err != nil {
-		t.Fatal(err)
-	}
-}
-
 // freshSeed is a new seed, or that of CDCBRIDGE_SEED to repeat a workload.
 func freshSeed(t *testing.T) uint64 {
 	t.Helper()

@@ -196,7 +196,7 @@ func TestFromCanal(t *testing.T) {
 	}
 	c.caughtUp(t)
 	settle(t, d, c.kafka.Brokers(), 2*time.Minute, c.bridges...)
-	stop(t, d)
+	harness.StopFor(t, d)
 	facts := map[string]any{"seed": seed, "kills": kills, "records": settle(t, nil, c.kafka.Brokers(), 0, c.bridges...), "said again by Canal": c.flat.again(t),
 		"transactions": c.fast.committed.Load() + c.slow.committed.Load(), "checked": "fold of every topic == SELECT *; every message of Canal is in the topics once"}
 	compacted(t, c.kafka, c.bridges...)

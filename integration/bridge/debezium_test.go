@@ -239,7 +239,7 @@ func TestFromDebezium(t *testing.T) {
 	}
 	d.caughtUp(t)
 	settle(t, daemon, d.kafka.Brokers(), 2*time.Minute, d.bridges...)
-	stop(t, daemon)
+	harness.StopFor(t, daemon)
 	facts := map[string]any{"seed": seed, "kills": kills, "records": settle(t, nil, d.kafka.Brokers(), 0, d.bridges...),
 		"checked": "fold of every topic == SELECT *; every record of Debezium is in it once, or, with deduplicate, every change"}
 	compacted(t, d.kafka, d.bridges...)

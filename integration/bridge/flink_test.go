@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"cdcbridge/integration/harness"
 	"cdcbridge/integration/servers"
 )
 
@@ -58,13 +59,13 @@ func (c *canal) inFlink(t *testing.T, f *servers.Flink, p *pipeline) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := differ("Flink's table", c.shop.folded(t, of.table, r), want); err != nil {
+			if err := harness.SameRows("Flink's table", c.shop.folded(t, of.table, r), want); err != nil {
 				t.Error(err)
 			}
 
 			// Its records have no keys, and Flink leaves them out without a word.
 			r, err = ask(upsertTable(name, of.columns, c.topic, c.kafka) + query)
-			if err == nil && differ("Canal's topic", c.shop.folded(t, of.table, r), want) == nil {
+			if err == nil && harness.SameRows("Canal's topic", c.shop.folded(t, of.table, r), want) == nil {
 				t.Error("Canal's topic, by upsert-kafka, gives the table without a bridge")
 			}
 			t.Logf("upsert-kafka over Canal's topic: %d rows, %.200v", len(r.Rows), err)

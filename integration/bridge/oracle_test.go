@@ -164,25 +164,5 @@ func (s *shop) compare(ctx context.Context, brokers []string, t table, topic, fo
 	if err != nil {
 		return nil, fmt.Errorf("selecting %s: %w", t.name, err)
 	}
-	return all, differ(topic, got, want)
-}
-
-func differ(topic string, got, want map[string]map[string]string) error {
-	for key, w := range want {
-		g, ok := got[key]
-		if !ok {
-			return fmt.Errorf("%s lacks the row %s (%d rows, the table has %d)", topic, key, len(got), len(want))
-		}
-		for name, text := range w {
-			if g[name] != text {
-				return fmt.Errorf("%s, row %s, column %s: %q, the table has %q", topic, key, name, g[name], text)
-			}
-		}
-	}
-	for key := range got {
-		if _, ok := want[key]; !ok {
-			return fmt.Errorf("%s has the row %s, which the table has not", topic, key)
-		}
-	}
-	return nil
+	return all, harness.SameRows(topic, got, want)
 }

@@ -205,7 +205,7 @@ func (s *scenario) run(t *testing.T, kafka *servers.Kafka, f *servers.Flink, cl 
 			t.Errorf("act %d: Flink says %q, ours was %v", i, got[fmt.Sprint(-1-i)], epoch.Add(a.want))
 		}
 	}
-	stop(t, d)
+	harness.StopFor(t, d)
 	s.written(t, kafka, s.acts[len(s.acts)-1].want)
 }
 

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"cdcbridge/integration/harness"
 	"cdcbridge/integration/servers"
 )
 
@@ -36,7 +37,7 @@ func TestThreeBrokersOneDying(t *testing.T) {
 	t.Logf("%d transactions, %d broker deaths", b.load.committed.Load(), deaths)
 	catchUp(t, d, longer(2*time.Minute, 10*time.Minute))
 	b.settle(t, "three", kafka.Brokers(), 10*time.Second)
-	stop(t, d)
+	harness.StopFor(t, d)
 	records := b.settle(t, "three", kafka.Brokers(), 0)
 	b.complete(t, "three", kafka.Brokers())
 	evidence(t, began, map[string]any{"seed": seed, "broker_deaths": deaths, "transactions": b.load.committed.Load(), "records": records})

@@ -37,7 +37,7 @@ pipelines:
 		}
 	}
 	catchUp(t, d, time.Minute)
-	stop(t, d)
+	harness.StopFor(t, d)
 	read := func(topic string) (types []string) {
 		records, err := harness.ReadTopic(t.Context(), kafka.Brokers(), topic)
 		if err != nil {

@@ -130,15 +130,6 @@ func start(t *testing.T, config string) *harness.Daemon {
 	return harness.StartFor(t, config)
 }
 
-func stop(t *testing.T, d *harness.Daemon) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-	defer cancel()
-	if err := d.Stop(ctx); err != nil {
-		t.Fatal(err)
-	}
-}
-
 // TestKilledInLargeTransactions does the same where nearly every source transaction is larger than what is committed at once,
 // so that most restarts begin in the middle of one.
 func TestKilledInLargeTransactions(t *testing.T) {
@@ -230,7 +221,7 @@ func killLoop(t *testing.T, kafka *servers.Kafka, b *bench, s setup, kills int) 
 	b.settle(t, s.name, kafka.Brokers(), 10*time.Second)
 	splits += splitsOf(t, d)
 	t.Logf("%d transactions, %d kills, %d splits", b.load.committed.Load(), kills, splits)
-	stop(t, d)
+	harness.StopFor(t, d)
 	records := b.settle(t, s.name, kafka.Brokers(), 0)
 	b.complete(t, s.name, kafka.Brokers())
 	maps.Copy(facts, map[string]any{"seed": seed, "kills": kills, "splits_seen": splits, "transactions": b.load.committed.Load(), "records": records,

@@ -181,7 +181,7 @@ func failover(t *testing.T, kafka *servers.Kafka, version string, rounds int) {
 		b.settle(t, s.name, kafka.Brokers(), 10*time.Second)
 		p.mend(t)
 	}
-	stop(t, d)
+	harness.StopFor(t, d)
 	records := b.settle(t, s.name, kafka.Brokers(), 0)
 	b.complete(t, s.name, kafka.Brokers())
 	evidence(t, began, map[string]any{"seed": seed, "failovers": 2 * rounds, "records": records, "transactions": b.load.committed.Load(),

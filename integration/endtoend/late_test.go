@@ -75,7 +75,7 @@ func lateRound(t *testing.T, kafka *servers.Kafka, proxy *servers.KafkaProxy, b 
 	quiet()
 	b.settle(t, b.name, kafka.Brokers(), 60*time.Second)
 	waitState(t, d, 30*time.Second, "running")
-	stop(t, d)
+	harness.StopFor(t, d)
 	records = b.settle(t, b.name, kafka.Brokers(), 0)
 	b.complete(t, b.name, kafka.Brokers())
 	return requests, records

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"cdcbridge/integration/harness"
 	"cdcbridge/integration/servers"
 )
 
@@ -66,7 +67,7 @@ func foldToTables(t *testing.T, kafka *servers.Kafka, my *servers.MySQL, name st
 	b.write(t.Context(), t, freshSeed(t), 3, 60)
 	catchUp(t, d, time.Minute)
 	b.settle(t, name, kafka.Brokers(), 10*time.Second)
-	stop(t, d)
+	harness.StopFor(t, d)
 	b.settle(t, name, kafka.Brokers(), 0)
 	b.complete(t, name, kafka.Brokers())
 }

@@ -164,7 +164,7 @@ func TestDamagedStream(t *testing.T) {
 			t.Errorf("a damaged stream was called %s", code)
 		}
 	}
-	stop(t, d)
+	harness.StopFor(t, d)
 	records := b.settle(t, "noise", kafka.Brokers(), 0)
 	b.complete(t, "noise", kafka.Brokers())
 	evidence(t, began, map[string]any{"seed": seed, "flipped_bits": n.flips.Load(), "restarts": codes, "transactions": b.load.committed.Load(), "records": records})

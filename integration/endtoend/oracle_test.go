@@ -135,27 +135,7 @@ func compareTopic(ctx context.Context, db database, brokers []string, t table, t
 		}
 		got[keyText(row, columns)] = row
 	}
-	return len(all), compareRows(topic, got, want)
-}
-
-func compareRows(topic string, got, want map[string]map[string]string) error {
-	for key, w := range want {
-		g, ok := got[key]
-		if !ok {
-			return fmt.Errorf("topic %s lacks the row %s (%d rows, table has %d)", topic, key, len(got), len(want))
-		}
-		for name, text := range w {
-			if g[name] != text {
-				return fmt.Errorf("topic %s, row %s, column %s: %q, the table has %q", topic, key, name, g[name], text)
-			}
-		}
-	}
-	for key := range got {
-		if _, ok := want[key]; !ok {
-			return fmt.Errorf("topic %s has the row %s, which the table has not", topic, key)
-		}
-	}
-	return nil
+	return len(all), harness.SameRows(topic, got, want)
 }
 
 // The second oracle: every row change in the server's log is in the topics, once.

@@ -40,7 +40,7 @@ pipelines:
 	time.Sleep(time.Second)
 	quiet()
 	catchUp(t, d, longer(2*time.Minute, 10*time.Minute))
-	stop(t, d)
+	harness.StopFor(t, d)
 	deletes := 0
 	for _, tb := range b.tables() {
 		if _, err := compareTopic(t.Context(), b, kafka.Brokers(), tb, "plain.rows."+b.topic(tb), "plain-json"); err != nil {

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"cdcbridge/integration/harness"
 	"cdcbridge/integration/servers"
 )
 
@@ -23,13 +24,13 @@ func TestPostgresTopicsFoldToTables(t *testing.T) {
 			config := setup{name: pipeline, b: b, brokers: kafka.Brokers()}.yaml()
 			d := start(t, config) // makes the slot, where the stream begins
 			waitState(t, d, 30*time.Second, "running")
-			stop(t, d)
+			harness.StopFor(t, d)
 			b.write(t.Context(), t, freshSeed(t), 2, 60) // the backlog
 			d = start(t, config)
 			b.write(t.Context(), t, freshSeed(t), 3, 150)
 			catchUp(t, d, 60*time.Second)
 			b.settle(t, pipeline, kafka.Brokers(), 10*time.Second)
-			stop(t, d)
+			harness.StopFor(t, d)
 			b.settle(t, pipeline, kafka.Brokers(), 0)
 			b.complete(t, pipeline, kafka.Brokers())
 		})
@@ -82,7 +83,7 @@ func begin(t *testing.T, s setup) {
 	t.Helper()
 	d := start(t, s.yaml())
 	waitState(t, d, 30*time.Second, "running")
-	stop(t, d)
+	harness.StopFor(t, d)
 }
 
 // troubles are the things that happen to a server and its replicas. A server that is started again makes a checkpoint: it would
@@ -150,7 +151,7 @@ func TestPostgresFailover(t *testing.T) {
 			}
 			quiet()
 			waitState(t, d, 60*time.Second, "retrying")
-			stop(t, d)
+			harness.StopFor(t, d)
 			if err := standby.Promote(t.Context()); err != nil {
 				t.Fatal(err)
 			}
@@ -160,7 +161,7 @@ func TestPostgresFailover(t *testing.T) {
 			next.write(t.Context(), t, seed+100, 2, 50)
 			catchUp(t, d, 60*time.Second)
 			next.settle(t, s.name, kafka.Brokers(), 10*time.Second)
-			stop(t, d)
+			harness.StopFor(t, d)
 			records := next.settle(t, s.name, kafka.Brokers(), 0)
 			evidence(t, began, map[string]any{"seed": seed, "transactions": b.load.committed.Load() + next.load.committed.Load(), "records": records})
 		})
@@ -177,11 +178,11 @@ func TestPostgresSlotDropped(t *testing.T) {
 	waitState(t, d, 30*time.Second, "running")
 	b.write(t.Context(), t, freshSeed(t), 2, 60)
 	b.settle(t, "dropped", kafka.Brokers(), 30*time.Second)
-	stop(t, d)
+	harness.StopFor(t, d)
 	dropSlot(t, b, "cdcbridge_dropped")
 	d = start(t, s.yaml())
 	waitFailed(t, d, 30*time.Second, "slot_missing")
-	stop(t, d)
+	harness.StopFor(t, d)
 	b.write(t.Context(), t, freshSeed(t), 1, 10)
 	b.exec(t, "SELECT pg_create_logical_replication_slot('cdcbridge_dropped', 'pgoutput')")
 	d = start(t, s.yaml())

@@ -126,7 +126,7 @@ func TestSecurity(t *testing.T) {
 			s.write(t)
 			s.settle(t, "secured")
 			discreet(t, d)
-			stop(t, d)
+			harness.StopFor(t, d)
 		})
 	}
 
@@ -183,7 +183,7 @@ func (s *secured) permissions(t *testing.T) {
 		if st := waitState(t, d, time.Second, "failed"); !strings.Contains(st.Error, word) {
 			t.Errorf("the error does not name %s: %+v", word, st)
 		}
-		stop(t, d)
+		harness.StopFor(t, d)
 		exit, problems := validate(t, config)
 		if exit != 3 || len(problems) == 0 || problems[0].Code != "permission" {
 			t.Errorf("validate ends with %d and finds %+v", exit, problems)
@@ -205,7 +205,7 @@ func (s *secured) permissions(t *testing.T) {
 	if exit, problems := validate(t, config); exit != 0 {
 		t.Errorf("validate finds %+v", problems)
 	}
-	stop(t, d)
+	harness.StopFor(t, d)
 }
 
 // grant lets bob do some things with what begins with the names in b.

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"cdcbridge/integration/harness"
 	"cdcbridge/integration/servers"
 )
 
@@ -66,7 +67,7 @@ func (s *sideRun) lastSaid(t *testing.T) {
 	d.Kill()
 	d = start(t, s.yaml())
 	catchUp(t, d, time.Minute)
-	stop(t, d)
+	harness.StopFor(t, d)
 }
 
 // message remembers a message and gives the statement that writes it.

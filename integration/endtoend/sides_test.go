@@ -103,7 +103,7 @@ func (s *sideRun) killed(t *testing.T, work func(round int)) {
 	catchUp(t, d, time.Minute)
 	time.Sleep(time.Second) // for heartbeats of an idle source
 	splits += splitsOf(t, d)
-	stop(t, d)
+	harness.StopFor(t, d)
 	if splits == 0 {
 		t.Error("no source transaction was split: the test proves less than it should")
 	}

@@ -78,7 +78,7 @@ func TestSnapshotTables(t *testing.T) {
 		waitSnapshots(t, d, 30*time.Second, 1, "done")
 		s.write(t, "a", 10_000, 10_010)
 		catchUpAll(t, d, 30*time.Second)
-		stop(t, d)
+		harness.StopFor(t, d)
 		if got := markers(t, kafka, name+".a"); sum(got) != 5000 || got["first"] != 1 || got["last"] != 1 {
 			t.Errorf("the first snapshot of a: %v", got)
 		}
@@ -104,7 +104,7 @@ func TestSnapshotTables(t *testing.T) {
 		s.exec(t, fmt.Sprintf(`INSERT INTO %s VALUES ('s1', 'execute-snapshot', '{"data-collections": ["%s"], "type": "INCREMENTAL", "additional-conditions": [{"data-collection": "%s", "filter": "id >= 2990"}]}')`,
 			s.name("signals"), s.name("b"), s.name("b")))
 		waitReads(t, kafka, name+".b", 3010+10+20)
-		stop(t, d)
+		harness.StopFor(t, d)
 		topics, err := admin(t, kafka.Brokers()).ListTopics(t.Context())
 		if err != nil || topics.Has(name+".signals") {
 			t.Errorf("%v, topics %v", err, topics.Names())
@@ -154,7 +154,7 @@ func TestSnapshotSteered(t *testing.T) {
 		}
 		ask(t, d, s.name("big"), "--resume")
 		waitSnapshots(t, d, 60*time.Second, 1, "done")
-		stop(t, d)
+		harness.StopFor(t, d)
 		s.compare(t, kafka, name+".big", "big")
 		first := sum(markers(t, kafka, name+".big"))
 		if first < rows || first > rows+10 {
@@ -168,7 +168,7 @@ func TestSnapshotSteered(t *testing.T) {
 		s.waitProgress(t, d, "big", 0)
 		ask(t, d, "--cancel")
 		waitSnapshots(t, d, 30*time.Second, 1, "cancelled")
-		stop(t, d)
+		harness.StopFor(t, d)
 		if again := sum(markers(t, kafka, name+".big")); again == first || again >= 2*first {
 			t.Errorf("%d reads before, %d after a snapshot that was cancelled", first, again)
 		}
@@ -189,7 +189,7 @@ func TestSnapshotWhenNeeded(t *testing.T) {
 		d := start(t, config("when_needed"))
 		waitSnapshots(t, d, 30*time.Second, 1, "done")
 		catchUpAll(t, d, 30*time.Second)
-		stop(t, d)
+		harness.StopFor(t, d)
 		s.exec(t, "UPDATE "+s.name("a")+" SET v = v + 1 WHERE id < 50") // lost with the log
 		s.write(t, "a", 5000, 5010)
 		s.lose(t, name)
@@ -198,16 +198,16 @@ func TestSnapshotWhenNeeded(t *testing.T) {
 		if failed.Code != "slot_missing" && failed.Code != "binlog_purged" {
 			t.Errorf("%+v", failed)
 		}
-		stop(t, d)
+		harness.StopFor(t, d)
 		d = start(t, config("when_needed"))
 		waitSnapshots(t, d, 30*time.Second, 1, "done")
 		s.write(t, "a", 6000, 6010)
 		catchUpAll(t, d, 30*time.Second)
-		stop(t, d)
+		harness.StopFor(t, d)
 		s.compare(t, kafka, name+".a", "a")
 		d = start(t, config("when_needed")) // and not once more
 		catchUpAll(t, d, 30*time.Second)
-		stop(t, d)
+		harness.StopFor(t, d)
 		if got := sum(markers(t, kafka, name+".a")); got != 2000+2010 {
 			t.Errorf("%d reads", got)
 		}

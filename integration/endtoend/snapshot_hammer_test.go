@@ -69,7 +69,7 @@ func (s *shelf) underLoad(t *testing.T, kafka *servers.Kafka, seeds int) {
 		for range together {
 			catchUpAll(t, d, 60*time.Second)
 		}
-		stop(t, d)
+		harness.StopFor(t, d)
 		for i := first; i < first+together; i++ {
 			name := fmt.Sprintf("h%d", i)
 			n, r := s.compare(t, kafka, s.label+name+"."+name, name)

@@ -73,7 +73,7 @@ func TestSnapshotKeyless(t *testing.T) {
 		d.Kill()
 		d = start(t, config)
 		catchUpAll(t, d, time.Minute)
-		stop(t, d)
+		harness.StopFor(t, d)
 		reads := s.sameBag(t, kafka, name+".bag", table)
 		evidence(t, began, map[string]any{"seed": seed, "kills": kills + 1, "writes": writes, "reads": reads, "checked": "reads + inserts - deletes == rows of the table, as a multiset"})
 	})

@@ -42,7 +42,7 @@ func (s *shelf) killed(t *testing.T, kafka *servers.Kafka, rows, kills int) {
 	d := start(t, config)
 	waitRead(t, d, longer(2*time.Minute, 20*time.Minute))
 	catchUpAll(t, d, time.Minute)
-	stop(t, d)
+	harness.StopFor(t, d)
 	t.Logf("%d of %d kills came while the table was being read", inside, kills)
 	if inside < longer(kills/2, kills) {
 		t.Errorf("only %d of %d kills came while the table was being read", inside, kills)

@@ -45,7 +45,7 @@ func TestSnapshotTrouble(t *testing.T) {
 		}
 		waitRead(t, d, 90*time.Second)
 		catchUpAll(t, d, 30*time.Second)
-		stop(t, d)
+		harness.StopFor(t, d)
 		t.Logf("%d connections of readers were killed", kills)
 		s.compare(t, kafka, name+".killed", "killed")
 		s.compare(t, kafka, name+".widened", "widened")
@@ -98,7 +98,7 @@ func TestSnapshotRefused(t *testing.T) {
 		if p := waitState(t, d, 30*time.Second, "failed"); p.Code != "no_key" || p.Hint == "" {
 			t.Errorf("%+v", p)
 		}
-		stop(t, d)
+		harness.StopFor(t, d)
 		if exit, problems := validate(t, config); exit != 3 || len(problems) == 0 {
 			t.Errorf("validate: exit %d, %+v", exit, problems)
 		}
@@ -112,7 +112,7 @@ func TestSnapshotRefused(t *testing.T) {
 		if p := waitState(t, d, 30*time.Second, "failed"); p.Code != "permission" || !strings.Contains(p.Hint, "SELECT") {
 			t.Errorf("%+v", p)
 		}
-		stop(t, d)
+		harness.StopFor(t, d)
 	})
 }
 
@@ -156,7 +156,7 @@ func TestSnapshotLocksNothing(t *testing.T) {
 			samples++
 		}
 		catchUpAll(t, d, 30*time.Second)
-		stop(t, d)
+		harness.StopFor(t, d)
 		t.Logf("%d samples: an update took up to %v, an ALTER TABLE up to %v, our oldest transaction was %v old", samples, waited, altered, oldest)
 		// A lock that is held for a whole snapshot would be seen as seconds; a machine that is busy with other things as less.
 		if samples < 3 || oldest > 5*time.Second || waited > 5*time.Second || altered > 10*time.Second {
@@ -196,5 +196,5 @@ func TestSnapshotUnreadableRow(t *testing.T) {
 	if p.Code != "source" || !strings.Contains(p.Error, "public.broken") || !strings.Contains(p.Error, "invalid page") || !strings.Contains(p.Hint, "skip") {
 		t.Errorf("%+v", p)
 	}
-	stop(t, d)
+	harness.StopFor(t, d)
 }

@@ -130,7 +130,7 @@ func TestStop(t *testing.T) {
 	d := start(t, config)
 	quiet()
 	b.settle(t, "stop", kafka.Brokers(), 60*time.Second)
-	stop(t, d)
+	harness.StopFor(t, d)
 	b.settle(t, "stop", kafka.Brokers(), 0)
 	b.complete(t, "stop", kafka.Brokers())
 }

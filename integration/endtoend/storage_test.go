@@ -7,6 +7,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"cdcbridge/integration/harness"
 	"cdcbridge/integration/servers"
 )
 
@@ -42,7 +43,7 @@ func TestBrokerDiskFull(t *testing.T) {
 	}
 	quiet()
 	b.settle(t, "full", kafka.Brokers(), 60*time.Second)
-	stop(t, d)
+	harness.StopFor(t, d)
 	b.settle(t, "full", kafka.Brokers(), 0)
 	b.complete(t, "full", kafka.Brokers())
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"cdcbridge/integration/harness"
 	"cdcbridge/integration/servers"
 )
 
@@ -133,7 +134,7 @@ func TestRenamedPipeline(t *testing.T) {
 	d := start(t, config)
 	b.write(t.Context(), t, freshSeed(t), 2, 20)
 	b.settle(t, "before", kafka.Brokers(), 30*time.Second)
-	stop(t, d)
+	harness.StopFor(t, d)
 	renamed := setup{name: "after", b: b, brokers: kafka.Brokers()}.yaml()
 	renamed = strings.ReplaceAll(renamed, "{pipeline}", "before")
 	waitFailed(t, start(t, renamed), 30*time.Second, "state_missing")

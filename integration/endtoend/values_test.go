@@ -84,7 +84,7 @@ func (g *rig) testLargeValues(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Logf("peak memory %d MiB", peak>>20)
-	stop(t, d)
+	harness.StopFor(t, d)
 }
 
 // testTopicsThatUnpack writes rows that compress well into a topic that keeps them so and into one that unpacks them. The
@@ -106,13 +106,13 @@ func (g *rig) testTopicsThatUnpack(t *testing.T) {
 	if st := waitState(t, d, time.Second, "failed"); !strings.Contains(st.Error, "unpack.can.docs") {
 		t.Errorf("the error names another topic: %+v", st)
 	}
-	stop(t, d)
+	harness.StopFor(t, d)
 	if _, err := adm.AlterTopicConfigs(t.Context(), alter("max.message.bytes", "60000"), "unpack.can.docs"); err != nil {
 		t.Fatal(err)
 	}
 	d = start(t, s.yaml())
 	g.same(t, b, "docs", 60*time.Second)
-	stop(t, d)
+	harness.StopFor(t, d)
 }
 
 // testClockAhead commits rows by a clock that is a day ahead and by one that is ten years behind. Brokers refuse records from
@@ -166,7 +166,7 @@ func (g *rig) testClockAhead(t *testing.T) {
 			}
 		}
 	}
-	stop(t, d)
+	harness.StopFor(t, d)
 }
 
 // testLatestIsResolvedOnce begins at the end of the log and is killed before any row has come. What is written while it is
@@ -183,7 +183,7 @@ func (g *rig) testLatestIsResolvedOnce(t *testing.T) {
 	waitState(t, d, 30*time.Second, "running")
 	b.exec(t, "INSERT INTO latest.names VALUES ('after', 3)")
 	waitRecords(t, g.kafka.Brokers(), "latest.can.names", 2)
-	stop(t, d)
+	harness.StopFor(t, d)
 	records, err := harness.ReadTopic(t.Context(), g.kafka.Brokers(), "latest.can.names")
 	if err != nil || len(records) != 2 {
 		t.Fatalf("%d records: %v", len(records), err)
@@ -227,7 +227,7 @@ func (g *rig) testSlowKafka(t *testing.T) {
 	if codes := restarts(t, d); len(codes) > 0 {
 		t.Errorf("attempts failed: %v", codes)
 	}
-	stop(t, d)
+	harness.StopFor(t, d)
 	g.same(t, b, "orders", 10*time.Second)
 }
 

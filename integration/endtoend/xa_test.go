@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"cdcbridge/integration/harness"
 	"cdcbridge/integration/servers"
 )
 
@@ -52,7 +53,7 @@ func TestPreparedWhileDown(t *testing.T) {
 			write(2, 10)
 			catchUp(t, d, time.Minute)
 			b.settle(t, s.name, kafka.Brokers(), 10*time.Second)
-			stop(t, d)
+			harness.StopFor(t, d)
 			b.settle(t, s.name, kafka.Brokers(), 0)
 		})
 	}

@@ -30,7 +30,7 @@ func TestBacklog(t *testing.T) {
 		if round%2 == 0 {
 			d.Kill()
 		} else {
-			stop(t, d)
+			harness.StopFor(t, d)
 		}
 		records, err := b.e.read(t.Context(), b.out())
 		if err != nil {

@@ -3,6 +3,8 @@ package kafkasource
 import (
 	"testing"
 	"time"
+
+	"cdcbridge/integration/harness"
 )
 
 // TestBounded runs to an end, which is a success of the process, and finds nothing behind it.
@@ -137,13 +139,13 @@ func TestBoundedForAWhile(t *testing.T) {
 	endless := e.reads(t, debezium, "", s.topic)
 	d := endless.running(t)
 	endless.came(t, s)
-	stop(t, d)
+	harness.StopFor(t, d)
 
 	other := endless
 	other.name += "-other"
 	d = other.running(t)
 	other.came(t, s)
-	stop(t, d)
+	harness.StopFor(t, d)
 	s.write(t, table.fill(12, 18)...)
 	other.source += ", end: {at: latest}"
 	other.completes(t)

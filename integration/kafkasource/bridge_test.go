@@ -92,15 +92,6 @@ func waitFor(t *testing.T, d *harness.Daemon, states ...string) harness.Pipeline
 	return s
 }
 
-func stop(t *testing.T, d *harness.Daemon) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	if err := d.Stop(ctx); err != nil {
-		t.Fatal(err)
-	}
-}
-
 // fails starts the bridge, waits until it has given up, and checks that it says why: the code, the words that name the place and the
 // cause, and a remedy.
 func (b *bridge) fails(t *testing.T, code string, words ...string) *harness.Daemon {

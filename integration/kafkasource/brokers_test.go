@@ -9,6 +9,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"cdcbridge/integration/harness"
 )
 
 // TestThreeBrokers reads a cluster whose brokers go and come.
@@ -80,7 +82,7 @@ func truncated(t *testing.T) {
 		v.s.write(t, v.table.fill(4, 8)...)
 		d := v.b.running(t)
 		v.b.came(t, v.s)
-		stop(t, d)
+		harness.StopFor(t, d)
 	}
 	d := running.b.running(t)
 	from.withoutBroker(t, broker, func() {

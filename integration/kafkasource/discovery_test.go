@@ -3,6 +3,8 @@ package kafkasource
 import (
 	"strings"
 	"testing"
+
+	"cdcbridge/integration/harness"
 )
 
 // TestDiscovery finds topics and partitions while it runs, and reads them from their beginning, whatever was said of the start.
@@ -78,7 +80,7 @@ func TestTopicsChange(t *testing.T) {
 	pattern("[ac]")
 	d := b.running(t)
 	b.holds(t, table.table(), a, c)
-	stop(t, d)
+	harness.StopFor(t, d)
 
 	pattern("a")
 	d = b.running(t)
@@ -87,7 +89,7 @@ func TestTopicsChange(t *testing.T) {
 	a.write(t, table.fill(15, 20)...)
 	want := append(sorted(a.changes), sorted(c.changes)[:5]...)
 	b.got(t, want...)
-	stop(t, d)
+	harness.StopFor(t, d)
 	if !strings.Contains(d.Log(), c.topic) {
 		t.Errorf("the log says nothing of %s, which is no longer read:\n%s", c.topic, d.Log())
 	}
@@ -110,7 +112,7 @@ func TestTopicAdded(t *testing.T) {
 	d := b.running(t)
 	a.write(t, table.fill(5, 10)...)
 	b.got(t, sorted(a.changes)...)
-	stop(t, d)
+	harness.StopFor(t, d)
 	b = e.reads(t, debezium, ", start: {from: latest}", a.topic, c.topic)
 	b.running(t)
 	b.holds(t, table.table(), a, c)

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"cdcbridge/integration/harness"
 )
 
 // offsets gives what a group has committed of a topic.
@@ -65,7 +67,7 @@ func TestGroupOffsets(t *testing.T) {
 		d := b.running(t)
 		s.write(t, table.fill(0, 10)...)
 		b.holds(t, table.table(), s)
-		stop(t, d)
+		harness.StopFor(t, d)
 		if got := e.offsets(t, "cdcbridge-"+b.name, s.topic); len(got) > 0 {
 			t.Errorf("offsets were committed: %v", got)
 		}

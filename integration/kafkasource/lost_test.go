@@ -19,7 +19,7 @@ func TestOffsetLost(t *testing.T) {
 			b := e.reads(t, debezium, "", s.topic)
 			d := b.running(t)
 			b.came(t, s)
-			stop(t, d)
+			harness.StopFor(t, d)
 			s.write(t, table.fill(8, 20)...)
 			e.cut(t, s.topic, map[int32]int64{0: 6, 1: 4})
 			before := s.before([2]int64{4, 4})
@@ -33,7 +33,7 @@ func TestOffsetLost(t *testing.T) {
 			}
 			d = b.running(t)
 			b.got(t, append(append(before, s.from(0, 6)...), s.from(1, 4)...)...)
-			stop(t, d)
+			harness.StopFor(t, d)
 		})
 	}
 	for name, policy := range map[string]string{"WhileRunning": "fail", "WhileRunningToEarliest": "earliest"} {
@@ -142,7 +142,7 @@ func TestTopicDeleted(t *testing.T) {
 			e, s, table, b := setup(t)
 			d := b.running(t)
 			b.came(t, s)
-			stop(t, d)
+			harness.StopFor(t, d)
 			fresh := replace(t, e, s, table)
 			d = b.fails(t, code, s.topic)
 			b.came(t, s)

@@ -66,7 +66,7 @@ func TestNumbersOfPartitions(t *testing.T) {
 		}
 		return nil
 	})
-	stop(t, d)
+	harness.StopFor(t, d)
 }
 
 // TestWatermarkSurvivesARestart: that a partition is idle is forgotten, and its old watermark would pull that of the pipeline back. What
@@ -99,7 +99,7 @@ func TestWatermarkSurvivesARestart(t *testing.T) {
 		return is(d, 100)
 	})
 	b.came(t, s)
-	stop(t, d)
+	harness.StopFor(t, d)
 
 	d = b.running(t)
 	for range 20 {
@@ -115,5 +115,5 @@ func TestWatermarkSurvivesARestart(t *testing.T) {
 	}
 	s.write(t, append(at(1, 130), at(0, 120)...)...)
 	eventually(t, func() error { return is(d, 120) })
-	stop(t, d)
+	harness.StopFor(t, d)
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"cdcbridge/integration/harness"
 	"cdcbridge/integration/servers"
 )
 
@@ -49,7 +50,7 @@ func TestPermissions(t *testing.T) {
 	d := b.running(t)
 	b.holds(t, table.table(), s)
 	e.noLag(t, "cdcbridge-"+b.name, s.topic)
-	stop(t, d)
+	harness.StopFor(t, d)
 }
 
 // grant gives alice rights on what the builder names exactly, and returns when the broker knows them.

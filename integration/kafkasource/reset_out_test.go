@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"cdcbridge/integration/harness"
 )
 
 // TestResetIsTheWayOut: after a topic was created again its offsets mean nothing, and reset is what the hint says. A wrong place is refused
@@ -16,7 +18,7 @@ func TestResetIsTheWayOut(t *testing.T) {
 	b := e.reads(t, debezium, "", s.topic)
 	d := b.running(t)
 	b.came(t, s)
-	stop(t, d)
+	harness.StopFor(t, d)
 	for _, c := range []struct {
 		to   string
 		code int
@@ -45,7 +47,7 @@ func TestResetIsTheWayOut(t *testing.T) {
 	}
 	d = b.running(t)
 	b.gotAfter(t, old, s.from(0, 5)...)
-	stop(t, d)
+	harness.StopFor(t, d)
 }
 
 // TestResetToAnotherCluster: a checkpoint is that of its cluster, and nothing is read elsewhere until all offsets are replaced.
@@ -57,7 +59,7 @@ func TestResetToAnotherCluster(t *testing.T) {
 	b := to.reads(t, debezium, ", brokers: ["+from.brokers[0]+"]", topic)
 	d := b.running(t)
 	b.came(t, s)
-	stop(t, d)
+	harness.StopFor(t, d)
 	old := b.count(t)
 	moved, _ := numbered(t, next, topic, debezium, 4)
 	b.source = strings.ReplaceAll(b.source, from.brokers[0], next.brokers[0])
@@ -69,7 +71,7 @@ func TestResetToAnotherCluster(t *testing.T) {
 	}
 	d = b.running(t)
 	b.gotAfter(t, old, append(moved.from(0, 2), moved.from(1, 2)...)...)
-	stop(t, d)
+	harness.StopFor(t, d)
 }
 
 // TestResetOfABoundedRun: it is complete again at the end that there is now.

@@ -26,7 +26,7 @@ func TestReset(t *testing.T) {
 			b := e.reads(t, debezium, "", s.topic)
 			d := b.running(t)
 			b.came(t, s)
-			stop(t, d)
+			harness.StopFor(t, d)
 			old := b.count(t)
 			s.write(t, dated(table.fill(12, 16))...) // two more in each
 			to := strings.ReplaceAll(c.to, "TOPIC", s.topic)
@@ -43,7 +43,7 @@ func TestReset(t *testing.T) {
 			s.write(t, table.fill(16, 18)...)
 			want := append(s.from(0, c.first[0]), s.from(1, c.first[1])...)
 			b.gotAfter(t, old, want...)
-			stop(t, d)
+			harness.StopFor(t, d)
 		})
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+
+	"cdcbridge/integration/harness"
 )
 
 // began is the timestamp of the first record of a numbered source; each record is a minute later than the one before.
@@ -72,7 +74,7 @@ func TestStart(t *testing.T) {
 			s.write(t, table.put(2*n)...) // partition 0 alone: the other one has nothing from the start on, perhaps
 			want := append(s.from(0, c.first[0]), s.from(1, c.first[1])...)
 			b.got(t, want...)
-			stop(t, d)
+			harness.StopFor(t, d)
 			s.write(t, table.fill(2*n+1, 2*n+5)...) // while nobody looks, in both
 			d = b.running(t)
 			want = append(s.from(0, c.first[0]), s.from(1, c.first[1])...)

@@ -2,6 +2,8 @@ package kafkasource
 
 import (
 	"testing"
+
+	"cdcbridge/integration/harness"
 )
 
 // TestTombstoneAfterRestart restarts between a delete and its tombstone, which then says nothing new, and in front of a tombstone whose
@@ -38,7 +40,7 @@ func TestTombstoneAfterRestart(t *testing.T) {
 			s.write(t, message{partition: 0, key: []byte(`{"id":6}`), changes: true})
 			d = b.running(t)
 			b.came(t, s)
-			stop(t, d)
+			harness.StopFor(t, d)
 			if output == "plain-json" {
 				b.holds(t, table.table(), s)
 			} else {
