@@ -84,7 +84,7 @@ func (r *reader) read(b *changelog.Batch, rec *formats.Record) (part string, err
 // row reads a record that has a value.
 func (r *reader) row(b *changelog.Batch, rec *formats.Record) error {
 	seen := uint64(0)
-	for n := 0; n < r.value.Len(); n = r.value.Next(n) {
+	for n := 0; len(r.fields) > 0 && n < r.value.Len(); n = r.value.Next(n) {
 		if field, ours := r.fields[string(r.value.Name(n))]; ours {
 			bit := uint64(1) << slices.Index(fieldNames, field)
 			if seen&bit != 0 {
@@ -263,7 +263,7 @@ func (r *reader) append(b *changelog.Batch, t *changelog.Table, ch changelog.Cha
 }
 
 func sameRun(a, b *changelog.Run) bool {
-	return a.Table == b.Table && a.Txn == b.Txn && a.To == b.From && a.Pos == b.Pos && a.File == b.File
+	return a.Record == 0 && a.Table == b.Table && a.Txn == b.Txn && a.To == b.From && a.Pos == b.Pos && a.File == b.File
 }
 
 // name is what a table is called by the record: namespace and name.

@@ -250,3 +250,25 @@ func TestGuessesTables(t *testing.T) {
 		t.Errorf("%.100s", got)
 	}
 }
+
+// TestRunsOfRecordsStayApart: changes of one event of the log came in two records, each of which its reader wants to know.
+func TestRunsOfRecordsStayApart(t *testing.T) {
+	rd := newReadings(t, nil).rd
+	b := changelog.NewBatch()
+	defer b.Release()
+	for i, want := range []int{1, 1, 2} {
+		rec := &formats.Record{Topic: "shop.orders", Timestamp: 5, Key: fmt.Appendf(nil, `{"id":%d}`, i), Value: fmt.Appendf(nil, `{"id":%d}`, i)}
+		for name, value := range map[string]string{"cdc.table": "shop.orders", "cdc.pos": "binlog.000001:42", "cdc.txn": "gtid:1", "cdc.ord": fmt.Sprint(i), "cdc.op": "c"} {
+			rec.Headers = append(rec.Headers, formats.Header{Name: name, Value: []byte(value)})
+		}
+		if err := rd.Read(b, rec); err != nil {
+			t.Fatal(err)
+		}
+		if len(b.Runs) != want {
+			t.Errorf("after record %d: %d runs, want %d", i, len(b.Runs), want)
+		}
+		if i == 1 {
+			b.Runs[0].Record = 1
+		}
+	}
+}
