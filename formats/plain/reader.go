@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"unicode/utf8"
 
 	"cdcbridge/changelog"
@@ -23,6 +24,8 @@ type reader struct {
 	tables map[name]*source
 	topics map[string]*source // what the last record of each topic was about
 	last   *source
+	topic  string // of the record before, and what that was about
+	about  *source
 
 	values typed.Values
 	key    jsonx.Index
@@ -171,8 +174,11 @@ func (r *reader) sameKey(p *plan, rec *formats.Record) error {
 	if rec.Key == nil || r.cfg.KeyFormat == keyRaw {
 		return nil
 	}
-	for n := 0; n < r.key.Len(); n = r.key.Next(n) {
+	for n, k := 0, 0; n < r.key.Len(); n, k = r.key.Next(n), k+1 {
 		name := r.key.Name(n)
+		if key := p.table.Key; k < len(key) && p.names[key[k]] == string(name) && p.seen[key[k]] == p.round {
+			continue
+		}
 		if i, known := p.byName[string(name)]; !known || p.seen[i] != p.round {
 			return fmt.Errorf("the row lacks the key column %.100q", name)
 		}
@@ -287,6 +293,9 @@ func (r *reader) source(rec *formats.Record) *source {
 		s.full = string(at.full)
 		return s
 	}
+	if r.about != nil && r.topic == rec.Topic {
+		return r.about
+	}
 	if s := r.topics[rec.Topic]; s != nil {
 		return s
 	}
@@ -294,9 +303,11 @@ func (r *reader) source(rec *formats.Record) *source {
 }
 
 func (r *reader) remember(topic string, s *source) {
-	if r.topics[topic] != s {
-		r.topics[topic] = s
+	if r.about == s && r.topic == topic {
+		return
 	}
+	r.topic, r.about = strings.Clone(topic), s
+	r.topics[r.topic] = s
 }
 
 func (r *reader) named(n name) *source {

@@ -18,6 +18,7 @@ type source struct {
 	from    *changelog.Table // that the options gave; nil: the plan is a guess
 	guesses map[string]*typed.Guess
 	order   []string // columns of the guess, in the order of their first occurrence
+	ordered []*typed.Guess
 	key     []string // columns of the keys
 }
 
@@ -84,11 +85,16 @@ func (r *reader) planOf(s *source, rec *formats.Record) (*plan, error) {
 	if rec.Key != nil && r.cfg.KeyFormat == keyJSON {
 		wider = s.keyColumns(&r.key) || wider
 	}
+	at := 0
 	for n := 0; n < r.value.Len(); n = r.value.Next(n) {
 		name := r.value.Name(n)
-		if _, ours := r.fields[string(name)]; !ours {
-			wider = s.widen(name, r.value.Value(n)) || wider
+		if len(r.fields) > 0 {
+			if _, ours := r.fields[string(name)]; ours {
+				continue
+			}
 		}
+		wider = s.widen(at, name, r.value.Value(n)) || wider
+		at++
 	}
 	if !wider {
 		return s.plan, nil
@@ -106,8 +112,8 @@ func (r *reader) planOfKey(s *source) (*plan, error) {
 		return nil, errors.New("the key is raw, and nobody says what the table's columns are")
 	}
 	wider := s.keyColumns(&r.key) || s.plan == nil || s.from != nil
-	for n := 0; n < r.key.Len(); n = r.key.Next(n) {
-		wider = s.widen(r.key.Name(n), r.key.Value(n)) || wider
+	for n, at := 0, 0; n < r.key.Len(); n, at = r.key.Next(n), at+1 {
+		wider = s.widen(at, r.key.Name(n), r.key.Value(n)) || wider
 	}
 	if !wider {
 		return s.plan, nil
@@ -115,15 +121,19 @@ func (r *reader) planOfKey(s *source) (*plan, error) {
 	return r.guess(s)
 }
 
-// widen takes a value of a column in, and reports whether that changes the table.
-func (s *source) widen(name, raw []byte) bool {
+// widen takes a value of a column in, and reports whether that changes the table. The column may be that which is in this place.
+func (s *source) widen(at int, name, raw []byte) bool {
+	if at < len(s.order) && s.order[at] == string(name) {
+		return s.ordered[at].Widen(raw)
+	}
 	g, known := s.guesses[string(name)]
 	if !known {
 		if s.guesses == nil {
 			s.guesses = map[string]*typed.Guess{}
 		}
 		g = new(typed.Guess)
-		s.guesses[string(name)], s.order = g, append(s.order, string(name))
+		s.guesses[string(name)] = g
+		s.order, s.ordered = append(s.order, string(name)), append(s.ordered, g)
 	}
 	return g.Widen(raw) || !known
 }
