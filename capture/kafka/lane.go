@@ -1,7 +1,6 @@
 package kafka
 
 import (
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -16,7 +15,7 @@ type lane struct {
 
 	end atomic.Int64 // up to which committed records can be read, at the last answer; -1: none came yet
 
-	mu *sync.Mutex // the readers' own; it guards what follows
+	// What follows is guarded by the mutex of the readers.
 
 	next        int64 // offset to fetch from
 	epoch       int32 // leader epoch of the batch before it, -1: not known
@@ -42,7 +41,7 @@ type chunk struct {
 }
 
 func newLane(p *partition) *lane {
-	l := &lane{at: p.at(), id: p.id, owner: p, next: p.offset, epoch: p.epoch, leader: -1, leaderEpoch: -1, mu: &sync.Mutex{}}
+	l := &lane{at: p.at(), id: p.id, owner: p, next: p.offset, epoch: p.epoch, leader: -1, leaderEpoch: -1}
 	l.end.Store(-1)
 	p.lane = l
 	return l

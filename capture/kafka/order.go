@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"cdcbridge/changelog"
@@ -14,10 +15,8 @@ type place struct {
 	said bool          // the message says it
 	back bool          // the message says a place before the one that came last: a writer's clock that was set back
 
-	last  formats.Place // of the record that came last
-	came  time.Time     // when the chunk arrived that was read last; zero: none has
-	began bool          // some chunk has been
-	heap  bool          // among the merger's heads
+	last formats.Place // of the record that came last
+	came time.Time     // when the chunk arrived that was read last; zero: none has
 }
 
 // merger decides which partition's record is read next: the one that comes first in the log of the database. A partition that has
@@ -114,8 +113,11 @@ func (m *merger) refill() error {
 	}
 	for _, l := range m.stream.readers.lines() {
 		p := l.owner
-		if i := m.dryIndex(p); i >= 0 {
-			m.dry = append(m.dry[:i], m.dry[i+1:]...)
+		if p.hasHead {
+			continue // it is among the heads
+		}
+		if i := slices.Index(m.dry, p); i >= 0 {
+			m.dry = slices.Delete(m.dry, i, i+1)
 			if err := m.fill(p); err != nil {
 				return err
 			}
@@ -124,22 +126,10 @@ func (m *merger) refill() error {
 	return nil
 }
 
-func (m *merger) dryIndex(p *partition) int {
-	if p.order.heap {
-		return -1
-	}
-	for i, d := range m.dry {
-		if d == p {
-			return i
-		}
-	}
-	return -1
-}
-
 // fill puts a partition among the heads, or the dry ones.
 func (m *merger) fill(p *partition) error {
 	for {
-		if p.order.began {
+		if !p.order.came.IsZero() {
 			more, err := m.stream.peek(p)
 			if err != nil {
 				return err
@@ -156,7 +146,6 @@ func (m *merger) fill(p *partition) error {
 		if !m.stream.more(p) {
 			break
 		}
-		p.order.began = true
 	}
 	m.dry = append(m.dry, p)
 	return nil
@@ -228,7 +217,6 @@ func (m *merger) check(p *partition, b *changelog.Batch, from mark) error {
 
 // push and pop keep the heads a heap: the first one in the log is at its top.
 func (m *merger) push(p *partition) {
-	p.order.heap = true
 	m.heads = append(m.heads, p)
 	for i := len(m.heads) - 1; i > 0; {
 		up := (i - 1) / 2
@@ -242,7 +230,6 @@ func (m *merger) push(p *partition) {
 
 func (m *merger) pop() {
 	n := len(m.heads) - 1
-	m.heads[0].order.heap = false
 	m.heads[0] = m.heads[n]
 	m.heads[n] = nil
 	m.heads = m.heads[:n]

@@ -93,10 +93,8 @@ func (m *merger) took(p *partition, from mark) error {
 }
 
 func (o *moment) laneOf(p *partition) int {
-	for i, lane := range o.lanes {
-		if lane == p {
-			return i
-		}
+	if i := slices.Index(o.lanes, p); i >= 0 {
+		return i
 	}
 	o.lanes = append(o.lanes, p)
 	return len(o.lanes) - 1

@@ -51,10 +51,7 @@ func newReaders(wire *kafkawire.Client, lost string, log *slog.Logger) *readers 
 // add begins to read a partition.
 func (r *readers) add(lanes ...*lane) {
 	r.mu.Lock()
-	for _, l := range lanes {
-		l.mu = &r.mu
-		r.lanes = append(r.lanes, l)
-	}
+	r.lanes = append(r.lanes, lanes...)
 	r.mu.Unlock()
 	nudge(r.wake)
 }

@@ -51,7 +51,6 @@ type stream struct {
 
 // topicParts are the partitions of one topic.
 type topicParts struct {
-	name  string
 	parts []*partition
 	count int // that the topic has, read or not
 }
@@ -71,7 +70,7 @@ func (s *stream) add(parts ...*partition) {
 	for _, p := range parts {
 		t := s.topics[p.topic]
 		if t == nil {
-			t = &topicParts{name: p.topic}
+			t = new(topicParts)
 			s.topics[p.topic] = t
 		}
 		t.parts = append(t.parts, p)
@@ -353,7 +352,7 @@ func (s *stream) checkpoint(b *changelog.Batch) error {
 			return err
 		}
 		b.Next.State = append(b.Next.State, st)
-		offsets = append(offsets, changelog.GroupOffset{Topic: p.topic, Partition: p.number, Offset: p.offset, LeaderEpoch: p.epoch})
+		offsets = append(offsets, p.groupOffset())
 		p.listed = false
 	}
 	s.src.numbers.gave(s)
