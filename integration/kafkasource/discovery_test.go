@@ -118,8 +118,8 @@ func TestTopicAdded(t *testing.T) {
 	b.holds(t, table.table(), a, c)
 }
 
-// TestOwnOutput has a pattern that means what the bridge itself writes. It stops before it reads that for ever; what it parks is never
-// meant.
+// TestOwnOutput has a pattern that means what the bridge itself writes: rows, or its state. It stops before it reads that for ever; what it
+// parks is never meant.
 func TestOwnOutput(t *testing.T) {
 	t.Parallel()
 	e := modern.get(t)
@@ -132,6 +132,9 @@ func TestOwnOutput(t *testing.T) {
 	gaveUp(t, d, "config", b.out(), "exclude")
 	d.Kill()
 	b.source += ", exclude: [" + b.out() + "]"
+	own := b
+	own.kafka = ", state_topic: " + name + ".state"
+	own.fails(t, "config", name+".state", "exclude").Kill()
 	b.running(t)
 	s.write(t, table.fill(3, 6)...)
 	b.holds(t, table.table(), s)

@@ -17,9 +17,27 @@ func apart(source capture.Source, open upsert.TopicFunc) upsert.TopicFunc {
 	}
 	return func(ctx context.Context, name string, o *upsert.Output) (*upsert.Topic, error) {
 		if reader.Reads(name) {
-			return nil, fault.NewFinal(fault.Config, "opening topic "+name, errors.New("the pipeline's source reads it"),
-				"Each record would come back for ever: exclude the topic in the source section, or give the output another topic.")
+			return nil, readFault(name, "give the output another topic")
 		}
 		return open(ctx, name, o)
 	}
+}
+
+// ownTopics does so with what each commit writes beside the rows: with one of these topics among those that are read every commit would
+// bring the next one.
+func (s *Spec) ownTopics(source capture.Source) error {
+	reader, ok := source.(capture.TopicReader)
+	switch {
+	case !ok:
+	case reader.Reads(s.Delivery.StateTopic):
+		return readFault(s.Delivery.StateTopic, "set another kafka.state_topic")
+	case s.ProgressTopic != "" && reader.Reads(s.ProgressTopic):
+		return readFault(s.ProgressTopic, "set another progress_topic")
+	}
+	return nil
+}
+
+func readFault(topic, otherwise string) error {
+	return fault.NewFinal(fault.Config, "opening topic "+topic, errors.New("the pipeline's source reads it"),
+		"Each record would come back for ever: exclude the topic in the source section, or "+otherwise+".")
 }

@@ -125,6 +125,9 @@ func (p *Pipeline) openBoth(ctx context.Context, source capture.Source, sink *up
 	if err != nil {
 		return fmt.Errorf("opening the source: %w", err)
 	}
+	if err := p.spec.ownTopics(source); err != nil {
+		return err
+	}
 	if err := sink.Claim(ctx, start); err != nil {
 		return fmt.Errorf("claiming the pipeline: %w", err)
 	}
