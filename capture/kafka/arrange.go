@@ -33,9 +33,7 @@ func arrange(b *changelog.Batch, from mark, order []int) {
 	for n := from.notes; n < len(b.Notes); n++ {
 		b.Notes[n].At = placeOfNote(b.Notes[n].At-from.changes, placed, len(b.Changes))
 	}
-	if len(b.Changes) == from.changes && len(b.Notes) == from.notes {
-		b.Txns = b.Txns[:from.txns]
-	}
+	from.nothing(b)
 }
 
 // placeOfNote finds the change that a note stands before now: the first one that was behind it and still is there.

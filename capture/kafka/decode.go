@@ -25,6 +25,15 @@ func (m mark) undo(b *changelog.Batch) {
 	b.Txns, b.Runs, b.Changes, b.Notes, b.Records = b.Txns[:m.txns], b.Runs[:m.runs], b.Changes[:m.changes], b.Notes[:m.notes], b.Records[:m.records]
 }
 
+// nothing reports that what was read is neither a change nor a note. A transaction that has none is taken out.
+func (m mark) nothing(b *changelog.Batch) bool {
+	if len(b.Changes) > m.changes || len(b.Notes) > m.notes {
+		return false
+	}
+	b.Txns = b.Txns[:m.txns]
+	return true
+}
+
 // read decodes the head of a partition into the batch. What the record becomes, or why it becomes nothing: the partition is behind
 // it afterwards.
 func (s *stream) read(p *partition) error {
@@ -74,8 +83,7 @@ func (s *stream) take(p *partition, rec *kafkawire.FetchedRecord, from mark) err
 	for i := from.txns; i < len(b.Txns); i++ {
 		b.Txns[i].First, b.Txns[i].Last = true, true // the boundaries that a topic of transactions tells are not those of this stream
 	}
-	if len(b.Changes) == from.changes && len(b.Notes) == from.notes {
-		b.Txns = b.Txns[:from.txns]
+	if from.nothing(b) {
 		return nil
 	}
 	p.remember(rec, b.Changes[from.changes:])
@@ -95,16 +103,12 @@ func (s *stream) take(p *partition, rec *kafkawire.FetchedRecord, from mark) err
 		return err
 	}
 	if s.cfg.Deduplicate {
-		dropped, err := s.dropRepeated(p, b, from)
-		if err != nil {
-			return err
-		}
-		s.stats.repeated += uint64(dropped + s.dropRepeatedTruncations(p, b, from))
+		s.stats.repeated += uint64(s.dropRepeated(p, b, from) + s.dropRepeatedTruncations(p, b, from))
 	}
 	if err := s.checkEmptied(p, b, from); err != nil {
 		return err
 	}
-	if len(b.Changes) > from.changes || len(b.Notes) > from.notes {
+	if !from.nothing(b) {
 		s.attach(rec, from, false)
 	}
 	s.stats.changes += uint64(len(b.Changes) - from.changes)

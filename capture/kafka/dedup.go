@@ -34,9 +34,9 @@ type repeats struct {
 const maxSeenTables = 50
 
 // dropRepeated takes those changes out of the batch behind from that were read before, and says how many.
-func (s *stream) dropRepeated(p *partition, b *changelog.Batch, from mark) (int, error) {
+func (s *stream) dropRepeated(p *partition, b *changelog.Batch, from mark) int {
 	if len(b.Changes) == from.changes {
-		return 0, nil
+		return 0
 	}
 	kept := s.kept[:0]
 	topic := s.topics[p.topic]
@@ -47,7 +47,7 @@ func (s *stream) dropRepeated(p *partition, b *changelog.Batch, from mark) (int,
 	}
 	for n := from.runs; n < len(b.Runs); n++ {
 		run := &b.Runs[n]
-		for i := max(run.From, from.changes); i < run.To; i++ {
+		for i := run.From; i < run.To; i++ {
 			if !p.repeats.saw(&sighting{run: run, txn: &b.Txns[run.Txn], change: &b.Changes[i], alone: alone, spread: spread}) {
 				kept = append(kept, i)
 			}
@@ -58,7 +58,7 @@ func (s *stream) dropRepeated(p *partition, b *changelog.Batch, from mark) (int,
 	if dropped > 0 {
 		arrange(b, from, kept)
 	}
-	return dropped, nil
+	return dropped
 }
 
 // sighting is a change with all that tells where it comes from.

@@ -108,9 +108,7 @@ func TestRepeatedTruncations(t *testing.T) {
 				b.Changes = append(b.Changes, changelog.Change{Op: changelog.Insert, After: rowOf(1, "a")})
 				b.Runs = append(b.Runs, changelog.Run{Table: table, To: 1, File: c.origin.File, Pos: pos, Time: int64(pos) * 1000})
 			}
-			if _, err := s.dropRepeated(p, b, mark{}); err != nil {
-				t.Fatal(err)
-			}
+			s.dropRepeated(p, b, mark{})
 			s.dropRepeatedTruncations(p, b, mark{})
 			return len(b.Changes)+len(b.Notes) > 0
 		}
@@ -129,5 +127,21 @@ func TestRepeatedTruncations(t *testing.T) {
 		if name == "places" && !read(4, true) {
 			t.Error("a new truncation is taken for the old one")
 		}
+	}
+}
+
+// TestARepeatedTruncationLeavesNothing: the batch has no transaction for it, and none is counted.
+func TestARepeatedTruncationLeavesNothing(t *testing.T) {
+	s := newStage(t, func(c *Config) { c.OnTruncate, c.Deduplicate = truncateTombstone, true }, nil, onePartition())
+	for range 2 {
+		s.batch = changelog.NewBatch()
+		s.batch.Txns = append(s.batch.Txns, changelog.Txn{Commit: 1000, Origin: changelog.Origin{File: "binlog.000001"}})
+		s.batch.Notes = append(s.batch.Notes, changelog.Note{Kind: changelog.Truncate, Table: keyed("t"), File: "binlog.000001", Pos: 4})
+		if err := s.take(s.parts[0], &s.parts[0].head, mark{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := len(s.batch.Txns) + len(s.batch.Notes) + len(s.batch.Records); n != 0 || s.stats.txns != 1 || s.stats.repeated != 1 {
+		t.Errorf("%d things are left, %+v", n, s.stats)
 	}
 }
