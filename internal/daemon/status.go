@@ -118,11 +118,18 @@ func (r *runner) status(now time.Time) PipelineStatus {
 	ready := r.notReady(now) == nil
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	var s pipeline.Stats
+	if r.attempt != nil {
+		s = r.attempt.Stats()
+		r.note(s, now)
+	}
 	p := PipelineStatus{
 		Name: r.p.Name, State: r.state, Since: r.since.UTC(), Ready: ready,
 		Attempts: r.attempts, Restarts: map[string]uint64{}, Position: r.position, Counters: r.before,
-		Partitions: []PartitionProgress{}, Snapshots: []SnapshotProgress{},
+		CommitTime: timeOf(r.commitTime), Watermark: timeOf(r.watermark), Partitions: []PartitionProgress{}, Snapshots: []SnapshotProgress{},
 	}
+	p.snapshots(r.snapshots)
+	p.partitions(r.partitions)
 	for code, n := range maps.All(r.restarts) {
 		p.Restarts[string(code)] = n
 	}
@@ -134,20 +141,11 @@ func (r *runner) status(now time.Time) PipelineStatus {
 		p.NextAttempt = &next
 	}
 	if r.attempt == nil {
-		p.snapshots(r.snapshots)
-		p.partitions(r.partitions)
-		p.Watermark = timeOf(r.watermark)
-		p.CommitTime = timeOf(r.commitTime)
 		p.LagSeconds = since(r.commitTime, now)
 		return p
 	}
-	s := r.attempt.Stats()
-	r.note(s, now)
-	p.snapshots(r.snapshots)
-	p.partitions(r.partitions)
-	p.Watermark = timeOf(r.watermark)
-	p.Position, p.ReadPosition, p.Server = r.position, s.Source.Position, s.Source.Server
-	p.CommitTime, p.LastCommit = timeOf(r.commitTime), timeOf(s.LastCommit)
+	p.ReadPosition, p.Server = s.Source.Position, s.Source.Server
+	p.LastCommit = timeOf(s.LastCommit)
 	p.LagSeconds, p.CaughtUp = lag(s, r.commitTime, now), s.Source.CaughtUp
 	p.Protocol = s.Sink.Protocol
 	p.InFlightBytes, p.MemoryBytes = s.InFlight, s.Memory
