@@ -23,12 +23,12 @@ func (d *Daemon) metricsHandler() http.Handler {
 // collector turns the status into metrics whenever somebody scrapes. Nothing is counted twice, and nothing is looked up
 // while rows flow.
 type collector struct {
-	status                   func() Status
-	build, state, restarts   *prometheus.Desc
-	lastCommit, commitSecond *prometheus.Desc
-	snapshots                snapshotMetrics
-	partitions               partitionMetrics
-	numbers                  []number
+	status                 func() Status
+	build, state, restarts *prometheus.Desc
+	commitSecond           *prometheus.Desc
+	snapshots              snapshotMetrics
+	partitions             partitionMetrics
+	numbers                []number
 }
 
 // number is a metric that is one number of a pipeline's status.
@@ -51,7 +51,6 @@ func newCollector(status func() Status) *collector {
 		commitSecond: desc("commit_duration_seconds", "How long commits of Kafka transactions took.", "pipeline"),
 		snapshots:    newSnapshotMetrics(),
 		partitions:   newPartitionMetrics(),
-		lastCommit:   desc("last_commit_timestamp_seconds", "When the last Kafka transaction was committed.", "pipeline"),
 	}
 	c.counter("changes_total", "Row changes committed.", func(k *Counters) uint64 { return k.Changes })
 	c.counter("snapshot_changes_total", "Of the row changes committed, rows that snapshots read.", func(k *Counters) uint64 { return k.SnapshotChanges })
@@ -97,6 +96,9 @@ func (c *collector) topics() {
 		sum, known := p.Pending()
 		return float64(sum), known
 	})
+	c.gauge("last_commit_timestamp_seconds", "When the last Kafka transaction was committed.", func(p *PipelineStatus) (float64, bool) {
+		return unix(p.LastCommit)
+	})
 	c.gauge("watermark_timestamp_seconds", "What comes later has event times at or after it; absent while unknown.", func(p *PipelineStatus) (float64, bool) {
 		return unix(p.Watermark)
 	})
@@ -122,7 +124,7 @@ func (c *collector) gauge(name, help string, of func(*PipelineStatus) (float64, 
 
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.build, c.state, c.restarts, c.commitSecond, c.lastCommit} {
+	for _, d := range []*prometheus.Desc{c.build, c.state, c.restarts, c.commitSecond} {
 		ch <- d
 	}
 	c.snapshots.describe(ch)
@@ -152,9 +154,6 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 			ch <- prometheus.MustNewConstMetric(c.restarts, prometheus.CounterValue, float64(n), p.Name, code)
 		}
 		ch <- prometheus.MustNewConstSummary(c.commitSecond, p.Counters.Commits, p.Counters.CommitSeconds, nil, p.Name)
-		if p.LastCommit != nil {
-			ch <- prometheus.MustNewConstMetric(c.lastCommit, prometheus.GaugeValue, float64(p.LastCommit.UnixMicro())/float64(time.Second/time.Microsecond), p.Name)
-		}
 	}
 }
 
