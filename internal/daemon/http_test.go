@@ -95,15 +95,21 @@ func twoPipelines() []Pipeline {
 	return []Pipeline{{Name: "good", New: good.next}, {Name: "bad", New: bad.next}}
 }
 
+// status asks for /status.
+func (s *served) status(t *testing.T) (status Status) {
+	t.Helper()
+	_, body := s.get(t, "/status")
+	if err := json.Unmarshal([]byte(body), &status); err != nil {
+		t.Fatal(err)
+	}
+	return status
+}
+
 // settled waits until the first pipeline runs and the second one has failed.
 func (s *served) settled(t *testing.T) (status Status) {
 	t.Helper()
 	eventually(t, "running and failed", func() bool {
-		_, body := s.get(t, "/status")
-		status = Status{}
-		if err := json.Unmarshal([]byte(body), &status); err != nil {
-			t.Fatal(err)
-		}
+		status = s.status(t)
 		return status.Pipelines[0].State == Running && status.Pipelines[1].State == Failed
 	})
 	return status

@@ -1,7 +1,6 @@
 package daemon
 
 import (
-	"encoding/json"
 	"strings"
 	"testing"
 	"time"
@@ -28,11 +27,7 @@ func TestPartitionsInStatusAndMetrics(t *testing.T) {
 	s := serve(t, Options{Pipelines: []Pipeline{topicsPipeline(nil), {Name: "db", New: (&fakePipeline{scripts: []script{{}}}).next}}})
 	var status Status
 	eventually(t, "a running pipeline", func() bool {
-		_, body := s.get(t, "/status")
-		status = Status{}
-		if err := json.Unmarshal([]byte(body), &status); err != nil {
-			t.Fatal(err)
-		}
+		status = s.status(t)
 		return status.Pipelines[0].State == Running && status.Pipelines[1].State == Running
 	})
 	p := status.Pipelines[0]
@@ -88,12 +83,7 @@ func TestPartitionsInStatusAndMetrics(t *testing.T) {
 func TestPartitionsOutliveAnAttempt(t *testing.T) {
 	s := serve(t, Options{Pipelines: []Pipeline{topicsPipeline(errBroken)}})
 	eventually(t, "a failed attempt", func() bool {
-		var status Status
-		_, body := s.get(t, "/status")
-		if err := json.Unmarshal([]byte(body), &status); err != nil {
-			t.Fatal(err)
-		}
-		p := status.Pipelines[0]
+		p := s.status(t).Pipelines[0]
 		return p.State == Retrying && len(p.Partitions) == 4 && p.Watermark != nil && p.Counters.SkippedRecords == 5
 	})
 	s.stop(t)
