@@ -3,7 +3,6 @@ package kafka
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"cdcbridge/changelog"
 	"cdcbridge/internal/fault"
@@ -75,11 +74,11 @@ func endsByTime(ctx context.Context, wire *kafkawire.Client, cfg *EndConfig, par
 
 func endsGiven(cfg *EndConfig, parts []*partition) error {
 	for _, o := range cfg.Offsets {
-		i := slices.IndexFunc(parts, func(p *partition) bool { return p.topic == o.Topic && p.number == o.Partition })
-		if i < 0 {
-			return fault.NewFinal(fault.Config, "reading end.offsets", fmt.Errorf("%s/%d is none of the partitions that are read", o.Topic, o.Partition), "Correct end.offsets or topics.")
+		p, err := o.among(parts, "end.offsets", "Correct end.offsets or topics.")
+		if err != nil {
+			return err
 		}
-		parts[i].end = o.Offset
+		p.end = o.Offset
 	}
 	for _, p := range parts {
 		if p.end < 0 {

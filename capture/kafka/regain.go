@@ -41,8 +41,7 @@ func (r *readers) whatIsLeft(ctx context.Context, lost *lostLane) (int64, error)
 	if lost.divergedAt >= 0 {
 		return -1, truncated(l.at, l.next, lost.divergedAt)
 	}
-	parts := []*partition{l.owner}
-	firsts, ends, err := boundsOf(ctx, r.wire, parts)
+	firsts, ends, err := boundsOf(ctx, r.wire, []kafkawire.TopicPartition{l.at}, kafkawire.ReadUncommitted)
 	if err != nil {
 		return -1, err
 	}

@@ -104,7 +104,7 @@ func parseOffsets(text string) ([]PartitionOffset, error) {
 			return nil, fmt.Errorf("%q: %w", one, err)
 		}
 		o := PartitionOffset{Topic: parts[0], Partition: int32(number), Offset: offset}
-		if number < 0 || offset < 0 || slices.ContainsFunc(offsets, func(p PartitionOffset) bool { return p.Topic == o.Topic && p.Partition == o.Partition }) {
+		if number < 0 || offset < 0 || slices.ContainsFunc(offsets, func(p PartitionOffset) bool { return p.at() == o.at() }) {
 			return nil, fmt.Errorf("%q has a negative number, or names a partition for the second time", one)
 		}
 		offsets = append(offsets, o)
@@ -154,14 +154,13 @@ func (a *arrangement) arrange(ctx context.Context, all []found, to target) error
 func (a *arrangement) given(ctx context.Context, offsets []PartitionOffset) error {
 	said := make([]*partition, len(offsets))
 	for i, o := range offsets {
-		at := slices.IndexFunc(a.parts, func(p *partition) bool { return p.topic == o.Topic && p.number == o.Partition })
-		if at < 0 {
-			return fault.NewFinal(fault.Config, "reading --to", fmt.Errorf("%s/%d is none of the partitions that are read", o.Topic, o.Partition), "Correct the offsets, or topics in the source section.")
+		p, err := o.among(a.parts, "--to", "Correct the offsets, or topics in the source section.")
+		if err != nil {
+			return err
 		}
-		said[i] = a.parts[at]
-		said[i].offset = o.Offset
+		p.offset, said[i] = o.Offset, p
 	}
-	firsts, ends, err := boundsOf(ctx, a.wire, said)
+	firsts, ends, err := boundsOf(ctx, a.wire, atsOf(said), kafkawire.ReadUncommitted)
 	if err != nil {
 		return err
 	}

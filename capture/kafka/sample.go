@@ -53,18 +53,14 @@ func (s *sampler) read(ctx context.Context, topics []kafkawire.Topic) error {
 			parts = append(parts, kafkawire.TopicPartition{Topic: topics[i].Name, Partition: topics[i].Partitions[n].Index})
 		}
 	}
-	firsts, err := s.wire.ListOffsets(ctx, parts, kafkawire.ReadCommitted, kafkawire.EarliestOffset)
+	firsts, ends, err := boundsOf(ctx, s.wire, parts, kafkawire.ReadCommitted)
 	if err != nil {
-		return fmt.Errorf("finding what offsets there are: %w", err)
-	}
-	ends, err := s.wire.ListOffsets(ctx, parts, kafkawire.ReadCommitted, kafkawire.LatestOffset)
-	if err != nil {
-		return fmt.Errorf("finding what offsets there are: %w", err)
+		return err
 	}
 	var starts []kafkawire.Progress
 	until := map[kafkawire.TopicPartition]int64{}
 	for i, at := range parts {
-		if first, end := firsts[i].Offset, ends[i].Offset; first < end {
+		if first, end := firsts[i], ends[i]; first < end {
 			starts = append(starts, kafkawire.Progress{TopicPartition: at, Offset: max(first, end-sampledRecords)})
 			until[at], s.filled[at.Topic] = end, true
 		}

@@ -19,6 +19,20 @@ func atsOf(parts []*partition) []kafkawire.TopicPartition {
 	return ats
 }
 
+// at names the partition.
+func (o *PartitionOffset) at() kafkawire.TopicPartition {
+	return kafkawire.TopicPartition{Topic: o.Topic, Partition: o.Partition}
+}
+
+// among finds the partition among those that are read. setting is where the offset was said.
+func (o *PartitionOffset) among(parts []*partition, setting, hint string) (*partition, error) {
+	i := slices.IndexFunc(parts, func(p *partition) bool { return p.at() == o.at() })
+	if i < 0 {
+		return nil, fault.NewFinal(fault.Config, "reading "+setting, fmt.Errorf("%s is none of the partitions that are read", o.at()), hint)
+	}
+	return parts[i], nil
+}
+
 // startEarliest lets partitions begin with the first record that they have.
 func startEarliest(ctx context.Context, wire *kafkawire.Client, parts []*partition) error {
 	return startAt(ctx, wire, parts, kafkawire.EarliestOffset)
@@ -110,11 +124,11 @@ func (s *starter) given(parts []*partition) error {
 		p.offset = unset
 	}
 	for _, o := range s.cfg.Offsets {
-		i := slices.IndexFunc(parts, func(p *partition) bool { return p.topic == o.Topic && p.number == o.Partition })
-		if i < 0 {
-			return fault.NewFinal(fault.Config, "reading start.offsets", fmt.Errorf("%s/%d is none of the partitions that are read", o.Topic, o.Partition), "Correct start.offsets or topics.")
+		p, err := o.among(parts, "start.offsets", "Correct start.offsets or topics.")
+		if err != nil {
+			return err
 		}
-		parts[i].offset = o.Offset
+		p.offset = o.Offset
 	}
 	return nil
 }
@@ -124,7 +138,7 @@ func (s *starter) inRange(ctx context.Context, parts []*partition) error {
 	if err := s.fallBack(ctx, parts, func(p *partition) error { return fmt.Errorf("start.offsets does not name %s", p) }); err != nil {
 		return err
 	}
-	firsts, ends, err := boundsOf(ctx, s.wire, parts)
+	firsts, ends, err := boundsOf(ctx, s.wire, atsOf(parts), kafkawire.ReadUncommitted)
 	if err != nil {
 		return err
 	}
@@ -164,8 +178,8 @@ func (s *starter) fallBack(ctx context.Context, parts []*partition, why func(*pa
 	return startAt(ctx, s.wire, none, at)
 }
 
-// boundsOf asks which offsets partitions have.
-func boundsOf(ctx context.Context, wire *kafkawire.Client, parts []*partition) (firsts, ends []int64, err error) {
+// boundsOf asks which offsets partitions have, for a reader of that isolation.
+func boundsOf(ctx context.Context, wire *kafkawire.Client, parts []kafkawire.TopicPartition, level kafkawire.Isolation) (firsts, ends []int64, err error) {
 	if len(parts) == 0 {
 		return nil, nil, nil
 	}
@@ -173,7 +187,7 @@ func boundsOf(ctx context.Context, wire *kafkawire.Client, parts []*partition) (
 		timestamp int64
 		to        *[]int64
 	}{{kafkawire.EarliestOffset, &firsts}, {kafkawire.LatestOffset, &ends}} {
-		answers, err := wire.ListOffsets(ctx, atsOf(parts), kafkawire.ReadUncommitted, of.timestamp)
+		answers, err := wire.ListOffsets(ctx, parts, level, of.timestamp)
 		if err != nil {
 			return nil, nil, fmt.Errorf("finding what offsets there are: %w", err)
 		}
@@ -190,7 +204,7 @@ func (s *source) recheck(ctx context.Context, parts []*partition) error {
 	if len(parts) == 0 {
 		return nil
 	}
-	firsts, ends, err := boundsOf(ctx, s.wire, parts)
+	firsts, ends, err := boundsOf(ctx, s.wire, atsOf(parts), kafkawire.ReadUncommitted)
 	if err != nil {
 		return err
 	}

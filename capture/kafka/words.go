@@ -31,7 +31,7 @@ func places(section, key, mode, timestamp string, offsets []PartitionOffset) []e
 	}
 	seen := map[kafkawire.TopicPartition]bool{}
 	for i, o := range offsets {
-		at := kafkawire.TopicPartition{Topic: o.Topic, Partition: o.Partition}
+		at := o.at()
 		switch err := topicName(o.Topic); {
 		case err != nil:
 			errs = append(errs, fmt.Errorf("%s.offsets[%d].topic: %w", section, i, err))
