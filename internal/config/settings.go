@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -71,21 +72,23 @@ func valueText(v reflect.Value) string {
 
 // byName renames the elements of a path that the loader counts: pipelines[0].outputs[1] by the names that they have.
 func (doc *document) byName(path string) string {
-	for i := range doc.Pipelines {
-		p := &doc.Pipelines[i]
-		rest, ok := strings.CutPrefix(path, pipelinePath(i)+".")
-		if !ok {
-			continue
-		}
-		for k := range p.Outputs {
-			if tail, ok := strings.CutPrefix(rest, fmt.Sprintf("outputs[%d].", k)); ok && p.Outputs[k].Name != "" {
-				rest = "outputs[" + p.Outputs[k].Name + "]." + tail
-				break
-			}
-		}
-		return "pipelines[" + p.Name + "]." + rest
+	i, rest, ok := element("pipelines", path)
+	if !ok {
+		return path
 	}
-	return path
+	p := &doc.Pipelines[i]
+	if k, tail, ok := element("outputs", rest); ok && p.Outputs[k].Name != "" {
+		rest = "outputs[" + p.Outputs[k].Name + "]." + tail
+	}
+	return "pipelines[" + p.Name + "]." + rest
+}
+
+// element takes an element of a list off a path.
+func element(list, path string) (i int, rest string, ok bool) {
+	path, ok = strings.CutPrefix(path, list+"[")
+	number, rest, found := strings.Cut(path, "].")
+	i, err := strconv.Atoi(number)
+	return i, rest, ok && found && err == nil
 }
 
 // settle makes the settings of a whole file, in the order of their paths.
