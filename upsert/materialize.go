@@ -178,14 +178,11 @@ func (m *Materializer) encodeChange(plan *Plan, ch *changelog.Change, s stamp) e
 		}
 		return m.record(plan, ch, s)
 	case changelog.Update:
-		if keyChanged(plan.Key, ch) {
-			moved, err := m.moved(plan, ch)
-			if err != nil {
-				return err
-			}
-			if moved {
-				return m.keyChange(plan, ch, s)
-			}
+		switch moved, err := plan.moved(ch, &m.key, &m.link); {
+		case err != nil:
+			return err
+		case moved:
+			return m.keyChange(plan, ch, s)
 		}
 		if ch.Fill == changelog.Gone {
 			return nil
@@ -198,16 +195,19 @@ func (m *Materializer) encodeChange(plan *Plan, ch *changelog.Change, s stamp) e
 }
 
 // moved reports whether an update whose key columns have other values has another record key. To PostgreSQL 1.1 and 1.10 are
-// one key, and so they are one record key. The record key of After is then in m.link.
-func (m *Materializer) moved(plan *Plan, ch *changelog.Change) (bool, error) {
+// one key, and so they are one record key. The record keys of both images are then in from and to.
+func (p *Plan) moved(ch *changelog.Change, from, to *[]byte) (bool, error) {
+	if !keyChanged(p.Key, ch) {
+		return false, nil
+	}
 	var err error
-	if m.key, err = plan.appendKey(m.key[:0], ch.Before); err != nil {
+	if *from, err = p.appendKey((*from)[:0], ch.Before); err != nil {
 		return false, err
 	}
-	if m.link, err = plan.appendKey(m.link[:0], ch.After); err != nil {
+	if *to, err = p.appendKey((*to)[:0], ch.After); err != nil {
 		return false, err
 	}
-	return !bytes.Equal(m.key, m.link), nil
+	return !bytes.Equal(*from, *to), nil
 }
 
 // keyChange writes the three records of a row that moves to another key. They may go to different partitions; they are in

@@ -1,7 +1,6 @@
 package upsert
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -52,11 +51,11 @@ func (m *Moves) addTo(counts []changelog.Count, txn int, o *Output) []changelog.
 
 // moveCounter counts the moves of the transaction that is being read. It is the planner's.
 type moveCounter struct {
-	txn       string                       // whose moves they are
-	tables    map[string]map[string]uint64 // by output and table
-	kept      bool                         // the state has an entry
-	key, link []byte
-	shaper    shape.Shaper
+	txn      string                       // whose moves they are
+	tables   map[string]map[string]uint64 // by output and table
+	kept     bool                         // the state has an entry
+	from, to []byte
+	shaper   shape.Shaper
 }
 
 // movesState is the entry.
@@ -97,7 +96,7 @@ func (p *Planner) Moves(b *changelog.Batch, runs [][]*Plan) (*Moves, error) {
 	for i := range b.Txns {
 		t := &b.Txns[i]
 		if t.First || t.ID != c.txn {
-			c.txn, c.tables = t.ID, nil
+			c.txn, c.tables = t.ID, nil // the batch's own is gone before the next part comes
 		}
 		for ; run < len(b.Runs) && b.Runs[run].Txn == i; run++ {
 			var err error
@@ -158,23 +157,17 @@ func (c *moveCounter) count(b *changelog.Batch, run *changelog.Run, plan *Plan) 
 	n := uint64(0)
 	for i := run.From; i < run.To; i++ {
 		ch := &b.Changes[i]
-		if ch.Op != changelog.Update || ch.Fill == changelog.Gone || ch.Before == nil {
+		if ch.Op != changelog.Update || ch.Fill == changelog.Gone {
 			continue
 		}
 		if plan.shape != nil {
 			ch = c.shaper.Extend(ch, nil)
 		}
-		if !keyChanged(plan.Key, ch) {
-			continue
-		}
-		var err error
-		if c.key, err = plan.appendKey(c.key[:0], ch.Before); err != nil {
+		moved, err := plan.moved(ch, &c.from, &c.to)
+		if err != nil {
 			return 0, err
 		}
-		if c.link, err = plan.appendKey(c.link[:0], ch.After); err != nil {
-			return 0, err
-		}
-		if !bytes.Equal(c.key, c.link) {
+		if moved {
 			n++
 		}
 	}
