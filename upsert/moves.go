@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"strings"
 
 	"cdcbridge/changelog"
 	"cdcbridge/formats"
@@ -96,7 +97,7 @@ func (p *Planner) Moves(b *changelog.Batch, runs [][]*Plan) (*Moves, error) {
 	for i := range b.Txns {
 		t := &b.Txns[i]
 		if t.First || t.ID != c.txn {
-			c.txn, c.tables = t.ID, nil // the batch's own is gone before the next part comes
+			c.txn, c.tables = strings.Clone(t.ID), nil // the batch's own is gone before the next part comes
 		}
 		for ; run < len(b.Runs) && b.Runs[run].Txn == i; run++ {
 			var err error

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"unsafe"
 
 	"cdcbridge/changelog"
 	"cdcbridge/formats"
@@ -35,7 +36,7 @@ func movesBatches(orders, items *changelog.Table) []*changelog.Batch {
 		if first {
 			index, tableIndex = 0, map[*changelog.Table]uint64{}
 		}
-		b.Txns = []changelog.Txn{{ID: txn, Commit: 5_000_000, First: first, Last: last}}
+		b.Txns = []changelog.Txn{{ID: b.String([]byte(txn)), Commit: 5_000_000, First: first, Last: last}}
 		if !first {
 			b.Txns[0].Done = []changelog.Count{{Table: "shop.items", Changes: tableIndex[items]}, {Table: "shop.orders", Changes: tableIndex[orders]}}
 		}
@@ -98,6 +99,7 @@ func TestMovesAreNumbered(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			copy(unsafe.Slice(unsafe.StringData(b.Txns[0].ID), len(b.Txns[0].ID)), "new") // as the next user of the batch's memory does
 			for _, s := range c.Next.State {
 				if state[s.Key] = s.Value; (s.Value == nil) != (i == 1) {
 					t.Errorf("batch %d: state %q", i, s.Value)
