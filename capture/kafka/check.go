@@ -16,8 +16,9 @@ import (
 
 // checker looks at the topics before anything runs.
 type checker struct {
-	cfg *Config
-	env capture.Env
+	cfg     *Config
+	env     capture.Env
+	sampled *sampler // what Check has read; nil: nothing yet
 }
 
 func newChecker(cfg *Config, env capture.Env) *checker {
@@ -62,7 +63,7 @@ func (c *checker) Check(ctx context.Context) ([]capture.Finding, error) {
 	if err := c.group(ctx, wire, &fs); err != nil {
 		return nil, err
 	}
-	topics, err := c.topics(ctx, wire, &fs)
+	topics, err := c.topics(ctx, wire, meta.ClusterID, &fs)
 	if err != nil || len(topics) == 0 {
 		return fs, err
 	}
@@ -86,13 +87,18 @@ func (c *checker) group(ctx context.Context, wire *kafkawire.Client, fs *finding
 	return nil
 }
 
-// topics finds what is read.
-func (c *checker) topics(ctx context.Context, wire *kafkawire.Client, fs *findings) ([]kafkawire.Topic, error) {
-	e, err := newEnumerator(wire, &c.cfg.TopicsConfig, c.env.Log)
+// look asks for the topics that the pipeline reads.
+func (c *checker) look(ctx context.Context, wire *kafkawire.Client, cluster string) ([]kafkawire.Topic, error) {
+	e, err := c.cfg.enumerator(ctx, wire, cluster, c.env.Log)
 	if err != nil {
 		return nil, err
 	}
-	topics, err := e.topics(ctx)
+	return e.topics(ctx)
+}
+
+// topics finds what is read.
+func (c *checker) topics(ctx context.Context, wire *kafkawire.Client, cluster string, fs *findings) ([]kafkawire.Topic, error) {
+	topics, err := c.look(ctx, wire, cluster)
 	if err != nil {
 		return nil, fs.fault("topics", err)
 	}
@@ -170,6 +176,7 @@ func (c *checker) messages(ctx context.Context, wire *kafkawire.Client, topics [
 	if err := s.read(ctx, topics); err != nil {
 		return fs.fault("messages", err)
 	}
+	c.sampled = s
 	for i := range topics {
 		name := topics[i].Name
 		subject := "messages of " + name

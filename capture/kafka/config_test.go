@@ -198,3 +198,13 @@ func TestReads(t *testing.T) {
 		}
 	}
 }
+
+// TestWhatIsParkedIsNotRead: a pattern does not mean the dead-letter topic, where the pipeline writes to the cluster that it reads.
+func TestWhatIsParkedIsNotRead(t *testing.T) {
+	c := NewConfig().(*Config)
+	c.TopicPattern, c.DeadLetter = "shop.*", "shop.dead"
+	e, err := c.enumerator(t.Context(), nil, "c", nil)
+	if err != nil || !e.reads("shop.a") || e.reads("shop.dead") {
+		t.Errorf("%+v, %v", e, err)
+	}
+}

@@ -42,11 +42,7 @@ func (r *resetter) Plan(ctx context.Context, cp changelog.Checkpoint, to string)
 	if err != nil {
 		old = position{} // the pipeline had a source of another type: there is nothing to keep
 	}
-	own, err := r.cfg.ownCluster(ctx, meta.ClusterID)
-	if err != nil {
-		return capture.ResetPlan{}, err
-	}
-	enum, err := newEnumerator(wire, r.cfg.wanted(own), r.env.Log)
+	enum, err := r.cfg.enumerator(ctx, wire, meta.ClusterID, r.env.Log)
 	if err != nil {
 		return capture.ResetPlan{}, err
 	}

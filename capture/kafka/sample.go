@@ -124,21 +124,14 @@ var _ interface {
 } = (*checker)(nil)
 
 // Describe tells what the tables look like that the newest records of the topics are about. Those that only older records are about
-// are not found.
+// are not found. What Check has read is not read again.
 func (c *checker) Describe(ctx context.Context) ([]*changelog.Table, error) {
-	wire := kafkawire.NewClient(c.cfg.wire())
-	defer wire.Close()
-	e, err := newEnumerator(wire, &c.cfg.TopicsConfig, c.env.Log)
-	if err != nil {
-		return nil, err
-	}
-	topics, err := e.topics(ctx)
-	if err != nil {
-		return nil, err
-	}
-	s := newSampler(c.cfg, wire)
-	if err := s.read(ctx, topics); err != nil {
-		return nil, err
+	s := c.sampled
+	if s == nil {
+		var err error
+		if s, err = c.sample(ctx); err != nil {
+			return nil, err
+		}
 	}
 	tables := map[string]*changelog.Table{}
 	for _, name := range slices.Sorted(maps.Keys(s.topics)) {
@@ -149,6 +142,21 @@ func (c *checker) Describe(ctx context.Context) ([]*changelog.Table, error) {
 		all = append(all, tables[name])
 	}
 	return all, nil
+}
+
+func (c *checker) sample(ctx context.Context) (*sampler, error) {
+	wire := kafkawire.NewClient(c.cfg.wire())
+	defer wire.Close()
+	meta, err := wire.Metadata(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("asking the cluster: %w", err)
+	}
+	topics, err := c.look(ctx, wire, meta.ClusterID)
+	if err != nil {
+		return nil, err
+	}
+	s := newSampler(c.cfg, wire)
+	return s, s.read(ctx, topics)
 }
 
 // Tables implements capture.TableLister.

@@ -142,6 +142,18 @@ func (c *Config) wanted(own bool) *TopicsConfig {
 	return &topics
 }
 
+// enumerator makes the enumerator of the cluster with that id. Whether the pipeline writes to it is asked where that makes a difference.
+func (c *Config) enumerator(ctx context.Context, wire *kafkawire.Client, cluster string, log *slog.Logger) (*enumerator, error) {
+	own := false
+	if c.TopicPattern != "" && c.DeadLetter != "" {
+		var err error
+		if own, err = c.ownCluster(ctx, cluster); err != nil {
+			return nil, err
+		}
+	}
+	return newEnumerator(wire, c.wanted(own), log)
+}
+
 // ownCluster reports that the topics are in the cluster that the pipeline writes to.
 func (c *Config) ownCluster(ctx context.Context, cluster string) (bool, error) {
 	if len(c.Cluster.Brokers) == 0 || slices.Equal(c.Cluster.Brokers, c.target.Brokers) {

@@ -7,20 +7,10 @@ import (
 	"testing"
 )
 
-// file writes the configuration of a bridge that is not started.
-func (b *bridge) file(t *testing.T) string {
-	t.Helper()
-	name := filepath.Join(t.TempDir(), "cdcbridge.yaml")
-	if err := os.WriteFile(name, []byte(b.yaml()), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return name
-}
-
 // says runs a command on the bridge's configuration and looks for words in what it prints.
 func (b *bridge) says(t *testing.T, code int, args []string, words ...string) {
 	t.Helper()
-	out, got := command(t, append(args, "-c", b.file(t))...)
+	out, got := command(t, append(args, "-c", harness.ConfigFile(t, b.yaml()))...)
 	if got != code {
 		t.Errorf("%v ended with %d, not %d:\n%s", args, got, code, out)
 	}
@@ -49,8 +39,24 @@ func TestValidate(t *testing.T) {
 	b.says(t, 0, validate, "cannot be read", "left out")
 	gone := e.reads(t, debezium, "", s.topic, s.topic+".gone")
 	gone.says(t, 3, validate, "topic_missing", s.topic+".gone")
-	pattern := bridge{e: e, name: b.name, source: debezium.section() + ", topic_pattern: 'nothing[.]like[.]it'"}
+	pattern := e.finds(t, debezium, "nothing[.]like[.]it", "")
 	pattern.says(t, 0, validate, "no topic matches topic_pattern")
 	pattern.source += ", discovery_interval: 0"
 	pattern.says(t, 3, validate, "topic_missing")
+}
+
+// TestValidateLeavesParkedRecordsOut: a pattern that the dead-letter topic matches does not mean it.
+func TestValidateLeavesParkedRecordsOut(t *testing.T) {
+	t.Parallel()
+	e := modern.get(t)
+	name := unique(t)
+	s, table := e.newSource(t, name+".in", 1), newShop(debezium, 1, 1)
+	s.write(t, table.fill(0, 5)...)
+	dead := e.newSource(t, name+".in.dead", 1)
+	dead.write(t, message{key: []byte(`{"id":1}`), value: []byte(`{"op":"x"}`)})
+	b := bridge{e: e, name: name, source: debezium.section() + `, topic_pattern: "` + name + `\\.in.*", dead_letter: ` + dead.topic}
+	out, code := command(t, "validate", "-o", "json", "-c", b.file(t))
+	if code != 0 || !strings.Contains(out, "messages of "+s.topic) || strings.Contains(out, "messages of "+dead.topic) {
+		t.Errorf("validate ended with %d:\n%s", code, out)
+	}
 }
