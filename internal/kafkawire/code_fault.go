@@ -62,3 +62,11 @@ func CodeFault(op string, code Code) *fault.Fault {
 	}
 	return &fault.Fault{Code: r.code, Op: op, Err: code, Hint: r.hint, Final: r.final}
 }
+
+// judged is CodeFault of a code that a call met, final when the verdict about it is.
+func judged(call Call, op string, code Code) (*fault.Fault, Verdict) {
+	f := CodeFault(op, code)
+	verdict, _ := Judge(call, KIP890, code)
+	f.Final = verdict == Final
+	return f, verdict
+}

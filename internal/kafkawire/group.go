@@ -25,19 +25,7 @@ func (s *GroupState) Live() bool { return len(s.Members) > 0 }
 // DescribeGroup asks the coordinator about a consumer group, and repeats what is retriable until ctx ends. Both kinds of groups
 // are found, that of the old protocol and that of KIP-848.
 func (c *Client) DescribeGroup(ctx context.Context, group string) (GroupState, error) {
-	var state GroupState
-	op := "looking at the consumer group " + group
-	err := c.repeat(ctx, CallGroup, op, func(ctx context.Context) (Code, error) {
-		req := newEncoder(protocol.DescribeGroups, 5, true, c.cfg.ClientID)
-		req.array(1)
-		req.string(group)
-		req.bool(false) // the operations that are allowed
-		req.tags()
-		return c.toGroup(ctx, group, req, func(r *reader) (code Code, err error) {
-			state, code, err = parseDescribeGroups(r)
-			return code, err
-		})
-	})
+	state, err := c.describeGroup(ctx, protocol.DescribeGroups, 5, group, parseDescribeGroups)
 	if err != nil || state.State != "Dead" {
 		return state, err
 	}
@@ -49,17 +37,25 @@ func (c *Client) DescribeGroup(ctx context.Context, group string) (GroupState, e
 	if newer, err := c.Supports(ctx, broker, apiConsumerGroupDescribe, 0); err != nil || !newer {
 		return state, err
 	}
-	err = c.repeat(ctx, CallGroup, op, func(ctx context.Context) (Code, error) {
-		req := newEncoder(apiConsumerGroupDescribe, 0, true, c.cfg.ClientID)
+	return c.describeGroup(ctx, apiConsumerGroupDescribe, 0, group, func(r *reader) (GroupState, Code, error) {
+		state, code, err := parseConsumerGroup(r)
+		if code == GroupIDNotFound || code == UnsupportedVersion { // Kafka 3 knows the call, and refuses it unless it is told otherwise
+			state, code = GroupState{State: "Dead"}, OK
+		}
+		return state, code, err
+	})
+}
+
+// describeGroup makes one of the two calls about a group, whose requests are alike.
+func (c *Client) describeGroup(ctx context.Context, api protocol.ApiKey, version int16, group string, parse func(*reader) (GroupState, Code, error)) (state GroupState, err error) {
+	err = c.repeat(ctx, CallGroup, "looking at the consumer group "+group, func(ctx context.Context) (Code, error) {
+		req := newEncoder(api, version, true, c.cfg.ClientID)
 		req.array(1)
 		req.string(group)
-		req.bool(false)
+		req.bool(false) // the operations that are allowed
 		req.tags()
 		return c.toGroup(ctx, group, req, func(r *reader) (code Code, err error) {
-			state, code, err = parseConsumerGroup(r)
-			if code == GroupIDNotFound || code == UnsupportedVersion { // Kafka 3 knows the call, and refuses it unless it is told otherwise
-				state, code = GroupState{State: "Dead"}, OK
-			}
+			state, code, err = parse(r)
 			return code, err
 		})
 	})
@@ -141,15 +137,13 @@ func (c *Client) repeat(ctx context.Context, call Call, op string, do func(conte
 	for attempt := 0; ; attempt++ {
 		code, err := do(ctx)
 		if err == nil {
-			verdict, _ := Judge(call, KIP890, code)
+			f, verdict := judged(call, op, code)
 			switch verdict {
 			case Done:
 				return nil
 			case BackoffRepeat, ResendSame, RefreshMetadata:
-				err = CodeFault(op, code)
+				err = f
 			default:
-				f := CodeFault(op, code)
-				f.Final = verdict == Final
 				return f
 			}
 		}

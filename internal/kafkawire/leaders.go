@@ -102,9 +102,7 @@ func (r *round) ask(ctx context.Context, leader int32, group []led) error {
 		if code == OK {
 			continue
 		}
-		f := CodeFault(r.q.op+" of "+r.parts[group[k].index].String(), code)
-		verdict, _ := Judge(r.q.call, KIP890, code)
-		f.Final = verdict == Final
+		f, verdict := judged(r.q.call, r.q.op+" of "+r.parts[group[k].index].String(), code)
 		if verdict == Final || verdict == Reopen || verdict == Split {
 			return f
 		}

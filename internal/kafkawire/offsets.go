@@ -65,9 +65,7 @@ func (c *Client) ListOffsets(ctx context.Context, parts []TopicPartition, level 
 
 // readFault is the fault of a code that a read met: final unless another read may do better.
 func readFault(op string, code Code) *fault.Fault {
-	f := CodeFault(op, code)
-	verdict, _ := Judge(CallRead, KIP890, code)
-	f.Final = verdict == Final
+	f, _ := judged(CallRead, op, code)
 	return f
 }
 
