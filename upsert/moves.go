@@ -3,7 +3,6 @@ package upsert
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
 	"strings"
 
 	"cdcbridge/changelog"
@@ -23,13 +22,11 @@ const MovesKey = "moves"
 // Moves are the moves before the runs of a batch, and those of its transactions at their ends; nil: nothing counts them.
 type Moves struct {
 	base [][]formats.Moves // by run and plan of the run
-	ends map[moveEnd]map[string]uint64
+	ends []outputMoves     // by transaction
 }
 
-type moveEnd struct {
-	txn    int // index into Batch.Txns
-	output *Output
-}
+// outputMoves are those of one transaction by output and table; nil: none.
+type outputMoves map[string]map[string]uint64
 
 // at gives the moves before a run as one plan counts them.
 func (m *Moves) at(run, plan int) formats.Moves {
@@ -45,25 +42,25 @@ func (m *Moves) addTo(counts []changelog.Count, txn int, o *Output) []changelog.
 		return counts
 	}
 	for i := range counts {
-		counts[i].Changes += m.ends[moveEnd{txn, o}][counts[i].Table]
+		counts[i].Changes += m.ends[txn][o.Name][counts[i].Table]
 	}
 	return counts
 }
 
 // moveCounter counts the moves of the transaction that is being read. It is the planner's.
 type moveCounter struct {
-	txn      string                       // whose moves they are
-	tables   map[string]map[string]uint64 // by output and table
-	kept     bool                         // the state has an entry
+	txn      string // that the last batch has ended in, or the state's entry is of
+	tables   outputMoves
+	kept     bool // the state has an entry
 	from, to []byte
 	shaper   shape.Shaper
 }
 
 // movesState is the entry.
 type movesState struct {
-	Version int                          `json:"v"`
-	Txn     string                       `json:"txn"`
-	Outputs map[string]map[string]uint64 `json:"outputs"` // by output and table
+	Version int         `json:"v"`
+	Txn     string      `json:"txn"`
+	Outputs outputMoves `json:"outputs"`
 }
 
 const movesVersion = 1
@@ -92,12 +89,12 @@ func (p *Planner) Moves(b *changelog.Batch, runs [][]*Plan) (*Moves, error) {
 	if len(b.Txns) == 0 || !p.counting && !c.kept {
 		return nil, nil
 	}
-	m := &Moves{base: make([][]formats.Moves, len(b.Runs)), ends: map[moveEnd]map[string]uint64{}}
+	m := &Moves{base: make([][]formats.Moves, len(b.Runs)), ends: make([]outputMoves, len(b.Txns))}
 	run := 0
 	for i := range b.Txns {
 		t := &b.Txns[i]
 		if t.First || t.ID != c.txn {
-			c.txn, c.tables = strings.Clone(t.ID), nil // the batch's own is gone before the next part comes
+			c.tables = nil
 		}
 		for ; run < len(b.Runs) && b.Runs[run].Txn == i; run++ {
 			var err error
@@ -105,47 +102,51 @@ func (p *Planner) Moves(b *changelog.Batch, runs [][]*Plan) (*Moves, error) {
 				return nil, err
 			}
 		}
-		for j := range p.outputs {
-			if tables := c.tables[p.outputs[j].Name]; len(tables) > 0 && t.Last {
-				m.ends[moveEnd{i, &p.outputs[j]}] = maps.Clone(tables)
-			}
+		if t.Last {
+			m.ends[i], c.tables = c.tables, nil
 		}
+	}
+	if b.InTxn() {
+		c.txn = strings.Clone(b.Txns[len(b.Txns)-1].ID) // the batch's own is gone before the next part comes
 	}
 	return m, c.keep(b)
 }
 
-// run counts the moves of one run for each of its plans, and gives those before it.
+// run counts the moves of one run for each of its plans, and gives those before it; nil: none.
 func (c *moveCounter) run(b *changelog.Batch, run *changelog.Run, plans []*Plan) ([]formats.Moves, error) {
 	var base []formats.Moves
 	for k, plan := range plans {
 		if !plan.counts || run.Snapshot != changelog.Streamed {
 			continue
 		}
-		if base == nil {
-			base = make([]formats.Moves, len(plans))
+		if tables := c.tables[plan.Output.Name]; tables != nil {
+			if base == nil {
+				base = make([]formats.Moves, len(plans))
+			}
+			for _, n := range tables {
+				base[k].Total += n
+			}
+			base[k].Table = tables[run.Table.FullName()]
 		}
-		name, tables := run.Table.FullName(), c.tables[plan.Output.Name]
-		for _, n := range tables {
-			base[k].Total += n
-		}
-		base[k].Table = tables[name]
 		n, err := c.count(b, run, plan)
 		if err != nil {
 			return nil, err
 		}
-		if n == 0 {
-			continue
+		if n > 0 {
+			c.add(plan.Output.Name, run.Table.FullName(), n)
 		}
-		if tables == nil {
-			if c.tables == nil {
-				c.tables = map[string]map[string]uint64{}
-			}
-			tables = map[string]uint64{}
-			c.tables[plan.Output.Name] = tables
-		}
-		tables[name] += n
 	}
 	return base, nil
+}
+
+func (c *moveCounter) add(output, table string, n uint64) {
+	if c.tables == nil {
+		c.tables = outputMoves{}
+	}
+	if c.tables[output] == nil {
+		c.tables[output] = map[string]uint64{}
+	}
+	c.tables[output][table] += n
 }
 
 // count is how many changes of a run leave as two.
