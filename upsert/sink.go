@@ -28,7 +28,7 @@ type Identity struct {
 type Sink struct {
 	wire     *kafkawire.Client
 	cfg      Config
-	codec    kafkawire.Codec // of large checkpoints; None when the setting is none of ours, which Validate has told
+	codec    kafkawire.Codec // of large checkpoints and of what Truncate writes; None when the setting is none of ours, which Validate has told
 	id       Identity
 	log      *slog.Logger
 	counters counters

@@ -258,13 +258,9 @@ func (k *keysOf) finish(ctx context.Context) error {
 	if len(k.live) == 0 {
 		return nil
 	}
-	codec, err := kafkawire.ParseCodec(k.sink.cfg.Compression)
-	if err != nil {
-		return fmt.Errorf("reading the compression setting: %w", err)
-	}
-	k.parts.begin(&k.chunk, codec)
+	k.parts.begin(&k.chunk, k.sink.codec)
 	defer k.parts.drop()
-	err = k.read(ctx, func(r *kafkawire.FetchedRecord) error {
+	err := k.read(ctx, func(r *kafkawire.FetchedRecord) error {
 		h := hashOf(r.Key)
 		if newest, ok := k.live[h]; !ok || newest != r.Offset {
 			return nil
