@@ -87,9 +87,7 @@ func (s *Sink) progressPart(position string, now int64) (Part, error) {
 	if err != nil {
 		return Part{}, err
 	}
-	batch := kafkawire.AppendRecord(kafkawire.ReserveBatchHeader(nil), &kafkawire.Record{Key: key, Value: text})
-	h := kafkawire.BatchHeader{Count: 1, BaseTimestamp: now, MaxTimestamp: now}
-	return Part{Topic: s.progress, Partition: kafkawire.PartitionOf(key, s.progress.Partitions), Header: h, Batch: batch}, nil
+	return stateParts(s.progress, kafkawire.PartitionOf(key, s.progress.Partitions), []stateRecord{{key, text}}, now)[0], nil
 }
 
 // milliseconds rounds down.

@@ -271,7 +271,7 @@ func stateFault(offset int64, err error) error {
 // stateBatchBytes is the size at which a batch of state records is full; one larger record has a batch to itself.
 const stateBatchBytes = 256 << 10
 
-// stateParts makes record batches of recs, for one partition of the state topic. now is in milliseconds since 1970.
+// stateParts makes record batches of recs, for one partition of the state topic or the progress topic. now is in milliseconds since 1970.
 func stateParts(topic *Topic, partition int32, recs []stateRecord, now int64) []Part {
 	var parts []Part
 	var batch []byte
