@@ -16,10 +16,9 @@ import (
 // returns nil all in-sync replicas have the entry; after an error it may or may not be there, and the same call may be made
 // again. A pipeline without a checkpoint is a state_missing fault.
 func PutEntry(ctx context.Context, wire kafkawire.Config, cfg Config, pipeline string, e changelog.State) error {
-	client := kafkawire.NewClient(wire)
-	defer client.Close()
-	w := entryWriter{wire: client, cfg: cfg, pipeline: pipeline, at: kafkawire.TopicPartition{Topic: cfg.StateTopic, Partition: statePartition(pipeline)}}
-	if _, err := w.mustRun(ctx); err != nil {
+	w := newEntryWriter(wire, cfg, pipeline)
+	defer w.wire.Close()
+	if _, err := w.mustRead(ctx); err != nil {
 		return err
 	}
 	return w.put(ctx, e)
@@ -28,14 +27,13 @@ func PutEntry(ctx context.Context, wire kafkawire.Config, cfg Config, pipeline s
 // ReadCheckpoint returns the committed checkpoint of a pipeline, whether it runs or not. It changes nothing and disturbs nobody. A
 // pipeline without a checkpoint is a state_missing fault.
 func ReadCheckpoint(ctx context.Context, wire kafkawire.Config, cfg Config, pipeline string) (changelog.Checkpoint, error) {
-	client := kafkawire.NewClient(wire)
-	defer client.Close()
-	w := entryWriter{wire: client, cfg: cfg, pipeline: pipeline, at: kafkawire.TopicPartition{Topic: cfg.StateTopic, Partition: statePartition(pipeline)}}
-	state, err := w.mustRun(ctx)
+	w := newEntryWriter(wire, cfg, pipeline)
+	defer w.wire.Close()
+	reader, err := w.mustRead(ctx)
 	if err != nil {
 		return changelog.Checkpoint{}, err
 	}
-	return state.checkpoint(), nil
+	return reader.state.checkpoint(), nil
 }
 
 const (
@@ -50,13 +48,9 @@ type entryWriter struct {
 	at       kafkawire.TopicPartition
 }
 
-// mustRun is mustRead for who needs the state alone.
-func (w *entryWriter) mustRun(ctx context.Context) (*pipelineState, error) {
-	reader, err := w.mustRead(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return reader.state, nil
+func newEntryWriter(wire kafkawire.Config, cfg Config, pipeline string) *entryWriter {
+	at := kafkawire.TopicPartition{Topic: cfg.StateTopic, Partition: statePartition(pipeline)}
+	return &entryWriter{wire: kafkawire.NewClient(wire), cfg: cfg, pipeline: pipeline, at: at}
 }
 
 // mustRead reads the state and makes sure that the pipeline has a committed checkpoint, so that a wrong name is no request into the void.

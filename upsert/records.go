@@ -26,9 +26,8 @@ type StateRecord struct {
 // ReadRecords returns the committed state of a pipeline, whether it runs or not, in the order of kind and name. It changes nothing and
 // disturbs nobody. A pipeline without a checkpoint is a state_missing fault.
 func ReadRecords(ctx context.Context, wire kafkawire.Config, cfg Config, pipeline string) ([]StateRecord, error) {
-	client := kafkawire.NewClient(wire)
-	defer client.Close()
-	w := entryWriter{wire: client, cfg: cfg, pipeline: pipeline, at: kafkawire.TopicPartition{Topic: cfg.StateTopic, Partition: statePartition(pipeline)}}
+	w := newEntryWriter(wire, cfg, pipeline)
+	defer w.wire.Close()
 	reader, err := w.mustRead(ctx)
 	if err != nil {
 		return nil, err
