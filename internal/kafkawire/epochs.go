@@ -58,7 +58,7 @@ func parseEpochEnds(r *reader, ends []EpochEnd, group []led) ([]Code, error) {
 	for k := range codes {
 		codes[k] = UnknownServerError // until the answer mentions it
 	}
-	find := finder{n: len(group), at: func(k int) TopicPartition { return ends[group[k].index].TopicPartition }}
+	find := finder{n: len(group)}
 	r.int32() // throttle time
 	for n := r.array(3); n > 0 && r.err == nil; n-- {
 		topic := r.string()
@@ -66,7 +66,7 @@ func parseEpochEnds(r *reader, ends []EpochEnd, group []led) ([]Code, error) {
 			code := r.code() // here it comes before the partition
 			end := EpochEnd{TopicPartition{topic, r.int32()}, r.int32(), r.int64()}
 			r.tags()
-			if k := find.index(end.TopicPartition); k >= 0 {
+			if k := find.index(func(k int) bool { return ends[group[k].index].TopicPartition == end.TopicPartition }); k >= 0 {
 				codes[k], ends[group[k].index] = code, end
 			}
 		}

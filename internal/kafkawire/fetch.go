@@ -107,31 +107,20 @@ func parseFetch(r *reader, parts []FetchPart) ([]Fetched, Code, error) {
 	r.int32() // throttle time
 	code := r.code()
 	r.int32() // session id
-	hint := 0
+	find := finder{n: len(parts)}
 	for n := r.array(18); n > 0 && r.err == nil; n-- {
 		id := r.uuid()
 		for m := r.array(37); m > 0 && r.err == nil; m-- {
 			partition := r.int32()
 			f := parseFetched(r)
-			if i := findPart(parts, hint, id, partition); i >= 0 {
-				fetched[i], hint = f, i+1
+			if i := find.index(func(i int) bool { return parts[i].Partition == partition && parts[i].ID == id }); i >= 0 {
+				fetched[i] = f
 			}
 		}
 		r.tags()
 	}
 	r.tags()
 	return fetched, code, finish(r, "Fetch")
-}
-
-// findPart looks for a partition from hint on: answers have them in the order of the request, or nearly so.
-func findPart(parts []FetchPart, hint int, id TopicID, partition int32) int {
-	for k := range parts {
-		i := (hint + k) % len(parts)
-		if p := &parts[i]; p.Partition == partition && p.ID == id {
-			return i
-		}
-	}
-	return -1
 }
 
 func parseFetched(r *reader) Fetched {

@@ -52,14 +52,14 @@ func parseOffsetFetch(r *reader, parts []TopicPartition) ([]GroupOffset, Code, e
 		offsets[i] = GroupOffset{parts[i], -1, -1}
 		codes[i] = UnknownServerError // until the answer mentions it
 	}
-	find := finder{n: len(parts), at: func(i int) TopicPartition { return parts[i] }}
+	find := finder{n: len(parts)}
 	r.int32() // throttle time
 	r.eachPartition(20, func(at TopicPartition) {
 		o := GroupOffset{at, r.int64(), r.int32()}
 		r.string() // text beside the offset
 		code := r.code()
 		r.tags()
-		switch i := find.index(at); {
+		switch i := find.index(func(i int) bool { return parts[i] == at }); {
 		case i >= 0:
 			offsets[i], codes[i] = o, code
 		case parts == nil:
@@ -107,37 +107,15 @@ func parseOffsetCodes(r *reader, call string, offsets []GroupOffset, codes []Cod
 	for i := range codes {
 		codes[i] = UnknownServerError // until the answer mentions it
 	}
-	find := finder{n: len(offsets), at: func(i int) TopicPartition { return offsets[i].TopicPartition }}
+	find := finder{n: len(offsets)}
 	r.int32() // throttle time
 	r.eachPartition(7, func(at TopicPartition) {
 		code := r.code()
 		r.tags()
-		if i := find.index(at); i >= 0 {
+		if i := find.index(func(i int) bool { return offsets[i].TopicPartition == at }); i >= 0 {
 			codes[i] = code
 		}
 	})
 	r.tags()
 	return summary(codes), finish(r, call)
-}
-
-// finder finds partitions in a list that are looked for in the list's own order, or nearly so.
-type finder struct {
-	n    int
-	at   func(i int) TopicPartition
-	next int
-}
-
-// index is -1 when the list does not have the partition.
-func (f *finder) index(p TopicPartition) int {
-	for k := range f.n {
-		i := f.next + k
-		if i >= f.n {
-			i -= f.n
-		}
-		if f.at(i) == p {
-			f.next = i + 1
-			return i
-		}
-	}
-	return -1
 }

@@ -168,3 +168,23 @@ func (r *reader) eachTag(do func(tag int, field *reader)) {
 		}
 	}
 }
+
+// finder finds elements of a list of n that are looked for in the list's own order, or nearly so, as answers have what was asked.
+type finder struct {
+	n, next int
+}
+
+// index is the first element from the one behind the last find on that is what is looked for, -1 when none is.
+func (f *finder) index(is func(i int) bool) int {
+	for k := range f.n {
+		i := f.next + k
+		if i >= f.n {
+			i -= f.n
+		}
+		if is(i) {
+			f.next = i + 1
+			return i
+		}
+	}
+	return -1
+}
