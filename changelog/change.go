@@ -1,5 +1,7 @@
 package changelog
 
+import "strings"
+
 // Op is what happened to a row.
 type Op uint8
 
@@ -124,7 +126,7 @@ type Count struct {
 type Origin struct {
 	File     string // log file at the transaction's begin; valid until the batch is released
 	Pos      uint64 // offset of the transaction's begin in File; LSN of the commit on PostgreSQL
-	GTID     string // "" without GTIDs
+	GTID     string // "" without GTIDs; valid until the batch is released
 	Name     string // what the writer of messages calls the server, "" when they do not say it; valid until the batch is released
 	ServerID uint32
 	Thread   uint64 // session that ran it, 0 when unknown
@@ -139,6 +141,12 @@ type Origin struct {
 	Batch    uint64 // number of the batch of changes that it was in; it begins anew when Canal is restarted
 	Built    int64  // when Canal made the message, by its clock, milliseconds since the Unix epoch; 0: not said
 	Executed uint64 // how many transactions the server had executed with this one, by the GTIDs in the message; 0: not said
+}
+
+// Clone gives an origin that outlives the batch.
+func (o Origin) Clone() Origin {
+	o.File, o.GTID, o.Name, o.Replica = strings.Clone(o.File), strings.Clone(o.GTID), strings.Clone(o.Name), strings.Clone(o.Replica)
+	return o
 }
 
 // NoteKind says what a Note is about.

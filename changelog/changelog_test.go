@@ -1,6 +1,7 @@
 package changelog
 
 import (
+	"reflect"
 	"testing"
 	"time"
 	"unsafe"
@@ -11,6 +12,29 @@ import (
 func TestValueIsSmall(t *testing.T) {
 	if n := unsafe.Sizeof(Value{}); n > 40 {
 		t.Fatalf("a Value takes %d bytes, 40 are allowed", n)
+	}
+}
+
+// TestOriginOutlivesItsBatch: whatever texts it has.
+func TestOriginOutlivesItsBatch(t *testing.T) {
+	b := NewBatch()
+	var o Origin
+	texts := reflect.ValueOf(&o).Elem()
+	for i := range texts.NumField() {
+		if texts.Field(i).Kind() == reflect.String {
+			texts.Field(i).SetString(b.String([]byte("lent")))
+		}
+	}
+	kept := o.Clone()
+	texts = reflect.ValueOf(kept)
+	for i := range texts.NumField() {
+		if texts.Field(i).Kind() != reflect.String {
+			continue
+		}
+		name, text := texts.Type().Field(i).Name, texts.Field(i).String()
+		if text != "lent" || unsafe.StringData(text) == unsafe.StringData(reflect.ValueOf(o).Field(i).String()) {
+			t.Errorf("%s is %q in memory of the batch", name, text)
+		}
 	}
 }
 

@@ -77,8 +77,7 @@ func newTruncation(pipeline string, plan *Plan, b *changelog.Batch, n *changelog
 	txn := changelog.Txn{Commit: n.Time}
 	if n.Txn >= 0 {
 		txn = b.Txns[n.Txn]
-		txn.ID, txn.Done, txn.Snapshot = strings.Clone(txn.ID), nil, false
-		txn.Origin.File, txn.Origin.GTID, txn.Origin.Replica = strings.Clone(txn.Origin.File), strings.Clone(txn.Origin.GTID), strings.Clone(txn.Origin.Replica)
+		txn.ID, txn.Origin, txn.Done, txn.Snapshot = strings.Clone(txn.ID), txn.Origin.Clone(), nil, false
 	}
 	t.ctx = formats.Context{Txn: &txn, Run: &changelog.Run{Table: plan.Table, Pos: n.Pos, File: strings.Clone(n.File), Time: n.Time}}
 	t.deletes, t.tombstones = endHeaders(pipeline, plan, r, "d"), endHeaders(pipeline, plan, r, opTombstone)
