@@ -71,13 +71,14 @@ func (m *merger) took(p *partition, from mark) error {
 	lane := o.laneOf(p)
 	for n := from.runs; n < len(b.Runs); n++ {
 		run := &b.Runs[n]
+		name := run.Table.FullName()
 		for i := run.From; i < run.To; i++ {
 			st := stepOf(&m.ids, run.Table, &b.Changes[i], lane, i)
 			st.txn = b.Txns[run.Txn].Origin.Executed
 			o.steps = append(o.steps, st)
-			o.names = append(o.names, run.Table.FullName())
+			o.names = append(o.names, name)
 		}
-		if err := note(&o.changed, o.emptied, tableIn{run.Table.FullName(), p}); err != nil {
+		if err := note(&o.changed, o.emptied, tableIn{name, p}); err != nil {
 			return err
 		}
 	}
