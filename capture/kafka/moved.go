@@ -25,7 +25,7 @@ func (s *stream) checkMoved(p *partition, b *changelog.Batch, from mark) error {
 		}
 		for i := run.From; i < run.To; i++ {
 			ch := &b.Changes[i]
-			if ch.Op == changelog.Update && ch.Before != nil && movesKey(run.Table, ch) {
+			if movesKey(run.Table, ch) {
 				return keyMoved(fmt.Errorf("a row of %s has got another key, and topic %s has %d partitions, which have no order between them",
 					run.Table.FullName(), p.topic, s.topics[p.topic].count))
 			}
@@ -41,8 +41,11 @@ func (s *stream) checkMoved(p *partition, b *changelog.Batch, from mark) error {
 	return nil
 }
 
-// movesKey compares the key before and after an update. What the old row does not say of it stayed.
+// movesKey reports an update after which the key is not what it was before. What the old row does not say of it stayed.
 func movesKey(t *changelog.Table, ch *changelog.Change) bool {
+	if ch.Op != changelog.Update {
+		return false
+	}
 	for _, i := range t.Key {
 		if i >= len(ch.Before) || i >= len(ch.After) || ch.Before[i].IsUnchanged() || ch.After[i].IsUnchanged() {
 			continue

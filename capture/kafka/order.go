@@ -207,7 +207,7 @@ func (m *merger) check(p *partition, b *changelog.Batch, from mark) error {
 	for n := from.runs; n < len(b.Runs); n++ {
 		run := &b.Runs[n]
 		for i := run.From; i < run.To; i++ {
-			if ch := &b.Changes[i]; ch.Op == changelog.Update && ch.Before != nil && movesKey(run.Table, ch) {
+			if movesKey(run.Table, &b.Changes[i]) {
 				return unordered(fmt.Errorf("a row of %s has got another key, and %s", run.Table.FullName(), why))
 			}
 		}
