@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -117,14 +118,20 @@ func (s *stream) learn(p *partition, rec *kafkawire.FetchedRecord, from mark) er
 	return nil
 }
 
-// see looks whether a table of a topic is new, and then adds the state that keeps the record.
-func (l *lessons) see(topic string, t *changelog.Table, rec *kafkawire.FetchedRecord, states *[]changelog.State) error {
+// of gives what is known of a table of a topic.
+func (l *lessons) of(topic string, t *changelog.Table) *lesson {
 	key := lessonKey{topic, t.ID}
 	one := l.known[key]
 	if one == nil {
 		one = &lesson{key: key, state: lessonState{stateHeader: newStateHeader()}}
 		l.known[key] = one
 	}
+	return one
+}
+
+// see looks whether a table of a topic is new, and then adds the state that keeps the record.
+func (l *lessons) see(topic string, t *changelog.Table, rec *kafkawire.FetchedRecord, states *[]changelog.State) error {
+	one := l.of(topic, t)
 	l.last = one
 	if one.table == t {
 		return nil
@@ -134,7 +141,7 @@ func (l *lessons) see(topic string, t *changelog.Table, rec *kafkawire.FetchedRe
 	}
 	l.next++
 	one.add(newLessonRecord(rec, l.next))
-	st, err := newState(lessonPrefix+topic+"/"+nameOf(t), one.state)
+	st, err := newState(lessonPrefix+topic+"/"+t.UniqueName(), one.state)
 	if err != nil {
 		return err
 	}
@@ -187,10 +194,7 @@ func restoreLessons(states []changelog.State, reader formats.Reader, reads func(
 		}
 	}
 	slices.SortFunc(all, func(a, b past) int {
-		if a.record.At != b.record.At {
-			return int(min(max(int64(a.record.At-b.record.At), -1), 1))
-		}
-		return strings.Compare(a.topic, b.topic)
+		return cmp.Or(cmp.Compare(a.record.At, b.record.At), strings.Compare(a.topic, b.topic))
 	})
 	for i := range all {
 		if err := ls.readAgain(reader, &all[i]); err != nil {
@@ -217,11 +221,7 @@ func (l *lessons) readAgain(reader formats.Reader, p *past) error {
 	}
 	for i := range b.Runs {
 		t := b.Runs[i].Table
-		key := lessonKey{p.topic, t.ID}
-		if l.known[key] == nil {
-			l.known[key] = &lesson{key: key, state: lessonState{stateHeader: newStateHeader()}}
-		}
-		l.known[key].isNew(t)
+		l.of(p.topic, t).isNew(t)
 	}
 	return nil
 }
@@ -229,16 +229,8 @@ func (l *lessons) readAgain(reader formats.Reader, p *past) error {
 // adopt gives the lessons the records that they were made of, so that those are not forgotten when another one comes.
 func (l *lessons) adopt(kept map[string]*lessonState) {
 	for key, one := range l.known {
-		if st := kept[key.topic+"/"+nameOf(one.table)]; st != nil {
+		if st := kept[key.topic+"/"+one.table.UniqueName()]; st != nil {
 			one.state = *st
 		}
 	}
-}
-
-// nameOf tells tables apart: those of several databases may have one full name.
-func nameOf(t *changelog.Table) string {
-	if t.Schema == "" {
-		return t.FullName()
-	}
-	return t.Database + "." + t.FullName()
 }
