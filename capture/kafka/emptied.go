@@ -39,17 +39,10 @@ const emptiedKey = "emptied"
 
 // restoreEmptied takes over what a checkpoint knows.
 func (s *source) restoreEmptied(states []changelog.State) error {
-	for _, st := range states {
-		if st.Key != emptiedKey {
-			continue
-		}
-		var known emptiedState
-		if err := readState(st, &known, &known.stateHeader); err != nil {
-			return err
-		}
-		s.emptied = known.Tables
-	}
-	return nil
+	var known emptiedState
+	_, err := stateOf(states, emptiedKey, &known, &known.stateHeader)
+	s.emptied = known.Tables
+	return err
 }
 
 // appendState adds the truncations, if there was one since the last batch.

@@ -242,17 +242,12 @@ func (s *source) orderable() error {
 
 // restoreOrder takes over what is known of the order. What a pipeline without an order has read since is not in it: it is removed then.
 func (s *source) restoreOrder(states []changelog.State) error {
-	s.order = nil
-	for _, st := range states {
-		if st.Key != orderKey {
-			continue
-		}
-		s.order = new(orderState)
-		if err := readState(st, s.order, &s.order.stateHeader); err != nil {
-			return err
-		}
+	var known orderState
+	there, err := stateOf(states, orderKey, &known, &known.stateHeader)
+	if there {
+		s.order = &known
 	}
-	return nil
+	return err
 }
 
 // appendOrder removes what is known of the order where nobody goes on with it.

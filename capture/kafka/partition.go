@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -163,6 +164,15 @@ func readState(s changelog.State, value any, h *stateHeader) error {
 		return badState(s.Key, err)
 	}
 	return nil
+}
+
+// stateOf reads the state with that key, if there is one.
+func stateOf(states []changelog.State, key string, value any, h *stateHeader) (there bool, err error) {
+	i := slices.IndexFunc(states, func(st changelog.State) bool { return st.Key == key })
+	if i < 0 {
+		return false, nil
+	}
+	return true, readState(states[i], value, h)
 }
 
 func badState(key string, err error) error {
