@@ -92,8 +92,7 @@ func (d *identities) momentOf(s *sighting) uint64 {
 
 // table is the identity of a table's name.
 func (d *identities) table(t *changelog.Table) uint64 {
-	d.scratch = append(append(d.scratch[:0], t.Database...), 0)
-	d.scratch = append(append(append(d.scratch, t.Schema...), 0), t.Name...)
+	d.name(t)
 	return sum(d.scratch)
 }
 

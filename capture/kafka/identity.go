@@ -25,13 +25,19 @@ func (d *identities) row(r changelog.Row) uint64 {
 	return sum(d.scratch)
 }
 
+// name begins a text with the name of a table.
+func (d *identities) name(t *changelog.Table) {
+	d.scratch = append(append(d.scratch[:0], t.Database...), 0)
+	d.scratch = append(append(append(d.scratch, t.Schema...), 0), t.Name...)
+}
+
 // key is the identity of a row's key within its table, 0 when the table has none or the row does not say it.
 func (d *identities) key(t *changelog.Table, r changelog.Row) uint64 {
 	if len(t.Key) == 0 || r == nil {
 		return 0
 	}
-	d.scratch = append(append(append(append(d.scratch[:0], t.Database...), 0), t.Schema...), 0)
-	d.scratch = append(append(d.scratch, t.Name...), 0)
+	d.name(t)
+	d.scratch = append(d.scratch, 0)
 	for _, i := range t.Key {
 		if i >= len(r) || r[i].IsUnchanged() {
 			return 0
