@@ -43,8 +43,7 @@ func (s *stream) read(p *partition) error {
 		s.passed(p, rec)
 		return s.marks.saw(p, rec, b, from)
 	}
-	s.fill(rec)
-	switch err := s.reader.Read(b, &s.record); {
+	switch err := s.reader.Read(b, s.readable.of(rec)); {
 	case err != nil && !s.badRecord(err):
 		return atRecord(rec, err)
 	case err != nil:
@@ -161,18 +160,25 @@ func (h *headerSlabs) of(n int) []changelog.RecordHeader {
 	return got
 }
 
-// fill makes the record that the format reads.
-func (s *stream) fill(rec *kafkawire.FetchedRecord) {
-	r := &s.record
-	*r = formats.Record{
-		Topic: rec.Topic, Partition: rec.Partition, Offset: rec.Offset, Timestamp: rec.Timestamp, Key: rec.Key, Value: rec.Value, Headers: r.Headers[:0],
-	}
+// readable makes the records that formats read of those that were fetched.
+type readable struct {
+	record formats.Record
+	names  nameTable
+}
+
+// of gives the record, which is good until the next one.
+func (r *readable) of(rec *kafkawire.FetchedRecord) *formats.Record {
+	headers := r.record.Headers[:0]
 	if rec.Headers.Len() > 0 {
 		rec.Headers.Each(func(name, value []byte) bool {
-			r.Headers = append(r.Headers, formats.Header{Name: s.names.of(name), Value: value})
+			headers = append(headers, formats.Header{Name: r.names.of(name), Value: value})
 			return true
 		})
 	}
+	r.record = formats.Record{
+		Topic: rec.Topic, Partition: rec.Partition, Offset: rec.Offset, Timestamp: rec.Timestamp, Key: rec.Key, Value: rec.Value, Headers: headers,
+	}
+	return &r.record
 }
 
 // nameTable keeps the names of headers, of which a topic has few.

@@ -158,8 +158,7 @@ func (m *merger) find(p *partition) {
 	if m.locate == nil {
 		return
 	}
-	m.stream.fill(&p.head)
-	at := m.locate.Locate(&m.stream.record)
+	at := m.locate.Locate(m.stream.readable.of(&p.head))
 	if at.Log == "" {
 		return
 	}

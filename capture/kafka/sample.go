@@ -17,11 +17,12 @@ import (
 
 // sampler reads the newest records of topics, to find out what they are.
 type sampler struct {
-	wire   *kafkawire.Client
-	reader formats.Reader
-	shapes capture.Shapes
-	topics map[string]*sample
-	filled map[string]bool // topics that have offsets
+	wire     *kafkawire.Client
+	reader   formats.Reader
+	shapes   capture.Shapes
+	readable readable
+	topics   map[string]*sample
+	filled   map[string]bool // topics that have offsets
 }
 
 // sample is what the newest records of one topic say.
@@ -40,7 +41,7 @@ const (
 )
 
 func newSampler(cfg *Config, wire *kafkawire.Client) *sampler {
-	s := &sampler{wire: wire, topics: map[string]*sample{}, filled: map[string]bool{}}
+	s := &sampler{wire: wire, readable: readable{names: nameTable{}}, topics: map[string]*sample{}, filled: map[string]bool{}}
 	s.reader = cfg.format.Reader(formats.ReaderOptions{Intern: s.shapes.Intern})
 	return s
 }
@@ -99,21 +100,16 @@ func (s *sampler) record(r *kafkawire.FetchedRecord) error {
 	if r.Value == nil {
 		return nil
 	}
-	rec := formats.Record{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Timestamp: r.Timestamp, Key: r.Key, Value: r.Value}
-	r.Headers.Each(func(name, value []byte) bool {
-		rec.Headers = append(rec.Headers, formats.Header{Name: string(name), Value: value})
-		return true
-	})
 	b := changelog.NewBatch()
 	defer b.Release()
-	if err := s.reader.Read(b, &rec); err != nil {
+	if err := s.reader.Read(b, s.readable.of(r)); err != nil {
 		if t.bad++; t.wrong == nil {
 			t.wrong = atRecord(r, err)
 		}
 		return nil
 	}
 	for i := range b.Runs {
-		t.tables[nameOf(b.Runs[i].Table)] = b.Runs[i].Table
+		t.tables[b.Runs[i].Table.UniqueName()] = b.Runs[i].Table
 	}
 	return nil
 }

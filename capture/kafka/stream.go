@@ -34,19 +34,18 @@ type stream struct {
 	lessons   lessons
 	emptied   emptied // tables that were truncated, where partitions are merged
 
-	batch   *changelog.Batch
-	record  formats.Record
-	headers headerSlabs
-	names   nameTable
-	touched []*partition // whose state is not that of the last batch
-	taught  []changelog.State
-	pos     position
-	moved   uint64 // offsets passed since the last batch
-	spare   [][]byte
-	stats   counters
-	clock   time.Time // when the loop last looked
-	steps   int
-	ticked  time.Time
+	batch    *changelog.Batch
+	readable readable
+	headers  headerSlabs
+	touched  []*partition // whose state is not that of the last batch
+	taught   []changelog.State
+	pos      position
+	moved    uint64 // offsets passed since the last batch
+	spare    [][]byte
+	stats    counters
+	clock    time.Time // when the loop last looked
+	steps    int
+	ticked   time.Time
 }
 
 // topicParts are the partitions of one topic.
@@ -58,7 +57,7 @@ type topicParts struct {
 func newStream(src *source, out chan<- *changelog.Batch) *stream {
 	s := &stream{
 		cfg: src.cfg, src: src, log: src.log, out: out, readers: src.readers, topics: map[string]*topicParts{}, reader: src.reader, lessons: src.lessons,
-		batch: changelog.NewBatch(), names: nameTable{}, pos: src.pos, clock: time.Now(), ticked: time.Now(),
+		batch: changelog.NewBatch(), readable: readable{names: nameTable{}}, pos: src.pos, clock: time.Now(), ticked: time.Now(),
 	}
 	s.merger, s.marks = newMerger(s), newWatermarks(s)
 	s.emptied.tables = src.emptied
