@@ -14,13 +14,13 @@ func TestThreeBrokersOneDying(t *testing.T) {
 	kafka := servers.KafkaFor(t, servers.KafkaOptions{Brokers: 3})
 	my := servers.MySQLFor(t, servers.MySQLOptions{})
 	b := newBench(t, my, "shop")
-	began, seed := time.Now(), freshSeed(t)
+	began, seed := time.Now(), harness.FreshSeed(t)
 	r := rand.New(rand.NewPCG(seed, 2))
 	d := start(t, setup{name: "three", b: b, brokers: kafka.Brokers()}.yaml())
 	b.load.pause = 20 * time.Millisecond // the topics must be read several times at the end
 	quiet := b.during(t, seed)
 	deaths := 0
-	for end := time.Now().Add(longer(2*time.Minute, 10*time.Minute)); time.Now().Before(end); deaths++ {
+	for end := time.Now().Add(harness.Longer(2*time.Minute, 10*time.Minute)); time.Now().Before(end); deaths++ {
 		i := r.IntN(3)
 		if err := kafka.KillBroker(i); err != nil {
 			t.Fatal(err)
@@ -35,7 +35,7 @@ func TestThreeBrokersOneDying(t *testing.T) {
 	}
 	quiet()
 	t.Logf("%d transactions, %d broker deaths", b.load.committed.Load(), deaths)
-	catchUp(t, d, longer(2*time.Minute, 10*time.Minute))
+	catchUp(t, d, harness.Longer(2*time.Minute, 10*time.Minute))
 	b.settle(t, "three", kafka.Brokers(), 10*time.Second)
 	harness.StopFor(t, d)
 	records := b.settle(t, "three", kafka.Brokers(), 0)
@@ -51,16 +51,16 @@ func TestKafkaDown(t *testing.T) {
 		t.Fatal(err)
 	}
 	d := start(t, setup{name: "down", b: b, brokers: kafka.Brokers()}.yaml())
-	if s := waitState(t, d, 30*time.Second, "retrying"); s.Code != "unreachable" || s.Hint == "" {
+	if s := harness.StateFor(t, d, 30*time.Second, "retrying"); s.Code != "unreachable" || s.Hint == "" {
 		t.Errorf("with Kafka down at start: %+v", s)
 	}
-	b.write(t.Context(), t, freshSeed(t), 2, 30)
+	b.write(t.Context(), t, harness.FreshSeed(t), 2, 30)
 	if err := kafka.StartBroker(t.Context(), 0); err != nil {
 		t.Fatal(err)
 	}
 	b.settle(t, "down", kafka.Brokers(), 60*time.Second)
 
-	quiet := b.during(t, freshSeed(t))
+	quiet := b.during(t, harness.FreshSeed(t))
 	time.Sleep(time.Second)
 	if err := kafka.KillBroker(0); err != nil {
 		t.Fatal(err)
@@ -71,7 +71,7 @@ func TestKafkaDown(t *testing.T) {
 	}
 	quiet()
 	b.settle(t, "down", kafka.Brokers(), 90*time.Second)
-	waitState(t, d, 30*time.Second, "running")
+	harness.StateFor(t, d, 30*time.Second, "running")
 }
 
 // TestOtherClusters runs the kill loop on the classic transaction protocol and on an older Kafka.
@@ -83,7 +83,7 @@ func TestOtherClusters(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			kafka := servers.KafkaFor(t, o)
 			my := servers.MySQLFor(t, servers.MySQLOptions{Version: "80"})
-			killLoop(t, kafka, newBench(t, my, "shop"), setup{name: "kill"}, longer(3, 100))
+			killLoop(t, kafka, newBench(t, my, "shop"), setup{name: "kill"}, harness.Longer(3, 100))
 		})
 	}
 }

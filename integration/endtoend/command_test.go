@@ -1,49 +1,13 @@
 package endtoend
 
 import (
-	"bytes"
-	"context"
 	"encoding/json"
-	"errors"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"cdcbridge/integration/harness"
 )
-
-// command runs a command of cdcbridge to its end.
-func command(t *testing.T, args ...string) (exit int, stdout, stderr string) {
-	t.Helper()
-	bin, err := harness.Binary()
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
-	defer cancel()
-	var out, errs bytes.Buffer
-	cmd := exec.CommandContext(ctx, bin, args...)
-	cmd.Stdout, cmd.Stderr = &out, &errs
-	var failed *exec.ExitError
-	if err := cmd.Run(); err != nil && !errors.As(err, &failed) {
-		t.Fatalf("running %v: %v", args, err)
-	}
-	return cmd.ProcessState.ExitCode(), out.String(), errs.String()
-}
-
-// configFile writes a configuration that no daemon runs.
-func configFile(t *testing.T, config string) string {
-	t.Helper()
-	file := filepath.Join(t.TempDir(), "cdcbridge.yaml")
-	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return file
-}
 
 // finding is what validate prints about one thing.
 type finding struct {
@@ -58,7 +22,7 @@ type finding struct {
 // validate runs the command of that name and returns its exit code and the problems that it found.
 func validate(t *testing.T, config string) (exit int, problems []finding) {
 	t.Helper()
-	exit, out, errs := command(t, "validate", "-c", configFile(t, config), "-o", "json")
+	exit, out, errs := harness.Command(t, "validate", "-c", harness.ConfigFile(t, config), "-o", "json")
 	var doc struct {
 		OK       bool      `json:"ok"`
 		Findings []finding `json:"findings"`
@@ -102,6 +66,6 @@ func discreet(t *testing.T, d *harness.Daemon) {
 		}
 		noSecrets(t, path, string(body))
 	}
-	_, out, errs := command(t, "status", "-c", d.Config())
+	_, out, errs := harness.Command(t, "status", "-c", d.Config())
 	noSecrets(t, "cdcbridge status", out+errs)
 }

@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
-	"os"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -112,19 +110,6 @@ func (b *bench) complete(t *testing.T, pipeline string, brokers []string) {
 	}
 }
 
-// freshSeed is a new seed, or that of CDCBRIDGE_SEED to repeat a workload.
-func freshSeed(t *testing.T) uint64 {
-	seed := rand.Uint64()
-	if s := os.Getenv("CDCBRIDGE_SEED"); s != "" {
-		var err error
-		if seed, err = strconv.ParseUint(s, 10, 64); err != nil {
-			t.Fatal(err)
-		}
-	}
-	t.Logf("seed %d", seed)
-	return seed
-}
-
 func start(t *testing.T, config string) *harness.Daemon {
 	t.Helper()
 	return harness.StartFor(t, config)
@@ -139,7 +124,7 @@ func TestKilledInLargeTransactions(t *testing.T) {
 			my := servers.MySQLFor(t, servers.MySQLOptions{Extra: flags})
 			b := newBench(t, my, "shop")
 			b.load.large, b.load.pause = true, 30*time.Millisecond // a daemon that commits a few rows at a time must keep up
-			splits := killLoop(t, kafka, b, setup{name: "large" + name, source: ", batch_bytes: 32KiB", commit: "{max_bytes: 1KiB}"}, longer(6, 100))
+			splits := killLoop(t, kafka, b, setup{name: "large" + name, source: ", batch_bytes: 32KiB", commit: "{max_bytes: 1KiB}"}, harness.Longer(6, 100))
 			if splits == 0 {
 				t.Error("no source transaction was split: the test proves nothing")
 			}
@@ -184,7 +169,7 @@ func splitsOf(t *testing.T, d *harness.Daemon) uint64 {
 // how many commits were seen to end inside a source transaction.
 func killLoop(t *testing.T, kafka *servers.Kafka, b *bench, s setup, kills int) (splits uint64) {
 	t.Helper()
-	began, seed := time.Now(), freshSeed(t)
+	began, seed := time.Now(), harness.FreshSeed(t)
 	r := rand.New(rand.NewPCG(seed, 1))
 	s.b, s.brokers = b, kafka.Brokers()
 	quiet := b.during(t, seed)
@@ -217,7 +202,7 @@ func killLoop(t *testing.T, kafka *servers.Kafka, b *bench, s setup, kills int) 
 	if s.finish != nil {
 		facts = s.finish(t)
 	}
-	catchUp(t, d, longer(2*time.Minute, 10*time.Minute))
+	catchUp(t, d, harness.Longer(2*time.Minute, 10*time.Minute))
 	b.settle(t, s.name, kafka.Brokers(), 10*time.Second)
 	splits += splitsOf(t, d)
 	t.Logf("%d transactions, %d kills, %d splits", b.load.committed.Load(), kills, splits)

@@ -139,13 +139,13 @@ func (toPrimary) Driver() driver.Driver { return mysql.MySQLDriver{} }
 // which the replica logs with other cuts, and under load, when transactions are lost that nobody had seen.
 func TestFailover(t *testing.T) {
 	kafka := servers.KafkaFor(t, servers.KafkaOptions{})
-	for i, version := range longer([]string{"97", "maria118"}, []string{"97", "80", "57", "maria1011", "maria118"}) {
-		t.Run(version, func(t *testing.T) { failover(t, kafka, version, longer(2-i, 10)) })
+	for i, version := range harness.Longer([]string{"97", "maria118"}, []string{"97", "80", "57", "maria1011", "maria118"}) {
+		t.Run(version, func(t *testing.T) { failover(t, kafka, version, harness.Longer(2-i, 10)) })
 	}
 }
 
 func failover(t *testing.T, kafka *servers.Kafka, version string, rounds int) {
-	began, seed := time.Now(), freshSeed(t)
+	began, seed := time.Now(), harness.FreshSeed(t)
 	p, b := newPair(t, version)
 	s := setup{name: "failover" + version, b: b, brokers: kafka.Brokers(), source: ", batch_bytes: 4KiB", commit: "{max_bytes: 1KiB}"}
 	for i := range 4 {
@@ -161,9 +161,9 @@ func failover(t *testing.T, kafka *servers.Kafka, version string, rounds int) {
 	for round := range rounds {
 		seed := seed + 100*uint64(round)
 		b.write(t.Context(), t, seed, 2, 20)
-		catchUp(t, d, longer(time.Minute, 5*time.Minute))
+		catchUp(t, d, harness.Longer(time.Minute, 5*time.Minute))
 		p.inside(t, d, b)
-		catchUp(t, d, longer(time.Minute, 5*time.Minute))
+		catchUp(t, d, harness.Longer(time.Minute, 5*time.Minute))
 		b.settle(t, s.name, kafka.Brokers(), 10*time.Second)
 		p.mend(t)
 
@@ -177,7 +177,7 @@ func failover(t *testing.T, kafka *servers.Kafka, version string, rounds int) {
 		d = start(t, s.yaml())
 		time.Sleep(time.Second)
 		quiet()
-		catchUp(t, d, longer(time.Minute, 5*time.Minute))
+		catchUp(t, d, harness.Longer(time.Minute, 5*time.Minute))
 		b.settle(t, s.name, kafka.Brokers(), 10*time.Second)
 		p.mend(t)
 	}

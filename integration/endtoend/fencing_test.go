@@ -13,22 +13,10 @@ import (
 	"cdcbridge/internal/kafkawire"
 )
 
-// waitState waits for a state of the daemon's pipeline and returns its status.
-func waitState(t *testing.T, d *harness.Daemon, limit time.Duration, states ...string) harness.PipelineStatus {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), limit)
-	defer cancel()
-	s, err := d.WaitState(ctx, states...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
-}
-
 // waitFailed waits until the pipeline is down for good and checks why. The process must live on.
 func waitFailed(t *testing.T, d *harness.Daemon, limit time.Duration, code string) {
 	t.Helper()
-	s := waitState(t, d, limit, "failed")
+	s := harness.StateFor(t, d, limit, "failed")
 	if s.Code != code || s.Hint == "" {
 		t.Fatalf("failed with code %q, want %q: %s (hint %q)", s.Code, code, s.Error, s.Hint)
 	}
@@ -58,28 +46,28 @@ func TestFencing(t *testing.T) {
 	t.Run("the older of two daemons stops", func(t *testing.T) {
 		b := newBench(t, my, "two")
 		config := setup{name: "two", b: b, brokers: kafka.Brokers()}.yaml()
-		quiet := b.during(t, freshSeed(t))
+		quiet := b.during(t, harness.FreshSeed(t))
 		older := start(t, config)
-		waitState(t, older, 20*time.Second, "running")
+		harness.StateFor(t, older, 20*time.Second, "running")
 		time.Sleep(time.Second)
 		newer := start(t, config)
 		waitFailed(t, older, 30*time.Second, "fenced")
-		waitState(t, newer, 20*time.Second, "running")
+		harness.StateFor(t, newer, 20*time.Second, "running")
 		quiet()
 		b.settle(t, "two", kafka.Brokers(), 60*time.Second)
 	})
 	t.Run("a lone daemon that was frozen goes on", func(t *testing.T) {
 		b := newBench(t, my, "frozen")
 		d := start(t, setup{name: "frozen", b: b, brokers: kafka.Brokers(), kafka: quick}.yaml())
-		waitState(t, d, 20*time.Second, "running")
-		quiet := b.during(t, freshSeed(t))
+		harness.StateFor(t, d, 20*time.Second, "running")
+		quiet := b.during(t, harness.FreshSeed(t))
 		for range 3 {
 			time.Sleep(500 * time.Millisecond)
 			freeze(t, d, 5*time.Second)
 		}
 		quiet()
 		b.settle(t, "frozen", kafka.Brokers(), 60*time.Second)
-		waitState(t, d, 20*time.Second, "running")
+		harness.StateFor(t, d, 20*time.Second, "running")
 		if strings.Contains(d.Log(), "fenced") {
 			t.Error("a lone daemon was fenced")
 		}
@@ -88,14 +76,14 @@ func TestFencing(t *testing.T) {
 		b := newBench(t, my, "replaced")
 		config := setup{name: "replaced", b: b, brokers: kafka.Brokers(), kafka: quick}.yaml()
 		old := start(t, config)
-		waitState(t, old, 20*time.Second, "running")
-		quiet := b.during(t, freshSeed(t))
+		harness.StateFor(t, old, 20*time.Second, "running")
+		quiet := b.during(t, harness.FreshSeed(t))
 		time.Sleep(500 * time.Millisecond)
 		if err := old.Signal(syscall.SIGSTOP); err != nil {
 			t.Fatal(err)
 		}
 		next := start(t, config)
-		waitState(t, next, 20*time.Second, "running")
+		harness.StateFor(t, next, 20*time.Second, "running")
 		time.Sleep(4 * time.Second)
 		if err := old.Signal(syscall.SIGCONT); err != nil {
 			t.Fatal(err)
@@ -103,7 +91,7 @@ func TestFencing(t *testing.T) {
 		waitFailed(t, old, 60*time.Second, "fenced")
 		quiet()
 		b.settle(t, "replaced", kafka.Brokers(), 60*time.Second)
-		waitState(t, next, time.Second, "running")
+		harness.StateFor(t, next, time.Second, "running")
 	})
 }
 
@@ -125,18 +113,18 @@ func TestTwoPipelinesShareTheStatePartition(t *testing.T) {
 	first, second := "p0", sameStatePartition("p0")
 	a, b := newBench(t, my, "one"), newBench(t, my, "other")
 	long := ", transaction_timeout: 120s" // so that the hanging transaction outlives the test
-	quietA := a.during(t, freshSeed(t))
+	quietA := a.during(t, harness.FreshSeed(t))
 	hanging := start(t, setup{name: first, b: a, brokers: kafka.Brokers(), kafka: long}.yaml())
-	waitState(t, hanging, 20*time.Second, "running")
+	harness.StateFor(t, hanging, 20*time.Second, "running")
 	config := setup{name: second, b: b, brokers: kafka.Brokers()}.yaml()
 	d := start(t, config)
-	b.write(t.Context(), t, freshSeed(t), 2, 50)
+	b.write(t.Context(), t, harness.FreshSeed(t), 2, 50)
 	b.settle(t, second, kafka.Brokers(), 30*time.Second)
 	freezeInTransaction(t, hanging, kafka.Brokers(), first)
 	quietA()
 
 	d.Kill()
-	b.write(t.Context(), t, freshSeed(t), 2, 50)
+	b.write(t.Context(), t, harness.FreshSeed(t), 2, 50)
 	before := time.Now()
 	start(t, config)
 	b.settle(t, second, kafka.Brokers(), 5*time.Second)

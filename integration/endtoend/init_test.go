@@ -43,7 +43,7 @@ func TestInitValidateRun(t *testing.T) {
 	} {
 		file := filepath.Join(t.TempDir(), "cdcbridge.yaml")
 		t.Setenv(c.variable, c.password) // for the commands; so the test is not parallel
-		exit, out, errs := command(t, "init", c.address, "--brokers", brokers, "--name", c.name, "-c", file)
+		exit, out, errs := harness.Command(t, "init", c.address, "--brokers", brokers, "--name", c.name, "-c", file)
 		if exit != 0 {
 			t.Fatalf("%s: init exits with %d: %s%s", c.name, exit, out, errs)
 		}
@@ -54,7 +54,7 @@ func TestInitValidateRun(t *testing.T) {
 		if !strings.Contains(string(text), c.table) || strings.Contains(string(text), "\n        - public.log") || strings.Contains(string(text), "\n        - shop.log") {
 			t.Errorf("%s: init has written\n%s", c.name, text)
 		}
-		if exit, out, errs := command(t, "validate", "-c", file); exit != 0 {
+		if exit, out, errs := harness.Command(t, "validate", "-c", file); exit != 0 {
 			t.Errorf("%s: validate exits with %d: %s%s", c.name, exit, out, errs)
 		}
 		harness.StartFor(t, string(text))

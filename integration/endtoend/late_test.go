@@ -48,7 +48,7 @@ func TestLateRequests(t *testing.T) {
 			kafka := servers.KafkaFor(t, o)
 			proxy := servers.KafkaProxyFor(t, kafka, 0)
 			my := servers.MySQLFor(t, servers.MySQLOptions{})
-			for i := range longer(1, 10) {
+			for i := range harness.Longer(1, 10) {
 				n, m := lateRound(t, kafka, proxy, newBench(t, my, fmt.Sprintf("late%d", i)))
 				requests, records = requests+n, records+m
 			}
@@ -63,7 +63,7 @@ func lateRound(t *testing.T, kafka *servers.Kafka, proxy *servers.KafkaProxy, b 
 	d := start(t, setup{
 		name: b.name, b: b, brokers: kafka.Listener(servers.Proxied), kafka: ", transaction_timeout: 6s", commit: "{min_gap: 200ms}",
 	}.yaml())
-	quiet := b.paced(t, freshSeed(t))
+	quiet := b.paced(t, harness.FreshSeed(t))
 	defer quiet()
 	classic := waitProtocol(t, d) == "classic"
 	for _, c := range lateCases {
@@ -74,7 +74,7 @@ func lateRound(t *testing.T, kafka *servers.Kafka, proxy *servers.KafkaProxy, b 
 	}
 	quiet()
 	b.settle(t, b.name, kafka.Brokers(), 60*time.Second)
-	waitState(t, d, 30*time.Second, "running")
+	harness.StateFor(t, d, 30*time.Second, "running")
 	harness.StopFor(t, d)
 	records = b.settle(t, b.name, kafka.Brokers(), 0)
 	b.complete(t, b.name, kafka.Brokers())
@@ -98,7 +98,7 @@ func (b *bench) paced(t *testing.T, seed uint64) (stop func()) {
 // waitProtocol waits until the daemon runs and returns the protocol of its transactions.
 func waitProtocol(t *testing.T, d *harness.Daemon) string {
 	t.Helper()
-	waitState(t, d, 30*time.Second, "running")
+	harness.StateFor(t, d, 30*time.Second, "running")
 	_, body, err := d.Get(t.Context(), "/status")
 	var doc struct {
 		Pipelines []struct{ Protocol string }

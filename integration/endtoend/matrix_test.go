@@ -62,9 +62,9 @@ func TestTopicsFoldToTables(t *testing.T) {
 
 func foldToTables(t *testing.T, kafka *servers.Kafka, my *servers.MySQL, name string) {
 	b := newBench(t, my, name)
-	b.write(t.Context(), t, freshSeed(t), 2, 40) // before the start: the backlog
+	b.write(t.Context(), t, harness.FreshSeed(t), 2, 40) // before the start: the backlog
 	d := start(t, setup{name: name, b: b, brokers: kafka.Brokers()}.yaml())
-	b.write(t.Context(), t, freshSeed(t), 3, 60)
+	b.write(t.Context(), t, harness.FreshSeed(t), 3, 60)
 	catchUp(t, d, time.Minute)
 	b.settle(t, name, kafka.Brokers(), 10*time.Second)
 	harness.StopFor(t, d)
@@ -83,9 +83,9 @@ func TestKilledAnywhere(t *testing.T) {
 			if m := b.database.(*mysqlDatabase); m.differences() {
 				b.load.writer = patching{m}
 			}
-			b.load.reconnect, b.load.pause = 15, longer(5*time.Millisecond, 0)
+			b.load.reconnect, b.load.pause = 15, harness.Longer(5*time.Millisecond, 0)
 			s := setup{name: "kill" + version, disturb: switchLogs(b.database.(*mysqlDatabase))}
-			killLoop(t, kafka, b, s, longer(10, 100))
+			killLoop(t, kafka, b, s, harness.Longer(10, 100))
 			if n := inPart(t, b); n == 0 {
 				t.Error("no row was logged in part: the test proves little")
 			}

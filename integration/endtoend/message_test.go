@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"math/big"
 	"strings"
+
+	"cdcbridge/integration/harness"
 )
 
 // Messages are read here by the formats' documentation alone, so that an error in the encoders cannot hide in a decoder of
@@ -14,32 +16,13 @@ import (
 
 // messageRow reads the row that a message leaves behind, as column → text.
 func messageRow(format string, value []byte, columns []column) (map[string]string, error) {
+	text, err := harness.RowOf(format, value)
+	if err != nil {
+		return nil, err
+	}
 	var raw map[string]json.RawMessage
-	switch format {
-	case "debezium-json":
-		var m struct {
-			After map[string]json.RawMessage `json:"after"`
-		}
-		if err := json.Unmarshal(value, &m); err != nil {
-			return nil, err
-		}
-		raw = m.After
-	case "canal-json":
-		var m struct {
-			Type string                       `json:"type"`
-			Data []map[string]json.RawMessage `json:"data"`
-		}
-		if err := json.Unmarshal(value, &m); err != nil {
-			return nil, err
-		}
-		if len(m.Data) != 1 || m.Type == "DELETE" {
-			return nil, fmt.Errorf("type %s with %d rows", m.Type, len(m.Data))
-		}
-		raw = m.Data[0]
-	case "plain-json":
-		if err := json.Unmarshal(value, &raw); err != nil {
-			return nil, err
-		}
+	if err := json.Unmarshal(text, &raw); err != nil {
+		return nil, err
 	}
 	if len(raw) != len(columns) {
 		return nil, fmt.Errorf("%d columns, the table has %d", len(raw), len(columns))

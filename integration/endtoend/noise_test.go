@@ -134,26 +134,26 @@ func TestDamagedStream(t *testing.T) {
 	kafka := servers.KafkaFor(t, servers.KafkaOptions{})
 	my := servers.MySQLFor(t, servers.MySQLOptions{})
 	b := newBench(t, my, "shop")
-	seed := freshSeed(t)
+	seed := harness.FreshSeed(t)
 	n := newNoise(t, my.Addr(), seed)
 	config := setup{name: "noise", b: b, brokers: kafka.Brokers(), source: ", tls: {mode: disabled}"}.yaml()
 	_, port, _ := net.SplitHostPort(n.listener.Addr().String())
 	_, own, _ := net.SplitHostPort(my.Addr())
 	d := start(t, strings.Replace(config, "port: "+own, "port: "+port, 1))
-	want := int64(longer(6, 100))
+	want := int64(harness.Longer(6, 100))
 	for round := uint64(0); n.flips.Load() < want; round++ {
 		b.write(t.Context(), t, seed+2*round, 2, 10)
 		if s, err := d.Status(t.Context()); err == nil && len(s) > 0 && s[0].State == "failed" {
 			t.Fatalf("after %d flipped bits: %+v", n.flips.Load(), s[0])
 		}
 		time.Sleep(50 * time.Millisecond)
-		if ago := time.Since(began); ago > longer(2*time.Minute, 40*time.Minute) {
+		if ago := time.Since(began); ago > harness.Longer(2*time.Minute, 40*time.Minute) {
 			t.Fatalf("%d flipped bits in %v", n.flips.Load(), ago)
 		}
 	}
 	n.on.Store(false)
 	b.settle(t, "noise", kafka.Brokers(), 90*time.Second)
-	waitState(t, d, 30*time.Second, "running")
+	harness.StateFor(t, d, 30*time.Second, "running")
 	codes := restarts(t, d)
 	t.Logf("%d flipped bits, restarts %v, in %v", n.flips.Load(), codes, time.Since(began))
 	if codes["corrupt"] == 0 {

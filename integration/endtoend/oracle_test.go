@@ -17,7 +17,7 @@ import (
 
 // The oracle of the product: the fold of a topic equals SELECT * of its table.
 
-const null = "NULL"
+const null = harness.Null
 
 // selectRows reads a table as key text → column → text.
 func selectRows(ctx context.Context, db *sql.DB, session, query string, columns []column) (map[string]map[string]string, error) {
@@ -29,32 +29,23 @@ func selectRows(ctx context.Context, db *sql.DB, session, query string, columns 
 	if _, err := conn.ExecContext(ctx, session); err != nil {
 		return nil, err
 	}
-	rows, err := conn.QueryContext(ctx, query)
+	found, err := conn.QueryContext(ctx, query)
 	if err != nil {
 		return nil, err
 	}
-	defer rows.Close()
-	out := map[string]map[string]string{}
-	for rows.Next() {
-		vals := make([]sql.NullString, len(columns))
-		ptrs := make([]any, len(columns))
-		for i := range vals {
-			ptrs[i] = &vals[i]
-		}
-		if err := rows.Scan(ptrs...); err != nil {
-			return nil, err
-		}
-		row := map[string]string{}
-		for i, c := range columns {
-			if vals[i].Valid {
-				row[c.label()] = c.normalize(vals[i].String)
-			} else {
-				row[c.label()] = null
-			}
-		}
+	var names []string
+	for _, c := range columns {
+		names = append(names, c.label())
+	}
+	rows, err := harness.Texts(found, names, func(i int, text string) string { return columns[i].normalize(text) })
+	if err != nil {
+		return nil, err
+	}
+	out := make(map[string]map[string]string, len(rows))
+	for _, row := range rows {
 		out[keyText(row, columns)] = row
 	}
-	return out, rows.Err()
+	return out, nil
 }
 
 func keyText(row map[string]string, columns []column) string {

@@ -1,7 +1,7 @@
 package endtoend
 
 import (
-	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -29,8 +29,13 @@ func TestPauseOutlivesKill(t *testing.T) {
 	}
 	exec("CREATE TABLE orders (id INT PRIMARY KEY)")
 	exec("INSERT INTO orders VALUES (1)")
-	config := "kafka: {brokers: [\"" + strings.Join(kafka.Brokers(), "\", \"") + "\"]}\npipelines:\n  - name: p\n    source: {type: mysql, host: " + my.Host() +
-		", port: " + my.Addr()[strings.LastIndex(my.Addr(), ":")+1:] + ", user: " + my.User() + ", password: \"" + my.Password() + "\", tables: [shop.orders]}\n    format: debezium-json\n"
+	config := fmt.Sprintf(`
+kafka: {brokers: [%s]}
+pipelines:
+  - name: p
+    source: {type: mysql, host: %s, port: %d, user: %s, password: "%s", tables: [shop.orders]}
+    format: debezium-json
+`, strings.Join(kafka.Brokers(), ", "), my.Host(), my.Port(), my.User(), my.Password())
 	count := func() (n int) {
 		if err := harness.EachRecord(t.Context(), kafka.Brokers(), "p.shop.orders", func(*kgo.Record) { n++ }); err != nil {
 			return -1 // there is no topic yet
@@ -47,15 +52,11 @@ func TestPauseOutlivesKill(t *testing.T) {
 	}
 	state := func(d *harness.Daemon, want string) {
 		t.Helper()
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-		defer cancel()
-		if _, err := d.WaitState(ctx, want); err != nil {
-			t.Fatalf("%v\n%s", err, d.Log())
-		}
+		harness.StateFor(t, d, time.Minute, want)
 	}
 	ask := func(d *harness.Daemon, what string) {
 		t.Helper()
-		if exit, out, errs := command(t, what, "p", "-c", d.Config()); exit != 0 {
+		if exit, out, errs := harness.Command(t, what, "p", "-c", d.Config()); exit != 0 {
 			t.Fatalf("%s exits with %d: %s%s", what, exit, out, errs)
 		}
 	}
@@ -79,9 +80,7 @@ func TestPauseOutlivesKill(t *testing.T) {
 	await(3)
 	ask(second, "pause")
 	state(second, "paused")
-	if err := second.Stop(t.Context()); err != nil {
-		t.Errorf("stopping a paused daemon: %v", err)
-	}
+	harness.StopFor(t, second) // a paused one
 	if n := count(); n != 3 {
 		t.Errorf("%d records at the end", n)
 	}

@@ -28,10 +28,10 @@ pipelines:
       - {name: rows, format: plain-json, topic: "{pipeline}.rows.%[5]s"}
       - {name: log, format: plain-json, mode: changelog, topic: "{pipeline}.log.%[5]s", options: {add_fields: [op, time, pos]}}
 `, strings.Join(kafka.Brokers(), ", "), b.source(), b.pattern("*"), b.pattern("uncaptured"), b.template())
-	seed := freshSeed(t)
+	seed := harness.FreshSeed(t)
 	r := rand.New(rand.NewPCG(seed, 1))
 	quiet := b.during(t, seed)
-	for range longer(3, 30) {
+	for range harness.Longer(3, 30) {
 		d := start(t, config)
 		time.Sleep(time.Duration(300+r.IntN(2000)) * time.Millisecond)
 		d.Kill()
@@ -39,7 +39,7 @@ pipelines:
 	d := start(t, config)
 	time.Sleep(time.Second)
 	quiet()
-	catchUp(t, d, longer(2*time.Minute, 10*time.Minute))
+	catchUp(t, d, harness.Longer(2*time.Minute, 10*time.Minute))
 	harness.StopFor(t, d)
 	deletes := 0
 	for _, tb := range b.tables() {

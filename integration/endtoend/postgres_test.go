@@ -13,7 +13,7 @@ import (
 )
 
 // pgVersions are the oldest and the newest in the ordinary tier.
-var pgVersions = longer([]string{"18", "15"}, []string{"18", "17", "16", "15"})
+var pgVersions = harness.Longer([]string{"18", "15"}, []string{"18", "17", "16", "15"})
 
 func TestPostgresTopicsFoldToTables(t *testing.T) {
 	kafka := servers.KafkaFor(t, servers.KafkaOptions{})
@@ -23,11 +23,11 @@ func TestPostgresTopicsFoldToTables(t *testing.T) {
 			pipeline := "fold" + version
 			config := setup{name: pipeline, b: b, brokers: kafka.Brokers()}.yaml()
 			d := start(t, config) // makes the slot, where the stream begins
-			waitState(t, d, 30*time.Second, "running")
+			harness.StateFor(t, d, 30*time.Second, "running")
 			harness.StopFor(t, d)
-			b.write(t.Context(), t, freshSeed(t), 2, 60) // the backlog
+			b.write(t.Context(), t, harness.FreshSeed(t), 2, 60) // the backlog
 			d = start(t, config)
-			b.write(t.Context(), t, freshSeed(t), 3, 150)
+			b.write(t.Context(), t, harness.FreshSeed(t), 3, 150)
 			catchUp(t, d, 60*time.Second)
 			b.settle(t, pipeline, kafka.Brokers(), 10*time.Second)
 			harness.StopFor(t, d)
@@ -49,7 +49,7 @@ func TestPostgresKilled(t *testing.T) {
 			s := setup{name: "kill" + version, b: b, brokers: kafka.Brokers()}
 			begin(t, s)
 			s.disturb = disturbances(pg)
-			killLoop(t, kafka, b, s, longer(10, 100))
+			killLoop(t, kafka, b, s, harness.Longer(10, 100))
 		})
 	}
 }
@@ -58,7 +58,7 @@ func TestPostgresKilled(t *testing.T) {
 // once, so that most restarts begin in the middle of one. Every other daemon takes such transactions in before they commit.
 func TestPostgresKilledInLargeTransactions(t *testing.T) {
 	kafka := servers.KafkaFor(t, servers.KafkaOptions{})
-	for _, version := range longer([]string{"18"}, pgVersions) {
+	for _, version := range harness.Longer([]string{"18"}, pgVersions) {
 		t.Run(version, func(t *testing.T) {
 			pg := servers.PostgresFor(t, servers.PostgresOptions{Version: version, Settings: map[string]string{"logical_decoding_work_mem": "64kB"}})
 			b := newPostgresBench(t, pg, "shop")
@@ -66,7 +66,7 @@ func TestPostgresKilledInLargeTransactions(t *testing.T) {
 			s := setup{name: "large" + version, b: b, brokers: kafka.Brokers(), source: ", batch_bytes: 32KiB", commit: "{max_bytes: 1KiB}"}
 			begin(t, s)
 			s.disturb, s.vary = disturbances(pg), []string{", streaming: true, spool_memory: 1MiB", ""}
-			if splits := killLoop(t, kafka, b, s, longer(6, 100)); splits == 0 {
+			if splits := killLoop(t, kafka, b, s, harness.Longer(6, 100)); splits == 0 {
 				t.Error("no source transaction was split: the test proves nothing")
 			}
 			streamed, err := pg.One(t.Context(), "", "SELECT stream_txns FROM pg_stat_replication_slots WHERE slot_name LIKE 'cdcbridge%'")
@@ -82,7 +82,7 @@ func TestPostgresKilledInLargeTransactions(t *testing.T) {
 func begin(t *testing.T, s setup) {
 	t.Helper()
 	d := start(t, s.yaml())
-	waitState(t, d, 30*time.Second, "running")
+	harness.StateFor(t, d, 30*time.Second, "running")
 	harness.StopFor(t, d)
 }
 
@@ -131,9 +131,9 @@ func disturbances(pg *servers.Postgres) func(*testing.T, *rand.Rand) {
 // topics, once, and nothing that it lacks.
 func TestPostgresFailover(t *testing.T) {
 	kafka := servers.KafkaFor(t, servers.KafkaOptions{})
-	for _, version := range longer([]string{"18"}, []string{"18", "17"}) {
+	for _, version := range harness.Longer([]string{"18"}, []string{"18", "17"}) {
 		t.Run(version, func(t *testing.T) {
-			began, seed := time.Now(), freshSeed(t)
+			began, seed := time.Now(), harness.FreshSeed(t)
 			primary := servers.PostgresFor(t, servers.PostgresOptions{Version: version})
 			b := newPostgresBench(t, primary, "shop")
 			b.load.pause = 5 * time.Millisecond
@@ -150,7 +150,7 @@ func TestPostgresFailover(t *testing.T) {
 				t.Fatal(err)
 			}
 			quiet()
-			waitState(t, d, 60*time.Second, "retrying")
+			harness.StateFor(t, d, 60*time.Second, "retrying")
 			harness.StopFor(t, d)
 			if err := standby.Promote(t.Context()); err != nil {
 				t.Fatal(err)
@@ -175,15 +175,15 @@ func TestPostgresSlotDropped(t *testing.T) {
 	b := newPostgresBench(t, servers.PostgresFor(t, servers.PostgresOptions{}), "shop")
 	s := setup{name: "dropped", b: b, brokers: kafka.Brokers()}
 	d := start(t, s.yaml())
-	waitState(t, d, 30*time.Second, "running")
-	b.write(t.Context(), t, freshSeed(t), 2, 60)
+	harness.StateFor(t, d, 30*time.Second, "running")
+	b.write(t.Context(), t, harness.FreshSeed(t), 2, 60)
 	b.settle(t, "dropped", kafka.Brokers(), 30*time.Second)
 	harness.StopFor(t, d)
 	dropSlot(t, b, "cdcbridge_dropped")
 	d = start(t, s.yaml())
 	waitFailed(t, d, 30*time.Second, "slot_missing")
 	harness.StopFor(t, d)
-	b.write(t.Context(), t, freshSeed(t), 1, 10)
+	b.write(t.Context(), t, harness.FreshSeed(t), 1, 10)
 	b.exec(t, "SELECT pg_create_logical_replication_slot('cdcbridge_dropped', 'pgoutput')")
 	d = start(t, s.yaml())
 	waitFailed(t, d, 30*time.Second, "slot_lost")

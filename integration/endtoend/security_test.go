@@ -153,7 +153,7 @@ func TestSecurity(t *testing.T) {
 			c.change(&l)
 			d := start(t, s.yaml("refused", l))
 			waitFailed(t, d, 30*time.Second, "auth")
-			if st := waitState(t, d, time.Second, "failed"); !strings.Contains(st.Hint, c.hint) {
+			if st := harness.StateFor(t, d, time.Second, "failed"); !strings.Contains(st.Hint, c.hint) {
 				t.Errorf("the hint does not speak of %s: %+v", c.hint, st)
 			}
 			discreet(t, d)
@@ -165,7 +165,7 @@ func TestSecurity(t *testing.T) {
 	t.Run("no SASL", func(t *testing.T) { // what a broker does then looks like a broken network
 		l := good
 		l.kafka = ""
-		if st := waitState(t, start(t, s.yaml("refused", l)), 30*time.Second, "retrying"); st.Code != "unreachable" || !strings.Contains(st.Hint, "kafka.sasl") {
+		if st := harness.StateFor(t, start(t, s.yaml("refused", l)), 30*time.Second, "retrying"); st.Code != "unreachable" || !strings.Contains(st.Hint, "kafka.sasl") {
 			t.Errorf("%+v", st)
 		}
 	})
@@ -180,7 +180,7 @@ func (s *secured) permissions(t *testing.T) {
 		t.Helper()
 		d := start(t, config)
 		waitFailed(t, d, 30*time.Second, "permission")
-		if st := waitState(t, d, time.Second, "failed"); !strings.Contains(st.Error, word) {
+		if st := harness.StateFor(t, d, time.Second, "failed"); !strings.Contains(st.Error, word) {
 			t.Errorf("the error does not name %s: %+v", word, st)
 		}
 		harness.StopFor(t, d)
@@ -212,7 +212,7 @@ func (s *secured) permissions(t *testing.T) {
 func (s *secured) grant(t *testing.T, b *kadm.ACLBuilder, ops ...kmsg.ACLOperation) {
 	t.Helper()
 	b = b.ResourcePatternType(kadm.ACLPatternPrefixed).Allow("User:bob").AllowHosts().Operations(ops...)
-	results, err := admin(t, s.kafka.Brokers()).CreateACLs(t.Context(), b)
+	results, err := harness.AdminFor(t, s.kafka.Brokers()).CreateACLs(t.Context(), b)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -228,7 +228,7 @@ func (s *secured) transactionTimeout(t *testing.T) {
 	config := s.yaml("patient", link{listener: servers.Plaintext, kafka: ", transaction_timeout: 2m", user: "clear", password: mysqlSecret})
 	d := start(t, config)
 	waitFailed(t, d, 30*time.Second, "transaction_timeout")
-	if st := waitState(t, d, time.Second, "failed"); !strings.Contains(st.Hint, "transaction.max.timeout.ms") {
+	if st := harness.StateFor(t, d, time.Second, "failed"); !strings.Contains(st.Hint, "transaction.max.timeout.ms") {
 		t.Errorf("%+v", st)
 	}
 	exit, problems := validate(t, config)

@@ -87,9 +87,9 @@ func (s *sideRun) truncateTable(t *testing.T) {
 // killed starts the daemon again and again while work runs, and at last until it has everything.
 func (s *sideRun) killed(t *testing.T, work func(round int)) {
 	t.Helper()
-	r := rand.New(rand.NewPCG(freshSeed(t), 5))
+	r := rand.New(rand.NewPCG(harness.FreshSeed(t), 5))
 	splits := uint64(0)
-	for round := range longer(4, 30) {
+	for round := range harness.Longer(4, 30) {
 		d := start(t, s.yaml())
 		if _, err := d.WaitState(t.Context(), "running"); err != nil {
 			t.Fatal(err)

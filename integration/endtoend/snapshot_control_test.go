@@ -50,7 +50,7 @@ func sum(counts map[string]int) (n int) {
 // ask makes a request by the command line.
 func ask(t *testing.T, d *harness.Daemon, args ...string) {
 	t.Helper()
-	if exit, out, errs := command(t, append([]string{"snapshot", "--config", d.Config()}, args...)...); exit != 0 {
+	if exit, out, errs := harness.Command(t, append([]string{"snapshot", "--config", d.Config()}, args...)...); exit != 0 {
 		t.Fatalf("snapshot %v: exit %d\n%s%s", args, exit, out, errs)
 	}
 }
@@ -105,7 +105,7 @@ func TestSnapshotTables(t *testing.T) {
 			s.name("signals"), s.name("b"), s.name("b")))
 		waitReads(t, kafka, name+".b", 3010+10+20)
 		harness.StopFor(t, d)
-		topics, err := admin(t, kafka.Brokers()).ListTopics(t.Context())
+		topics, err := harness.AdminFor(t, kafka.Brokers()).ListTopics(t.Context())
 		if err != nil || topics.Has(name+".signals") {
 			t.Errorf("%v, topics %v", err, topics.Names())
 		}
@@ -162,7 +162,7 @@ func TestSnapshotSteered(t *testing.T) {
 		}
 
 		d = start(t, config)
-		waitState(t, d, 30*time.Second, "running")
+		harness.StateFor(t, d, 30*time.Second, "running")
 		ask(t, d, s.name("big"), "--where", s.slow)
 		waitSnapshots(t, d, 30*time.Second, 1, "reading")
 		s.waitProgress(t, d, "big", 0)
@@ -194,7 +194,7 @@ func TestSnapshotWhenNeeded(t *testing.T) {
 		s.write(t, "a", 5000, 5010)
 		s.lose(t, name)
 		d = start(t, config("initial"))
-		failed := waitState(t, d, 30*time.Second, "failed")
+		failed := harness.StateFor(t, d, 30*time.Second, "failed")
 		if failed.Code != "slot_missing" && failed.Code != "binlog_purged" {
 			t.Errorf("%+v", failed)
 		}

@@ -31,13 +31,13 @@ func shelfConfig(kafka *servers.Kafka, pipelines ...string) string {
 // fold to the tables, and no key's history goes backwards.
 func TestSnapshotUnderLoad(t *testing.T) {
 	kafka := servers.KafkaFor(t, servers.KafkaOptions{})
-	shelves(t, func(t *testing.T, s *shelf) { s.underLoad(t, kafka, longer(20, 200)) })
+	shelves(t, func(t *testing.T, s *shelf) { s.underLoad(t, kafka, harness.Longer(20, 200)) })
 }
 
 // underLoad does it with so many tables, some of them together.
 func (s *shelf) underLoad(t *testing.T, kafka *servers.Kafka, seeds int) {
 	const together = 5
-	began, seed := time.Now(), freshSeed(t)
+	began, seed := time.Now(), harness.FreshSeed(t)
 	var rows, reads int
 	for first := 0; first < seeds; first += together {
 		var config []string

@@ -19,7 +19,7 @@ import (
 func TestSnapshotKeyless(t *testing.T) {
 	kafka := servers.KafkaFor(t, servers.KafkaOptions{})
 	shelves(t, func(t *testing.T, s *shelf) {
-		began, seed, kills := time.Now(), freshSeed(t), longer(4, 40)
+		began, seed, kills := time.Now(), harness.FreshSeed(t), harness.Longer(4, 40)
 		name := "keyless" + s.schema
 		table := s.name("bag")
 		s.exec(t, "CREATE TABLE "+table+" (a int, b int)")

@@ -17,17 +17,19 @@ import (
 // chunk: each row is in the topic exactly once.
 func TestSnapshotKilled(t *testing.T) {
 	kafka := servers.KafkaFor(t, servers.KafkaOptions{})
-	shelves(t, func(t *testing.T, s *shelf) { s.killed(t, kafka, longer(1_000_000, 2_000_000), longer(10, 100)) })
+	shelves(t, func(t *testing.T, s *shelf) {
+		s.killed(t, kafka, harness.Longer(1_000_000, 2_000_000), harness.Longer(10, 100))
+	})
 }
 
 func (s *shelf) killed(t *testing.T, kafka *servers.Kafka, rows, kills int) {
-	began, seed := time.Now(), freshSeed(t)
+	began, seed := time.Now(), harness.FreshSeed(t)
 	r := rand.New(rand.NewPCG(seed, 3))
 	s.table(t, "big", rows)
 	s.table(t, "other", 0)
 	name := "killed" + s.label
 	// Small chunks, so that every life of the daemon reads many of them; and so few rows that there is something left for all lives.
-	config := shelfConfig(kafka, s.pipeline(name, s.name("*"), longer("{chunk_bytes: 128KiB}", "{chunk_bytes: 64KiB, readers: 1}")))
+	config := shelfConfig(kafka, s.pipeline(name, s.name("*"), harness.Longer("{chunk_bytes: 128KiB}", "{chunk_bytes: 64KiB, readers: 1}")))
 	inside, read := 0, uint64(0)
 	for kill := range kills {
 		d := start(t, config)
@@ -36,15 +38,15 @@ func (s *shelf) killed(t *testing.T, kafka *servers.Kafka, rows, kills int) {
 			inside++
 		}
 		s.exec(t, fmt.Sprintf("INSERT INTO %s VALUES (%d, 0, 'meanwhile')", s.name("other"), kill))
-		time.Sleep(time.Duration(r.IntN(longer(250, 30))) * time.Millisecond)
+		time.Sleep(time.Duration(r.IntN(harness.Longer(250, 30))) * time.Millisecond)
 		d.Kill()
 	}
 	d := start(t, config)
-	waitRead(t, d, longer(2*time.Minute, 20*time.Minute))
+	waitRead(t, d, harness.Longer(2*time.Minute, 20*time.Minute))
 	catchUpAll(t, d, time.Minute)
 	harness.StopFor(t, d)
 	t.Logf("%d of %d kills came while the table was being read", inside, kills)
-	if inside < longer(kills/2, kills) {
+	if inside < harness.Longer(kills/2, kills) {
 		t.Errorf("only %d of %d kills came while the table was being read", inside, kills)
 	}
 	counts := make([]uint8, rows)

@@ -3,6 +3,7 @@ package endtoend
 import (
 	"testing"
 
+	"cdcbridge/integration/harness"
 	"cdcbridge/integration/servers"
 )
 
@@ -13,8 +14,8 @@ func TestSnapshotElsewhere(t *testing.T) {
 	for _, o := range []servers.MySQLOptions{{Version: "maria118", Extra: []string{"--max-binlog-size=64K"}}, {Version: "57"}} {
 		t.Run(o.Version, func(t *testing.T) {
 			s := mysqlShelfOn(t, o)
-			t.Run("load", func(t *testing.T) { s.underLoad(t, kafka, longer(5, 50)) })
-			t.Run("kills", func(t *testing.T) { s.killed(t, kafka, longer(300_000, 1_000_000), longer(4, 40)) })
+			t.Run("load", func(t *testing.T) { s.underLoad(t, kafka, harness.Longer(5, 50)) })
+			t.Run("kills", func(t *testing.T) { s.killed(t, kafka, harness.Longer(300_000, 1_000_000), harness.Longer(4, 40)) })
 		})
 	}
 }

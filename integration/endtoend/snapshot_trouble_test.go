@@ -95,7 +95,7 @@ func TestSnapshotRefused(t *testing.T) {
 		s.exec(t, "CREATE TABLE "+s.name("keyless")+" (n int)", "INSERT INTO "+s.name("keyless")+" VALUES (1)")
 		config := shelfConfig(kafka, s.pipeline(name, s.name("*"), "{}"))
 		d := start(t, config)
-		if p := waitState(t, d, 30*time.Second, "failed"); p.Code != "no_key" || p.Hint == "" {
+		if p := harness.StateFor(t, d, 30*time.Second, "failed"); p.Code != "no_key" || p.Hint == "" {
 			t.Errorf("%+v", p)
 		}
 		harness.StopFor(t, d)
@@ -109,7 +109,7 @@ func TestSnapshotRefused(t *testing.T) {
 		poor := *s
 		poor.source = s.poorSource
 		d = start(t, shelfConfig(kafka, poor.pipeline(name+"poor", s.name("a"), "{}")))
-		if p := waitState(t, d, 30*time.Second, "failed"); p.Code != "permission" || !strings.Contains(p.Hint, "SELECT") {
+		if p := harness.StateFor(t, d, 30*time.Second, "failed"); p.Code != "permission" || !strings.Contains(p.Hint, "SELECT") {
 			t.Errorf("%+v", p)
 		}
 		harness.StopFor(t, d)
@@ -192,7 +192,7 @@ func TestSnapshotUnreadableRow(t *testing.T) {
 		t.Fatal(err)
 	}
 	d := start(t, shelfConfig(kafka, s.pipeline("unreadable", "public.broken", "{}")))
-	p := waitState(t, d, 90*time.Second, "retrying", "failed")
+	p := harness.StateFor(t, d, 90*time.Second, "retrying", "failed")
 	if p.Code != "source" || !strings.Contains(p.Error, "public.broken") || !strings.Contains(p.Error, "invalid page") || !strings.Contains(p.Hint, "skip") {
 		t.Errorf("%+v", p)
 	}

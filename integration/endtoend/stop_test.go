@@ -43,15 +43,15 @@ func TestStop(t *testing.T) {
 	proxy := servers.KafkaProxyFor(t, kafka, 0)
 	b := newBench(t, servers.MySQLFor(t, servers.MySQLOptions{}), "shop")
 	config := setup{name: "stop", b: b, brokers: kafka.Listener(servers.Proxied)}.yaml()
-	seed := freshSeed(t)
+	seed := harness.FreshSeed(t)
 	r := rand.New(rand.NewPCG(seed, 3))
 	quiet := b.during(t, seed)
 	defer quiet()
 
 	t.Run("drained", func(t *testing.T) {
-		for range longer(4, 20) {
+		for range harness.Longer(4, 20) {
 			d := start(t, config)
-			waitState(t, d, 30*time.Second, "running")
+			harness.StateFor(t, d, 30*time.Second, "running")
 			time.Sleep(time.Duration(r.IntN(1200)) * time.Millisecond)
 			terminate(t, d)
 			ends(t, d, 40*time.Second, 0)
@@ -78,7 +78,7 @@ func TestStop(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
 			defer cancel()
 			d := start(t, config+c.more)
-			waitState(t, d, 30*time.Second, "running")
+			harness.StateFor(t, d, 30*time.Second, "running")
 			held := proxy.Begin(servers.KafkaRule{Key: kmsg.EndTxn, Fate: servers.WithholdSilently, Match: ofCommit})
 			defer held.End()
 			if err := held.Wait(ctx, 1); err != nil {
@@ -86,7 +86,7 @@ func TestStop(t *testing.T) {
 			}
 			terminate(t, d)
 			if c.twice {
-				waitState(t, d, 10*time.Second, "stopping")
+				harness.StateFor(t, d, 10*time.Second, "stopping")
 				if code, _, err := d.Get(ctx, "/readyz"); err != nil || code != 503 {
 					t.Errorf("/readyz of a stopping daemon answers %d, %v", code, err)
 				}
@@ -108,7 +108,7 @@ func TestStop(t *testing.T) {
 				arrive(true)
 			}
 			next := start(t, config)
-			waitState(t, next, 30*time.Second, "running")
+			harness.StateFor(t, next, 30*time.Second, "running")
 			if !c.before {
 				arrive(false)
 			}
@@ -120,7 +120,7 @@ func TestStop(t *testing.T) {
 	t.Run("before it runs", func(t *testing.T) {
 		kafka.Proxy(0).Down()
 		d := start(t, config)
-		waitState(t, d, 30*time.Second, "retrying")
+		harness.StateFor(t, d, 30*time.Second, "retrying")
 		terminate(t, d)
 		ends(t, d, 15*time.Second, 0)
 		if err := kafka.Proxy(0).Up(); err != nil {
@@ -166,12 +166,12 @@ func TestReadiness(t *testing.T) {
 	}
 	kafka.Proxy(0).Down()
 	d := start(t, setup{name: "ready", b: b, brokers: kafka.Listener(servers.Proxied), table: "names"}.yaml())
-	waitState(t, d, 30*time.Second, "retrying")
+	harness.StateFor(t, d, 30*time.Second, "retrying")
 	ready(d, false, "retrying", "unreachable")
 	if err := kafka.Proxy(0).Up(); err != nil {
 		t.Fatal(err)
 	}
-	waitState(t, d, 30*time.Second, "running")
+	harness.StateFor(t, d, 30*time.Second, "running")
 	ready(d, true, "", "")
 	b.exec(t, "INSERT INTO shop.names VALUES ('a', 1)")
 	waitRecords(t, kafka.Brokers(), "ready.can.names", 1)

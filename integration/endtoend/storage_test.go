@@ -18,14 +18,14 @@ func TestBrokerDiskFull(t *testing.T) {
 	proxy := servers.KafkaProxyFor(t, kafka, 0)
 	b := newBench(t, servers.MySQLFor(t, servers.MySQLOptions{}), "shop")
 	d := start(t, setup{name: "full", b: b, brokers: kafka.Listener(servers.Proxied), kafka: ", transaction_timeout: 3s"}.yaml())
-	quiet := b.during(t, freshSeed(t))
+	quiet := b.during(t, harness.FreshSeed(t))
 	defer quiet()
-	waitState(t, d, 30*time.Second, "running")
+	harness.StateFor(t, d, 30*time.Second, "running")
 	for attempts, fate := range []servers.Fate{servers.Alter, servers.Refuse} {
 		time.Sleep(300 * time.Millisecond)
 		full := proxy.Begin(servers.KafkaRule{Key: kmsg.Produce, Fate: fate, Change: diskFull})
 		for seen, tries := 0, 0; seen <= attempts; tries++ {
-			s := waitState(t, d, 30*time.Second, "retrying")
+			s := harness.StateFor(t, d, 30*time.Second, "retrying")
 			switch {
 			case s.Code == "kafka_storage" && s.Hint != "":
 				seen++
@@ -36,10 +36,10 @@ func TestBrokerDiskFull(t *testing.T) {
 			if code, _, err := d.Get(t.Context(), "/readyz"); err != nil || code != 503 {
 				t.Errorf("/readyz answers %d, %v", code, err)
 			}
-			waitState(t, d, 30*time.Second, "starting")
+			harness.StateFor(t, d, 30*time.Second, "starting")
 		}
 		full.End()
-		waitState(t, d, 60*time.Second, "running")
+		harness.StateFor(t, d, 60*time.Second, "running")
 	}
 	quiet()
 	b.settle(t, "full", kafka.Brokers(), 60*time.Second)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/go-sql-driver/mysql"
 
+	"cdcbridge/integration/harness"
 	"cdcbridge/integration/servers"
 )
 
@@ -217,8 +218,8 @@ func (s *storm) strike(ctx context.Context, conn *sql.Conn, k stormKind) error {
 
 func TestDDLStorm(t *testing.T) {
 	kafka := servers.KafkaFor(t, servers.KafkaOptions{})
-	for _, version := range longer([]string{"97", "maria1011"}, servers.MySQLVersions) {
-		for _, partial := range longer([]bool{false}, []bool{false, true}) {
+	for _, version := range harness.Longer([]string{"97", "maria1011"}, servers.MySQLVersions) {
+		for _, partial := range harness.Longer([]bool{false}, []bool{false, true}) {
 			name := version
 			if partial {
 				name += "-partial"
@@ -230,7 +231,7 @@ func TestDDLStorm(t *testing.T) {
 
 func raiseStorm(t *testing.T, kafka *servers.Kafka, version, name string, partial bool) {
 	my := servers.MySQLFor(t, servers.MySQLOptions{Version: version})
-	s, b := newStorm(t, my, freshSeed(t))
+	s, b := newStorm(t, my, harness.FreshSeed(t))
 	s.partial = partial
 	b.load.pause = 10 * time.Millisecond
 	stop := s.rage(t, 30*time.Millisecond)
@@ -247,7 +248,7 @@ func raiseStorm(t *testing.T, kafka *servers.Kafka, version, name string, partia
 			s.rewrite(t)
 			return map[string]any{"statements": s.ran}
 		},
-	}, longer(8, 100))
+	}, harness.Longer(8, 100))
 	for _, table := range s.tables() {
 		s.checkRecords(t, kafka.Brokers(), name, table)
 	}

@@ -10,14 +10,6 @@ import (
 // long says that this is the long tier (make test-long).
 var long = harness.Long
 
-// longer chooses between the size of a test in the ordinary tier and in the long one.
-func longer[T any](short, whole T) T {
-	if long {
-		return whole
-	}
-	return short
-}
-
 // evidence keeps what a test of the long tier has seen.
 func evidence(t *testing.T, began time.Time, facts map[string]any) {
 	t.Helper()

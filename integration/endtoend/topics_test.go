@@ -8,21 +8,10 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kgo"
 
 	"cdcbridge/integration/harness"
 	"cdcbridge/integration/servers"
 )
-
-func admin(t *testing.T, brokers []string) *kadm.Client {
-	t.Helper()
-	cl, err := kgo.NewClient(kgo.SeedBrokers(brokers...))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(cl.Close)
-	return kadm.NewClient(cl)
-}
 
 func createTopic(t *testing.T, adm *kadm.Client, name string, partitions int32, settings map[string]string) {
 	t.Helper()
@@ -69,7 +58,7 @@ func (b *bench) trickle(t *testing.T) (stop func()) {
 func TestTopicsThatChangeUnderUs(t *testing.T) {
 	kafka := servers.KafkaFor(t, servers.KafkaOptions{Extra: map[string]string{"message.max.bytes": "1048588"}})
 	my := servers.MySQLFor(t, servers.MySQLOptions{})
-	adm := admin(t, kafka.Brokers())
+	adm := harness.AdminFor(t, kafka.Brokers())
 	compact := map[string]string{"cleanup.policy": "compact"}
 	for _, tc := range []struct {
 		name   string
@@ -132,7 +121,7 @@ func TestRenamedPipeline(t *testing.T) {
 	b := newBench(t, my, "shop")
 	config := setup{name: "before", b: b, brokers: kafka.Brokers()}.yaml()
 	d := start(t, config)
-	b.write(t.Context(), t, freshSeed(t), 2, 20)
+	b.write(t.Context(), t, harness.FreshSeed(t), 2, 20)
 	b.settle(t, "before", kafka.Brokers(), 30*time.Second)
 	harness.StopFor(t, d)
 	renamed := setup{name: "after", b: b, brokers: kafka.Brokers()}.yaml()
@@ -143,7 +132,7 @@ func TestRenamedPipeline(t *testing.T) {
 
 func waitRecords(t *testing.T, brokers []string, topic string, n int64) {
 	t.Helper()
-	adm := admin(t, brokers)
+	adm := harness.AdminFor(t, brokers)
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	for ctx.Err() == nil {

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"cdcbridge/integration/harness"
 	"cdcbridge/integration/servers"
 )
 
@@ -19,7 +20,7 @@ func TestValidate(t *testing.T) {
 	if exit, problems := validate(t, good.yaml()); exit != 0 {
 		t.Fatalf("on good servers: %+v", problems)
 	}
-	exit, out, _ := command(t, "validate", "-c", configFile(t, good.yaml()))
+	exit, out, _ := harness.Command(t, "validate", "-c", harness.ConfigFile(t, good.yaml()))
 	if exit != 0 || !strings.Contains(out, " 0 problems") {
 		t.Errorf("exit code %d with\n%s", exit, out)
 	}
@@ -39,7 +40,7 @@ func TestValidate(t *testing.T) {
 		{name: "log format", code: "source_settings", subject: "binlog_format", config: good.yaml(),
 			before: func(t *testing.T) { b.exec(t, "SET GLOBAL binlog_format=MIXED") }, after: []string{"SET GLOBAL binlog_format=ROW"}},
 		{name: "topic", code: "topic_not_compacted", subject: "cleanup.policy", config: good.yaml(), before: func(t *testing.T) {
-			createTopic(t, admin(t, kafka.Brokers()), "good.can.names", 3, map[string]string{"cleanup.policy": "delete"})
+			createTopic(t, harness.AdminFor(t, kafka.Brokers()), "good.can.names", 3, map[string]string{"cleanup.policy": "delete"})
 			b.exec(t, "REPLACE INTO shop.names VALUES ('a', 1)")
 		}},
 		{name: "key", code: "no_key", subject: "table keyless.orders", config: setup{name: "keyless", b: &bench{database: &mysqlDatabase{my: my, name: "keyless"}}, brokers: kafka.Brokers()}.yaml(),
@@ -66,7 +67,7 @@ func TestValidate(t *testing.T) {
 			d := start(t, c.config)
 			if c.state == "" {
 				waitFailed(t, d, 30*time.Second, c.code)
-			} else if s := waitState(t, d, 30*time.Second, c.state); s.Code != c.code || s.Hint == "" {
+			} else if s := harness.StateFor(t, d, 30*time.Second, c.state); s.Code != c.code || s.Hint == "" {
 				t.Errorf("the daemon: %+v", s)
 			}
 			discreet(t, d)

@@ -66,7 +66,7 @@ func (g *rig) testLargeValues(t *testing.T) {
 	b, s := g.docs(t, "large")
 	config := strings.Replace(s.yaml(), "{partitions: 3}", "{partitions: 3, config: [{name: max.message.bytes, value: '50000000'}]}", 1)
 	d := start(t, config)
-	r := rand.New(rand.NewPCG(freshSeed(t), 5))
+	r := rand.New(rand.NewPCG(harness.FreshSeed(t), 5))
 	words, scan := make([]byte, 10<<20), make([]byte, 10<<20)
 	for i := range words {
 		words[i], scan[i] = "abcdefghij klmnopq \"rstuvw\\\nxyz"[r.IntN(31)], byte(r.Uint32())
@@ -77,7 +77,7 @@ func (g *rig) testLargeValues(t *testing.T) {
 		}
 	}
 	b.exec(t, "UPDATE large.docs SET body = REVERSE(body) WHERE id = 0", "UPDATE large.docs SET id = 7 WHERE id = 1", "DELETE FROM large.docs WHERE id = 2")
-	waitState(t, d, 30*time.Second, "running")
+	harness.StateFor(t, d, 30*time.Second, "running")
 	g.same(t, b, "docs", 120*time.Second)
 	peak, err := d.PeakMemory()
 	if err != nil {
@@ -92,7 +92,7 @@ func (g *rig) testLargeValues(t *testing.T) {
 // was raised.
 func (g *rig) testTopicsThatUnpack(t *testing.T) {
 	b, s := g.docs(t, "unpack")
-	adm := admin(t, g.kafka.Brokers())
+	adm := harness.AdminFor(t, g.kafka.Brokers())
 	for topic, compression := range map[string]string{"unpack.dbz.docs": "producer", "unpack.can.docs": "uncompressed"} {
 		createTopic(t, adm, topic, 3, map[string]string{"cleanup.policy": "compact", "max.message.bytes": "20000", "compression.type": compression})
 	}
@@ -103,7 +103,7 @@ func (g *rig) testTopicsThatUnpack(t *testing.T) {
 	g.same(t, b, "docs", 60*time.Second)
 	b.exec(t, "INSERT INTO unpack.docs VALUES (9999, REPEAT('y', 30000), NULL)")
 	waitFailed(t, d, 30*time.Second, "record_too_large")
-	if st := waitState(t, d, time.Second, "failed"); !strings.Contains(st.Error, "unpack.can.docs") {
+	if st := harness.StateFor(t, d, time.Second, "failed"); !strings.Contains(st.Error, "unpack.can.docs") {
 		t.Errorf("the error names another topic: %+v", st)
 	}
 	harness.StopFor(t, d)
@@ -176,11 +176,11 @@ func (g *rig) testLatestIsResolvedOnce(t *testing.T) {
 	b.exec(t, "INSERT INTO latest.names VALUES ('before', 1)")
 	config := setup{name: "latest", b: b, brokers: g.kafka.Brokers(), table: "names", source: ", start: latest"}.yaml()
 	d := start(t, config)
-	waitState(t, d, 30*time.Second, "running")
+	harness.StateFor(t, d, 30*time.Second, "running")
 	d.Kill()
 	b.exec(t, "INSERT INTO latest.names VALUES ('down', 2)")
 	d = start(t, config)
-	waitState(t, d, 30*time.Second, "running")
+	harness.StateFor(t, d, 30*time.Second, "running")
 	b.exec(t, "INSERT INTO latest.names VALUES ('after', 3)")
 	waitRecords(t, g.kafka.Brokers(), "latest.can.names", 2)
 	harness.StopFor(t, d)
@@ -219,7 +219,7 @@ func (g *rig) testSlowKafka(t *testing.T) {
 	if err := proxy.Latency(0); err != nil {
 		t.Fatal(err)
 	}
-	s := waitState(t, d, 10*time.Second, "running")
+	s := harness.StateFor(t, d, 10*time.Second, "running")
 	t.Logf("%d splits in %v", s.Counters.Splits, took)
 	if s.Counters.Splits < 2 || took < 3*time.Second {
 		t.Errorf("%d splits in %v: the test proves nothing", s.Counters.Splits, took)

@@ -15,12 +15,12 @@ import (
 // again, and lets another daemon go on: what was committed is in the topics, once and after the commit, and what was rolled back is not.
 func TestPreparedWhileDown(t *testing.T) {
 	kafka := servers.KafkaFor(t, servers.KafkaOptions{})
-	for _, version := range longer([]string{"97", "maria118"}, []string{"97", "80", "57", "maria1011", "maria118"}) {
+	for _, version := range harness.Longer([]string{"97", "maria118"}, []string{"97", "80", "57", "maria1011", "maria118"}) {
 		t.Run(version, func(t *testing.T) {
 			my := servers.MySQLFor(t, servers.MySQLOptions{Version: version})
 			b := newBench(t, my, "shop")
 			s := setup{name: "prepared" + version, b: b, brokers: kafka.Brokers()}
-			seed := freshSeed(t)
+			seed := harness.FreshSeed(t)
 			write := func(connections, n int) {
 				seed++
 				b.write(t.Context(), t, seed, connections, n)

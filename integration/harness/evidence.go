@@ -13,6 +13,14 @@ import (
 // Long says that this is the long tier (make test-long).
 var Long = os.Getenv("CDCBRIDGE_LONG") != ""
 
+// Longer chooses between the size of a test in the ordinary tier and in the long one.
+func Longer[T any](short, whole T) T {
+	if Long {
+		return whole
+	}
+	return short
+}
+
 // TB is the part of testing.TB that Evidence needs.
 type TB interface {
 	Helper()

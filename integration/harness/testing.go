@@ -3,7 +3,13 @@ package harness
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
+	"os"
+	"strconv"
 	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"cdcbridge/integration/servers"
 )
@@ -35,23 +41,39 @@ func StopFor(tb servers.TB, d *Daemon) {
 	}
 }
 
-// SameRows compares what a topic says with its table: rows by key, columns by name, values as texts. The error tells the first difference.
-func SameRows(topic string, got, want map[string]map[string]string) error {
-	for key, w := range want {
-		g, ok := got[key]
-		if !ok {
-			return fmt.Errorf("%s lacks the row %s (%d rows, the table has %d)", topic, key, len(got), len(want))
-		}
-		for name, text := range w {
-			if g[name] != text {
-				return fmt.Errorf("%s, row %s, column %s: %q, the table has %q", topic, key, name, g[name], text)
-			}
+// StateFor is WaitState for a test, which ends when the pipeline is in none of the states within the limit.
+func StateFor(tb servers.TB, d *Daemon, limit time.Duration, states ...string) PipelineStatus {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(tb.Context(), limit)
+	defer cancel()
+	s, err := d.WaitState(ctx, states...)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return s
+}
+
+// AdminFor is a client for what is not rows: topics, groups, rights. It knows soon of what is new, and is closed with the test.
+func AdminFor(tb servers.TB, brokers []string) *kadm.Client {
+	tb.Helper()
+	cl, err := kgo.NewClient(kgo.SeedBrokers(brokers...), kgo.MetadataMinAge(50*time.Millisecond))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(cl.Close)
+	return kadm.NewClient(cl)
+}
+
+// FreshSeed is a new seed, or that of CDCBRIDGE_SEED to repeat a workload. The test's log tells it.
+func FreshSeed(tb servers.TB) uint64 {
+	tb.Helper()
+	seed := rand.Uint64()
+	if s := os.Getenv("CDCBRIDGE_SEED"); s != "" {
+		var err error
+		if seed, err = strconv.ParseUint(s, 10, 64); err != nil {
+			tb.Fatal(err)
 		}
 	}
-	for key := range got {
-		if _, ok := want[key]; !ok {
-			return fmt.Errorf("%s has the row %s, which the table has not", topic, key)
-		}
-	}
-	return nil
+	tb.Log(fmt.Sprintf("seed %d", seed))
+	return seed
 }
