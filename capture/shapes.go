@@ -12,7 +12,7 @@ import (
 // or a Reader in the catalogue. It is safe for concurrent use.
 type Shapes struct {
 	mu     sync.Mutex
-	tables map[string]*shapesOf // by full name, behind the database where there are schemas too
+	tables map[string]*shapesOf // by unique name
 }
 
 type shapesOf struct {
@@ -36,11 +36,7 @@ func (s *Shapes) ID(name string) int {
 func (s *Shapes) Intern(t *changelog.Table) *changelog.Table {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	name := t.FullName()
-	if t.Schema != "" { // a source that reads topics may know tables of several databases
-		name = t.Database + "." + name
-	}
-	e := s.of(name)
+	e := s.of(t.UniqueName())
 	for _, k := range e.known {
 		t.ID, t.Version = k.ID, k.Version
 		if same(t, k) {

@@ -76,6 +76,14 @@ func (t *Table) Namespace() string {
 // FullName is "database.table" on MySQL and MariaDB, "schema.table" on PostgreSQL.
 func (t *Table) FullName() string { return t.Namespace() + "." + t.Name }
 
+// UniqueName is the full name, on PostgreSQL behind the database: a source that reads topics may know tables of several databases.
+func (t *Table) UniqueName() string {
+	if t.Schema == "" {
+		return t.FullName()
+	}
+	return t.Database + "." + t.FullName()
+}
+
 // ColumnIndex finds a column by its exact name, or returns -1.
 func (t *Table) ColumnIndex(name string) int {
 	for i := range t.Columns {

@@ -225,10 +225,7 @@ func (p *Planner) own(topic, shard string, t *changelog.Table, o *Output) error 
 		owners = map[string]string{}
 		p.owners[topic] = owners
 	}
-	name := t.FullName()
-	if t.Schema != "" {
-		name = t.Database + "." + name // tables of two databases may have one name
-	}
+	name := t.UniqueName()
 	if other, ok := owners[shard]; ok && other != name {
 		return fault.NewFinal(fault.Config, "routing tables to topics", fmt.Errorf("tables %s and %s would both be written to topic %s", other, name, topic),
 			"Equal keys of two tables would overwrite each other: make the topic template tell them apart, begin the keys with what does (key_prefix), or use mode: changelog.")
