@@ -16,7 +16,6 @@ import (
 	"cdcbridge/capture"
 	"cdcbridge/changelog"
 	"cdcbridge/internal/config"
-	"cdcbridge/internal/daemon"
 	"cdcbridge/upsert"
 )
 
@@ -33,32 +32,29 @@ func (kafkaState) Read(ctx context.Context, p *config.Pipeline) (changelog.Check
 	return upsert.ReadCheckpoint(ctx, p.Spec.Kafka, p.Spec.Delivery, p.Spec.Name)
 }
 
-func (kafkaState) Replace(ctx context.Context, p *config.Pipeline, change func(changelog.Checkpoint) (changelog.Checkpoint, error)) (err error) {
-	sink := upsert.NewSink(p.Spec.Kafka, p.Spec.Delivery, upsert.Identity{Pipeline: p.Spec.Name, Instance: "reset-" + newInstance()}, slog.New(slog.DiscardHandler))
-	defer func() { err = errors.Join(err, sink.Close(context.WithoutCancel(ctx))) }()
-	cp, err := sink.Open(ctx)
-	if err != nil {
-		return fmt.Errorf("opening the checkpoint: %w", err)
-	}
-	next, err := change(cp)
-	if err != nil {
-		return err
-	}
-	if err := sink.Claim(ctx, next); err != nil {
-		return fmt.Errorf("writing the checkpoint: %w", err)
-	}
-	return nil
+func (kafkaState) Replace(ctx context.Context, p *config.Pipeline, change func(changelog.Checkpoint) (changelog.Checkpoint, error)) error {
+	id := upsert.Identity{Pipeline: p.Spec.Name, Instance: "reset-" + newInstance()}
+	return takeOver(ctx, p.Spec.Kafka, p.Spec.Delivery, id, func(sink *upsert.Sink, cp changelog.Checkpoint) error {
+		next, err := change(cp)
+		if err != nil {
+			return err
+		}
+		if err := sink.Claim(ctx, next); err != nil {
+			return fmt.Errorf("writing the checkpoint: %w", err)
+		}
+		return nil
+	})
 }
 
 // resetting is what the flags of reset say.
 type resetting struct {
-	to, url string
-	yes     bool
-	output  outputFormat
+	takeover
+
+	to string
 }
 
 func (a *app) resetCommand() *cobra.Command {
-	r := resetting{output: outputTable}
+	r := resetting{}
 	cmd := &cobra.Command{
 		Use:   "reset PIPELINE --to WHERE",
 		Short: "Have a pipeline that reads topics go on at other offsets",
@@ -81,9 +77,7 @@ func (a *app) resetCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&r.to, "to", "", "where to go on: earliest, latest, timestamp=… or offsets=…")
-	cmd.Flags().BoolVar(&r.yes, "yes", false, "do it, instead of only saying what would be done")
-	cmd.Flags().StringVar(&r.url, "url", "", "address of the daemon, to see whether it runs the pipeline (default http.listen of the configuration)")
-	cmd.Flags().VarP(&r.output, "output", "o", "how to print")
+	r.flags(cmd)
 	return cmd
 }
 
@@ -119,14 +113,11 @@ func (a *app) reset(ctx context.Context, r *resetting, name string) error {
 	if err != nil {
 		return fmt.Errorf("resetting pipeline %s: %w", p.Spec.Name, err)
 	}
-	if r.url == "" {
-		r.url = localURL(cfg.HTTP.Listen)
-	}
-	doc := resetDoc{Pipeline: p.Spec.Name, To: r.to, Notes: append([]string{}, plan.Notes...), Running: runsAt(ctx, r.url, p.Spec.Name)}
+	doc := resetDoc{Pipeline: p.Spec.Name, To: r.to, Notes: append([]string{}, plan.Notes...), Running: r.running(ctx, cfg, p.Spec.Name)}
 	if doc.Moves = moved(plan.Moves); len(doc.Moves) == 0 || !r.yes {
 		return a.printReset(&doc, r)
 	}
-	if err := a.announce(&doc, r); err != nil {
+	if err := a.announce(&r.takeover, doc.Pipeline, doc.Running); err != nil {
 		return err
 	}
 	err = a.committed.Replace(ctx, p, func(cp changelog.Checkpoint) (changelog.Checkpoint, error) {
@@ -150,29 +141,6 @@ func moved(moves []capture.ResetMove) []capture.ResetMove {
 		}
 	}
 	return changed
-}
-
-// runsAt reports whether the daemon at url runs the pipeline. One that does not answer may still run elsewhere.
-func runsAt(ctx context.Context, url, pipeline string) bool {
-	_, s, err := askStatus(ctx, url)
-	if err != nil {
-		return false
-	}
-	for i := range s.Pipelines {
-		if p := &s.Pipelines[i]; p.Name == pipeline {
-			return p.State != daemon.Failed && p.State != daemon.Stopped && p.State != daemon.Completed
-		}
-	}
-	return false
-}
-
-// announce says before it happens that a daemon will be fenced.
-func (a *app) announce(doc *resetDoc, r *resetting) error {
-	if !doc.Running {
-		return nil
-	}
-	_, err := fmt.Fprintf(a.err, "The daemon at %s runs pipeline %s: it is fenced now, and its pipeline stays down until it is restarted.\n", r.url, doc.Pipeline)
-	return err
 }
 
 func (a *app) printReset(doc *resetDoc, r *resetting) error {
@@ -233,8 +201,6 @@ func (d *resetDoc) rest(r *resetting) string {
 		return "Restart the daemon: it goes on there."
 	case d.Done:
 		return "Start the daemon: it goes on there."
-	case d.Running:
-		return "Nothing has been changed; with --yes it is. The daemon at " + r.url + " runs the pipeline: stop it first, or restart it afterwards, for it will be fenced."
 	}
-	return "Nothing has been changed; with --yes it is. No daemon was found to run the pipeline at " + r.url + "; one that runs elsewhere would be fenced."
+	return r.undone(d.Running, "stop it first, or restart it afterwards")
 }

@@ -165,7 +165,7 @@ func TestResetThatChangesNothing(t *testing.T) {
 	f := &fakeCheckpoints{at: []changelog.Position{"abc"}}
 	var page syncBuffer
 	a := &app{out: &page}
-	if err := a.printReset(&resetDoc{Pipeline: "shop", Moves: moved([]capture.ResetMove{{From: 3, To: 3}})}, &resetting{output: outputTable}); err != nil || !strings.Contains(page.String(), "nothing to do") || len(f.put) > 0 {
+	if err := a.printReset(&resetDoc{Pipeline: "shop", Moves: moved([]capture.ResetMove{{From: 3, To: 3}})}, &resetting{takeover: takeover{output: outputTable}}); err != nil || !strings.Contains(page.String(), "nothing to do") || len(f.put) > 0 {
 		t.Errorf("%v %s", err, page.String())
 	}
 }

@@ -4,15 +4,14 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"log/slog"
 	"os/signal"
 	"syscall"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
+	"cdcbridge/changelog"
 	"cdcbridge/internal/config"
 	"cdcbridge/internal/fault"
 	"cdcbridge/upsert"
@@ -35,21 +34,15 @@ func (kafkaState) Records(ctx context.Context, cfg *config.Config, pipeline stri
 }
 
 func (kafkaState) Restore(ctx context.Context, cfg *config.Config, pipeline string, r upsert.Restoring) error {
-	return withSink(ctx, cfg, pipeline, func(s *upsert.Sink) error { return s.Restore(ctx, r) })
+	return takeOver(ctx, cfg.Kafka, cfg.Delivery, stateIdentity(pipeline), func(s *upsert.Sink, _ changelog.Checkpoint) error { return s.Restore(ctx, r) })
 }
 
 func (kafkaState) Rename(ctx context.Context, cfg *config.Config, from, to string) error {
-	return withSink(ctx, cfg, from, func(s *upsert.Sink) error { return s.Rename(ctx, to) })
+	return takeOver(ctx, cfg.Kafka, cfg.Delivery, stateIdentity(from), func(s *upsert.Sink, _ changelog.Checkpoint) error { return s.Rename(ctx, to) })
 }
 
-// withSink takes a pipeline over.
-func withSink(ctx context.Context, cfg *config.Config, pipeline string, do func(*upsert.Sink) error) (err error) {
-	sink := upsert.NewSink(cfg.Kafka, cfg.Delivery, upsert.Identity{Pipeline: pipeline, Instance: "state-" + newInstance()}, slog.New(slog.DiscardHandler))
-	defer func() { err = errors.Join(err, sink.Close(context.WithoutCancel(ctx))) }()
-	if _, err := sink.Open(ctx); err != nil {
-		return fmt.Errorf("opening the state: %w", err)
-	}
-	return do(sink)
+func stateIdentity(pipeline string) upsert.Identity {
+	return upsert.Identity{Pipeline: pipeline, Instance: "state-" + newInstance()}
 }
 
 func (a *app) stateCommand() *cobra.Command {
@@ -70,19 +63,13 @@ func (a *app) stateCommand() *cobra.Command {
 
 // stateChange is what the flags of import and rename say.
 type stateChange struct {
-	url          string
-	yes, replace bool
-	output       outputFormat
-}
+	takeover
 
-func (c *stateChange) flags(cmd *cobra.Command) {
-	cmd.Flags().BoolVar(&c.yes, "yes", false, "do it, instead of only saying what would be done")
-	cmd.Flags().StringVar(&c.url, "url", "", "address of the daemon, to see whether it runs the pipeline (default http.listen of the configuration)")
-	cmd.Flags().VarP(&c.output, "output", "o", "how to print")
+	replace bool // import: write over a state that is there
 }
 
 func (a *app) stateRenameCommand() *cobra.Command {
-	c := stateChange{output: outputTable}
+	c := stateChange{}
 	cmd := &cobra.Command{
 		Use:   "rename PIPELINE NAME",
 		Short: "Give a pipeline another name without starting over",
@@ -148,17 +135,12 @@ func newStateDoc(action, pipeline string, recs []upsert.StateRecord) *stateDoc {
 
 // changeState says what would be done, and does it when that was asked for.
 func (a *app) changeState(ctx context.Context, cfg *config.Config, c *stateChange, doc *stateDoc, do func() error) error {
-	if c.url == "" {
-		c.url = localURL(cfg.HTTP.Listen)
-	}
-	doc.Running = runsAt(ctx, c.url, doc.Pipeline)
+	doc.Running = c.running(ctx, cfg, doc.Pipeline)
 	if !c.yes {
 		return a.printState(doc, c)
 	}
-	if doc.Running {
-		if _, err := fmt.Fprintf(a.err, "The daemon at %s runs pipeline %s: it is fenced now, and its pipeline stays down until it is restarted.\n", c.url, doc.Pipeline); err != nil {
-			return err
-		}
+	if err := a.announce(&c.takeover, doc.Pipeline, doc.Running); err != nil {
+		return err
 	}
 	if err := do(); err != nil {
 		return fmt.Errorf("%s of the state of pipeline %s: %w", doc.Action, doc.Pipeline, err)
@@ -204,8 +186,6 @@ func (d *stateDoc) rest(c *stateChange) string {
 		return "It is renamed. Change the configuration as said above, and start the daemon."
 	case d.Done:
 		return "It is imported. Start the daemon: it goes on there."
-	case d.Running:
-		return "Nothing has been changed; with --yes it is. The daemon at " + c.url + " runs the pipeline: stop it first, for it will be fenced."
 	}
-	return "Nothing has been changed; with --yes it is. No daemon was found to run the pipeline at " + c.url + "; one that runs elsewhere would be fenced."
+	return c.undone(d.Running, "stop it first")
 }

@@ -66,7 +66,7 @@ func (a *app) exportState(ctx context.Context, pipeline string) error {
 }
 
 func (a *app) stateImportCommand() *cobra.Command {
-	c := stateChange{output: outputTable}
+	c := stateChange{}
 	cmd := &cobra.Command{
 		Use:   "import PIPELINE FILE",
 		Short: "Write an exported state into Kafka",
