@@ -60,13 +60,9 @@ type pauseDoc struct {
 }
 
 func (a *app) setPause(ctx context.Context, name string, pause bool, output outputFormat) error {
-	cfg, err := a.load()
+	_, p, err := a.loadPipeline(name)
 	if err != nil {
 		return err
-	}
-	p, err := choosePipeline(cfg, name)
-	if err != nil {
-		return usageError{err}
 	}
 	entry, err := pipeline.Pause{Paused: pause, Time: time.Now().UTC(), By: whoami()}.Entry()
 	if err != nil {

@@ -92,13 +92,9 @@ type resetDoc struct {
 }
 
 func (a *app) reset(ctx context.Context, r *resetting, name string) error {
-	cfg, err := a.load()
+	cfg, p, err := a.loadPipeline(name)
 	if err != nil {
 		return err
-	}
-	p, err := choosePipeline(cfg, name)
-	if err != nil {
-		return usageError{err}
 	}
 	kind, ok := p.Spec.Source.(capture.Resettable)
 	if !ok {

@@ -90,13 +90,9 @@ func (a *app) snapshot(ctx context.Context, s *snapshotting, tables []string) er
 	if err != nil {
 		return usageError{err}
 	}
-	cfg, err := a.load()
+	cfg, p, err := a.loadPipeline(s.pipeline)
 	if err != nil {
 		return err
-	}
-	p, err := choosePipeline(cfg, s.pipeline)
-	if err != nil {
-		return usageError{err}
 	}
 	if s.url == "" {
 		s.url = localURL(cfg.HTTP.Listen)
@@ -162,6 +158,19 @@ func whoami() string {
 		return u.Username + "@" + host
 	}
 	return host
+}
+
+// loadPipeline reads the configuration file and finds the pipeline of that name; without one it must be the only pipeline.
+func (a *app) loadPipeline(name string) (*config.Config, *config.Pipeline, error) {
+	cfg, err := a.load()
+	if err != nil {
+		return nil, nil, err
+	}
+	p, err := choosePipeline(cfg, name)
+	if err != nil {
+		return nil, nil, usageError{err}
+	}
+	return cfg, p, nil
 }
 
 func choosePipeline(cfg *config.Config, name string) (*config.Pipeline, error) {
