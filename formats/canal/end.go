@@ -2,7 +2,6 @@ package canal
 
 import (
 	"errors"
-	"strconv"
 
 	"cdcbridge/changelog"
 	"cdcbridge/formats"
@@ -46,15 +45,5 @@ func (e *encoder) AppendEnd(dst []byte, c *formats.Context, last []byte) ([]byte
 	dst = append(dst, `{"data":`...)
 	dst = append(dst, data[:len(data)-1]...) // what follows closes the list
 	nothing := image{row: make(changelog.Row, len(e.cols))}
-	dst = strconv.AppendInt(append(dst, e.afterData...), happened(c)/1000, 10)
-	dst = append(append(dst, `,"gtid":"`...), c.Txn.Origin.GTID...)
-	dst = strconv.AppendUint(append(dst, `","id":`...), c.Seq, 10)
-	dst = append(append(dst, e.afterID...), "null"...)
-	dst = e.sql.append(append(dst, e.afterOld...), &nothing)
-	dst = strconv.AppendInt(append(dst, e.afterSQL...), c.Now/1000, 10)
-	dst = append(dst, `,"type":"DELETE"`...)
-	if e.tidb {
-		dst = appendTiDB(dst, c.Txn.Commit)
-	}
-	return append(dst, '}'), true, nil
+	return e.appendRest(append(e.appendOrigin(dst, c), "null"...), c, &nothing, kindDelete), true, nil
 }

@@ -20,6 +20,19 @@ func (e *encoder) AppendValue(dst []byte, c *formats.Context, ch *changelog.Chan
 	if dst, err = e.appendData(dst, &data, e.upsert && ch.Op != changelog.Delete); err != nil {
 		return nil, err
 	}
+	dst = e.appendOrigin(dst, c)
+	if ch.Op == changelog.Update {
+		if dst, err = e.appendOld(dst, &data); err != nil {
+			return nil, err
+		}
+	} else {
+		dst = append(dst, "null"...)
+	}
+	return e.appendRest(dst, c, &data, kind), nil
+}
+
+// appendOrigin appends what stands between data and old.
+func (e *encoder) appendOrigin(dst []byte, c *formats.Context) []byte {
 	dst = append(dst, e.afterData...)
 	dst = strconv.AppendInt(dst, happened(c)/1000, 10)
 	dst = append(dst, `,"gtid":"`...)
@@ -28,23 +41,20 @@ func (e *encoder) AppendValue(dst []byte, c *formats.Context, ch *changelog.Chan
 	}
 	dst = append(dst, `","id":`...)
 	dst = strconv.AppendUint(dst, c.Seq, 10)
-	dst = append(dst, e.afterID...)
-	if ch.Op == changelog.Update {
-		if dst, err = e.appendOld(dst, &data); err != nil {
-			return nil, err
-		}
-	} else {
-		dst = append(dst, "null"...)
-	}
+	return append(dst, e.afterID...)
+}
+
+// appendRest appends what follows old, to the end of the message. kind is the last member.
+func (e *encoder) appendRest(dst []byte, c *formats.Context, data *image, kind string) []byte {
 	dst = append(dst, e.afterOld...)
-	dst = e.sql.append(dst, &data)
+	dst = e.sql.append(dst, data)
 	dst = append(dst, e.afterSQL...)
 	dst = strconv.AppendInt(dst, c.Now/1000, 10)
 	dst = append(dst, kind...)
 	if e.tidb {
 		dst = appendTiDB(dst, c.Txn.Commit)
 	}
-	return append(dst, '}'), nil
+	return append(dst, '}')
 }
 
 // happened is when the statement ran, or where the log does not say it when its transaction committed; of a row that a snapshot
@@ -55,6 +65,9 @@ func happened(c *formats.Context) int64 {
 	}
 	return c.Run.Time
 }
+
+// kindDelete is the last member of a delete.
+const kindDelete = `,"type":"DELETE"`
 
 // image gives the row that goes into data, and the message's last member.
 func (e *encoder) image(ch *changelog.Change) (image, string, error) {
@@ -71,7 +84,7 @@ func (e *encoder) image(ch *changelog.Change) (image, string, error) {
 			im.fill = ch.Before
 		}
 	case changelog.Delete:
-		im.row, end = ch.Before, `,"type":"DELETE"`
+		im.row, end = ch.Before, kindDelete
 	default:
 		return im, "", fault.NewFinal(fault.Internal, "writing a row of "+e.table+" as canal-json",
 			fmt.Errorf("no message for operation %d", ch.Op), "Please report this.")
