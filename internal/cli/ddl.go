@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -135,10 +134,7 @@ func secured(cfg *config.Config) bool { return cfg.Kafka.TLS.Enabled || cfg.Kafk
 
 func (a *app) printFlink(out []flinkStatement, format outputFormat) error {
 	if format == outputJSON {
-		enc := json.NewEncoder(a.out)
-		enc.SetIndent("", "  ")
-		enc.SetEscapeHTML(false)
-		return enc.Encode(out)
+		return a.printJSON(out)
 	}
 	for i, s := range out {
 		if i > 0 {

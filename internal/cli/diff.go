@@ -3,7 +3,6 @@ package cli
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
@@ -249,9 +248,7 @@ func capturedBy(ctx context.Context, p *config.Pipeline) (tables map[string]bool
 
 func (a *app) printComparison(c *comparison, output outputFormat) error {
 	if output == outputJSON {
-		enc := json.NewEncoder(a.out)
-		enc.SetIndent("", "  ")
-		return enc.Encode(c)
+		return a.printJSON(c)
 	}
 	if len(c.Differences) == 0 {
 		_, err := fmt.Fprintf(a.out, "%s would change nothing against %s.\n", c.New, c.Old)

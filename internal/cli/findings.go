@@ -2,7 +2,6 @@ package cli
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
@@ -57,9 +56,7 @@ func docOf(code string) string { return fault.Code(code).Doc() }
 
 func (a *app) printValidation(v *validation, output outputFormat) error {
 	if output == outputJSON {
-		enc := json.NewEncoder(a.out)
-		enc.SetIndent("", "  ")
-		return enc.Encode(v)
+		return a.printJSON(v)
 	}
 	g := grid{head: []string{"AREA", "FINDING", "SEVERITY", "REMEDY"}, wraps: []int{1, 3}}
 	if a.colourful(a.out) {

@@ -6,6 +6,7 @@ package cli
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -192,3 +193,11 @@ func (o *outputFormat) Set(s string) error {
 
 // Type implements pflag.Value.
 func (o *outputFormat) Type() string { return "table|json" }
+
+// printJSON prints a document for programs. Texts in it stay as they are, for it goes into no HTML.
+func (a *app) printJSON(doc any) error {
+	enc := json.NewEncoder(a.out)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	return enc.Encode(doc)
+}

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"os/signal"
@@ -72,9 +71,7 @@ func (a *app) setPause(ctx context.Context, name string, pause bool, output outp
 		return fmt.Errorf("asking pipeline %s: %w", p.Spec.Name, err)
 	}
 	if output == outputJSON {
-		enc := json.NewEncoder(a.out)
-		enc.SetIndent("", "  ")
-		return enc.Encode(pauseDoc{Pipeline: p.Spec.Name, Paused: pause})
+		return a.printJSON(pauseDoc{Pipeline: p.Spec.Name, Paused: pause})
 	}
 	text := "to go on where it stands"
 	if pause {

@@ -3,7 +3,6 @@ package cli
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -141,9 +140,7 @@ func moved(moves []capture.ResetMove) []capture.ResetMove {
 
 func (a *app) printReset(doc *resetDoc, r *resetting) error {
 	if r.output == outputJSON {
-		enc := json.NewEncoder(a.out)
-		enc.SetIndent("", "  ")
-		return enc.Encode(doc)
+		return a.printJSON(doc)
 	}
 	var page bytes.Buffer
 	if len(doc.Moves) == 0 {

@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -117,9 +116,7 @@ func (a *app) snapshot(ctx context.Context, s *snapshotting, tables []string) er
 		}
 	}
 	if s.output == outputJSON {
-		enc := json.NewEncoder(a.out)
-		enc.SetIndent("", "  ")
-		return errors.Join(end, enc.Encode(doc))
+		return errors.Join(end, a.printJSON(doc))
 	}
 	return end
 }

@@ -3,7 +3,6 @@ package cli
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"os/signal"
 	"syscall"
@@ -151,10 +150,7 @@ func (a *app) changeState(ctx context.Context, cfg *config.Config, c *stateChang
 
 func (a *app) printState(doc *stateDoc, c *stateChange) error {
 	if c.output == outputJSON {
-		enc := json.NewEncoder(a.out)
-		enc.SetEscapeHTML(false)
-		enc.SetIndent("", "  ")
-		return enc.Encode(doc)
+		return a.printJSON(doc)
 	}
 	var page bytes.Buffer
 	t := tabwriter.NewWriter(&page, 0, 0, 2, ' ', 0)

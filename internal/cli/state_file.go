@@ -57,10 +57,7 @@ func (a *app) exportState(ctx context.Context, pipeline string) error {
 	if err != nil {
 		return fmt.Errorf("exporting the state of pipeline %s: %w", pipeline, err)
 	}
-	enc := json.NewEncoder(a.out)
-	enc.SetEscapeHTML(false) // records stay as they are
-	enc.SetIndent("", "  ")
-	return enc.Encode(stateFile{
+	return a.printJSON(stateFile{
 		Format: stateFileFormat, Release: a.version, Exported: time.Now().UTC(), Pipeline: pipeline, StateTopic: cfg.Delivery.StateTopic, Records: recs,
 	})
 }
