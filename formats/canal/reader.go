@@ -8,6 +8,7 @@ import (
 
 	"cdcbridge/changelog"
 	"cdcbridge/formats"
+	"cdcbridge/formats/internal/deletes"
 	"cdcbridge/formats/internal/jsonx"
 	"cdcbridge/internal/fault"
 )
@@ -17,7 +18,7 @@ var _ formats.ReaderMaker = (*Config)(nil)
 // Reader implements formats.ReaderMaker. It reads canal-json of every known writer; the options tell what a message does not: the
 // zone of its timestamps and the text of binary values. How ENUM and SET are written is told by sqlType, where there is one.
 func (c *Config) Reader(o formats.ReaderOptions) formats.Reader {
-	r := &reader{config: *c, opts: o, shapes: map[string]*shape{}, topics: map[string][]*shape{}, gone: map[lane][]byte{}}
+	r := &reader{config: *c, opts: o, shapes: map[string]*shape{}, topics: map[string][]*shape{}, gone: deletes.Last{}}
 	if errs := c.Validate(); len(errs) > 0 {
 		r.broken = fault.NewFinal(fault.Config, "reading canal-json", errors.Join(errs...), "Correct the options of the format.")
 		return r
@@ -36,7 +37,7 @@ type reader struct {
 
 	shapes map[string]*shape   // by database and table, see shapeKey
 	topics map[string][]*shape // that have been seen in a topic: a tombstone does not name its table
-	gone   map[lane][]byte     // key of a delete that was the last record of its partition: its tombstone says nothing new
+	gone   deletes.Last
 
 	msg     envelope
 	top     jsonx.Index

@@ -1,7 +1,6 @@
 package canal
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -11,12 +10,6 @@ import (
 	"cdcbridge/formats"
 	"cdcbridge/internal/fault"
 )
-
-// lane is one partition of a topic.
-type lane struct {
-	topic     string
-	partition int32
-}
 
 // note reads a message that describes no row.
 func (r *reader) note(b *changelog.Batch, rec *formats.Record) error {
@@ -45,7 +38,7 @@ func (r *reader) note(b *changelog.Batch, rec *formats.Record) error {
 	n.Text, n.Database = b.String(m.sql), b.String(m.database)
 	n.Txn = r.txn(b)
 	b.Notes = append(b.Notes, n)
-	delete(r.gone, lane{rec.Topic, rec.Partition})
+	r.gone.Set(rec.Topic, rec.Partition, nil)
 	return nil
 }
 
@@ -96,15 +89,11 @@ func (r *reader) remember(rec *formats.Record, s *shape, deletes bool) {
 	} else {
 		seen[i] = s
 	}
-	at := lane{rec.Topic, rec.Partition}
-	kept, ok := r.gone[at]
-	switch {
-	case deletes && rec.Key != nil:
-		at.topic = strings.Clone(at.topic)
-		r.gone[at] = append(kept[:0], rec.Key...)
-	case ok && len(kept) > 0:
-		r.gone[at] = kept[:0]
+	var key []byte
+	if deletes {
+		key = rec.Key
 	}
+	r.gone.Set(rec.Topic, rec.Partition, key)
 }
 
 var (
@@ -119,9 +108,7 @@ func (r *reader) tombstone(b *changelog.Batch, rec *formats.Record) error {
 	if rec.Key == nil {
 		return errNoKey
 	}
-	at := lane{rec.Topic, rec.Partition}
-	if kept := r.gone[at]; len(kept) > 0 && bytes.Equal(kept, rec.Key) {
-		r.gone[at] = kept[:0]
+	if r.gone.Repeated(rec.Topic, rec.Partition, rec.Key) {
 		return nil
 	}
 	if err := r.row.Parse(rec.Key, 1); err != nil {

@@ -4,11 +4,11 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"strings"
 	"unicode/utf8"
 
 	"cdcbridge/changelog"
 	"cdcbridge/formats"
+	"cdcbridge/formats/internal/deletes"
 	"cdcbridge/formats/internal/jsonx"
 	"cdcbridge/internal/fault"
 )
@@ -32,8 +32,8 @@ type reader struct {
 	tables  map[string]*origin // by database, schema and name as they stand in the message
 	topics  map[string]*origin // what the last message of each topic was about
 	last    *origin
-	log     string          // that the last place was in
-	deleted map[lane][]byte // key of the last record of each partition, when that was a delete: its tombstone says nothing new
+	log     string // that the last place was in
+	deleted deletes.Last
 
 	// While a record is read.
 	batch    *changelog.Batch
@@ -47,15 +47,9 @@ type reader struct {
 	seen     []bool
 }
 
-// lane is one partition of a topic.
-type lane struct {
-	topic     string
-	partition int32
-}
-
 // Reader makes a reader of messages that were written with these options, or that say themselves how they were written.
 func (c *Config) Reader(o formats.ReaderOptions) formats.Reader {
-	return &reader{cfg: *c, options: o, tables: map[string]*origin{}, topics: map[string]*origin{}, deleted: map[lane][]byte{}}
+	return &reader{cfg: *c, options: o, tables: map[string]*origin{}, topics: map[string]*origin{}, deleted: deletes.Last{}}
 }
 
 var _ formats.ReaderMaker = (*Config)(nil)
@@ -231,15 +225,11 @@ func (r *reader) change(e *envelope, schema []byte, keyed bool) error {
 // remember notes the key of a delete, whose tombstone may follow.
 func (r *reader) remember(deleted bool) {
 	r.topic(r.record.Topic, r.last)
-	at := lane{r.record.Topic, r.record.Partition}
-	kept, ok := r.deleted[at]
-	switch {
-	case deleted:
-		at.topic = strings.Clone(at.topic)
-		r.deleted[at] = append(kept[:0], r.record.Key...)
-	case ok && len(kept) > 0:
-		r.deleted[at] = kept[:0]
+	var key []byte
+	if deleted {
+		key = r.record.Key
 	}
+	r.deleted.Set(r.record.Topic, r.record.Partition, key)
 }
 
 // tombstone reads a record without a value. It repeats the delete before it, and is all that is left of that one when the
@@ -248,9 +238,7 @@ func (r *reader) tombstone(keyed bool) error {
 	if !keyed {
 		return nil // the tombstone that Debezium writes for a table without a key
 	}
-	at := lane{r.record.Topic, r.record.Partition}
-	if kept := r.deleted[at]; len(kept) > 0 && bytes.Equal(kept, r.record.Key) {
-		r.deleted[at] = kept[:0]
+	if r.deleted.Repeated(r.record.Topic, r.record.Partition, r.record.Key) {
 		return nil
 	}
 	plan, err := r.planOfTopic()
