@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -66,14 +65,14 @@ func start(dir, config, moreHTTP string) (*Daemon, error) {
 	if err != nil {
 		return nil, err
 	}
-	port, err := freePort()
+	port, err := servers.ReservePort(0) // until the daemon is gone: one that is only found free may be an outgoing connection's by then
 	if err != nil {
 		return nil, err
 	}
 	d := &Daemon{dir: dir, log: &syncBuffer{}, http: "127.0.0.1:" + strconv.Itoa(port), exited: make(chan struct{})}
 	file := filepath.Join(dir, fmt.Sprintf("cdcbridge-%d.yaml", port))
 	if err := os.WriteFile(file, []byte(config+"\nhttp: {listen: \""+d.http+"\""+moreHTTP+"}\n"), 0o600); err != nil {
-		return nil, fmt.Errorf("writing the configuration: %w", err)
+		return nil, fmt.Errorf("writing the configuration: %w", errors.Join(err, servers.ReleasePort(port)))
 	}
 	d.cmd = exec.Command(bin, "run", "--config", file)
 	d.cmd.Stdout, d.cmd.Stderr = d.log, d.log
@@ -85,23 +84,14 @@ func start(dir, config, moreHTTP string) (*Daemon, error) {
 		err := d.cmd.Start()
 		started <- err
 		if err == nil {
-			d.err = d.cmd.Wait()
+			d.err = errors.Join(d.cmd.Wait(), servers.ReleasePort(port))
 			close(d.exited)
 		}
 	}()
 	if err := <-started; err != nil {
-		return nil, fmt.Errorf("starting cdcbridge: %w", err)
+		return nil, fmt.Errorf("starting cdcbridge: %w", errors.Join(err, servers.ReleasePort(port)))
 	}
 	return d, nil
-}
-
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
 }
 
 // PID is the daemon's process id.

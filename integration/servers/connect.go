@@ -41,7 +41,7 @@ func StartConnect(ctx context.Context, kafka *Kafka) (_ *Connect, err error) {
 			err = errors.Join(err, c.Stop())
 		}
 	}()
-	if c.port, err = reservePort(0); err != nil {
+	if c.port, err = ReservePort(0); err != nil {
 		return nil, err
 	}
 	if err := os.WriteFile(c.file(), c.properties(kafka), 0o644); err != nil {
@@ -229,5 +229,5 @@ func (c *Connect) call(ctx context.Context, method, path string, in, out any) er
 
 // Stop ends the worker at once and removes its directory.
 func (c *Connect) Stop() error {
-	return errors.Join(c.proc.kill(), releasePort(c.port), c.dir.remove())
+	return errors.Join(c.proc.kill(), ReleasePort(c.port), c.dir.remove())
 }

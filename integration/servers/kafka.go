@@ -151,7 +151,7 @@ func (k *Kafka) Stop() error {
 			errs = append(errs, n.proxy.Close())
 		}
 		for _, port := range n.ports {
-			errs = append(errs, releasePort(port))
+			errs = append(errs, ReleasePort(port))
 		}
 	}
 	return errors.Join(append(errs, k.dir.remove())...)

@@ -69,7 +69,7 @@ func (k *Kafka) listen(n *node, i int) error {
 		if name == Plaintext && k.options.Ports != nil {
 			wanted = k.options.Ports[i]
 		}
-		port, err := reservePort(wanted)
+		port, err := ReservePort(wanted)
 		if err != nil {
 			return err
 		}

@@ -74,13 +74,13 @@ type heldRequest struct {
 // StartKafkaProxy listens on a free port in front of upstream, "host:port". Clients are to come through the Proxy whose
 // address the broker advertises: see KafkaProxyFor.
 func StartKafkaProxy(upstream string) (*KafkaProxy, error) {
-	port, err := reservePort(0)
+	port, err := ReservePort(0)
 	if err != nil {
 		return nil, err
 	}
 	l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("starting a Kafka proxy for %s: %w", upstream, err), releasePort(port))
+		return nil, errors.Join(fmt.Errorf("starting a Kafka proxy for %s: %w", upstream, err), ReleasePort(port))
 	}
 	p := &KafkaProxy{upstream: upstream, port: port, listener: l, links: map[*link]struct{}{}, answered: map[kmsg.Key]int{}}
 	p.running.Go(p.accept)
@@ -133,7 +133,7 @@ func (p *KafkaProxy) Close() error {
 	p.mu.Unlock()
 	err := p.listener.Close()
 	p.running.Wait()
-	return errors.Join(err, releasePort(p.port))
+	return errors.Join(err, ReleasePort(p.port))
 }
 
 // Answered is how many answers of that kind have come from the broker so far.

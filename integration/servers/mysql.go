@@ -83,7 +83,7 @@ func StartMySQL(ctx context.Context, o MySQLOptions) (_ *MySQL, err error) {
 			err = errors.Join(err, m.Stop())
 		}
 	}()
-	if m.port, err = reservePort(o.Port); err != nil {
+	if m.port, err = ReservePort(o.Port); err != nil {
 		return nil, err
 	}
 	if err := m.prepare(ctx); err != nil {
@@ -240,7 +240,7 @@ func (m *MySQL) CreateUser(ctx context.Context, name, password string, privilege
 
 // Stop ends the server at once and removes its directory, unless the caller chose that one.
 func (m *MySQL) Stop() error {
-	return errors.Join(m.Kill(), releasePort(m.port), m.dir.remove())
+	return errors.Join(m.Kill(), ReleasePort(m.port), m.dir.remove())
 }
 
 // Kill is kill -9; Restart brings the server back with crash recovery.

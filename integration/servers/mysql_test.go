@@ -230,14 +230,14 @@ func TestMySQLKeepsTheCallersDirectory(t *testing.T) {
 }
 
 func TestMySQLTakesTheWantedPort(t *testing.T) {
-	port, err := reservePort(0)
+	port, err := ReservePort(0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, err := StartMySQL(t.Context(), MySQLOptions{Port: port}); err == nil {
 		t.Fatal("two servers got one port")
 	}
-	if err := releasePort(port); err != nil {
+	if err := ReleasePort(port); err != nil {
 		t.Fatal(err)
 	}
 	m := MySQLFor(t, MySQLOptions{Port: port})

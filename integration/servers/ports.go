@@ -29,8 +29,8 @@ var ports struct {
 	taken map[int]bool
 }
 
-// reservePort returns the wanted port, or any free one when wanted is 0. It stays ours until releasePort.
-func reservePort(wanted int) (int, error) {
+// ReservePort returns the wanted port, or any free one when wanted is 0. It stays ours until ReleasePort.
+func ReservePort(wanted int) (int, error) {
 	ports.Lock()
 	defer ports.Unlock()
 	if ports.file == nil {
@@ -85,7 +85,8 @@ func lockPort(port int, kind int16) error {
 	return nil
 }
 
-func releasePort(port int) error {
+// ReleasePort gives a port back that ReservePort gave.
+func ReleasePort(port int) error {
 	ports.Lock()
 	defer ports.Unlock()
 	if !ports.taken[port] {

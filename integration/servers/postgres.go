@@ -95,7 +95,7 @@ func newPostgres(ctx context.Context, o PostgresOptions) (_ *Postgres, err error
 	if p.dir, err = newRunDir(item, o.Dir); err != nil {
 		return nil, err
 	}
-	if p.port, err = reservePort(o.Port); err != nil {
+	if p.port, err = ReservePort(o.Port); err != nil {
 		return nil, errors.Join(err, p.dir.remove())
 	}
 	if o.TLS {

@@ -78,7 +78,7 @@ func (p *Postgres) writeData(name, text string) error {
 
 // Stop ends the server at once and removes its directory, unless the caller chose that one.
 func (p *Postgres) Stop() error {
-	return errors.Join(p.Kill(), p.freeSegment(), releasePort(p.port), p.dir.remove())
+	return errors.Join(p.Kill(), p.freeSegment(), ReleasePort(p.port), p.dir.remove())
 }
 
 // freeSegment removes the segment of System V shared memory that a killed server leaves behind for its next start. Line 7 of

@@ -84,12 +84,12 @@ func TestOwnerHelper(t *testing.T) {
 }
 
 func TestPortsAreNotSharedBetweenProcesses(t *testing.T) {
-	port, err := reservePort(0)
+	port, err := ReservePort(0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() {
-		if err := releasePort(port); err != nil {
+		if err := ReleasePort(port); err != nil {
 			t.Error(err)
 		}
 	}()

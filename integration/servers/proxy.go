@@ -25,7 +25,7 @@ type Proxy struct {
 
 // StartProxy listens on a free port in front of upstream, "host:port", which need not be up yet.
 func StartProxy(upstream string) (*Proxy, error) {
-	port, err := reservePort(0)
+	port, err := ReservePort(0)
 	if err != nil {
 		return nil, err
 	}
@@ -33,7 +33,7 @@ func StartProxy(upstream string) (*Proxy, error) {
 	listen := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 	p := &Proxy{port: port, inner: toxiproxy.NewProxy(server, upstream, listen, upstream)}
 	if err := p.inner.Start(); err != nil {
-		return nil, errors.Join(fmt.Errorf("starting a proxy for %s: %w", upstream, err), releasePort(port))
+		return nil, errors.Join(fmt.Errorf("starting a proxy for %s: %w", upstream, err), ReleasePort(port))
 	}
 	return p, nil
 }
@@ -92,7 +92,7 @@ func (p *Proxy) CutAfter(n int64) error {
 // Close ends the proxy and all its connections.
 func (p *Proxy) Close() error {
 	p.Down()
-	return releasePort(p.port)
+	return ReleasePort(p.port)
 }
 
 // toxic replaces the toxic of that kind and stream by another one, or by none.
