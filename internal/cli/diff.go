@@ -54,13 +54,14 @@ func (a *app) diff(ctx context.Context, old string, output outputFormat, offline
 // compareSettings tells what is set otherwise. Of pipelines that come or go it only says that.
 func compareSettings(was, is *config.Config) []difference {
 	list := []difference{}
-	for name := range pipelinesOf(was) {
-		if pipelinesOf(is)[name] == nil {
+	old, now := pipelinesOf(was), pipelinesOf(is)
+	for name := range old {
+		if now[name] == nil {
 			list = append(list, difference{name, "pipeline", "there", "gone", "it ends; its topics, its checkpoint and, on PostgreSQL, its slot stay, and the slot keeps log: drop it if it is gone for good. For another name there is cdcbridge state rename"})
 		}
 	}
-	for name := range pipelinesOf(is) {
-		if pipelinesOf(was)[name] == nil {
+	for name := range now {
+		if old[name] == nil {
 			list = append(list, difference{name, "pipeline", "not there", "new", "it starts: from its checkpoint if it has one, else it reads its tables and the changes from now on"})
 		}
 	}
@@ -79,7 +80,7 @@ func compareSettings(was, is *config.Config) []difference {
 			continue
 		}
 		pipeline, setting := splitPath(path)
-		if pipeline != "" && (pipelinesOf(was)[pipeline] == nil || pipelinesOf(is)[pipeline] == nil) || b.Value == "" && n.Value == "" {
+		if pipeline != "" && (old[pipeline] == nil || now[pipeline] == nil) || b.Value == "" && n.Value == "" {
 			continue
 		}
 		if output, whole := wholeOutput(setting); whole && hadIt != hasIt {
@@ -139,9 +140,12 @@ func splitPath(path string) (pipeline, setting string) {
 	return pipeline, setting
 }
 
-// effects are what changes of settings do, by the beginning of their paths below "pipelines[…]." or in the file; the first that fits
-// counts. docs/operations.md has the same table with more words.
-var effects = []struct{ begins, effect string }{
+// effect is what a change of settings does.
+type effect struct{ of, does string }
+
+// fileEffects are those of settings of the file, by the beginning of their paths; the first that fits counts, here and below.
+// docs/operations.md has the same tables with more words.
+var fileEffects = []effect{
 	{"kafka.state_topic", "all pipelines have no checkpoint in the other topic: filled topics stop them with state_missing. Export the states, and import them there"},
 	{"kafka.transactional_id_prefix", "only after a clean stop: by the id a start fences its predecessor"},
 	{"kafka.brokers", "the same cluster by other names: none. Another cluster has no checkpoint: the pipelines begin anew there"},
@@ -150,6 +154,10 @@ var effects = []struct{ begins, effect string }{
 	{"http.", "where and what HTTP serves"},
 	{"log.", "the log"},
 	{"shutdown_timeout", "how long a drain may take"},
+}
+
+// pipelineEffects are those of settings of a pipeline, by the beginning of their paths below "pipelines[…].".
+var pipelineEffects = []effect{
 	{"source.tables", "tables that match now are read, and their changes come from the position on; topics of others stay as they are"},
 	{"source.exclude_tables", "as tables"},
 	{"source.topic", "topics that are meant now are read from their beginning; others are left where they are"},
@@ -173,7 +181,7 @@ var effects = []struct{ begins, effect string }{
 }
 
 // outputEffects are those of settings of an output, by the end of their paths.
-var outputEffects = []struct{ ends, effect string }{
+var outputEffects = []effect{
 	{"topic", "new records go to another topic, which lacks what was written before. If readers need all rows there, start over"},
 	{"message_key_columns", "new records have other keys; those under the old ones stay"},
 	{"key_prefix", "new records have other keys; those under the old ones stay"},
@@ -181,16 +189,19 @@ var outputEffects = []struct{ ends, effect string }{
 }
 
 func effectOf(pipeline, setting string) string {
-	for _, e := range effects {
-		inPipeline := !strings.HasPrefix(e.begins, "kafka.") && !strings.HasPrefix(e.begins, "http.") && !strings.HasPrefix(e.begins, "log.") && e.begins != "shutdown_timeout"
-		if strings.HasPrefix(setting, e.begins) && inPipeline == (pipeline != "") {
-			return e.effect
+	table := pipelineEffects
+	if pipeline == "" {
+		table = fileEffects
+	}
+	for _, e := range table {
+		if strings.HasPrefix(setting, e.of) {
+			return e.does
 		}
 	}
 	last := setting[strings.LastIndexByte(setting, '.')+1:]
 	for _, e := range outputEffects {
-		if last == e.ends {
-			return e.effect
+		if last == e.of {
+			return e.does
 		}
 	}
 	return "new records have the new form, old ones stay as they are"
@@ -199,16 +210,17 @@ func effectOf(pipeline, setting string) string {
 // compareTables asks the sources of pipelines that are in both which tables are captured.
 func compareTables(ctx context.Context, was, is *config.Config) ([]difference, error) {
 	var list []difference
+	old := pipelinesOf(was)
 	for name, n := range pipelinesOf(is) {
-		b := pipelinesOf(was)[name]
+		b := old[name]
 		if b == nil {
 			continue
 		}
 		before, known, err := capturedBy(ctx, b)
-		if err != nil || !known {
-			if err != nil {
-				return nil, fmt.Errorf("asking for the tables of pipeline %s as it was (--offline leaves that out): %w", name, err)
-			}
+		if err != nil {
+			return nil, fmt.Errorf("asking for the tables of pipeline %s as it was (--offline leaves that out): %w", name, err)
+		}
+		if !known {
 			continue
 		}
 		after, _, err := capturedBy(ctx, n)
