@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"cdcbridge/changelog"
@@ -95,17 +94,8 @@ func (p *Pipeline) claimPaused(ctx context.Context, sink *upsert.Sink, cp change
 func (p *Pipeline) sleep(ctx context.Context, stop <-chan struct{}, state follower) error {
 	p.stats.paused.Store(true)
 	defer p.stats.paused.Store(false)
-	waiting, end := context.WithCancel(ctx)
-	var watched sync.WaitGroup
-	defer watched.Wait()
-	defer end()
-	watched.Go(func() {
-		select {
-		case <-stop:
-			end()
-		case <-waiting.Done():
-		}
-	})
+	waiting, release := stoppable(ctx, stop)
+	defer release()
 	switch asked, err := followState(waiting, state, false, nil); {
 	case err != nil:
 		return err

@@ -85,20 +85,8 @@ func (p *Pipeline) newSource() capture.Source {
 
 // open does everything that comes before the first row. It reports false when stop was closed meanwhile.
 func (p *Pipeline) open(ctx context.Context, stop <-chan struct{}, source capture.Source, sink *upsert.Sink) (bool, error) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	done := make(chan struct{})
-	defer func() { <-done }()
-	opening := make(chan struct{})
-	defer close(opening)
-	go func() {
-		defer close(done)
-		select {
-		case <-stop:
-			cancel(errStopped)
-		case <-opening:
-		}
-	}()
+	ctx, release := stoppable(ctx, stop)
+	defer release()
 	err := p.openBoth(ctx, source, sink)
 	if err != nil && errors.Is(context.Cause(ctx), errStopped) {
 		return false, nil
@@ -107,6 +95,23 @@ func (p *Pipeline) open(ctx context.Context, stop <-chan struct{}, source captur
 }
 
 var errStopped = errors.New("stopped")
+
+// stoppable gives a context that ends, because of errStopped, when stop is closed. release ends it too, and what looks at stop.
+func stoppable(ctx context.Context, stop <-chan struct{}) (stopped context.Context, release func()) {
+	stopped, cancel := context.WithCancelCause(ctx)
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		select {
+		case <-stop:
+			cancel(errStopped)
+		case <-stopped.Done():
+		}
+	})
+	return stopped, func() {
+		cancel(nil)
+		watching.Wait()
+	}
+}
 
 func (p *Pipeline) openBoth(ctx context.Context, source capture.Source, sink *upsert.Sink) error {
 	cp, err := sink.Open(ctx)
