@@ -54,7 +54,7 @@ func (r *resetter) Plan(ctx context.Context, cp changelog.Checkpoint, to string)
 	if err != nil {
 		return capture.ResetPlan{}, err
 	}
-	a := arrangement{cfg: r.cfg, wire: wire, known: known, same: old.Cluster == meta.ClusterID}
+	a := arrangement{cfg: r.cfg, wire: wire, states: cp.State, known: known, same: old.Cluster == meta.ClusterID}
 	if err := a.arrange(ctx, all, target); err != nil {
 		return capture.ResetPlan{}, err
 	}
@@ -110,10 +110,11 @@ func parseOffsets(text string) ([]PartitionOffset, error) {
 
 // arrangement is the way from the partitions of a checkpoint to those of a plan.
 type arrangement struct {
-	cfg   *Config
-	wire  *kafkawire.Client
-	known map[kafkawire.TopicPartition]*partition // of the checkpoint
-	same  bool                                    // the cluster is that of the checkpoint
+	cfg    *Config
+	wire   *kafkawire.Client
+	states []changelog.State                       // of the checkpoint
+	known  map[kafkawire.TopicPartition]*partition // of the checkpoint
+	same   bool                                    // the cluster is that of the checkpoint
 
 	parts []*partition // that there are to read, with the offsets to go on at
 }
@@ -187,7 +188,7 @@ func (a *arrangement) plan(ctx context.Context, enum *enumerator, pos position) 
 		return plan, err
 	}
 	exist := map[kafkawire.TopicPartition]bool{}
-	var back, forth bool
+	var back, forth, moved bool
 	for _, p := range a.parts {
 		exist[p.at()] = true
 		move := capture.ResetMove{Place: p.String(), From: -1, To: p.offset}
@@ -199,6 +200,7 @@ func (a *arrangement) plan(ctx context.Context, enum *enumerator, pos position) 
 			continue
 		}
 		back, forth = back || move.To < move.From, forth || move.From >= 0 && move.To > move.From
+		moved = moved || a.known[p.at()] != nil
 		st, err := p.state()
 		if err != nil {
 			return plan, err
@@ -210,8 +212,10 @@ func (a *arrangement) plan(ctx context.Context, enum *enumerator, pos position) 
 			plan.Next.State = append(plan.Next.State, changelog.State{Key: k.stateKey()}, changelog.State{Key: k.endKey()})
 		}
 	}
-	if a.cfg.Order == orderSource && (back || forth) { // what is known of rows is of another place in the log
-		plan.Next.State = append(plan.Next.State, changelog.State{Key: orderKey}, changelog.State{Key: emptiedKey})
+	for _, st := range a.states {
+		if moved && (st.Key == orderKey || st.Key == emptiedKey) { // what is known of rows is of another place in the log
+			plan.Next.State = append(plan.Next.State, changelog.State{Key: st.Key})
+		}
 	}
 	ends, err := resolveEnds(ctx, a.wire, &a.cfg.End, a.parts)
 	plan.Next.State = append(plan.Next.State, ends...)

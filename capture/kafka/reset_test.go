@@ -167,3 +167,42 @@ func TestCheckpointsThatCannotBeReadAreNotReset(t *testing.T) {
 		t.Error("a state of a newer release is taken for one of ours")
 	}
 }
+
+// TestWhatAResetForgetsOfMergedPartitions: what is known of the rows of partitions that were merged is of where they were, also when
+// that was another topic of the same name, or another cluster, and when they were merged once and are not now.
+func TestWhatAResetForgetsOfMergedPartitions(t *testing.T) {
+	cfg := NewConfig().(*Config)
+	cfg.Topics = []string{"orders"}
+	for name, c := range map[string]struct {
+		order   string
+		same    bool
+		id      kafkawire.TopicID
+		from    int64
+		forgets bool
+	}{
+		"back":                 {orderSource, true, idOne, 5, true},
+		"forth":                {orderSource, true, idOne, 1, true},
+		"nowhere":              {orderSource, true, idOne, 3, false},
+		"not merged any more":  {wordNone, true, idOne, 5, true},
+		"a topic created anew": {orderSource, true, idTwo, 3, true},
+		"another cluster":      {orderSource, false, idOne, 3, true},
+	} {
+		cfg.Order = c.order
+		known := partAt("orders", 0, idOne, c.from)
+		a := arrangement{
+			cfg: cfg, same: c.same, known: map[kafkawire.TopicPartition]*partition{known.at(): known},
+			states: []changelog.State{{Key: known.stateKey()}, {Key: orderKey}, {Key: emptiedKey}},
+			parts:  []*partition{partAt("orders", 0, c.id, 3), partAt("orders", 1, c.id, 7)}, // the second one is new
+		}
+		plan, err := a.plan(t.Context(), &enumerator{cfg: &cfg.TopicsConfig}, position{Cluster: "c"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		texts := stateTexts(plan)
+		for _, key := range []string{orderKey, emptiedKey} {
+			if text, there := texts[key]; there != c.forgets || text != "" {
+				t.Errorf("%s: %s is %q, %v", name, key, text, there)
+			}
+		}
+	}
+}
