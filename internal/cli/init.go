@@ -187,35 +187,22 @@ func (a *app) writeStarter(s *starter, text string) error {
 		_, err := fmt.Fprint(a.out, text)
 		return err
 	}
-	flags := os.O_WRONLY | os.O_CREATE | os.O_TRUNC
-	f, err := os.OpenFile(a.configPath, flags, 0o644)
-	if err == nil {
-		_, err = f.WriteString(text)
-		err = errors.Join(err, f.Close())
-	}
-	if err != nil {
+	if err := os.WriteFile(a.configPath, []byte(text), 0o644); err != nil {
 		return usageError{fmt.Errorf("writing the configuration: %w", err)}
 	}
-	left := 0
-	for i := range s.tables {
-		if len(s.tables[i].problems) > 0 {
-			left++
-		}
+	var said strings.Builder
+	for _, n := range s.notes {
+		said.WriteString(n + "\n")
 	}
-	next := ""
+	export := ""
 	if s.from.kind != "kafka" {
-		next = "  export " + s.from.variable() + "=…\n"
-		next = fmt.Sprintf("%d tables, %d of them left out, each with the reason in the file.\n", len(s.tables), left) + "Next:\n" + next
-	} else {
-		next = "Next:\n"
+		fmt.Fprintf(&said, "%d tables, %d of them left out, each with the reason in the file.\n", len(s.tables), len(s.tables)-s.taken())
+		export = "  export " + s.from.variable() + "=…\n"
 	}
 	flag := ""
 	if filepath.Clean(a.configPath) != "cdcbridge.yaml" {
 		flag = " -c " + a.configPath
 	}
-	for _, n := range s.notes {
-		next = n + "\n" + next
-	}
-	_, err = fmt.Fprintf(a.out, "Wrote %s.\n%s  cdcbridge validate%s\n  cdcbridge run%s\n", a.configPath, next, flag, flag)
+	_, err := fmt.Fprintf(a.out, "Wrote %s.\n%sNext:\n%s  cdcbridge validate%s\n  cdcbridge run%s\n", a.configPath, &said, export, flag, flag)
 	return err
 }

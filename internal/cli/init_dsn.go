@@ -122,6 +122,11 @@ func (o *origin) pattern() string {
 // plainYAML matches texts that need no quotes, if they are no words of YAML's.
 var plainYAML = regexp.MustCompile(`^[A-Za-z_/][A-Za-z_/.0-9-]*$`)
 
+// needsEscape reports characters that cannot stand in YAML as they are, or end a line there.
+func needsEscape(r rune) bool {
+	return r < 0x20 || r >= 0x7f && r < 0xa0 || r == 0x2028 || r == 0x2029 || r == 0xfeff
+}
+
 // yamlText writes a text as a YAML scalar that reads as that text, dollar signs included.
 func yamlText(s string) string {
 	s = strings.ReplaceAll(s, "$", "$$")
@@ -135,7 +140,7 @@ func yamlText(s string) string {
 		case r == '"' || r == '\\':
 			b.WriteByte('\\')
 			b.WriteRune(r)
-		case r < 0x20 || r >= 0x7f && r < 0xa0 || r == 0x2028 || r == 0x2029 || r == 0xfeff:
+		case needsEscape(r):
 			fmt.Fprintf(&b, `\u%04x`, r)
 		default:
 			b.WriteRune(r)

@@ -174,3 +174,21 @@ func FuzzYAMLText(f *testing.F) {
 		}
 	})
 }
+
+// TestInitSaysNotesInTheOrderOfTheFile: what was found about the server stands on the screen as it does in the file.
+func TestInitSaysNotesInTheOrderOfTheFile(t *testing.T) {
+	var out syncBuffer
+	a := &app{out: &out, configPath: filepath.Join(t.TempDir(), "c.yaml")}
+	s := &starter{from: &origin{kind: "mysql", host: "h", user: "u"}, name: "cdc", notes: []string{"binlog_format: first", "binlog_row_image: second"}}
+	if err := a.writeStarter(s, s.text()); err != nil {
+		t.Fatal(err)
+	}
+	file, err := os.ReadFile(a.configPath)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = "binlog_format: first\nbinlog_row_image: second\n0 tables, 0 of them left out, each with the reason in the file.\nNext:\n  export MYSQL_PASSWORD=…\n  cdcbridge validate -c "
+	if !strings.Contains(out.String(), want) || strings.Index(string(file), "first") > strings.Index(string(file), "second") {
+		t.Errorf("got\n%s\nand in the file\n%s", out.String(), file)
+	}
+}

@@ -99,15 +99,20 @@ func (s *starter) source(line func(string, ...any)) {
 	s.list(line)
 }
 
-// list writes the tables, one a line with its key and its topic; those that cannot be captured as they are stand there as comments.
-func (s *starter) list(line func(string, ...any)) {
-	taken := 0
+// taken is how many tables can be captured as they are.
+func (s *starter) taken() int {
+	n := 0
 	for i := range s.tables {
 		if len(s.tables[i].problems) == 0 {
-			taken++
+			n++
 		}
 	}
-	if taken == 0 {
+	return n
+}
+
+// list writes the tables, one a line with its key and its topic; those that cannot be captured as they are stand there as comments.
+func (s *starter) list(line func(string, ...any)) {
+	if s.taken() == 0 {
 		line("      # No table was found that can be captured as it is; the pattern takes what will be made.")
 		line("      tables: [%s]", yamlText(s.from.pattern()))
 	} else {
@@ -155,7 +160,7 @@ func oneLine(s string) string { return commentText(strings.Join(strings.Fields(s
 // commentText takes out of a text what would end a comment, but for line ends, which who writes several lines sees to.
 func commentText(s string) string {
 	return strings.Map(func(r rune) rune {
-		if r != '\n' && (r < 0x20 || r >= 0x7f && r < 0xa0 || r == 0x2028 || r == 0x2029 || r == 0xfeff) {
+		if r != '\n' && needsEscape(r) {
 			return '?'
 		}
 		return r
