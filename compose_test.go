@@ -8,8 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"go.yaml.in/yaml/v3"
-
 	"cdcbridge/internal/config"
 )
 
@@ -30,17 +28,11 @@ type composed struct {
 // TestCompose: each profile has what it needs, its files are there, and its configurations are ones that the daemon takes.
 // `make check-deploy` asks docker compose too, where there is one.
 func TestCompose(t *testing.T) {
-	text, err := os.ReadFile("docker-compose.yml")
-	if err != nil {
-		t.Fatal(err)
-	}
 	var file struct {
 		Services         map[string]composed
 		Configs, Secrets map[string]struct{ File string }
 	}
-	if err := yaml.Unmarshal(text, &file); err != nil {
-		t.Fatal(err)
-	}
+	readYAML(t, "docker-compose.yml", &file)
 	for profile, services := range map[string][]string{"mysql": {"mysql", "cdcbridge"}, "postgres": {"postgres", "cdcbridge-postgres"}, "flink": {"jobmanager", "taskmanager"}, "": {"kafka"}} {
 		for _, name := range services {
 			if s, ok := file.Services[name]; !ok || strings.Join(s.Profiles, " ") != profile {

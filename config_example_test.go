@@ -128,15 +128,20 @@ func comment(key, value *yaml.Node) string {
 
 func readExample(t *testing.T) *yaml.Node {
 	t.Helper()
-	b, err := os.ReadFile(example)
+	var doc yaml.Node
+	readYAML(t, example, &doc)
+	return doc.Content[0]
+}
+
+func readYAML(t *testing.T, path string, into any) {
+	t.Helper()
+	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var doc yaml.Node
-	if err := yaml.Unmarshal(b, &doc); err != nil {
-		t.Fatal(err)
+	if err := yaml.Unmarshal(text, into); err != nil {
+		t.Fatalf("%s: %v", path, err)
 	}
-	return doc.Content[0]
 }
 
 func child(node *yaml.Node, name string) *yaml.Node {

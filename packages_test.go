@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"go.yaml.in/yaml/v3"
 )
 
 // packaged is an entry of the packages' contents.
@@ -27,14 +25,8 @@ type packages struct {
 
 func readPackages(t *testing.T) packages {
 	t.Helper()
-	text, err := os.ReadFile("nfpm.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
 	var p packages
-	if err := yaml.Unmarshal(text, &p); err != nil {
-		t.Fatal(err)
-	}
+	readYAML(t, "nfpm.yaml", &p)
 	return p
 }
 
