@@ -3,10 +3,10 @@ package canal
 import (
 	"fmt"
 	"slices"
-	"strconv"
 
 	"cdcbridge/changelog"
 	"cdcbridge/formats"
+	"cdcbridge/formats/internal/jsonx"
 	"cdcbridge/internal/fault"
 )
 
@@ -34,13 +34,13 @@ func (e *encoder) AppendValue(dst []byte, c *formats.Context, ch *changelog.Chan
 // appendOrigin appends what stands between data and old.
 func (e *encoder) appendOrigin(dst []byte, c *formats.Context) []byte {
 	dst = append(dst, e.afterData...)
-	dst = strconv.AppendInt(dst, happened(c)/1000, 10)
+	dst = jsonx.AppendInt(dst, happened(c)/1000)
 	dst = append(dst, `,"gtid":"`...)
 	if c.Run.Snapshot == changelog.Streamed { // a row that was read is of no transaction
 		dst = append(dst, c.Txn.Origin.GTID...) // hexadecimal digits, names of letters and digits, '-', ':': nothing to escape
 	}
 	dst = append(dst, `","id":`...)
-	dst = strconv.AppendUint(dst, c.Seq, 10)
+	dst = jsonx.AppendUint(dst, c.Seq)
 	return append(dst, e.afterID...)
 }
 
@@ -49,7 +49,7 @@ func (e *encoder) appendRest(dst []byte, c *formats.Context, data *image, kind s
 	dst = append(dst, e.afterOld...)
 	dst = e.sql.append(dst, data)
 	dst = append(dst, e.afterSQL...)
-	dst = strconv.AppendInt(dst, c.Now/1000, 10)
+	dst = jsonx.AppendInt(dst, c.Now/1000)
 	dst = append(dst, kind...)
 	if e.tidb {
 		dst = appendTiDB(dst, c.Txn.Commit)

@@ -50,9 +50,9 @@ func (c *column) appendValue(dst []byte, v *changelog.Value, zone *time.Location
 	}
 	switch c.form {
 	case formInt:
-		return append(strconv.AppendInt(append(dst, '"'), int64(n), 10), '"'), nil
+		return append(jsonx.AppendInt(append(dst, '"'), int64(n)), '"'), nil
 	case formUint:
-		return append(strconv.AppendUint(append(dst, '"'), n, 10), '"'), nil
+		return append(jsonx.AppendUint(append(dst, '"'), n), '"'), nil
 	case formText:
 		return jsonx.AppendCanalString(dst, b), nil
 	case formPlain:
@@ -179,7 +179,7 @@ func appendYear(dst []byte, year int64) []byte {
 	for limit := int64(1000); limit > 1 && year < limit; limit /= 10 {
 		dst = append(dst, '0')
 	}
-	return strconv.AppendInt(dst, year, 10)
+	return jsonx.AppendInt(dst, year)
 }
 
 // appendVector appends what MySQL's STRING_TO_VECTOR reads: "[1.0,2.5]". Canal has no form for VECTOR.
