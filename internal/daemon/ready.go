@@ -50,6 +50,11 @@ func (d *Daemon) readiness(now time.Time) Readiness {
 func (r *runner) notReady(now time.Time) *Reason {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	return r.reason(now, func() pipeline.Stats { return r.attempt.Stats() })
+}
+
+// reason is notReady with the numbers of the attempt, which are asked for only when they decide. The caller holds mu.
+func (r *runner) reason(now time.Time, stats func() pipeline.Stats) *Reason {
 	reason := &Reason{Pipeline: r.p.Name, State: r.state}
 	if r.fault != nil {
 		reason.Code, reason.Reason, reason.Hint, reason.Doc = string(r.fault.Code), causeOf(r.fault), r.fault.Hint, r.fault.Code.Doc()
@@ -63,7 +68,7 @@ func (r *runner) notReady(now time.Time) *Reason {
 	case now.Sub(r.progressAt) <= advanceWithin:
 		return nil
 	default:
-		if isIdle(r.attempt.Stats(), now) || now.Sub(r.idleAt) <= idleWithin {
+		if isIdle(stats(), now) || now.Sub(r.idleAt) <= idleWithin {
 			return nil
 		}
 		reason.Reason = fmt.Sprintf("the position has not moved for %s and the source is not idle", now.Sub(r.progressAt).Round(time.Second))

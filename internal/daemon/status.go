@@ -115,12 +115,14 @@ func (d *Daemon) Status() Status {
 }
 
 func (r *runner) status(now time.Time) PipelineStatus {
-	ready := r.notReady(now) == nil
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var s pipeline.Stats
 	if r.attempt != nil {
 		s = r.attempt.Stats()
+	}
+	ready := r.reason(now, func() pipeline.Stats { return s }) == nil
+	if r.attempt != nil {
 		r.note(s, now)
 	}
 	p := PipelineStatus{
