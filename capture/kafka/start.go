@@ -73,13 +73,13 @@ func (s *starter) resolve(ctx context.Context, parts []*partition) error {
 	case fromCommitted:
 		err = s.committed(ctx, parts)
 	case fromTimestamp:
-		ms, perr := wallClock(s.cfg.Timestamp)
-		if perr != nil {
-			return fault.NewFinal(fault.Config, "reading start.timestamp", perr, "")
+		ms, err := wallClock(s.cfg.Timestamp)
+		if err != nil {
+			return fault.NewFinal(fault.Config, "reading start.timestamp", err, "")
 		}
-		err = s.since(ctx, parts, ms)
+		return s.since(ctx, parts, ms)
 	case fromOffsets:
-		err = s.given(parts)
+		err = s.given(ctx, parts)
 	default:
 		err = fault.NewFinal(fault.Config, "reading start.from", fmt.Errorf("%q is no mode", s.cfg.From), "")
 	}
@@ -119,7 +119,7 @@ func (s *starter) since(ctx context.Context, parts []*partition, ms int64) error
 	return startAt(ctx, s.wire, none, kafkawire.LatestOffset)
 }
 
-func (s *starter) given(parts []*partition) error {
+func (s *starter) given(ctx context.Context, parts []*partition) error {
 	for _, p := range parts {
 		p.offset = unset
 	}
@@ -130,14 +130,11 @@ func (s *starter) given(parts []*partition) error {
 		}
 		p.offset = o.Offset
 	}
-	return nil
+	return s.fallBack(ctx, parts, func(p *partition) error { return fmt.Errorf("start.offsets does not name %s", p) })
 }
 
-// inRange deals with offsets that are not there: those that the mode does not say, and those that the partition does not have.
+// inRange deals with offsets that the partition does not have.
 func (s *starter) inRange(ctx context.Context, parts []*partition) error {
-	if err := s.fallBack(ctx, parts, func(p *partition) error { return fmt.Errorf("start.offsets does not name %s", p) }); err != nil {
-		return err
-	}
 	firsts, ends, err := boundsOf(ctx, s.wire, atsOf(parts), kafkawire.ReadUncommitted)
 	if err != nil {
 		return err
