@@ -10,8 +10,8 @@ import (
 // TestBacklog kills and stops the bridge while it works through what has piled up.
 func TestBacklog(t *testing.T) {
 	t.Parallel()
-	e, total := modern.get(t), longer(20_000, 200_000)
-	s, table := e.newSource(t, unique(t)+".in.orders", 4), newShop(debezium, freshSeed(t), 4)
+	e, total := modern.get(t), harness.Longer(20_000, 200_000)
+	s, table := e.newSource(t, unique(t)+".in.orders", 4), newShop(debezium, harness.FreshSeed(t), 4)
 	w := e.writer(t, unique(t))
 	for len(s.changes) < total {
 		s.write(t, table.some(1000)...)
@@ -47,7 +47,7 @@ func TestBacklog(t *testing.T) {
 			t.Fatal(err)
 		}
 		if round%2 == 1 { // a killed one leaves a transaction behind, which may be about the group too
-			if err := exactly(records, s.upTo(e.offsets(t, "cdcbridge-"+b.name, s.topic))); err != nil {
+			if err := exactly(records, setOf(s.upTo(e.offsets(t, "cdcbridge-"+b.name, s.topic)))); err != nil {
 				t.Fatalf("the group's offsets are not those of the rows: %v", err)
 			}
 		}
@@ -60,16 +60,11 @@ func TestBacklog(t *testing.T) {
 }
 
 // upTo gives the positions before the offsets.
-func (s *source) upTo(offsets map[int32]int64) map[string]bool {
-	before := map[string]bool{}
+func (s *source) upTo(offsets map[int32]int64) (positions []string) {
 	for partition, end := range offsets {
-		for at := range s.changes {
-			if p, _ := placeOf(at); p.partition == fmt.Sprintf("%s/%d", s.topic, partition) && p.offset < end {
-				before[at] = true
-			}
-		}
+		positions = append(positions, s.within(partition, 0, end)...)
 	}
-	return before
+	return positions
 }
 
 // grows waits until the rows' topic has that many offsets.

@@ -1,11 +1,7 @@
 package kafkasource
 
 import (
-	"bytes"
-	"context"
-	"errors"
 	"fmt"
-	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -27,6 +23,11 @@ type bridge struct {
 // reads is a bridge that reads everything in the topics of a dialect.
 func (e *env) reads(t *testing.T, d dialect, more string, topics ...string) bridge {
 	return bridge{e: e, name: unique(t), source: d.section() + ", topics: [" + strings.Join(topics, ", ") + "]" + more}
+}
+
+// finds is a bridge that reads everything in the topics whose names a pattern is for.
+func (e *env) finds(t *testing.T, d dialect, pattern, more string) bridge {
+	return bridge{e: e, name: unique(t), source: d.section() + ", topic_pattern: '" + pattern + "'" + more}
 }
 
 func (d dialect) section() string {
@@ -83,13 +84,7 @@ func (b *bridge) running(t *testing.T) *harness.Daemon {
 
 func waitFor(t *testing.T, d *harness.Daemon, states ...string) harness.PipelineStatus {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	s, err := d.WaitState(ctx, states...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
+	return harness.StateFor(t, d, patience, states...)
 }
 
 // fails starts the bridge, waits until it has given up, and checks that it says why: the code, the words that name the place and the
@@ -131,19 +126,6 @@ func (b *bridge) completes(t *testing.T) {
 // command runs cdcbridge and gives what it printed and its exit code.
 func command(t *testing.T, args ...string) (out string, code int) {
 	t.Helper()
-	bin, err := harness.Binary()
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	var both bytes.Buffer
-	cmd := exec.CommandContext(ctx, bin, args...)
-	cmd.Stdout, cmd.Stderr = &both, &both
-	err = cmd.Run()
-	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) {
-		t.Fatal(err)
-	}
-	return both.String(), cmd.ProcessState.ExitCode()
+	code, out, errs := harness.Command(t, args...)
+	return out + errs, code
 }

@@ -1,10 +1,10 @@
 package kafkasource
 
 import (
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
+
+	"cdcbridge/integration/harness"
 )
 
 // says runs a command on the bridge's configuration and looks for words in what it prints.
@@ -54,8 +54,8 @@ func TestValidateLeavesParkedRecordsOut(t *testing.T) {
 	s.write(t, table.fill(0, 5)...)
 	dead := e.newSource(t, name+".in.dead", 1)
 	dead.write(t, message{key: []byte(`{"id":1}`), value: []byte(`{"op":"x"}`)})
-	b := bridge{e: e, name: name, source: debezium.section() + `, topic_pattern: "` + name + `\\.in.*", dead_letter: ` + dead.topic}
-	out, code := command(t, "validate", "-o", "json", "-c", b.file(t))
+	b := e.finds(t, debezium, name+`\.in.*`, ", dead_letter: "+dead.topic)
+	out, code := command(t, "validate", "-o", "json", "-c", harness.ConfigFile(t, b.yaml()))
 	if code != 0 || !strings.Contains(out, "messages of "+s.topic) || strings.Contains(out, "messages of "+dead.topic) {
 		t.Errorf("validate ended with %d:\n%s", code, out)
 	}

@@ -15,7 +15,7 @@ func TestDiscovery(t *testing.T) {
 	old, table := e.newSource(t, name+".in.a", 1), newShop(debezium, 1, 1)
 	old.write(t, table.fill(0, 5)...) // before the start
 	early := len(old.changes)
-	b := bridge{e: e, name: name, source: debezium.section() + `, topic_pattern: "` + name + `\\.in\\..*", exclude: ["` + name + `.in.not"], start: {from: latest}`}
+	b := e.finds(t, debezium, name+`\.in\..*`, ", exclude: ["+name+".in.not], start: {from: latest}")
 	b.running(t)
 	old.write(t, table.fill(5, 10)...)
 	b.got(t, sorted(old.changes)[early:]...)
@@ -47,7 +47,7 @@ func TestDiscoveryWhileDown(t *testing.T) {
 	e := modern.get(t)
 	name := unique(t)
 	a, table := e.newSource(t, name+".in.a", 1), newShop(debezium, 1, 1)
-	b := bridge{e: e, name: name, source: debezium.section() + `, topic_pattern: "` + name + `\\.in\\..*", start: {from: latest}, discovery_interval: 0s`}
+	b := e.finds(t, debezium, name+`\.in\..*`, ", start: {from: latest}, discovery_interval: 0s")
 	d := b.running(t)
 	a.write(t, table.fill(0, 5)...)
 	b.got(t, sorted(a.changes)...)
@@ -65,24 +65,27 @@ func TestDiscoveryWhileDown(t *testing.T) {
 	b.holds(t, table.table(), a, c)
 }
 
+// twoSources makes two topics with five rows in each.
+func (e *env) twoSources(t *testing.T) (a, c *source, table *shop) {
+	t.Helper()
+	a, c, table = e.newSource(t, unique(t)+".in.a", 1), e.newSource(t, unique(t)+".in.c", 1), newShop(debezium, 1, 1)
+	a.write(t, table.fill(0, 5)...)
+	c.write(t, table.fill(5, 10)...)
+	return a, c, table
+}
+
 // TestTopicsChange takes a topic out of the configuration, and back: meanwhile it is not read, and then it is gone on with where it was.
 func TestTopicsChange(t *testing.T) {
 	t.Parallel()
 	e := modern.get(t)
 	name := unique(t)
-	a, c, table := e.newSource(t, name+".in.a", 1), e.newSource(t, name+".in.c", 1), newShop(debezium, 1, 1)
-	a.write(t, table.fill(0, 5)...)
-	c.write(t, table.fill(5, 10)...)
-	b := bridge{e: e, name: name}
-	pattern := func(p string) {
-		b.source = debezium.section() + `, topic_pattern: "` + name + `\\.in\\.` + p + `"`
-	}
-	pattern("[ac]")
+	a, c, table := e.twoSources(t)
+	b := e.finds(t, debezium, name+`\.in\.[ac]`, "")
 	d := b.running(t)
 	b.holds(t, table.table(), a, c)
 	harness.StopFor(t, d)
 
-	pattern("a")
+	b = e.finds(t, debezium, name+`\.in\.a`, "")
 	d = b.running(t)
 	c.write(t, table.fill(10, 15)...)
 	unread := sorted(c.changes)[5:]
@@ -95,7 +98,7 @@ func TestTopicsChange(t *testing.T) {
 	}
 	b.got(t, want...)
 
-	pattern("[ac]")
+	b = e.finds(t, debezium, name+`\.in\.[ac]`, "")
 	b.running(t)
 	b.got(t, append(want, unread...)...)
 	b.holds(t, table.table(), a, c)
@@ -125,7 +128,7 @@ func TestOwnOutput(t *testing.T) {
 	e := modern.get(t)
 	name := unique(t)
 	s, table := e.newSource(t, name+".in.orders", 1), newShop(rows, 1, 1)
-	b := bridge{e: e, name: name, source: rows.section() + `, topic_pattern: "` + name + `\\..*", dead_letter: ` + name + `.dead`}
+	b := e.finds(t, rows, name+`\..*`, ", dead_letter: "+name+".dead")
 	s.write(t, table.fill(0, 3)...)
 	s.write(t, message{value: []byte("not a row")})
 	d := b.start(t)
@@ -149,7 +152,7 @@ func TestPatternOfNothing(t *testing.T) {
 	t.Parallel()
 	e := modern.get(t)
 	name := unique(t)
-	b := bridge{e: e, name: name, source: debezium.section() + `, topic_pattern: "` + name + `\\.in\\..*", start: {from: latest}`}
+	b := e.finds(t, debezium, name+`\.in\..*`, ", start: {from: latest}")
 	b.running(t)
 	a, table := e.newSource(t, name+".in.a", 1), newShop(debezium, 1, 1)
 	a.write(t, table.fill(0, 5)...)
@@ -164,10 +167,8 @@ func TestPatternLosesATopic(t *testing.T) {
 	t.Parallel()
 	e := modern.get(t)
 	name := unique(t)
-	a, c, table := e.newSource(t, name+".in.a", 1), e.newSource(t, name+".in.c", 1), newShop(debezium, 1, 1)
-	a.write(t, table.fill(0, 5)...)
-	c.write(t, table.fill(5, 10)...)
-	b := bridge{e: e, name: name, source: debezium.section() + `, topic_pattern: "` + name + `\\.in\\..*"`}
+	a, c, table := e.twoSources(t)
+	b := e.finds(t, debezium, name+`\.in\..*`, "")
 	d := b.running(t)
 	b.holds(t, table.table(), a, c)
 	e.drop(t, c.topic)

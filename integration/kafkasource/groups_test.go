@@ -76,7 +76,7 @@ func TestGroupOffsets(t *testing.T) {
 
 func groupOffsets(t *testing.T, from, to *env, group string) {
 	s, table := from.newSource(t, unique(t)+".in.orders", 2), newShop(debezium, 1, 2)
-	b := to.reads(t, debezium, fmt.Sprintf(", brokers: [%s]", from.brokers[0]), s.topic)
+	b := to.reads(t, debezium, elsewhere(from), s.topic)
 	if group != "" {
 		b.source += ", group: " + group
 	} else {
@@ -96,7 +96,7 @@ func groupOffsets(t *testing.T, from, to *env, group string) {
 	from.noLag(t, group, s.topic)
 
 	// Another pipeline goes on from there.
-	next := to.reads(t, debezium, fmt.Sprintf(", brokers: [%s], group: %s-next, start: {from: committed}", from.brokers[0], group), s.topic)
+	next := to.reads(t, debezium, elsewhere(from)+", group: "+group+"-next, start: {from: committed}", s.topic)
 	next.name += "-next"
 	from.commit(t, group+"-next", s.topic, from.offsets(t, group, s.topic))
 	before := len(s.changes)

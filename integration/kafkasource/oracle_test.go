@@ -26,43 +26,52 @@ func (e *env) read(ctx context.Context, topic string) ([]harness.Record, error) 
 // holds waits until the rows of the bridge fold to the table, and checks that they came by exactly the changes of the sources.
 func (b *bridge) holds(t *testing.T, table map[string]string, sources ...*source) {
 	t.Helper()
-	var records []harness.Record
+	b.folds(t, table)
+	want := map[string]bool{}
+	for _, s := range sources {
+		maps.Copy(want, s.changes)
+	}
+	// The table may be complete before the last change is in: one that was undone by the next.
+	if err := same("key", folded(b.madeOf(t, nil, want)), table); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// folds waits until the rows fold to the table.
+func (b *bridge) folds(t *testing.T, table map[string]string) (records []harness.Record) {
+	t.Helper()
 	eventually(t, func() (err error) {
 		if records, err = b.e.read(t.Context(), b.out()); err != nil {
 			return err
 		}
 		return same("key", folded(records), table)
 	})
-	want := map[string]bool{}
-	for _, s := range sources {
-		maps.Copy(want, s.changes)
-	}
-	// The table may be complete before the last change is in: one that was undone by the next.
+	return records
+}
+
+// madeOf waits until what came behind these offsets comes from exactly these positions.
+func (b *bridge) madeOf(t *testing.T, old map[int32]int64, want map[string]bool) (records []harness.Record) {
+	t.Helper()
 	eventually(t, func() (err error) {
 		if records, err = b.e.read(t.Context(), b.out()); err != nil {
 			return err
 		}
+		records = slices.DeleteFunc(records, func(r harness.Record) bool { return r.Offset < old[r.Partition] })
 		return exactly(records, want)
 	})
-	if err := same("key", folded(records), table); err != nil {
-		t.Fatal(err)
-	}
+	return records
 }
 
 // got waits until the rows come from exactly these positions of a topic.
 func (b *bridge) got(t *testing.T, positions ...string) {
 	t.Helper()
-	want := map[string]bool{}
-	for _, p := range positions {
-		want[p] = true
-	}
-	eventually(t, func() error {
-		records, err := b.e.read(t.Context(), b.out())
-		if err != nil {
-			return err
-		}
-		return exactly(records, want)
-	})
+	b.madeOf(t, nil, setOf(positions))
+}
+
+// came waits until every change of the source is there.
+func (b *bridge) came(t *testing.T, s *source) {
+	t.Helper()
+	b.madeOf(t, nil, s.changes)
 }
 
 // folded gives the values by their keys.
@@ -151,6 +160,14 @@ func placeOf(position string) (p place, err error) {
 		return p, fmt.Errorf("%q is no position of a record", position)
 	}
 	return p, nil
+}
+
+func setOf(positions []string) map[string]bool {
+	set := map[string]bool{}
+	for _, at := range positions {
+		set[at] = true
+	}
+	return set
 }
 
 // sorted gives the positions in the order of partitions and offsets, for messages.

@@ -15,7 +15,7 @@ func TestParkedOnce(t *testing.T) {
 	for _, p := range protocols {
 		t.Run(p.name, func(t *testing.T) {
 			t.Parallel()
-			e, seed, kills, started := p.on.get(t), freshSeed(t), longer(5, 100), time.Now()
+			e, seed, kills, started := p.on.get(t), harness.FreshSeed(t), harness.Longer(5, 100), time.Now()
 			r := rand.New(rand.NewPCG(seed, 1))
 			s, table := e.newSource(t, unique(t)+".in.orders", 1), newShop(debezium, seed, 1)
 			dead := unique(t) + ".dead"

@@ -1,7 +1,6 @@
 package kafkasource
 
 import (
-	"slices"
 	"strings"
 	"testing"
 
@@ -100,15 +99,5 @@ func (b *bridge) count(t *testing.T) map[int32]int64 {
 // gotAfter waits until what came behind these offsets comes from exactly these positions.
 func (b *bridge) gotAfter(t *testing.T, old map[int32]int64, positions ...string) {
 	t.Helper()
-	want := map[string]bool{}
-	for _, p := range positions {
-		want[p] = true
-	}
-	eventually(t, func() error {
-		records, err := b.e.read(t.Context(), b.out())
-		if err != nil {
-			return err
-		}
-		return exactly(slices.DeleteFunc(records, func(r harness.Record) bool { return r.Offset < old[r.Partition] }), want)
-	})
+	b.madeOf(t, old, setOf(positions))
 }

@@ -2,6 +2,7 @@ package kafkasource
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -30,13 +31,8 @@ func dated(messages []message) []message {
 }
 
 // from gives the positions of a partition at or after an offset.
-func (s *source) from(partition int32, offset int64) (positions []string) {
-	for _, at := range sorted(s.changes) {
-		if p, _ := placeOf(at); p.partition == fmt.Sprintf("%s/%d", s.topic, partition) && p.offset >= offset {
-			positions = append(positions, at)
-		}
-	}
-	return positions
+func (s *source) from(partition int32, offset int64) []string {
+	return s.within(partition, offset, math.MaxInt64)
 }
 
 // TestStart starts at each kind of place, takes what comes after it, and goes on after a restart, whatever the place was.

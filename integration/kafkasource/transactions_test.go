@@ -68,18 +68,6 @@ func TestUpstreamTransactions(t *testing.T) {
 	}
 }
 
-// folds waits until the rows fold to the table.
-func (b *bridge) folds(t *testing.T, table map[string]string) {
-	t.Helper()
-	eventually(t, func() error {
-		records, err := b.e.read(t.Context(), b.out())
-		if err != nil {
-			return err
-		}
-		return same("key", folded(records), table)
-	})
-}
-
 // TestRestartInTransactions restarts while transactions are open, one of which ends in each way.
 func TestRestartInTransactions(t *testing.T) {
 	t.Parallel()
@@ -137,7 +125,7 @@ func TestChain(t *testing.T) {
 
 // chain has the producer and the second bridge's rows in one cluster, and what is between the bridges in another or the same one.
 func chain(t *testing.T, from, over *env, d dialect, more string) {
-	started, seed, kills := time.Now(), freshSeed(t), longer(6, 100)
+	started, seed, kills := time.Now(), harness.FreshSeed(t), harness.Longer(6, 100)
 	r := rand.New(rand.NewPCG(seed, 1))
 	s, table := from.newSource(t, unique(t)+".in.orders", 3), newShop(d, seed, 3)
 	first := over.reads(t, d, elsewhere(from)+more, s.topic)
@@ -182,21 +170,15 @@ func chain(t *testing.T, from, over *env, d dialect, more string) {
 // settled waits until the bridge has written every change of the source in debezium-json, and gives its topic as the source of another.
 func (b *bridge) settled(t *testing.T, table *shop, s *source) *source {
 	t.Helper()
-	var records []harness.Record
-	eventually(t, func() (err error) {
-		if records, err = b.e.read(t.Context(), b.out()); err != nil {
-			return err
-		}
-		return exactly(records, s.changes)
-	})
+	records := b.madeOf(t, nil, s.changes)
 	middle := b.e.existing(b.out())
 	got := map[string]string{}
 	for _, r := range harness.Fold(records) {
-		after, err := afterOf(r.Value)
+		after, err := harness.RowOf("debezium-json", r.Value)
 		if err != nil {
 			t.Fatalf("%d/%d: %v", r.Partition, r.Offset, err)
 		}
-		got[string(r.Key)] = after
+		got[string(r.Key)] = string(after)
 	}
 	if err := same("key", got, table.table()); err != nil {
 		t.Fatal(err)

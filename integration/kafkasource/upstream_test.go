@@ -152,10 +152,7 @@ func (s *source) committed(positions []string) {
 }
 
 // writer is a transactional producer.
-type writer struct {
-	cl *kgo.Client
-	id string
-}
+type writer struct{ cl *kgo.Client }
 
 // writer makes one, which ends with the test. Whatever it leaves open the broker aborts after ten minutes, or at the next writer of the
 // same id.
@@ -166,7 +163,7 @@ func (e *env) writer(t *testing.T, id string) *writer {
 		t.Fatal(err)
 	}
 	t.Cleanup(cl.CloseAllowingRebalance)
-	return &writer{cl, id}
+	return &writer{cl}
 }
 
 // begin writes messages in a transaction and leaves it open. end ends it.
@@ -187,6 +184,18 @@ func (w *writer) begin(t *testing.T, s *source, messages ...message) (end func(c
 			s.committed(changed)
 		}
 	}
+}
+
+// within gives the positions of changes in a partition, from one offset to before another.
+func (s *source) within(partition int32, begin, end int64) []string {
+	found := map[string]bool{}
+	name := fmt.Sprintf("%s/%d", s.topic, partition)
+	for at := range s.changes {
+		if p, _ := placeOf(at); p.partition == name && p.offset >= begin && p.offset < end {
+			found[at] = true
+		}
+	}
+	return sorted(found)
 }
 
 // ends gives the end of each partition as a reader of committed records sees it.
