@@ -2,7 +2,9 @@ package kafkasource
 
 import (
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"testing"
 
@@ -120,5 +122,26 @@ func TestLargeLessons(t *testing.T) {
 	s.write(t, message{key: []byte(`{"id":3}`), changes: true})
 	more(8)
 	b.running(t)
-	b.came(t, s)
+	got := folded(b.madeOf(t, nil, s.changes))
+	for key := range got {
+		got[key] = withoutNulls(t, got[key])
+	}
+	if err := same("key", got, want); err != nil {
+		t.Error(err)
+	}
+}
+
+// withoutNulls is a row without the columns that it does not have: which those are depends on what is known of the table by then.
+func withoutNulls(t *testing.T, row string) string {
+	t.Helper()
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal([]byte(row), &fields); err != nil {
+		t.Fatal(err)
+	}
+	maps.DeleteFunc(fields, func(_ string, v json.RawMessage) bool { return string(v) == "null" })
+	text, err := json.Marshal(fields)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }
