@@ -7,11 +7,9 @@ import (
 	"cdcbridge/internal/kafkawire"
 )
 
-// codeFault is the fault of a code that reading a topic met: final unless another try may do better.
+// codeFault is kafkawire.ReadFault of topics that are read.
 func codeFault(op string, code kafkawire.Code) *fault.Fault {
-	f := kafkawire.CodeFault(op, code)
-	verdict, _ := kafkawire.Judge(kafkawire.CallRead, kafkawire.KIP890, code)
-	f.Final = verdict == kafkawire.Final
+	f := kafkawire.ReadFault(op, code)
 	switch code {
 	case kafkawire.TopicAuthorizationFailed:
 		f.Hint = "Grant this user Read and Describe on the topic."

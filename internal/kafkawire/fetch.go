@@ -84,7 +84,7 @@ func (c *Client) Fetch(ctx context.Context, broker int32, r *FetchRequest) ([]Fe
 	}
 	fetched, code, err := parseFetch(answer, r.Parts)
 	if err == nil && code != OK {
-		err = readFault("fetching records", code)
+		err = ReadFault("fetching records", code)
 	}
 	return fetched, err
 }

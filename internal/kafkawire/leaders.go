@@ -64,7 +64,7 @@ func (r *round) run(ctx context.Context, c *Client, waiting []int) error {
 	for _, i := range waiting {
 		leader, epoch, code := meta.Leader(r.parts[i])
 		if code != OK {
-			if err := r.failed(ctx, readFault("finding the leader of "+r.parts[i].String(), code), i); err != nil {
+			if err := r.failed(ctx, ReadFault("finding the leader of "+r.parts[i].String(), code), i); err != nil {
 				return err
 			}
 			continue

@@ -63,8 +63,8 @@ func (c *Client) ListOffsets(ctx context.Context, parts []TopicPartition, level 
 	return answers, nil
 }
 
-// readFault is the fault of a code that a read met: final unless another read may do better.
-func readFault(op string, code Code) *fault.Fault {
+// ReadFault is the fault of a code that a read met: final unless another read may do better.
+func ReadFault(op string, code Code) *fault.Fault {
 	f, _ := judged(CallRead, op, code)
 	return f
 }

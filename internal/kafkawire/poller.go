@@ -122,7 +122,7 @@ func (p *poller) findLeaders(ctx context.Context) error {
 		if why == nil {
 			var code Code
 			if cur.leader, cur.epoch, code = meta.Leader(cur.TopicPartition); code != OK {
-				why = readFault("finding the leader of "+cur.String(), code)
+				why = ReadFault("finding the leader of "+cur.String(), code)
 			} else {
 				why = cur.identify(meta.Topic(cur.Topic).ID)
 			}
@@ -185,7 +185,7 @@ func (p *poller) handleAnswer(a *leaderAnswer, handle func(*cursor, *Fetched) er
 		cur := &p.cursors[i]
 		why := a.err
 		if why == nil && a.fetched[k].Code != OK {
-			why = readFault("reading "+cur.String(), a.fetched[k].Code)
+			why = ReadFault("reading "+cur.String(), a.fetched[k].Code)
 		}
 		if why == nil && a.fetched[k].DivergedAt >= 0 {
 			why = a.fetched[k].diverged(cur.TopicPartition, cur.Offset)
