@@ -46,17 +46,19 @@ func (e *encoder) AppendValue(dst []byte, c *formats.Context, ch *changelog.Chan
 	} else if dst, err = e.appendRow(dst, ch.After, e.refuseUnchanged); err != nil {
 		return dst, err
 	}
-	return w.close(e.appendRest(dst, c, ch, op)), nil
-}
-
-// appendRest appends what follows the images, to the end of the envelope.
-func (e *encoder) appendRest(dst []byte, c *formats.Context, ch *changelog.Change, op byte) []byte {
 	dst = e.source.append(dst, c, ch)
 	if e.cfg.TransactionMetadata && c.Run.Snapshot == changelog.Streamed {
 		dst = appendTransaction(dst, c, ch)
 	} else {
-		dst = append(dst, `,"transaction":null`...)
+		dst = append(dst, noTransaction...)
 	}
+	return w.close(appendTail(dst, c, op)), nil
+}
+
+const noTransaction = `,"transaction":null`
+
+// appendTail appends what follows the transaction, to the end of the envelope.
+func appendTail(dst []byte, c *formats.Context, op byte) []byte {
 	dst = append(append(append(dst, `,"op":"`...), op), `","ts_ms":`...)
 	return append(appendTimes(dst, c.Now, `,"ts_us":`), '}')
 }
