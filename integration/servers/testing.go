@@ -34,7 +34,7 @@ func PostgresFor(tb TB, o PostgresOptions) *Postgres {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	p.endWith(tb)
+	endWith(tb, p)
 	return p
 }
 
@@ -45,12 +45,8 @@ func StandbyFor(tb TB, primary *Postgres, o StandbyOptions) *Postgres {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	s.endWith(tb)
+	endWith(tb, s)
 	return s
-}
-
-func (p *Postgres) endWith(tb TB) {
-	endWith(tb, p)
 }
 
 // KafkaFor starts a cluster that ends with the test, or ends the test. A failed test shows the ends of the brokers' logs.
