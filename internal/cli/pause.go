@@ -59,7 +59,7 @@ type pauseDoc struct {
 }
 
 func (a *app) setPause(ctx context.Context, name string, pause bool, output outputFormat) error {
-	_, p, err := a.loadPipeline(name)
+	_, p, err := a.loadPipeline(name, "say which pipeline")
 	if err != nil {
 		return err
 	}

@@ -28,5 +28,9 @@ func TestPauseAndResumeAreWritten(t *testing.T) {
 		if code, _, errs := call(registry(nil, nil), command, "crm", "-c", configFile(t, "")); code != exitUsage || !strings.Contains(errs, "there is no pipeline crm") {
 			t.Errorf("%d %q", code, errs)
 		}
+		two := writeConfig(t, "kafka: {brokers: ['127.0.0.1:1']}\npipelines: [{name: shop, source: {type: fake}, format: lines}, {name: crm, source: {type: fake}, format: lines}]\n")
+		if code, _, errs := call(registry(nil, nil), command, "-c", two); code != exitUsage || !strings.Contains(errs, "say which pipeline: shop, crm") {
+			t.Errorf("%d %q", code, errs)
+		}
 	}
 }

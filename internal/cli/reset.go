@@ -91,7 +91,7 @@ type resetDoc struct {
 }
 
 func (a *app) reset(ctx context.Context, r *resetting, name string) error {
-	cfg, p, err := a.loadPipeline(name)
+	cfg, p, err := a.loadPipeline(name, "say which pipeline")
 	if err != nil {
 		return err
 	}

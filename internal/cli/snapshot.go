@@ -89,7 +89,7 @@ func (a *app) snapshot(ctx context.Context, s *snapshotting, tables []string) er
 	if err != nil {
 		return usageError{err}
 	}
-	cfg, p, err := a.loadPipeline(s.pipeline)
+	cfg, p, err := a.loadPipeline(s.pipeline, "say with --pipeline which one")
 	if err != nil {
 		return err
 	}
@@ -157,20 +157,21 @@ func whoami() string {
 	return host
 }
 
-// loadPipeline reads the configuration file and finds the pipeline of that name; without one it must be the only pipeline.
-func (a *app) loadPipeline(name string) (*config.Config, *config.Pipeline, error) {
+// loadPipeline reads the configuration file and finds the pipeline of that name; without one it must be the only pipeline. ask tells
+// a person how to name one.
+func (a *app) loadPipeline(name, ask string) (*config.Config, *config.Pipeline, error) {
 	cfg, err := a.load()
 	if err != nil {
 		return nil, nil, err
 	}
-	p, err := choosePipeline(cfg, name)
+	p, err := choosePipeline(cfg, name, ask)
 	if err != nil {
 		return nil, nil, usageError{err}
 	}
 	return cfg, p, nil
 }
 
-func choosePipeline(cfg *config.Config, name string) (*config.Pipeline, error) {
+func choosePipeline(cfg *config.Config, name, ask string) (*config.Pipeline, error) {
 	var names []string
 	for i := range cfg.Pipelines {
 		if p := &cfg.Pipelines[i]; p.Spec.Name == name || name == "" && len(cfg.Pipelines) == 1 {
@@ -179,7 +180,7 @@ func choosePipeline(cfg *config.Config, name string) (*config.Pipeline, error) {
 		names = append(names, cfg.Pipelines[i].Spec.Name)
 	}
 	if name == "" {
-		return nil, fmt.Errorf("say which pipeline: %s", strings.Join(names, ", "))
+		return nil, fmt.Errorf("%s: %s", ask, strings.Join(names, ", "))
 	}
 	return nil, fmt.Errorf("there is no pipeline %s; known are %s", name, strings.Join(names, ", "))
 }

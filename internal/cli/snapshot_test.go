@@ -144,7 +144,7 @@ func TestSnapshotRefusesWhatMakesNoSense(t *testing.T) {
 		{one, []string{"--pause", "--cancel"}, "exclude each other"},
 		{one, []string{"--resume", "--where", "x"}, "--where does not go together with --resume"},
 		{one, []string{"a.b", "--pipeline", "shpo"}, "there is no pipeline shpo; known are shop"},
-		{two, []string{"a.b"}, "say which pipeline: shop, crm"},
+		{two, []string{"a.b"}, "say with --pipeline which one: shop, crm"},
 	} {
 		var f fakeRequests
 		code, out, errs := callWith(&f, 0, append([]string{"snapshot", "-c", c.file}, c.args...)...)
