@@ -214,9 +214,7 @@ func (e *env) testLateOffsets(t *testing.T) {
 	}
 	for _, api := range apis {
 		p := e.grouped(t)
-		d := &detour{}
-		p.wire.Dial = d.dial
-		r := p.mustOpen(t, "a")
+		r, d := p.detoured(t)
 		r.mustWrite(t, 5)
 		d.take(api)
 		r.mustCommit(t)
@@ -229,18 +227,7 @@ func (e *env) testLateOffsets(t *testing.T) {
 		d.take(api)
 		r.mustCommit(t)
 		d.arrive(t) // between two transactions
-		// A late copy may have opened a transaction that is not ours: raising the epoch ends it, or a new open does.
-		err := r.write(t.Context(), 5)
-		if err == nil {
-			err = r.commit(t.Context())
-		}
-		if fault.IsFinal(err) {
-			t.Fatal(err)
-		}
-		if err := p.resume(t.Context(), 25); err != nil {
-			t.Fatal(err)
-		}
-		p.mustHold(t, 25)
+		r.mustOutlive(t, 25)
 		p.mustBeAt(t, 25)
 	}
 }

@@ -183,10 +183,7 @@ func TestFeatureChanges(t *testing.T) {
 		if fault.IsFinal(err) || err != nil && fault.As(err) == nil {
 			t.Fatalf("committing after the change to %d: %v", version, err)
 		}
-		qerr := quiet.write(t.Context(), 7)
-		if qerr == nil {
-			qerr = quiet.commit(t.Context())
-		}
+		qerr := quiet.writeAndCommit(t.Context(), 7)
 		if fault.IsFinal(qerr) {
 			t.Fatalf("writing after the change to %d: %v", version, qerr)
 		}

@@ -84,6 +84,27 @@ func (c *detoured) Write(b []byte) (int, error) {
 	return len(b), errors.New("taken by the test")
 }
 
+// detoured opens a pipeline whose requests can be taken off their way.
+func (p *pipeline) detoured(t *testing.T) (*run, *detour) {
+	t.Helper()
+	d := &detour{}
+	p.wire.Dial = d.dial
+	return p.mustOpen(t, "a"), d
+}
+
+// mustOutlive goes on to n rows after a late copy. One that came between two transactions may have opened a transaction that is
+// not ours: raising the epoch ends it, and Kafka answers that as it answers a fenced producer. Opening again heals it.
+func (r *run) mustOutlive(t *testing.T, n int) {
+	t.Helper()
+	if err := r.writeAndCommit(t.Context(), 5); fault.IsFinal(err) {
+		t.Fatal(err)
+	}
+	if err := r.resume(t.Context(), n); err != nil {
+		t.Fatal(err)
+	}
+	r.mustHold(t, n)
+}
+
 const (
 	apiProduce       = 0
 	apiAddPartitions = 24
@@ -93,9 +114,7 @@ const (
 // testLateEndTxn delays the first copy of a commit past its repetition, into the next transaction, which it must not touch.
 func (e *env) testLateEndTxn(t *testing.T) {
 	p := e.pipeline(t)
-	d := &detour{}
-	p.wire.Dial = d.dial
-	r := p.mustOpen(t, "a")
+	r, d := p.detoured(t)
 	r.mustWrite(t, 5)
 	d.take(apiEndTxn)
 	r.mustCommit(t)
@@ -117,9 +136,7 @@ func (e *env) testLateEndTxn(t *testing.T) {
 func (e *env) testLateCopies(t *testing.T) {
 	for _, api := range e.writingAPIs() {
 		p := e.pipeline(t)
-		d := &detour{}
-		p.wire.Dial = d.dial
-		r := p.mustOpen(t, "a")
+		r, d := p.detoured(t)
 		d.take(api)
 		r.mustWrite(t, 5)
 		r.mustCommit(t)
@@ -136,19 +153,7 @@ func (e *env) testLateCopies(t *testing.T) {
 		r.mustCommit(t)
 		p.mustHold(t, 20)
 		d.arrive(t) // between two transactions
-		// A late AddPartitions has opened a transaction that is not ours; raising the epoch ends it, and Kafka answers that as
-		// it answers a fenced producer. Opening again heals it.
-		err := r.write(t.Context(), 5)
-		if err == nil {
-			err = r.commit(t.Context())
-		}
-		if fault.IsFinal(err) {
-			t.Fatal(err)
-		}
-		if err := p.resume(t.Context(), 25); err != nil {
-			t.Fatal(err)
-		}
-		p.mustHold(t, 25)
+		r.mustOutlive(t, 25)
 	}
 }
 

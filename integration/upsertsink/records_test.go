@@ -70,11 +70,7 @@ func (e *env) testStateRestored(t *testing.T) {
 		t.Errorf("restored %s", got)
 	}
 	r.next = 10
-	err = r.write(t.Context(), 1)
-	if err == nil {
-		err = r.commit(t.Context())
-	}
-	wantFault(t, err, fault.Fenced, true)
+	wantFault(t, r.writeAndCommit(t.Context(), 1), fault.Fenced, true)
 	p.mustKeep(t, "next", "kept=\xff")
 
 	// A topic of the export that is gone would stop the next start: it is found before anything is written.
@@ -121,11 +117,7 @@ func (e *env) testStateRenamed(t *testing.T) {
 	}
 	_, err := upsert.ReadRecords(t.Context(), p.wire, p.cfg, p.name)
 	wantFault(t, err, fault.StateMissing, true)
-	err = r.write(t.Context(), 1)
-	if err == nil {
-		err = r.commit(t.Context())
-	}
-	wantFault(t, err, fault.Fenced, true)
+	wantFault(t, r.writeAndCommit(t.Context(), 1), fault.Fenced, true)
 	_, err = p.open(t.Context(), "daemon") // as if it came back from a long sleep
 	wantFault(t, err, fault.Fenced, true)
 	next := renamed.mustKeep(t, "next", "kept=x")

@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kgo"
 
 	"cdcbridge/changelog"
 	"cdcbridge/integration/harness"
@@ -206,6 +205,13 @@ func (r *run) commit(ctx context.Context) error {
 	return err
 }
 
+func (r *run) writeAndCommit(ctx context.Context, n int) error {
+	if err := r.write(ctx, n); err != nil {
+		return err
+	}
+	return r.commit(ctx)
+}
+
 // checkpoint covers the rows written so far.
 func (r *run) checkpoint() changelog.Checkpoint {
 	return changelog.Checkpoint{Pos: changelog.Position(strconv.Itoa(r.next)), Group: r.offsets(r.next)}
@@ -279,12 +285,8 @@ func wantFault(t *testing.T, err error, code fault.Code, final bool) {
 }
 
 func (e *env) admin(t *testing.T) *kadm.Client {
-	cl, err := kgo.NewClient(kgo.SeedBrokers(e.brokers...), kgo.MetadataMinAge(50*time.Millisecond))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(cl.Close)
-	return kadm.NewClient(cl)
+	t.Helper()
+	return harness.AdminFor(t, e.brokers)
 }
 
 func (e *env) testDelivers(t *testing.T) {
