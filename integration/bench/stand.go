@@ -61,28 +61,27 @@ func (s *stand) close() error {
 func (s *stand) pipeline(ctx context.Context, v variant) (name, config string, err error) {
 	s.serial++
 	name = fmt.Sprintf("b%d", s.serial)
-	var b strings.Builder
-	fmt.Fprintf(&b, "kafka:\n  brokers: [%s]\n  topics:\n    partitions: %d\n", strings.Join(s.kafka.Brokers(), ", "), partitions)
+	topics := fmt.Sprintf("partitions: %d", partitions)
 	if v.large {
-		b.WriteString("    config: [{name: max.message.bytes, value: \"33554432\"}]\n")
+		topics += ", config: [{name: max.message.bytes, value: \"33554432\"}]"
 	}
-	fmt.Fprintf(&b, "pipelines:\n  - {name: %s, source: {%s", name, s.db.source(name, v.defaults))
-	if s.source != "" {
-		b.WriteString(", " + s.source)
-	}
-	fmt.Fprintf(&b, "}, snapshot: %s, outputs: [", cmp.Or(v.snapshot, "{mode: never}"))
+	var outputs []string
 	for i, format := range v.formats {
-		if i > 0 {
-			b.WriteString(", ")
-		}
-		fmt.Fprintf(&b, "{name: o%d, format: %s, topic: \"{pipeline}.o%d.{table}\"}", i, format, i)
+		outputs = append(outputs, fmt.Sprintf("{name: o%d, format: %s, topic: \"{pipeline}.o%d.{table}\"}", i, format, i))
 	}
-	b.WriteString("]")
+	rest := fmt.Sprintf("snapshot: %s, outputs: [%s]", cmp.Or(v.snapshot, "{mode: never}"), strings.Join(outputs, ", "))
+	return name, s.config(name, topics, s.db.source(name, v.defaults), rest), s.db.prepare(ctx, name)
+}
+
+// config is that of one pipeline: keys of kafka.topics, of its source and of itself, with what the command line adds to the two.
+func (s *stand) config(name, topics, source, rest string) string {
+	if s.source != "" {
+		source += ", " + s.source
+	}
 	if s.setting != "" {
-		b.WriteString(", " + s.setting)
+		rest += ", " + s.setting
 	}
-	b.WriteString("}\n")
-	return name, b.String(), s.db.prepare(ctx, name)
+	return fmt.Sprintf("kafka: {brokers: [%s], topics: {%s}}\npipelines:\n  - {name: %s, source: {%s}, %s}\n", strings.Join(s.kafka.Brokers(), ", "), topics, name, source, rest)
 }
 
 // variant is one way of draining a backlog.

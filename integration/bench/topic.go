@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -141,18 +140,8 @@ func (l topicLoad) message(i int64) []byte {
 func (s *stand) drainTopic(ctx context.Context, in string, outputs int, rows int64) (sample, error) {
 	s.serial++
 	name := fmt.Sprintf("t%d", s.serial)
-	var b strings.Builder
-	fmt.Fprintf(&b, "kafka:\n  brokers: [%s]\n  topics:\n    partitions: %d\n", strings.Join(s.kafka.Brokers(), ", "), outputs)
-	fmt.Fprintf(&b, "pipelines:\n  - {name: %s, source: {type: kafka, topics: [%s], format: debezium-json", name, in)
-	if s.source != "" {
-		b.WriteString(", " + s.source)
-	}
-	fmt.Fprintf(&b, "}, format: plain-json, topic: \"{pipeline}.{table}\"")
-	if s.setting != "" {
-		b.WriteString(", " + s.setting)
-	}
-	b.WriteString("}\n")
-	smp, err := s.measure(ctx, in, name, b.String(), inserts(rows, 1))
+	config := s.config(name, fmt.Sprintf("partitions: %d", outputs), fmt.Sprintf("type: kafka, topics: [%s], format: debezium-json", in), `format: plain-json, topic: "{pipeline}.{table}"`)
+	smp, err := s.measure(ctx, in, name, config, inserts(rows, 1))
 	if err != nil {
 		return smp, err
 	}

@@ -4,14 +4,9 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kgo"
 
 	"cdcbridge/integration/harness"
 	"cdcbridge/integration/servers"
@@ -91,30 +86,14 @@ func settle(t *testing.T, d *harness.Daemon, brokers []string, limit time.Durati
 // running fails when a pipeline of the daemon has given up.
 func running(t *testing.T, d *harness.Daemon) {
 	t.Helper()
-	select {
-	case <-d.Exited():
-		t.Fatal("the daemon ended by itself")
-	default:
-	}
-	all, err := d.Status(t.Context())
-	if err != nil {
-		return // it does not listen yet
-	}
-	for _, s := range all {
-		if s.State == "failed" {
-			t.Fatalf("pipeline %s: %s: %s", s.Name, s.Code, s.Error)
-		}
+	if err := d.Alive(t.Context()); err != nil {
+		t.Fatal(err)
 	}
 }
 
 // compacted checks that the topics of the pipelines keep the last record of each key and nothing else.
 func compacted(t *testing.T, kafka *servers.Kafka, all ...*pipeline) {
 	t.Helper()
-	cl, err := kgo.NewClient(kgo.SeedBrokers(kafka.Brokers()...))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer cl.Close()
 	var names []string
 	for _, p := range all {
 		for output := range p.outputs {
@@ -123,7 +102,7 @@ func compacted(t *testing.T, kafka *servers.Kafka, all ...*pipeline) {
 			}
 		}
 	}
-	found, err := kadm.NewClient(cl).DescribeTopicConfigs(t.Context(), names...)
+	found, err := harness.AdminFor(t, kafka.Brokers()).DescribeTopicConfigs(t.Context(), names...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -195,6 +174,20 @@ func accounted(got map[string]bool, said map[string][]string, want int) error {
 	return nil
 }
 
+// complete checks that the topics of a table were made of every record about it, or of one for each change that records say if what is said again is taken out.
+func (p *pipeline) complete(t *testing.T, brokers []string, of table, said map[string][]string) {
+	t.Helper()
+	for output := range p.outputs {
+		all, err := harness.ReadTopic(t.Context(), brokers, p.topic(output, of))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := accounted(origins(all), said, p.says); err != nil {
+			t.Errorf("%s: %v", p.topic(output, of), err)
+		}
+	}
+}
+
 // killed runs the daemon again and again for a moment and ends it with SIGKILL. The last one goes on, for whoever calls to stop.
 func killed(t *testing.T, config string, r *rand.Rand, kills int) *harness.Daemon {
 	t.Helper()
@@ -205,28 +198,6 @@ func killed(t *testing.T, config string, r *rand.Rand, kills int) *harness.Daemo
 		d.Kill()
 	}
 	return harness.StartFor(t, config)
-}
-
-// freshSeed is a new seed, or that of CDCBRIDGE_SEED to repeat a workload.
-func freshSeed(t *testing.T) uint64 {
-	t.Helper()
-	seed := rand.Uint64()
-	if s := os.Getenv("CDCBRIDGE_SEED"); s != "" {
-		var err error
-		if seed, err = strconv.ParseUint(s, 10, 64); err != nil {
-			t.Fatal(err)
-		}
-	}
-	t.Logf("seed %d", seed)
-	return seed
-}
-
-// longer chooses between the size of a test in the ordinary tier and in the long one.
-func longer[T any](short, whole T) T {
-	if harness.Long {
-		return whole
-	}
-	return short
 }
 
 // eventually waits until something is so, and fails with what it says otherwise.

@@ -102,13 +102,9 @@ func (c *canal) caughtUp(t *testing.T) {
 
 // oneByOne makes a rest in which Canal writes what was committed, so that no batch of it has two transactions.
 func (c *canal) oneByOne(t *testing.T) func() {
-	cl, err := kgo.NewClient(kgo.SeedBrokers(c.kafka.Brokers()...))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(cl.Close)
+	adm := harness.AdminFor(t, c.kafka.Brokers())
 	written := func() (sum int64) {
-		ends, err := kadm.NewClient(cl).ListEndOffsets(context.WithoutCancel(t.Context()), c.topic)
+		ends, err := adm.ListEndOffsets(context.WithoutCancel(t.Context()), c.topic)
 		if err == nil {
 			ends.Each(func(o kadm.ListedOffset) { sum += o.Offset })
 		}
@@ -168,7 +164,7 @@ func (c *canals) caughtUp(t *testing.T) {
 // By the hash, messages of one batch of Canal's have no order among partitions but what rows tell of themselves. Where much happens it must say GTIDs,
 // which have one.
 func TestFromCanal(t *testing.T) {
-	began, seed := time.Now(), freshSeed(t)
+	began, seed := time.Now(), harness.FreshSeed(t)
 	c := newCanals(t)
 	c.caughtUp(t) // or the first batch would have all that was written before
 	flink := make(chan func() *servers.Flink, 1)
@@ -176,16 +172,16 @@ func TestFromCanal(t *testing.T) {
 		f, err := servers.StartFlink(t.Context())
 		flink <- func() *servers.Flink { return keep(t, f, err) }
 	}()
-	kills, r := longer(10, 100), rand.New(rand.NewPCG(seed, 1))
+	kills, r := harness.Longer(10, 100), rand.New(rand.NewPCG(seed, 1))
 	quiet := []func(){c.fast.during(t, seed, 2, shortly), c.slow.during(t, seed+10, 1, c.calm.oneByOne(t))}
 	d := killed(t, config(c.kafka, c.bridges...), r, kills/2)
-	for range longer(1, 6) {
+	for range harness.Longer(1, 6) {
 		for _, one := range []*canal{c.flat, c.hashed} {
 			if err := one.Restart(); err != nil {
 				t.Fatal(err)
 			}
 		}
-		time.Sleep(longer(0, 8*time.Second)) // it comes up and goes on
+		time.Sleep(harness.Longer(0, 8*time.Second)) // it comes up and goes on
 		running(t, d)
 	}
 	c.fast.widen(t, func() { c.caughtUp(t) })
@@ -260,15 +256,7 @@ func (c *canal) complete(t *testing.T, p *pipeline) {
 	t.Helper()
 	said := c.written(t)
 	for _, of := range tables {
-		for output := range p.outputs {
-			all, err := harness.ReadTopic(t.Context(), c.kafka.Brokers(), p.topic(output, of))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := accounted(origins(all), said[of.name], p.says); err != nil {
-				t.Errorf("%s: %v", p.topic(output, of), err)
-			}
-		}
+		p.complete(t, c.kafka.Brokers(), of, said[of.name])
 	}
 }
 
@@ -276,12 +264,7 @@ func (c *canal) complete(t *testing.T, p *pipeline) {
 func (c *canal) stops(t *testing.T) {
 	p := &pipeline{name: "unordered", shop: c.shop, source: "topics: [" + c.topic + "], format: canal-json", outputs: map[string]string{"row": "plain-json"}}
 	d := harness.StartFor(t, config(c.kafka, p))
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	s, err := d.WaitState(ctx, "failed")
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := harness.StateFor(t, d, time.Minute, "failed")
 	if s.Code != "key_moved" || !strings.Contains(s.Error, c.topic) || !strings.Contains(s.Hint, "order: source") {
 		t.Errorf("stopped with %s: %s\n%s", s.Code, s.Error, s.Hint)
 	}

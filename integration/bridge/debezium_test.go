@@ -219,16 +219,16 @@ func (d *debeziums) caughtUp(t *testing.T) {
 // TestFromDebezium reads MySQL and PostgreSQL by Debezium, in Kafka Connect without exactly-once, which is killed while it writes and says again what it had
 // said since its last offsets. The bridge is killed all the time.
 func TestFromDebezium(t *testing.T) {
-	began, seed := time.Now(), freshSeed(t)
+	began, seed := time.Now(), harness.FreshSeed(t)
 	d := newDebeziums(t)
 	d.begin(t, seed)
-	kills, r := longer(10, 100), rand.New(rand.NewPCG(seed, 1))
+	kills, r := harness.Longer(10, 100), rand.New(rand.NewPCG(seed, 1))
 	var quiet []func()
 	for i, c := range d.all {
 		quiet = append(quiet, c.shop.during(t, seed+uint64(10*i+1), 2, shortly))
 	}
 	daemon := killed(t, config(d.kafka, d.bridges...), r, kills/2)
-	for range longer(1, 5) {
+	for range harness.Longer(1, 5) {
 		d.restart(t)
 		running(t, daemon)
 	}
@@ -260,15 +260,7 @@ func (d *debezium) complete(t *testing.T, kafka *servers.Kafka, p *pipeline) (ag
 		for _, records := range written {
 			again += len(records) - 1
 		}
-		for output := range p.outputs {
-			all, err := harness.ReadTopic(t.Context(), kafka.Brokers(), p.topic(output, of))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := accounted(origins(all), written, p.says); err != nil {
-				t.Errorf("%s: %v", p.topic(output, of), err)
-			}
-		}
+		p.complete(t, kafka.Brokers(), of, written)
 	}
 	if again == 0 {
 		t.Errorf("%s said nothing again: the test proves little", d.name)

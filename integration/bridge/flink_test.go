@@ -25,7 +25,7 @@ func keep(t *testing.T, f *servers.Flink, err error) *servers.Flink {
 	return f
 }
 
-// flinkTypes are the types in Flink of the columns of tags and items, which nobody has to decode.
+// flinkTables are the tables with the types that their columns have in Flink.
 var flinkTables = []struct {
 	table   table
 	columns string
@@ -90,7 +90,7 @@ func (s *shop) folded(t *testing.T, of table, r servers.FlinkResult) map[string]
 		}
 		row := map[string]string{}
 		for i, c := range columns {
-			row[c.name] = null
+			row[c.name] = harness.Null
 			if text := string(change.Values[i]); text != "null" {
 				row[c.name] = c.normal(unquoted(t, text))
 			}

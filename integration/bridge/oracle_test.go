@@ -2,7 +2,6 @@ package bridge
 
 import (
 	"context"
-	"database/sql"
 	"encoding/json"
 	"fmt"
 	"math/big"
@@ -13,8 +12,6 @@ import (
 )
 
 // The oracle: what a read_committed consumer that knows nothing of cdcbridge folds a topic to is what the table has.
-
-const null = "NULL"
 
 // columnsNow are the columns of a table as it is.
 func (s *shop) columnsNow(t table) []column {
@@ -39,26 +36,19 @@ func (s *shop) rows(ctx context.Context, t table) (map[string]map[string]string,
 	if err != nil {
 		return nil, err
 	}
-	defer found.Close()
-	out := map[string]map[string]string{}
-	for found.Next() {
-		values, targets := make([]sql.NullString, len(columns)), make([]any, len(columns))
-		for i := range values {
-			targets[i] = &values[i]
-		}
-		if err := found.Scan(targets...); err != nil {
-			return nil, err
-		}
-		row := map[string]string{}
-		for i, c := range columns {
-			row[c.name] = null
-			if values[i].Valid {
-				row[c.name] = c.normal(values[i].String)
-			}
-		}
+	var names []string
+	for _, c := range columns {
+		names = append(names, c.name)
+	}
+	rows, err := harness.Texts(found, names, func(i int, text string) string { return columns[i].normal(text) })
+	if err != nil {
+		return nil, err
+	}
+	out := make(map[string]map[string]string, len(rows))
+	for _, row := range rows {
 		out[keyText(columns, row)] = row
 	}
-	return out, found.Err()
+	return out, nil
 }
 
 func keyText(columns []column, row map[string]string) string {
@@ -98,25 +88,13 @@ func (c column) normal(s string) string {
 
 // messageRow reads the row that a message leaves behind. A row of before a column was added may lack it.
 func messageRow(format string, value []byte, columns []column) (map[string]string, error) {
-	var m struct {
-		After map[string]json.RawMessage   `json:"after"`
-		Data  []map[string]json.RawMessage `json:"data"`
-	}
-	if err := json.Unmarshal(value, &m); err != nil {
+	object, err := harness.RowOf(format, value)
+	if err != nil {
 		return nil, err
 	}
-	raw := m.After
-	switch format {
-	case "canal-json":
-		if len(m.Data) != 1 {
-			return nil, fmt.Errorf("%d rows", len(m.Data))
-		}
-		raw = m.Data[0]
-	case "plain-json":
-		raw = nil
-		if err := json.Unmarshal(value, &raw); err != nil {
-			return nil, err
-		}
+	var raw map[string]json.RawMessage
+	if err := json.Unmarshal(object, &raw); err != nil {
+		return nil, err
 	}
 	row := map[string]string{}
 	for _, c := range columns {
@@ -126,7 +104,7 @@ func messageRow(format string, value []byte, columns []column) (map[string]strin
 		case !ok && c.name != "added":
 			return nil, fmt.Errorf("column %s is missing", c.name)
 		case !ok || string(v) == "null":
-			row[c.name] = null
+			row[c.name] = harness.Null
 		case v[0] == '"':
 			var s string
 			if err := json.Unmarshal(v, &s); err != nil {

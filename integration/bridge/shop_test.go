@@ -15,6 +15,7 @@ import (
 	"github.com/go-sql-driver/mysql"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"cdcbridge/integration/harness"
 	"cdcbridge/integration/servers"
 )
 
@@ -163,7 +164,7 @@ func (s *shop) during(t *testing.T, seed uint64, connections int, rest func()) (
 	return stop
 }
 
-func shortly() { time.Sleep(longer[time.Duration](10, 60) * time.Millisecond) }
+func shortly() { time.Sleep(harness.Longer[time.Duration](10, 60) * time.Millisecond) }
 
 // collision tells what random writers do to each other: duplicate keys, deadlocks, waits for locks.
 func collision(err error) bool {

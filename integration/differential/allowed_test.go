@@ -94,7 +94,7 @@ func (d *database) judge(ctx context.Context, t *testing.T, list []*allowed, var
 }
 
 // ask puts our value to the server. In the question {ours} and {theirs} are the values as texts, {decoded} is ours as it is read again from the record, {id} the
-// key's first value, {table} and {column} where the value is, {name} the column's name in a schema's path, {1} the first group of the path.
+// key's first value, {table} and {column} where the value is, {1} the first group of the path.
 func (d *database) ask(ctx context.Context, t *testing.T, a *allowed, variant string, diff *difference) {
 	t.Helper()
 	decoded := ""

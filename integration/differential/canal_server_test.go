@@ -3,7 +3,6 @@ package differential
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -158,18 +157,7 @@ func (l *canalLab) ours(ctx context.Context, t *testing.T) (wait func(steps int)
 	t.Helper()
 	kafka := servers.KafkaFor(t, servers.KafkaOptions{})
 	daemon := harness.StartFor(t, l.pipeline(kafka.Brokers()))
-	alive := func() error {
-		status, err := daemon.Status(ctx)
-		if err == nil && len(status) > 0 && status[0].State == "failed" {
-			return fmt.Errorf("cdcbridge stopped: %s: %s", status[0].Code, status[0].Error)
-		}
-		select {
-		case <-daemon.Exited():
-			return errors.New("cdcbridge ended")
-		default:
-			return nil
-		}
-	}
+	alive := func() error { return daemon.Alive(ctx) }
 	wait = func(n int) {
 		for _, v := range canalVariants {
 			waitRows(ctx, t, kafka.Brokers(), v.name+".lab.step", n, alive)

@@ -2,7 +2,6 @@ package differential
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -58,18 +57,7 @@ func (d *database) ours(ctx context.Context, t *testing.T, c cleaner) reader {
 	t.Helper()
 	kafka := servers.KafkaFor(t, servers.KafkaOptions{})
 	daemon := harness.StartFor(t, d.pipeline(kafka.Brokers()))
-	alive := func() error {
-		status, err := daemon.Status(ctx)
-		if err == nil && len(status) > 0 && status[0].State == "failed" {
-			return fmt.Errorf("cdcbridge stopped: %s: %s", status[0].Code, status[0].Error)
-		}
-		select {
-		case <-daemon.Exited():
-			return errors.New("cdcbridge ended")
-		default:
-			return nil
-		}
-	}
+	alive := func() error { return daemon.Alive(ctx) }
 	wait := func(n int) {
 		for _, v := range d.variants {
 			waitRows(ctx, t, kafka.Brokers(), d.doneTopic(v), n, alive)

@@ -218,6 +218,25 @@ func (d *Daemon) Status(ctx context.Context) ([]PipelineStatus, error) {
 	return s.Pipelines, nil
 }
 
+// Alive says whether the daemon has ended, or a pipeline of it has given up. One that does not listen yet is well.
+func (d *Daemon) Alive(ctx context.Context) error {
+	select {
+	case <-d.exited:
+		return fmt.Errorf("cdcbridge ended: %s", d.cmd.ProcessState)
+	default:
+	}
+	all, err := d.Status(ctx)
+	if err != nil {
+		return nil
+	}
+	for _, s := range all {
+		if s.State == "failed" {
+			return fmt.Errorf("pipeline %s stopped: %s: %s", s.Name, s.Code, s.Error)
+		}
+	}
+	return nil
+}
+
 // WaitState waits until the only or first pipeline is in one of the states, and returns its status.
 func (d *Daemon) WaitState(ctx context.Context, states ...string) (PipelineStatus, error) {
 	var last PipelineStatus

@@ -54,14 +54,7 @@ func (e *env) testFetch(t *testing.T) {
 
 // testDiverged asks where the first leader epoch has ended since, as a reader that has read more of it.
 func (e *three) testDiverged(t *testing.T) {
-	questions := make([]kw.EpochQuestion, len(e.all))
-	for i, at := range e.all {
-		questions[i] = kw.EpochQuestion{TopicPartition: at}
-	}
-	ends, err := e.client.EpochEnds(testContext(t), questions)
-	if err != nil {
-		t.Fatal(err)
-	}
+	ends := e.firstEpochs(t)
 	meta := e.ready(t, e.topic, int32(len(e.all)))
 	diverged := 0
 	for i, at := range e.all {

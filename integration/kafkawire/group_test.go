@@ -10,6 +10,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"cdcbridge/integration/harness"
 	"cdcbridge/internal/fault"
 	kw "cdcbridge/internal/kafkawire"
 )
@@ -28,7 +29,7 @@ func (e *env) testGroups(t *testing.T) {
 	if err := e.client.CommitGroupOffsets(ctx, group, ours); err != nil {
 		t.Fatal(err)
 	}
-	adm := e.kadm(t)
+	adm := harness.AdminFor(t, e.brokers)
 	theirs, err := adm.FetchOffsets(ctx, group)
 	if err != nil {
 		t.Fatal(err)
@@ -55,15 +56,6 @@ func (e *env) testGroups(t *testing.T) {
 	if state, err := e.client.DescribeGroup(ctx, topicName(t)); err != nil || state.State != "Dead" || state.Live() {
 		t.Errorf("of a group that never was: %+v, %v", state, err)
 	}
-}
-
-func (e *env) kadm(t *testing.T) *kadm.Client {
-	cl, err := kgo.NewClient(kgo.SeedBrokers(e.brokers...), kgo.MetadataMinAge(50*time.Millisecond))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(cl.Close)
-	return kadm.NewClient(cl)
 }
 
 // testTxnOffsets commits and aborts offsets with transactions. While one is open, its offsets are waited for.
@@ -105,15 +97,21 @@ func (e *env) testTxnOffsets(t *testing.T) {
 // commitOffsets adds offsets to the open transaction.
 func (p *producer) commitOffsets(t *testing.T, group string, offsets ...kw.GroupOffset) {
 	t.Helper()
+	p.joinGroup(t, group)
+	p.must(t, p.retry(t, kw.CallTxnOffsetCommit, func(ctx context.Context) (kw.Code, error) {
+		_, code, err := p.e.client.TxnOffsetCommit(ctx, &kw.TxnOffsets{Protocol: p.e.proto, TransactionalID: p.txn, Producer: p.pid, Group: group, Offsets: offsets})
+		return code, err
+	}))
+}
+
+// joinGroup tells the transaction of a group, which the protocol since KIP-890 does by itself.
+func (p *producer) joinGroup(t *testing.T, group string) {
+	t.Helper()
 	if p.e.proto == kw.Classic {
 		p.must(t, p.retry(t, kw.CallAddOffsets, func(ctx context.Context) (kw.Code, error) {
 			return p.e.client.AddOffsetsToTxn(ctx, p.txn, p.pid, group)
 		}))
 	}
-	p.must(t, p.retry(t, kw.CallTxnOffsetCommit, func(ctx context.Context) (kw.Code, error) {
-		_, code, err := p.e.client.TxnOffsetCommit(ctx, &kw.TxnOffsets{Protocol: p.e.proto, TransactionalID: p.txn, Producer: p.pid, Group: group, Offsets: offsets})
-		return code, err
-	}))
 }
 
 // testLiveGroups has a member in a group, of the old protocol or of the new one: it is found, and offsets of others are refused
@@ -143,11 +141,7 @@ func (e *env) testLiveGroups(t *testing.T) {
 		}
 		p := e.producer(t, topicName(t))
 		p.must(t, p.produce(t, at, kw.None, record{"k", "v"}))
-		if e.proto == kw.Classic {
-			p.must(t, p.retry(t, kw.CallAddOffsets, func(ctx context.Context) (kw.Code, error) {
-				return e.client.AddOffsetsToTxn(ctx, p.txn, p.pid, group)
-			}))
-		}
+		p.joinGroup(t, group)
 		codes, code, err := e.client.TxnOffsetCommit(testContext(t), &kw.TxnOffsets{Protocol: e.proto, TransactionalID: p.txn, Producer: p.pid, Group: group, Offsets: []kw.GroupOffset{offset}})
 		if err != nil || code != kw.UnknownMemberID || codes[0] != code {
 			t.Errorf("%s: %v %v %v", kind, codes, code, err)
@@ -219,9 +213,9 @@ func (e *env) testEpochEnds(t *testing.T) {
 	}
 }
 
-// testEpochsEnd asks where the first leader epoch ends, after brokers were killed. It ends before the partition does where
-// another one wrote since.
-func (e *three) testEpochsEnd(t *testing.T) {
+// firstEpochs asks where the first leader epoch of each partition ends.
+func (e *three) firstEpochs(t *testing.T) []kw.EpochEnd {
+	t.Helper()
 	var questions []kw.EpochQuestion
 	for _, at := range e.all {
 		questions = append(questions, kw.EpochQuestion{TopicPartition: at})
@@ -230,6 +224,13 @@ func (e *three) testEpochsEnd(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return ends
+}
+
+// testEpochsEnd asks where the first leader epoch ends, after brokers were killed. It ends before the partition does where
+// another one wrote since.
+func (e *three) testEpochsEnd(t *testing.T) {
+	ends := e.firstEpochs(t)
 	latest, err := e.client.ListOffsets(testContext(t), e.all, kw.ReadUncommitted, kw.LatestOffset)
 	if err != nil {
 		t.Fatal(err)
