@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
-	"unicode/utf16"
 
 	"cdcbridge/changelog"
 	"cdcbridge/formats"
@@ -251,34 +249,3 @@ func mixedFault(topic, table string) error {
 	return fault.NewFinal(fault.Config, "routing tables to topics", fmt.Errorf("rows of %s would be written to topic %s, which holds records beside the rows", table, topic),
 		"Readers of the rows would fail at the other records: make the output's topic template, or the options that name the other topic, tell them apart.")
 }
-
-// TopicName fills a topic template and makes the result a legal topic name.
-func TopicName(template, pipeline string, t *changelog.Table) string {
-	return legalTopic(strings.NewReplacer("{pipeline}", pipeline, "{database}", t.Database, "{schema}", t.Namespace(), "{table}", t.Name).Replace(template))
-}
-
-// legalTopic makes a text a legal topic name as Debezium does: every UTF-16 unit outside of [A-Za-z0-9._-] becomes an
-// underscore, and names are cut to 249 characters.
-func legalTopic(name string) string {
-	b := make([]byte, 0, len(name))
-	for _, r := range name {
-		switch {
-		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '.', r == '_', r == '-':
-			b = append(b, byte(r))
-		default:
-			for range max(utf16.RuneLen(r), 1) {
-				b = append(b, '_')
-			}
-		}
-	}
-	switch s := string(b[:min(len(b), maxTopicName)]); s {
-	case ".":
-		return "_"
-	case "..":
-		return "__"
-	default:
-		return s
-	}
-}
-
-const maxTopicName = 249
