@@ -20,7 +20,9 @@ func fillTemplate(template, pipeline string, t *changelog.Table) string {
 
 // legalTopic makes a text a legal topic name as Debezium does: every UTF-16 unit outside of [A-Za-z0-9._-] becomes an
 // underscore, and names are cut to 249 characters.
-func legalTopic(name string) string { return string(appendLegal(make([]byte, 0, len(name)), []byte(name))) }
+func legalTopic(name string) string {
+	return string(appendLegal(make([]byte, 0, len(name)), []byte(name)))
+}
 
 // appendLegal appends the legal name that a text becomes.
 func appendLegal(dst, name []byte) []byte {
