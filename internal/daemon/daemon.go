@@ -2,8 +2,6 @@ package daemon
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -19,6 +17,7 @@ type Options struct {
 	Pipelines       []Pipeline
 	HTTP            HTTP
 	ShutdownTimeout time.Duration // how long a drain may take
+	Reload          Reload        // how the configuration is read again; without Load it is not
 	Version         string
 	Log             *slog.Logger
 }
@@ -26,10 +25,13 @@ type Options struct {
 // Daemon runs pipelines until it is told to stop.
 type Daemon struct {
 	o         Options
-	runners   []*runner
 	systemd   systemd
 	startedAt time.Time
 	addr      chan net.Addr // the bound address, once
+
+	mu      sync.Mutex
+	runners []*runner // in the order of the configuration; the slice is replaced, never written to
+	reload  reloads
 }
 
 // New makes a daemon. It does no I/O.
@@ -45,7 +47,8 @@ func New(o Options) *Daemon {
 func (d *Daemon) Addr() <-chan net.Addr { return d.addr }
 
 // Run binds the HTTP listener, starts every pipeline and serves until a signal comes: the first one drains and commits
-// within ShutdownTimeout, the second one aborts at once. Cancelling ctx aborts too. Run returns nil after a complete
+// within ShutdownTimeout, the second one aborts at once. Cancelling ctx aborts too. Whenever Options.Reload.Asked says so, the
+// configuration is read again, and the pipelines become those that it says. Run returns nil after a complete
 // drain, and also when every pipeline has done all that there was to do. HTTP is served until the last pipeline has ended.
 func (d *Daemon) Run(ctx context.Context, signals <-chan os.Signal) error {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", d.o.HTTP.Listen)
@@ -67,73 +70,16 @@ func (d *Daemon) Run(ctx context.Context, signals <-chan os.Signal) error {
 	return err
 }
 
-// supervise runs the pipelines and reacts to what happens to the process.
-func (d *Daemon) supervise(ctx context.Context, signals <-chan os.Signal, served <-chan error) error {
-	ctx, abort := context.WithCancelCause(ctx)
-	defer abort(nil)
-	stop := make(chan struct{})
-	ended := make(chan error, len(d.runners))
-	var running sync.WaitGroup
-	defer running.Wait()
-	done := make(chan struct{})
-	defer close(done)
-	for _, r := range d.runners {
-		running.Go(func() { ended <- r.run(ctx, stop) })
-		running.Go(func() { r.record(done) })
-	}
-	d.o.Log.Info("daemon started", "version", d.o.Version, "http", d.o.HTTP.Listen, "pipelines", len(d.runners))
-	d.systemd.ready()
-
-	var errs []error
-	var deadline <-chan time.Time
-	signalled := false
-	drain := func(why string) {
-		if deadline == nil {
-			d.o.Log.Info("daemon stopping", "why", why, "deadline", d.o.ShutdownTimeout)
-			d.systemd.stopping()
-			deadline = time.After(d.o.ShutdownTimeout)
-			close(stop)
-		}
-	}
-	watchdog, endWatchdog := every(d.systemd.watchdogEvery())
-	defer endWatchdog()
-	for left := len(d.runners); left > 0; {
-		select {
-		case s := <-signals:
-			if signalled {
-				abort(errSecondSignal)
-			}
-			signalled = true
-			drain("signal " + s.String())
-		case <-deadline:
-			abort(errDrainTime)
-		case err := <-ended:
-			left--
-			if err != nil {
-				errs = append(errs, err)
-				drain("a pipeline has ended")
-			}
-		case err := <-served:
-			errs = append(errs, fmt.Errorf("serving HTTP: %w", err))
-			served = nil
-			drain("HTTP has ended")
-		case now := <-watchdog:
-			if d.isAlive(now) {
-				d.systemd.alive()
-			}
-		}
-	}
-	if deadline == nil {
-		d.o.Log.Info("daemon stopping", "why", "every pipeline is complete")
-		d.systemd.stopping()
-	}
-	d.o.Log.Info("daemon stopped")
-	return errors.Join(errs...)
+// all gives the runners of the moment, in the order of the configuration.
+func (d *Daemon) all() []*runner {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.runners
 }
 
 // isAlive reports whether every runner does its work. A pipeline that is down for a reason is alive.
 func (d *Daemon) isAlive(now time.Time) bool {
-	for _, r := range d.runners {
+	for _, r := range d.all() {
 		if !r.isAlive(now) {
 			return false
 		}

@@ -156,17 +156,52 @@ type bench struct {
 	*Daemon
 	log     *logLines
 	signals chan os.Signal
+	hangups chan os.Signal
+	file    *configuration // what a reload finds
 	done    chan error
+}
+
+// configuration is what a file says that is read again.
+type configuration struct {
+	next  Next
+	err   error
+	takes time.Duration // to read it
+
+	mu      sync.Mutex
+	applied int
+}
+
+func (c *configuration) set(err error, next Next) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.err, c.next = err, next
+}
+
+func (c *configuration) load() (*Next, error) {
+	time.Sleep(c.takes)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err != nil {
+		return nil, c.err
+	}
+	next := c.next
+	next.Apply = func() { c.applied++ }
+	if next.ShutdownTimeout == 0 {
+		next.ShutdownTimeout = 30 * time.Second
+	}
+	return &next, nil
 }
 
 func supervise(ps ...Pipeline) *bench {
 	log := &logLines{}
 	b := &bench{
-		Daemon:  New(Options{Pipelines: ps, ShutdownTimeout: 30 * time.Second, Version: "v9", Log: logTo(log)}),
 		log:     log,
 		signals: make(chan os.Signal, 2),
+		hangups: make(chan os.Signal, 1),
+		file:    &configuration{},
 		done:    make(chan error, 1),
 	}
+	b.Daemon = New(Options{Pipelines: ps, ShutdownTimeout: 30 * time.Second, Reload: Reload{Asked: b.hangups, Load: b.file.load}, Version: "v9", Log: logTo(log)})
 	go func() { b.done <- b.supervise(context.Background(), b.signals, nil) }()
 	return b
 }

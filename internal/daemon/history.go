@@ -138,8 +138,8 @@ func (h *history) forecast() reading {
 	return reading(max(0, float64(last.limit)-float64(last.retained)) / rate)
 }
 
-// record looks at the pipeline every ten seconds until done is closed. Whatever state it is in, there is something to see.
-func (r *runner) record(done <-chan struct{}) {
+// record looks at every pipeline each ten seconds until done is closed. Whatever state they are in, there is something to see.
+func (d *Daemon) record(done <-chan struct{}) {
 	tick := time.NewTicker(historyEvery)
 	defer tick.Stop()
 	for {
@@ -147,7 +147,9 @@ func (r *runner) record(done <-chan struct{}) {
 		case <-done:
 			return
 		case now := <-tick.C:
-			r.history.add(r.measure(now))
+			for _, r := range d.all() {
+				r.history.add(r.measure(now))
+			}
 		}
 	}
 }
@@ -187,7 +189,7 @@ func (r *runner) measure(now time.Time) sample {
 // History tells how everything was in the last hour, as far as it is newer than since, in seconds since the Unix epoch.
 func (d *Daemon) History(since int64) History {
 	h := History{IntervalSeconds: int(historyEvery / time.Second), Pipelines: []PipelineHistory{}}
-	for _, r := range d.runners {
+	for _, r := range d.all() {
 		h.Pipelines = append(h.Pipelines, r.history.after(r.p.Name, since))
 	}
 	return h

@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -246,48 +245,5 @@ func TestTakenPortIsAConfigFault(t *testing.T) {
 	d := New(Options{HTTP: HTTP{Listen: l.Addr().String()}, Pipelines: []Pipeline{{Name: "shop", New: p.next}}, Log: logTo(io.Discard)})
 	if err := d.Run(context.Background(), nil); !fault.Is(err, fault.Config) || p.count() != 0 {
 		t.Errorf("%v after %d attempts", err, p.count())
-	}
-}
-
-// TestSystemd plays the service manager: it gets READY after HTTP is bound, WATCHDOG again and again, then STOPPING.
-func TestSystemd(t *testing.T) {
-	socket := filepath.Join(t.TempDir(), "notify")
-	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: socket, Net: "unixgram"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	t.Setenv("NOTIFY_SOCKET", socket)
-	t.Setenv("WATCHDOG_USEC", "40000")
-	t.Setenv("WATCHDOG_PID", "")
-	if err := os.Unsetenv("WATCHDOG_PID"); err != nil {
-		t.Fatal(err)
-	}
-	hear := func() string {
-		t.Helper()
-		if err := conn.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
-			t.Fatal(err)
-		}
-		b := make([]byte, 100)
-		n, err := conn.Read(b)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return string(b[:n])
-	}
-	s := serve(t, Options{Pipelines: twoPipelines()})
-	if got := hear(); got != "READY=1" {
-		t.Errorf("got %q", got)
-	}
-	for range 3 {
-		if got := hear(); got != "WATCHDOG=1" {
-			t.Errorf("got %q", got)
-		}
-	}
-	s.stop(t)
-	for got := hear(); got != "STOPPING=1"; got = hear() {
-		if got != "WATCHDOG=1" {
-			t.Fatalf("got %q", got)
-		}
 	}
 }

@@ -37,7 +37,7 @@ type Reason struct {
 
 func (d *Daemon) readiness(now time.Time) Readiness {
 	r := Readiness{Ready: true, Reasons: []Reason{}}
-	for _, run := range d.runners {
+	for _, run := range d.all() {
 		if reason := run.notReady(now); reason != nil {
 			r.Ready = false
 			r.Reasons = append(r.Reasons, *reason)

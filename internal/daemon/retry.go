@@ -59,7 +59,7 @@ func (r *retries) judge(pipeline string, err error, progressed bool) verdict {
 	}
 	if r.stuck >= maxStuck && !heals(f.Code) && (f.Code != fault.Kafka || time.Since(r.since) >= kafkaPatience) {
 		cause := fmt.Errorf("%d attempts in a row ended without progress, the last one with: %w", r.stuck, err)
-		hint := "The same failure comes back each time; act on it, then restart the daemon."
+		hint := "The same failure comes back each time; act on it, then have the daemon reload its configuration (SIGHUP), which tries again what has failed."
 		if f.Hint != "" {
 			hint += " " + f.Hint
 		}

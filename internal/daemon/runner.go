@@ -31,6 +31,7 @@ type Pipeline struct {
 	Name          string
 	New           func() Attempt // makes the next attempt; it does no I/O
 	ExitOnFailure bool           // a final fault ends the whole process
+	Fingerprint   string         // equal for the same pipeline as long as nothing about it is set otherwise
 }
 
 // State is where a pipeline stands.
@@ -61,6 +62,7 @@ type runner struct {
 	retries retries
 	tells   snapshotLog
 	history history
+	now     current // the supervisor's
 
 	mu         sync.Mutex
 	state      State
@@ -82,9 +84,25 @@ type runner struct {
 	watermark  int64                    // the newest one of any attempt
 }
 
+// current is a runner's run, as far as there is one.
+type current struct {
+	runs   bool
+	ending bool                    // stop is closed
+	stop   chan struct{}           // closed: drain
+	cut    context.CancelCauseFunc // gives a drain up
+}
+
 func newRunner(p Pipeline, log *slog.Logger) *runner {
 	log = log.With("pipeline", p.Name)
 	return &runner{p: p, log: log, tells: snapshotLog{log: log}, state: Starting, since: time.Now(), restarts: map[fault.Code]uint64{}}
+}
+
+// become makes the runner one of another pipeline of the same name: what it has counted stays. It must not run.
+func (r *runner) become(p Pipeline) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.p, r.retries = p, retries{ran: r.retries.ran}
+	r.fault = nil
 }
 
 // run makes attempts until stop is closed, ctx is cancelled or everything is done. The error, if any, is one that the process ends with: a
@@ -300,4 +318,5 @@ var (
 	errEnded        = errors.New("the pipeline ended by itself and without an error")
 	errSecondSignal = errors.New("a second signal asked to stop at once; what was not committed is read again at the next start")
 	errDrainTime    = errors.New("draining took longer than shutdown_timeout; what was not committed is read again at the next start")
+	errReloadTime   = errors.New("draining for a reload took longer than shutdown_timeout; what was not committed is read again")
 )

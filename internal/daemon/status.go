@@ -14,6 +14,8 @@ type Status struct {
 	StartedAt time.Time        `json:"started_at"`
 	Ready     bool             `json:"ready"`
 	Pipelines []PipelineStatus `json:"pipelines"` // in the order of the configuration
+
+	Reload *ReloadStatus `json:"reload,omitempty"` // the last time that the configuration was read again; absent: it never was
 }
 
 // PipelineStatus is one pipeline in /status. Times that are not known are absent.
@@ -105,8 +107,8 @@ func (c Counters) plus(o Counters) Counters {
 // Status tells how everything is at this moment.
 func (d *Daemon) Status() Status {
 	now := time.Now()
-	s := Status{Version: d.o.Version, StartedAt: d.startedAt.UTC(), Ready: true, Pipelines: []PipelineStatus{}}
-	for _, r := range d.runners {
+	s := Status{Version: d.o.Version, StartedAt: d.startedAt.UTC(), Ready: true, Pipelines: []PipelineStatus{}, Reload: d.lastReload()}
+	for _, r := range d.all() {
 		p := r.status(now)
 		s.Ready = s.Ready && p.Ready
 		s.Pipelines = append(s.Pipelines, p)

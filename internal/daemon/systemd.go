@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"log/slog"
+	"strings"
 	"time"
 
 	sd "github.com/coreos/go-systemd/v22/daemon"
@@ -13,6 +14,13 @@ type systemd struct{ log *slog.Logger }
 func (s systemd) ready()    { s.send(sd.SdNotifyReady) }
 func (s systemd) stopping() { s.send(sd.SdNotifyStopping) }
 func (s systemd) alive()    { s.send(sd.SdNotifyWatchdog) }
+
+// reloading and reloaded enclose a reload. What reloaded says is shown by systemctl status.
+func (s systemd) reloading() { s.send(sd.SdNotifyReloading + "\n" + sd.SdNotifyMonotonicUsec()) }
+
+func (s systemd) reloaded(status string) {
+	s.send(sd.SdNotifyReady + "\nSTATUS=" + strings.Join(strings.Fields(status), " "))
+}
 
 func (s systemd) send(state string) {
 	if _, err := sd.SdNotify(false, state); err != nil {
