@@ -70,6 +70,10 @@ packages: ## deb and rpm packages for amd64 and arm64, into dist/
 check-packages: packages ## install, upgrade and remove the packages in a scratch root; needs root, dpkg and rpm
 	./deploy/packages_check.sh
 
+.PHONY: check-image
+check-image: ## build the container image with buildah and look at it; needs root and buildah
+	./deploy/image_check.sh
+
 .PHONY: release
 release: packages ## packages, and archives for Linux and macOS, with SHA256SUMS, into dist/
 	GO="$(GO)" VERSION="$(VERSION)" ./deploy/release.sh archives
