@@ -3,6 +3,7 @@ package cli
 import (
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -255,7 +256,7 @@ func TestMemoryLimit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	log := cfg.Log.Logger(&syncBuffer{})
+	log := cfg.Log.Logger(&syncBuffer{}, slog.LevelInfo)
 	t.Setenv("GOMEMLIMIT", "1GiB")
 	limitMemory(cfg, log)
 	if got := debug.SetMemoryLimit(-1); got != before {

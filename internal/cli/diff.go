@@ -51,18 +51,21 @@ func (a *app) diff(ctx context.Context, old string, output outputFormat, offline
 	return a.printComparison(&c, output)
 }
 
+// wholePipeline is the setting of a pipeline that comes or goes.
+const wholePipeline = "pipeline"
+
 // compareSettings tells what is set otherwise. Of pipelines that come or go it only says that.
 func compareSettings(was, is *config.Config) []difference {
 	list := []difference{}
 	old, now := pipelinesOf(was), pipelinesOf(is)
 	for name := range old {
 		if now[name] == nil {
-			list = append(list, difference{name, "pipeline", "there", "gone", "it ends; its topics, its checkpoint and, on PostgreSQL, its slot stay, and the slot keeps log: drop it if it is gone for good. For another name there is cdcbridge state rename"})
+			list = append(list, difference{name, wholePipeline, "there", "gone", "it ends; its topics, its checkpoint and, on PostgreSQL, its slot stay, and the slot keeps log: drop it if it is gone for good. For another name there is cdcbridge state rename"})
 		}
 	}
 	for name := range now {
 		if old[name] == nil {
-			list = append(list, difference{name, "pipeline", "not there", "new", "it starts: from its checkpoint if it has one, else it reads its tables and the changes from now on"})
+			list = append(list, difference{name, wholePipeline, "not there", "new", "it starts: from its checkpoint if it has one, else it reads its tables and the changes from now on"})
 		}
 	}
 	before, after := byPath(was), byPath(is)
@@ -151,7 +154,8 @@ var fileEffects = []effect{
 	{"kafka.brokers", "the same cluster by other names: none. Another cluster has no checkpoint: the pipelines begin anew there"},
 	{"kafka.topics", "topics that are made from now on; those that are there stay as they are"},
 	{"kafka.", "connections, speed or time limits; no rows"},
-	{"http.", "where and what HTTP serves"},
+	{"http.", "where and what HTTP serves, after a restart"},
+	{"log.format", "the log, after a restart"},
 	{"log.", "the log"},
 	{"shutdown_timeout", "how long a drain may take"},
 }

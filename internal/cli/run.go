@@ -14,7 +14,6 @@ import (
 
 	"cdcbridge/internal/config"
 	"cdcbridge/internal/daemon"
-	"cdcbridge/internal/pipeline"
 )
 
 func (a *app) runCommand() *cobra.Command {
@@ -23,6 +22,7 @@ func (a *app) runCommand() *cobra.Command {
 		Short: "Run the pipelines of the configuration until a signal comes",
 		Long: "Runs the pipelines until SIGTERM or SIGINT, then drains and commits within shutdown_timeout.\n" +
 			"A second signal stops at once; nothing is lost, the next start reads again what was not committed.\n" +
+			"SIGHUP has the configuration read again: pipelines that differ are drained and started anew, others go on.\n" +
 			"When every pipeline is complete (snapshot mode only, topics with an end), it ends by itself with 0. On a terminal it shows snapshots.",
 		Example: "  cdcbridge run\n" +
 			"  cdcbridge run -c /etc/cdcbridge/cdcbridge.yaml",
@@ -32,9 +32,11 @@ func (a *app) runCommand() *cobra.Command {
 }
 
 func (a *app) run(ctx context.Context) error {
-	signals := make(chan os.Signal, 2)
+	signals, hangups := make(chan os.Signal, 2), make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
+	signal.Notify(hangups, syscall.SIGHUP)
 	defer signal.Stop(signals)
+	defer signal.Stop(hangups)
 	cfg, err := a.load()
 	if err != nil {
 		return err
@@ -44,33 +46,24 @@ func (a *app) run(ctx context.Context) error {
 	if board != nil {
 		stderr = board
 	}
-	log := cfg.Log.Logger(stderr)
-	limitMemory(cfg, log)
+	r := newReloader(a, cfg, stderr)
+	limitMemory(cfg, r.log)
+	ctx, cancel := context.WithCancel(ctx)
+	var others sync.WaitGroup
+	defer others.Wait()
+	defer cancel()
+	asked := hangups
+	if board != nil {
+		asked = make(chan os.Signal, 1)
+		others.Go(func() { a.sortHangups(ctx, hangups, asked, signals) })
+	}
 	d := daemon.New(daemon.Options{
-		Pipelines: pipelines(cfg, newInstance(), log), HTTP: cfg.HTTP, ShutdownTimeout: cfg.ShutdownTimeout, Version: a.version, Log: log,
+		Pipelines: r.pipelines(cfg), HTTP: cfg.HTTP, ShutdownTimeout: cfg.ShutdownTimeout, Reload: daemon.Reload{Asked: asked, Load: r.load}, Version: a.version, Log: r.log,
 	})
 	if board != nil {
-		following, end := context.WithCancel(ctx)
-		var shown sync.WaitGroup
-		shown.Go(func() { board.follow(following, d.Status) })
-		defer shown.Wait()
-		defer end()
+		others.Go(func() { board.follow(ctx, d.Status) })
 	}
 	return d.Run(ctx, signals)
-}
-
-// pipelines turns the configuration into what the daemon runs.
-func pipelines(cfg *config.Config, instance string, log *slog.Logger) []daemon.Pipeline {
-	var ps []daemon.Pipeline
-	for _, p := range cfg.Pipelines {
-		env := pipeline.Env{Instance: instance, Log: log.With("pipeline", p.Spec.Name)}
-		ps = append(ps, daemon.Pipeline{
-			Name:          p.Spec.Name,
-			ExitOnFailure: p.ExitOnFailure,
-			New:           func() daemon.Attempt { return pipeline.New(p.Spec, env) },
-		})
-	}
-	return ps
 }
 
 // newInstance names this process among all that may run the same pipelines. It is new at each start: a process that was

@@ -50,6 +50,7 @@ type Pipeline struct {
 	SourceType    string           // name of the source's kind
 	Formats       []formats.Config // of each of Spec.Outputs, for their decoders
 	ExitOnFailure bool             // a final fault ends the whole process
+	Fingerprint   string           // equal exactly when everything that the pipeline depends on is set alike, the kafka section and secrets included
 }
 
 // Log is the log section.
@@ -72,9 +73,12 @@ func (l *Log) Validate() []error {
 	return errs
 }
 
-// Logger makes the logger that the section describes.
-func (l *Log) Logger(w io.Writer) *slog.Logger {
-	opts := &slog.HandlerOptions{Level: levels[l.Level]}
+// SetLevel sets the level that the section describes.
+func (l *Log) SetLevel(level *slog.LevelVar) { level.Set(levels[l.Level]) }
+
+// Logger makes a logger of the form that the section describes. Its level is what level says at each line.
+func (l *Log) Logger(w io.Writer, level slog.Leveler) *slog.Logger {
+	opts := &slog.HandlerOptions{Level: level}
 	if l.Format == "json" {
 		return slog.New(slog.NewJSONHandler(w, opts))
 	}
@@ -181,7 +185,10 @@ func (d *decoder) build(doc *document, reg Registry) *Config {
 		}
 		b := builder{decoder: d, doc: doc, reg: reg, at: pipelinePath(i), section: &doc.Pipelines[i]}
 		b.uniqueName(names, i)
-		cfg.Pipelines = append(cfg.Pipelines, b.pipeline())
+		noted := len(d.settings)
+		p := b.pipeline()
+		p.Fingerprint = b.fingerprint(d.settings[noted:])
+		cfg.Pipelines = append(cfg.Pipelines, p)
 	}
 	return cfg
 }

@@ -14,7 +14,7 @@ type Setting struct {
 	Path  string // elements of lists by their names, for example "pipelines[shop].source.host"
 	Value string // for people; of a secret only whether there is one
 
-	print [sha256.Size]byte // of the value of a secret, so that a change is seen and the value is not
+	print [sha256.Size]byte // of the value of a secret, so that a change is seen and the value is not, and of a list, whose text may mean another one
 }
 
 // Same reports whether two settings have the same value.
@@ -44,6 +44,8 @@ func settingsOf(path string, v reflect.Value) []Setting {
 			for i := range f.value.Len() {
 				all = append(all, settingsOf(at+elementName(f.value.Index(i), i), f.value.Index(i))...)
 			}
+		case f.value.Kind() == reflect.Slice:
+			all = append(all, Setting{Path: at, Value: valueText(f.value), print: listPrint(f.value)})
 		default:
 			all = append(all, Setting{Path: at, Value: valueText(f.value)})
 		}
@@ -68,6 +70,20 @@ func valueText(v reflect.Value) string {
 		return "[" + strings.Join(parts, ", ") + "]"
 	}
 	return fmt.Sprint(v.Interface())
+}
+
+// listPrint is a hash of the elements of a list; no list is another one than an empty list.
+func listPrint(v reflect.Value) (print [sha256.Size]byte) {
+	if v.IsNil() {
+		return print
+	}
+	h := sha256.New()
+	for i := range v.Len() {
+		text := fmt.Sprint(v.Index(i).Interface())
+		fmt.Fprintf(h, "%d:%s", len(text), text)
+	}
+	h.Sum(print[:0])
+	return print
 }
 
 // byName renames the elements of a path that the loader counts: pipelines[0].outputs[1] by the names that they have.
