@@ -5,6 +5,7 @@ VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev
 FUZZTIME ?= 3s
 GO       ?= go
 SOURCE   ?= postgres
+SOAK     ?= 60m
 LINTER   ?= $(or $(shell command -v golangci-lint),$(shell $(GO) env GOPATH)/bin/golangci-lint)
 
 .PHONY: help
@@ -39,6 +40,10 @@ test: check fuzz servers ## everything CI runs: unit tests, fuzzing, real server
 .PHONY: test-long
 test-long: servers ## the long tier: more kills, more versions, longer faults; results in docs/evidence/
 	cd integration && CDCBRIDGE_LONG=1 $(GO) test -p 1 -timeout 300m -v ./endtoend/... ./upsertsink/... ./kafkasource/... ./mysqlsource/... ./mysqlddl/... ./postgressource/... ./postgrestypes/... ./differential/... ./bridge/...
+
+.PHONY: soak
+soak: servers ## one daemon for SOAK (60m) of load, reconnects and reloads: fails when anything grows; writes docs/soak.md
+	cd integration && CDCBRIDGE_LONG=1 CDCBRIDGE_SOAK=$(SOAK) $(GO) test ./soak -run '^TestSoak$$' -count=1 -timeout 0 -v
 
 .PHONY: race
 race: ## unit tests under the race detector
