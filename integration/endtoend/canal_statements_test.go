@@ -14,6 +14,7 @@ import (
 // TestStatementsOfCanal has one log written as Canal writes it, statements among the rows of their tables, and with all statements
 // in one topic beside compacted tables.
 func TestStatementsOfCanal(t *testing.T) {
+	t.Parallel()
 	my := servers.MySQLFor(t, servers.MySQLOptions{})
 	m := newMySQLDatabase(t, my, "canalddl")
 	kafka := servers.KafkaFor(t, servers.KafkaOptions{})

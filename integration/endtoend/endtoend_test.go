@@ -118,6 +118,7 @@ func start(t *testing.T, config string) *harness.Daemon {
 // TestKilledInLargeTransactions does the same where nearly every source transaction is larger than what is committed at once,
 // so that most restarts begin in the middle of one.
 func TestKilledInLargeTransactions(t *testing.T) {
+	t.Parallel()
 	kafka := servers.KafkaFor(t, servers.KafkaOptions{})
 	for name, flags := range map[string][]string{"gtid": nil, "file": {"--gtid-mode=OFF", "--enforce-gtid-consistency=OFF"}} {
 		t.Run(name, func(t *testing.T) {

@@ -45,6 +45,7 @@ func TestFencing(t *testing.T) {
 
 	t.Run("the older of two daemons stops", func(t *testing.T) {
 		b := newBench(t, my, "two")
+		b.load.pause = 10 * time.Millisecond
 		config := setup{name: "two", b: b, brokers: kafka.Brokers()}.yaml()
 		quiet := b.during(t, harness.FreshSeed(t))
 		older := start(t, config)
@@ -58,6 +59,7 @@ func TestFencing(t *testing.T) {
 	})
 	t.Run("a lone daemon that was frozen goes on", func(t *testing.T) {
 		b := newBench(t, my, "frozen")
+		b.load.pause = 10 * time.Millisecond
 		d := start(t, setup{name: "frozen", b: b, brokers: kafka.Brokers(), kafka: quick}.yaml())
 		harness.StateFor(t, d, 20*time.Second, "running")
 		quiet := b.during(t, harness.FreshSeed(t))
@@ -74,6 +76,7 @@ func TestFencing(t *testing.T) {
 	})
 	t.Run("a frozen daemon that was replaced stops", func(t *testing.T) {
 		b := newBench(t, my, "replaced")
+		b.load.pause = 10 * time.Millisecond
 		config := setup{name: "replaced", b: b, brokers: kafka.Brokers(), kafka: quick}.yaml()
 		old := start(t, config)
 		harness.StateFor(t, old, 20*time.Second, "running")

@@ -43,9 +43,11 @@ func logs(t *testing.T, m *mysqlDatabase, metadata, image string) {
 
 // TestTopicsFoldToTables writes before and beside a daemon, on every server, with all that its log can have and lack.
 func TestTopicsFoldToTables(t *testing.T) {
+	t.Parallel()
 	kafka := servers.KafkaFor(t, servers.KafkaOptions{})
 	for _, version := range servers.MySQLVersions {
 		t.Run(version, func(t *testing.T) {
+			t.Parallel()
 			my := servers.MySQLFor(t, servers.MySQLOptions{Version: version})
 			control := newMySQLDatabase(t, my, "")
 			for _, metadata := range metadatas(my) {
@@ -72,12 +74,14 @@ func foldToTables(t *testing.T, kafka *servers.Kafka, my *servers.MySQL, name st
 	b.complete(t, name, kafka.Brokers())
 }
 
-// TestKilledAnywhere kills the daemon with SIGKILL at random instants under load, on every server, while what the log has
-// changes at random too: each session logs by the settings of when it began.
+// TestKilledAnywhere kills the daemon with SIGKILL at random instants under load, on the newest server of each product and in the long tier on every
+// server, while what the log has changes at random too: each session logs by the settings of when it began.
 func TestKilledAnywhere(t *testing.T) {
+	t.Parallel()
 	kafka := servers.KafkaFor(t, servers.KafkaOptions{})
-	for _, version := range servers.MySQLVersions {
+	for _, version := range harness.Longer([]string{"97", "maria118"}, servers.MySQLVersions) {
 		t.Run(version, func(t *testing.T) {
+			t.Parallel()
 			my := servers.MySQLFor(t, servers.MySQLOptions{Version: version})
 			b := newBench(t, my, "shop")
 			if m := b.database.(*mysqlDatabase); m.differences() {

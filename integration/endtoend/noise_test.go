@@ -130,6 +130,7 @@ func restarts(t *testing.T, d *harness.Daemon) map[string]int {
 // TestDamagedStream reads the log over a network that damages it again and again: nothing wrong, nothing twice and nothing
 // less reaches the topics, and no person is needed.
 func TestDamagedStream(t *testing.T) {
+	t.Parallel()
 	began := time.Now()
 	kafka := servers.KafkaFor(t, servers.KafkaOptions{})
 	my := servers.MySQLFor(t, servers.MySQLOptions{})

@@ -15,6 +15,7 @@ import (
 // TestPlainRows kills a daemon that writes plain-json, once as rows and once as a log of changes. The rows fold to the tables, a
 // delete being a tombstone and nothing else; both have every change of the server's log, once.
 func TestPlainRows(t *testing.T) {
+	t.Parallel()
 	kafka := servers.KafkaFor(t, servers.KafkaOptions{})
 	my := servers.MySQLFor(t, servers.MySQLOptions{})
 	b := newBench(t, my, "plain")

@@ -16,6 +16,7 @@ import (
 var pgVersions = harness.Longer([]string{"18", "15"}, []string{"18", "17", "16", "15"})
 
 func TestPostgresTopicsFoldToTables(t *testing.T) {
+	t.Parallel()
 	kafka := servers.KafkaFor(t, servers.KafkaOptions{})
 	for _, version := range pgVersions {
 		t.Run(version, func(t *testing.T) {
@@ -40,9 +41,11 @@ func TestPostgresTopicsFoldToTables(t *testing.T) {
 // TestPostgresKilled kills the daemon with SIGKILL at random instants under load, while the server is restarted, killed and
 // cuts off its replicas.
 func TestPostgresKilled(t *testing.T) {
+	t.Parallel()
 	kafka := servers.KafkaFor(t, servers.KafkaOptions{})
 	for _, version := range pgVersions {
 		t.Run(version, func(t *testing.T) {
+			t.Parallel()
 			pg := servers.PostgresFor(t, servers.PostgresOptions{Version: version})
 			b := newPostgresBench(t, pg, "shop")
 			b.load.pause = 5 * time.Millisecond // the log is read as a whole at the end
@@ -57,6 +60,7 @@ func TestPostgresKilled(t *testing.T) {
 // TestPostgresKilledInLargeTransactions does the same where nearly every source transaction is larger than what is committed at
 // once, so that most restarts begin in the middle of one. Every other daemon takes such transactions in before they commit.
 func TestPostgresKilledInLargeTransactions(t *testing.T) {
+	t.Parallel()
 	kafka := servers.KafkaFor(t, servers.KafkaOptions{})
 	for _, version := range harness.Longer([]string{"18"}, pgVersions) {
 		t.Run(version, func(t *testing.T) {
@@ -130,6 +134,7 @@ func disturbances(pg *servers.Postgres) func(*testing.T, *rand.Rand) {
 // TestPostgresFailover loses the primary under load and goes on at the promoted standby: what the new primary has is in the
 // topics, once, and nothing that it lacks.
 func TestPostgresFailover(t *testing.T) {
+	t.Parallel()
 	kafka := servers.KafkaFor(t, servers.KafkaOptions{})
 	for _, version := range harness.Longer([]string{"18"}, []string{"18", "17"}) {
 		t.Run(version, func(t *testing.T) {
@@ -171,6 +176,7 @@ func TestPostgresFailover(t *testing.T) {
 // TestPostgresSlotDropped drops the slot while the daemon is away: the changes since then are lost, and the pipeline says so,
 // even if a new slot has the name.
 func TestPostgresSlotDropped(t *testing.T) {
+	t.Parallel()
 	kafka := servers.KafkaFor(t, servers.KafkaOptions{})
 	b := newPostgresBench(t, servers.PostgresFor(t, servers.PostgresOptions{}), "shop")
 	s := setup{name: "dropped", b: b, brokers: kafka.Brokers()}

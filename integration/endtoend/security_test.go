@@ -100,6 +100,7 @@ func (s *secured) settle(t *testing.T, pipeline string) {
 }
 
 func TestSecurity(t *testing.T) {
+	t.Parallel()
 	s := newSecured(t)
 	mine, err := s.kafka.CA().Issue("client")
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 
 // TestSidesOfPostgres does the same with messages, within transactions and between them.
 func TestSidesOfPostgres(t *testing.T) {
+	t.Parallel()
 	pg := servers.PostgresFor(t, servers.PostgresOptions{})
 	b := attachPostgres(t, pg, "sides_pg")
 	s := &sideRun{name: "sides_pg", db: b.conn, source: b.source() + `, tables: ["sides_pg.*"], messages: true`, options: ", include_logical_messages: true",

@@ -267,6 +267,7 @@ func (s *sideRun) checkHeartbeats(t *testing.T) {
 
 // TestSidesOfMySQL: transactions, statements, truncations and heartbeats have their records once each, whenever the daemon dies.
 func TestSidesOfMySQL(t *testing.T) {
+	t.Parallel()
 	my := servers.MySQLFor(t, servers.MySQLOptions{})
 	m := newMySQLDatabase(t, my, "sides")
 	s := &sideRun{name: "sides", db: m.db, source: m.source() + `, tables: ["sides.*"], start: earliest`, options: ", include_schema_changes: true",

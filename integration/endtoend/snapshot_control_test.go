@@ -66,6 +66,7 @@ func (s *shelf) write(t *testing.T, table string, from, to int) {
 // TestSnapshotTables adds a table to the configuration, has one read again with a condition, by the command line and by the signal
 // table, while changes flow.
 func TestSnapshotTables(t *testing.T) {
+	t.Parallel()
 	kafka := servers.KafkaFor(t, servers.KafkaOptions{})
 	shelves(t, func(t *testing.T, s *shelf) {
 		name := "tables" + s.schema
@@ -128,6 +129,7 @@ func waitReads(t *testing.T, kafka *servers.Kafka, topic string, want int) {
 
 // TestSnapshotSteered pauses, resumes and cancels the snapshot of a table; a kill in between changes nothing.
 func TestSnapshotSteered(t *testing.T) {
+	t.Parallel()
 	kafka := servers.KafkaFor(t, servers.KafkaOptions{})
 	shelves(t, func(t *testing.T, s *shelf) {
 		const rows = 6000
@@ -179,6 +181,7 @@ func TestSnapshotSteered(t *testing.T) {
 // TestSnapshotWhenNeeded loses the position while the daemon is away: with when_needed every table is read again, with initial the
 // pipeline stops and says why.
 func TestSnapshotWhenNeeded(t *testing.T) {
+	t.Parallel()
 	kafka := servers.KafkaFor(t, servers.KafkaOptions{})
 	shelves(t, func(t *testing.T, s *shelf) {
 		name := "needed" + s.schema
@@ -216,6 +219,7 @@ func TestSnapshotWhenNeeded(t *testing.T) {
 
 // TestSnapshotOnly reads the tables and ends.
 func TestSnapshotOnly(t *testing.T) {
+	t.Parallel()
 	kafka := servers.KafkaFor(t, servers.KafkaOptions{})
 	shelves(t, func(t *testing.T, s *shelf) {
 		name := "only" + s.schema

@@ -30,6 +30,7 @@ func shelfConfig(kafka *servers.Kafka, pipelines ...string) string {
 // again, rows that move from key to key across the chunks; and while transactions stand in the log that nobody sees yet. The topics
 // fold to the tables, and no key's history goes backwards.
 func TestSnapshotUnderLoad(t *testing.T) {
+	t.Parallel()
 	kafka := servers.KafkaFor(t, servers.KafkaOptions{})
 	shelves(t, func(t *testing.T, s *shelf) { s.underLoad(t, kafka, harness.Longer(20, 200)) })
 }

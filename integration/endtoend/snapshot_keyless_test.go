@@ -17,6 +17,7 @@ import (
 // TestSnapshotKeyless reads a table without key, with rows that are there many times, while others write to it and the daemon is
 // killed: what the topic has read and inserted, less what it has deleted, are the rows of the table, each as often as it is there.
 func TestSnapshotKeyless(t *testing.T) {
+	t.Parallel()
 	kafka := servers.KafkaFor(t, servers.KafkaOptions{})
 	shelves(t, func(t *testing.T, s *shelf) {
 		began, seed, kills := time.Now(), harness.FreshSeed(t), harness.Longer(4, 40)

@@ -16,6 +16,7 @@ import (
 // TestSnapshotKilled kills the daemon with SIGKILL again and again while it reads a table of a million rows, or of two. It goes on at the
 // chunk: each row is in the topic exactly once.
 func TestSnapshotKilled(t *testing.T) {
+	t.Parallel()
 	kafka := servers.KafkaFor(t, servers.KafkaOptions{})
 	shelves(t, func(t *testing.T, s *shelf) {
 		s.killed(t, kafka, harness.Longer(1_000_000, 2_000_000), harness.Longer(10, 100))

@@ -21,6 +21,7 @@ import (
 // TestSnapshotTrouble breaks things around tables while they are read: connections are killed in the middle of chunks, columns come,
 // the key becomes another one, a table is dropped. The pipeline goes on by itself, and topics fold to tables.
 func TestSnapshotTrouble(t *testing.T) {
+	t.Parallel()
 	kafka := servers.KafkaFor(t, servers.KafkaOptions{})
 	shelves(t, func(t *testing.T, s *shelf) {
 		const rows = 40_000
@@ -88,6 +89,7 @@ func (s *shelf) rekeyed(t *testing.T, kafka *servers.Kafka, topic string, rows i
 
 // TestSnapshotRefused meets what a person must mend: tables without key in a compacted topic, tables that the user may not read.
 func TestSnapshotRefused(t *testing.T) {
+	t.Parallel()
 	kafka := servers.KafkaFor(t, servers.KafkaOptions{})
 	shelves(t, func(t *testing.T, s *shelf) {
 		name := "refused" + s.schema
@@ -168,6 +170,7 @@ func TestSnapshotLocksNothing(t *testing.T) {
 
 // TestSnapshotUnreadableRow meets rows that the server itself cannot read: the pipeline says which table it is and what to do.
 func TestSnapshotUnreadableRow(t *testing.T) {
+	t.Parallel()
 	kafka := servers.KafkaFor(t, servers.KafkaOptions{})
 	pg := servers.PostgresFor(t, servers.PostgresOptions{})
 	s := shelfOf(t, pg)

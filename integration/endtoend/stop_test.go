@@ -39,6 +39,7 @@ func terminate(t *testing.T, d *harness.Daemon) {
 // TestStop stops daemons under load, gently and less gently. Whatever the way, the next one goes on exactly where the last one
 // has committed.
 func TestStop(t *testing.T) {
+	t.Parallel()
 	kafka := servers.KafkaFor(t, servers.KafkaOptions{Proxied: true})
 	proxy := servers.KafkaProxyFor(t, kafka, 0)
 	b := newBench(t, servers.MySQLFor(t, servers.MySQLOptions{}), "shop")

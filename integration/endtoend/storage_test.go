@@ -14,6 +14,7 @@ import (
 // TestBrokerDiskFull lets the broker answer for a while as it does when its disk is full. It did not take the rows then, or,
 // worse, it did and says that it did not.
 func TestBrokerDiskFull(t *testing.T) {
+	t.Parallel()
 	kafka := servers.KafkaFor(t, servers.KafkaOptions{Proxied: true})
 	proxy := servers.KafkaProxyFor(t, kafka, 0)
 	b := newBench(t, servers.MySQLFor(t, servers.MySQLOptions{}), "shop")

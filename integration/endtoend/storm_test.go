@@ -217,6 +217,7 @@ func (s *storm) strike(ctx context.Context, conn *sql.Conn, k stormKind) error {
 }
 
 func TestDDLStorm(t *testing.T) {
+	t.Parallel()
 	kafka := servers.KafkaFor(t, servers.KafkaOptions{})
 	for _, version := range harness.Longer([]string{"97", "maria1011"}, servers.MySQLVersions) {
 		for _, partial := range harness.Longer([]bool{false}, []bool{false, true}) {

@@ -56,6 +56,7 @@ func (b *bench) trickle(t *testing.T) (stop func()) {
 
 // TestTopicsThatChangeUnderUs does to topics what must stop a pipeline, before and while it runs.
 func TestTopicsThatChangeUnderUs(t *testing.T) {
+	t.Parallel()
 	kafka := servers.KafkaFor(t, servers.KafkaOptions{Extra: map[string]string{"message.max.bytes": "1048588"}})
 	my := servers.MySQLFor(t, servers.MySQLOptions{})
 	adm := harness.AdminFor(t, kafka.Brokers())
@@ -116,6 +117,7 @@ func TestTopicsThatChangeUnderUs(t *testing.T) {
 
 // TestRenamedPipeline writes with another pipeline name into topics that the first one has filled.
 func TestRenamedPipeline(t *testing.T) {
+	t.Parallel()
 	kafka := servers.KafkaFor(t, servers.KafkaOptions{})
 	my := servers.MySQLFor(t, servers.MySQLOptions{})
 	b := newBench(t, my, "shop")

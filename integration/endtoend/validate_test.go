@@ -13,6 +13,7 @@ import (
 // TestValidate runs the preflight on servers that are as they should be, then on each mistake. What it calls a problem is
 // what stops the daemon, with the same code.
 func TestValidate(t *testing.T) {
+	t.Parallel()
 	kafka := servers.KafkaFor(t, servers.KafkaOptions{})
 	my := servers.MySQLFor(t, servers.MySQLOptions{})
 	b := newBench(t, my, "shop")

@@ -23,6 +23,7 @@ type rig struct {
 
 // TestValuesAndTimes is about values that are large, topics that say how large they may be, and clocks.
 func TestValuesAndTimes(t *testing.T) {
+	t.Parallel()
 	g := &rig{
 		servers.KafkaFor(t, servers.KafkaOptions{Proxied: true, Heap: "512m"}),
 		servers.MySQLFor(t, servers.MySQLOptions{Extra: []string{"--max-allowed-packet=128M", "--innodb-redo-log-capacity=256M"}}),

@@ -14,6 +14,7 @@ import (
 // TestPreparedWhileDown prepares XA transactions, kills the daemon, settles them while it is down, or after the server was started
 // again, and lets another daemon go on: what was committed is in the topics, once and after the commit, and what was rolled back is not.
 func TestPreparedWhileDown(t *testing.T) {
+	t.Parallel()
 	kafka := servers.KafkaFor(t, servers.KafkaOptions{})
 	for _, version := range harness.Longer([]string{"97", "maria118"}, []string{"97", "80", "57", "maria1011", "maria118"}) {
 		t.Run(version, func(t *testing.T) {

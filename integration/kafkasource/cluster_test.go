@@ -2,7 +2,6 @@ package kafkasource
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"os"
 	"strings"
@@ -75,16 +74,9 @@ func newProducer(brokers []string, more ...kgo.Opt) (*kgo.Client, error) {
 		kgo.MetadataMinAge(100*time.Millisecond), kgo.UnknownTopicRetries(50))...)
 }
 
-// TestMain lets more tests run at once than there are processors, for most of them wait for brokers most of the time.
+// TestMain lets more tests run at once than there are processors, and ends the clusters that they share.
 func TestMain(m *testing.M) {
-	flag.Parse()
-	chosen := false
-	flag.Visit(func(f *flag.Flag) { chosen = chosen || f.Name == "test.parallel" })
-	if !chosen {
-		if err := flag.Set("test.parallel", "6"); err != nil {
-			panic(err)
-		}
-	}
+	harness.SideBySide(6)
 	code := m.Run()
 	for _, s := range []*stand{&modern, &classic, &three} {
 		if s.env == nil {

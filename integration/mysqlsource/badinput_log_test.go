@@ -4,7 +4,6 @@ import (
 	"database/sql"
 	"encoding/hex"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -44,6 +43,7 @@ func ends(t *testing.T, cfg *mysql.Config, at changelog.Position, want fault.Cod
 // TestStatements ends a stream at rows that were changed by a statement and logged as one, in every way in which that happens, and
 // passes it where it concerns tables that are not captured.
 func TestStatements(t *testing.T) {
+	t.Parallel()
 	for _, v := range everyServer {
 		t.Run(v, func(t *testing.T) {
 			b := newBench(t, servers.MySQLOptions{Version: v, Extra: []string{"--local-infile=ON"}})
@@ -89,6 +89,7 @@ func TestStatements(t *testing.T) {
 // TestIncident ends a stream where the server says that it could not log what it did: a statement that changed more rows of a table
 // without transactions than its cache holds.
 func TestIncident(t *testing.T) {
+	t.Parallel()
 	for _, v := range everyServer {
 		t.Run(v, func(t *testing.T) {
 			b := newBench(t, servers.MySQLOptions{Version: v, Extra: []string{"--max-binlog-stmt-cache-size=4096", "--binlog-stmt-cache-size=4096"}})
@@ -110,7 +111,8 @@ func TestIncident(t *testing.T) {
 
 // TestPurged refuses to go on where the server has deleted log that was not read, on every kind of log.
 func TestPurged(t *testing.T) {
-	for _, name := range slices.Sorted(maps.Keys(everyLog)) {
+	t.Parallel()
+	for _, name := range kindsOfLog {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t, everyLog[name])
 			b.exec("CREATE TABLE t (id INT PRIMARY KEY)")
@@ -164,7 +166,8 @@ func (b *bench) firstLog() string {
 
 // TestReset refuses to go on after the server has forgotten its log and its GTIDs, also while it streams.
 func TestReset(t *testing.T) {
-	for _, name := range slices.Sorted(maps.Keys(everyLog)) {
+	t.Parallel()
+	for _, name := range kindsOfLog {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t, everyLog[name])
 			b.exec("CREATE TABLE t (id INT PRIMARY KEY)", "INSERT INTO t VALUES (1)", "FLUSH BINARY LOGS", "INSERT INTO t VALUES (2)")
@@ -193,6 +196,7 @@ func TestReset(t *testing.T) {
 
 // TestEncryptedLog reads what a server keeps encrypted on its disk: it decrypts what it sends.
 func TestEncryptedLog(t *testing.T) {
+	t.Parallel()
 	for _, v := range []string{"maria1011", "maria118"} {
 		t.Run(v, func(t *testing.T) {
 			keys := filepath.Join(t.TempDir(), "keys")
@@ -231,6 +235,7 @@ func TestEncryptedLog(t *testing.T) {
 
 // TestCompressedLog reads compressed transactions of any size, whole and in parts.
 func TestCompressedLog(t *testing.T) {
+	t.Parallel()
 	for v, flag := range map[string]string{"97": "--binlog-transaction-compression=ON", "80": "--binlog-transaction-compression=ON", "maria1011": "--log-bin-compress=ON", "maria118": "--log-bin-compress=ON"} {
 		t.Run(v, func(t *testing.T) {
 			b := newBench(t, servers.MySQLOptions{Version: v, Extra: []string{flag}})

@@ -41,6 +41,7 @@ func problem(t *testing.T, found []capture.Finding, subject string, code fault.C
 
 // TestAccounts refuses accounts without the grants that a dump needs.
 func TestAccounts(t *testing.T) {
+	t.Parallel()
 	for _, v := range versions {
 		t.Run(v, func(t *testing.T) {
 			b := newBench(t, servers.MySQLOptions{Version: v})
@@ -84,6 +85,7 @@ func TestAccounts(t *testing.T) {
 
 // TestCascades lets 9.7 log what a foreign key does, and refuses what it does not log.
 func TestCascades(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, servers.MySQLOptions{})
 	b.exec("CREATE TABLE parent (id INT PRIMARY KEY)", "CREATE TABLE child (id INT PRIMARY KEY, p INT, FOREIGN KEY (p) REFERENCES parent (id) ON DELETE CASCADE)",
 		"INSERT INTO parent VALUES (1),(2)", "INSERT INTO child VALUES (1,1),(2,1),(3,2)", "DELETE FROM parent WHERE id=1")
@@ -108,6 +110,7 @@ func TestCascades(t *testing.T) {
 
 // TestSettings refuses servers that do not log what is needed, names all that is wrong, and gives the statement that mends it.
 func TestSettings(t *testing.T) {
+	t.Parallel()
 	for _, v := range versions {
 		t.Run(v, func(t *testing.T) {
 			b := newBench(t, servers.MySQLOptions{Version: v})
@@ -139,6 +142,7 @@ func TestSettings(t *testing.T) {
 
 // TestSessionFormat refuses what a session logged as statements, whatever the server's settings say.
 func TestSessionFormat(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, servers.MySQLOptions{})
 	b.exec("CREATE TABLE t (id INT PRIMARY KEY, v INT, j JSON)", "INSERT INTO t VALUES (1,1,'{\"a\":1}')")
 	if _, _, err := open(t, b.config(), ""); err != nil {
@@ -170,6 +174,7 @@ func TestSessionFormat(t *testing.T) {
 
 // TestIdentity refuses checkpoints of other servers and positions that the server no longer has.
 func TestIdentity(t *testing.T) {
+	t.Parallel()
 	for _, gtid := range []string{"ON", "OFF"} {
 		t.Run("gtid_mode="+gtid, func(t *testing.T) {
 			o := servers.MySQLOptions{Extra: []string{"--gtid-mode=" + gtid, "--enforce-gtid-consistency=" + gtid}}
@@ -218,6 +223,7 @@ func TestIdentity(t *testing.T) {
 
 // TestAnonymous refuses transactions without GTID once positions are GTID sets.
 func TestAnonymous(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, servers.MySQLOptions{Extra: []string{"--gtid-mode=OFF_PERMISSIVE", "--enforce-gtid-consistency=ON"}})
 	b.exec("CREATE TABLE t (id INT PRIMARY KEY)", "INSERT INTO t VALUES (1)")
 	got, err := collect(t, b.config(), "", changesAtLeast(1))
@@ -238,6 +244,7 @@ func TestAnonymous(t *testing.T) {
 
 // TestDamagedLog finds a flipped bit by its checksum, also in the rows of a table that is not captured.
 func TestDamagedLog(t *testing.T) {
+	t.Parallel()
 	for _, table := range []string{"shop.t", "other.t"} {
 		b := newBench(t, servers.MySQLOptions{})
 		b.exec("CREATE DATABASE other", "CREATE TABLE other.t (id INT PRIMARY KEY, v TEXT)", "CREATE TABLE t (id INT PRIMARY KEY, v TEXT)", "FLUSH BINARY LOGS",

@@ -22,7 +22,7 @@ func (k logKind) mariadb() bool { return strings.HasPrefix(k.Version, "maria") }
 // logKinds are all servers, those of MySQL with GTIDs and without; 5.7 and some of MariaDB with logs that do not describe tables.
 func logKinds() []logKind {
 	var kinds []logKind
-	for _, v := range servers.MySQLVersions {
+	for _, v := range everyServer {
 		if strings.HasPrefix(v, "maria") {
 			kinds = append(kinds, logKind{servers.MySQLOptions{Version: v}, v, true}, logKind{servers.MySQLOptions{Version: v, Metadata: "NO_LOG"}, v + " NO_LOG", true})
 			continue
@@ -37,6 +37,7 @@ func logKinds() []logKind {
 
 // TestTransactions runs what this log alone can say about transactions, and compares the folded changes with the tables.
 func TestTransactions(t *testing.T) {
+	t.Parallel()
 	for _, kind := range logKinds() {
 		t.Run(kind.name, func(t *testing.T) {
 			b := newBench(t, kind.MySQLOptions)

@@ -8,6 +8,7 @@ import (
 
 // TestNoChecksums reads a log that changes between events with and without checksums, from its start and from every position.
 func TestNoChecksums(t *testing.T) {
+	t.Parallel()
 	for name, o := range map[string]servers.MySQLOptions{"97": {Version: "97"}, "80 without GTIDs": {Version: "80", Extra: withoutGTIDs}, "57": {Version: "57"}, "maria1011": {Version: "maria1011"}, "maria118": {Version: "maria118"}} {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t, o)

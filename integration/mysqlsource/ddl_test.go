@@ -11,6 +11,7 @@ import (
 
 // TestDDL stops at statements that change rows without row events, or notes them, and follows all others.
 func TestDDL(t *testing.T) {
+	t.Parallel()
 	for _, v := range versions {
 		t.Run(v, func(t *testing.T) {
 			b := newBench(t, servers.MySQLOptions{Version: v})
@@ -71,6 +72,7 @@ func TestDDL(t *testing.T) {
 
 // TestHarmlessDrop passes removals of rows that this stream has never shown.
 func TestHarmlessDrop(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, servers.MySQLOptions{})
 	b.exec("DROP TABLE IF EXISTS t", "CREATE TABLE t (id INT PRIMARY KEY)", "TRUNCATE t", "DROP DATABASE IF EXISTS nothing", "INSERT INTO t VALUES (1)")
 	got, err := collect(t, b.config(), "", changesAtLeast(1))
@@ -89,7 +91,8 @@ func TestHarmlessDrop(t *testing.T) {
 
 // TestRetypedColumns goes on where columns are defined anew and keep their values, and stops where they do not.
 func TestRetypedColumns(t *testing.T) {
-	for _, v := range servers.MySQLVersions {
+	t.Parallel()
+	for _, v := range everyServer {
 		t.Run(v, func(t *testing.T) {
 			b := newBench(t, servers.MySQLOptions{Version: v})
 			from := b.here()

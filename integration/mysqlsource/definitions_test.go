@@ -33,6 +33,7 @@ func definitionText(d changelog.Definition) string {
 // TestDefinitions: a note of a statement says what it did to each of its tables, where it stands in the log, and when it ran. Rows
 // that follow have the Table that it shows.
 func TestDefinitions(t *testing.T) {
+	t.Parallel()
 	for _, v := range []string{"97", "97 MINIMAL", "57", "maria118", "97 FULL live", "maria118 FULL live", "57  live"} {
 		t.Run(v, func(t *testing.T) {
 			v, metadata, _ := strings.Cut(v, " ")

@@ -85,6 +85,7 @@ func wantServer(t *testing.T, cfg *mysql.Config, at changelog.Position, want *be
 // TestHosts chooses the first server that answers and can go on, says of each why not when none can, waits for replicas, and
 // ends at a primary whose history lacks what was read.
 func TestHosts(t *testing.T) {
+	t.Parallel()
 	for _, v := range everyServer {
 		t.Run(v, func(t *testing.T) {
 			p, r := withReplica(t, servers.MySQLOptions{Version: v})

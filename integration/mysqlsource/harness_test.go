@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -18,6 +19,7 @@ import (
 	"cdcbridge/capture"
 	"cdcbridge/capture/mysql"
 	"cdcbridge/changelog"
+	"cdcbridge/integration/harness"
 	"cdcbridge/integration/servers"
 	"cdcbridge/internal/fault"
 )
@@ -26,6 +28,15 @@ const patience = 60 * time.Second
 
 // versions are the servers that every claim about the log is tested on.
 var versions = []string{"97", "80"}
+
+// everyServer are the products and releases that differ: in the ordinary tier the oldest and the newest of MySQL and the newest of MariaDB.
+var everyServer = harness.Longer([]string{"57", "97", "maria118"}, servers.MySQLVersions)
+
+// TestMain lets more tests run at once than there are processors. Those that hold a server to a time, or measure memory, do not call Parallel.
+func TestMain(m *testing.M) {
+	harness.SideBySide(4)
+	os.Exit(m.Run())
+}
 
 // bench is one server with a database and a configuration that captures it.
 type bench struct {

@@ -49,7 +49,8 @@ func (b *bench) here() changelog.Position {
 // TestProbe begins in the log of a server that has DDL after it: tables that no statement has changed since their rows were
 // logged are known, and the others are not, whatever they look like now.
 func TestProbe(t *testing.T) {
-	for _, v := range historyVersions {
+	t.Parallel()
+	for _, v := range everyServer {
 		for _, flags := range [][]string{nil, compressing(v)} {
 			t.Run(v+strings.Join(flags, ""), func(t *testing.T) {
 				b := newBench(t, undescribing(v, flags...))
@@ -81,7 +82,8 @@ func TestProbe(t *testing.T) {
 // TestProbeWhileTablesChange begins again and again on a server where a statement swaps the names of two columns all the time. It
 // may be that nothing is known of the table then, but never that one column is taken for the other.
 func TestProbeWhileTablesChange(t *testing.T) {
-	for _, v := range historyVersions {
+	t.Parallel()
+	for _, v := range everyServer {
 		t.Run(v, func(t *testing.T) {
 			b := newBench(t, undescribing(v))
 			b.exec("CREATE TABLE w (id INT PRIMARY KEY AUTO_INCREMENT, a INT, b INT)")
@@ -146,7 +148,8 @@ func TestProbeWhileTablesChange(t *testing.T) {
 
 // TestProbeInCompany: rows of a table that is held by somebody, and statements that wait for it, are no obstacle for long.
 func TestProbeInCompany(t *testing.T) {
-	for _, v := range historyVersions {
+	t.Parallel()
+	for _, v := range everyServer {
 		t.Run(v, func(t *testing.T) {
 			b := newBench(t, undescribing(v))
 			b.exec("CREATE TABLE t (id INT PRIMARY KEY, v INT)", "CREATE TABLE done (id INT PRIMARY KEY)")
@@ -189,7 +192,8 @@ func TestProbeInCompany(t *testing.T) {
 // TestSwaps: a table that a tool swaps with its shadow has the shadow's shape from then on. What the tool did to the values
 // is judged as an ALTER TABLE would be.
 func TestSwaps(t *testing.T) {
-	for _, v := range historyVersions {
+	t.Parallel()
+	for _, v := range everyServer {
 		t.Run(v, func(t *testing.T) {
 			b := newBench(t, undescribing(v))
 			n := 0
@@ -239,7 +243,8 @@ func TestSwaps(t *testing.T) {
 // TestUnknownShapes: a shape that no statement tells is looked up where the rows are; one that a statement changed behind the
 // log's back is noticed, and is looked up too; and where the catalogue shows another table than the log, nothing is read.
 func TestUnknownShapes(t *testing.T) {
-	for _, v := range historyVersions {
+	t.Parallel()
+	for _, v := range everyServer {
 		t.Run(v, func(t *testing.T) {
 			b := newBench(t, undescribing(v))
 			b.exec("CREATE DATABASE elsewhere", "CREATE TABLE elsewhere.x (id INT PRIMARY KEY, hidden INT, v INT)", "CREATE TABLE t (id INT PRIMARY KEY, v INT)", "INSERT INTO t VALUES (1,1)")

@@ -67,7 +67,8 @@ func mixture(v, how string) []string {
 // with the state as of there: what comes is what the run without a break gave. Where the server can describe tables, that
 // run is also compared with one over a log that does.
 func TestHistory(t *testing.T) {
-	for _, v := range historyVersions {
+	t.Parallel()
+	for _, v := range everyServer {
 		t.Run(v, func(t *testing.T) {
 			t.Parallel()
 			whole := mixed(t, v, "MINIMAL", true)
@@ -92,8 +93,6 @@ func TestHistory(t *testing.T) {
 		})
 	}
 }
-
-var historyVersions = []string{"57", "80", "97", "maria1011", "maria118"}
 
 func at(lines []string, i int) string {
 	if i < len(lines) {

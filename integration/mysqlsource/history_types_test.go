@@ -34,7 +34,8 @@ func (b *bench) run(script string, mayFail bool) {
 // TestHistoryTypes: a table of every column type is what its TABLE_MAP says, whether the catalogue or the statement that made it
 // described it, and both describe the very same table.
 func TestHistoryTypes(t *testing.T) {
-	for _, v := range historyVersions {
+	t.Parallel()
+	for _, v := range everyServer {
 		t.Run(v, func(t *testing.T) {
 			o := servers.MySQLOptions{Version: v, Metadata: "MINIMAL", Extra: []string{"--max-allowed-packet=64M"}}
 			if v == "57" {

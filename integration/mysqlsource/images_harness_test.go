@@ -16,9 +16,6 @@ import (
 	"cdcbridge/changelog"
 )
 
-// imageServers are the servers that partial row images are tested on.
-var imageServers = []string{"97", "80", "57", "maria1011", "maria118"}
-
 // folded is what an upsert target would hold: the rows of each table by their keys, both as bytes that say all of them.
 type folded struct {
 	t      testing.TB

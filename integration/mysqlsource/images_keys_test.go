@@ -11,7 +11,8 @@ import (
 
 // TestImagesFindRowsByTheirKeys: the statements that read rows go by the index, whatever the type of the key.
 func TestImagesFindRowsByTheirKeys(t *testing.T) {
-	for _, v := range imageServers {
+	t.Parallel()
+	for _, v := range everyServer {
 		t.Run(v, func(t *testing.T) {
 			b := newBench(t, servers.MySQLOptions{Version: v})
 			b.exec("SET GLOBAL log_output='TABLE'", "SET GLOBAL general_log=ON")

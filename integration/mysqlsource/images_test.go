@@ -40,7 +40,8 @@ func imagesOf(version string) []string {
 // TestImagesOfAllTypes changes one column of every type at a time, with every kind of image: what the log left out is read
 // from the table, or taken from the old row.
 func TestImagesOfAllTypes(t *testing.T) {
-	for _, v := range imageServers {
+	t.Parallel()
+	for _, v := range everyServer {
 		t.Run(v, func(t *testing.T) {
 			b := newBench(t, servers.MySQLOptions{Version: v})
 			columns := []string{"id INT PRIMARY KEY", "n INT NOT NULL DEFAULT 7", "g INT AS (n+1) STORED", "w INT AS (n+2) VIRTUAL", "body LONGTEXT", "j JSON"}
@@ -139,7 +140,8 @@ var keyTypes = []struct {
 // other keys, deleted and inserted again, with images that each session changes now and then. A stream that is stopped and
 // started again all the time must end with what the tables hold.
 func TestImagesRace(t *testing.T) {
-	for _, v := range imageServers {
+	t.Parallel()
+	for _, v := range everyServer {
 		t.Run(v, func(t *testing.T) {
 			b := newBench(t, servers.MySQLOptions{Version: v})
 			b.exec("SET SESSION sql_mode=''", "CREATE TABLE done (id INT PRIMARY KEY)")

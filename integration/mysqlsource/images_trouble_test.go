@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"cdcbridge/changelog"
+	"cdcbridge/integration/harness"
 	"cdcbridge/integration/servers"
 	"cdcbridge/internal/fault"
 )
@@ -16,7 +17,7 @@ const minimalImage = "SET binlog_row_image=MINIMAL"
 
 // heldServers are servers that can be made to hold transactions between their log and everybody's eyes until a replica has
 // them, of which there is none.
-var heldServers = []string{"97", "maria1011", "maria118"}
+var heldServers = harness.Longer([]string{"97", "maria118"}, []string{"97", "maria1011", "maria118"})
 
 // heldBy makes a server hold all transactions from now on. The function that it returns lets them go.
 func heldBy(b *bench, version string) (release func()) {
@@ -33,6 +34,7 @@ func heldBy(b *bench, version string) (release func()) {
 // TestImagesHeld completes rows of transactions that are in the log and that nobody sees: a semi-synchronous replica has not
 // answered. A read at once would give the values before, or no row at all, or one that is gone.
 func TestImagesHeld(t *testing.T) {
+	t.Parallel()
 	for _, v := range heldServers {
 		t.Run(v, func(t *testing.T) {
 			b := newBench(t, servers.MySQLOptions{Version: v})
@@ -123,7 +125,8 @@ func TestImagesHeldBriefly(t *testing.T) {
 
 // TestImagesWithoutGTIDs: only a lock tells that a read shows a transaction.
 func TestImagesWithoutGTIDs(t *testing.T) {
-	for _, v := range []string{"97", "80", "57"} {
+	t.Parallel()
+	for _, v := range harness.Longer([]string{"97", "57"}, []string{"97", "80", "57"}) {
 		t.Run(v, func(t *testing.T) {
 			b := newBench(t, servers.MySQLOptions{Version: v, Extra: []string{"--gtid-mode=OFF", "--enforce-gtid-consistency=OFF"}})
 			b.exec("CREATE TABLE t (id INT PRIMARY KEY, v INT DEFAULT 5, w INT DEFAULT 6)")
@@ -159,6 +162,7 @@ func TestImagesWithoutGTIDs(t *testing.T) {
 
 // TestImagesOfChangedTables changes a table after the log has left values of its rows out, and before they are read.
 func TestImagesOfChangedTables(t *testing.T) {
+	t.Parallel()
 	for _, v := range []string{"97", "80", "maria118"} { // 5.7 does not describe its rows: a change is schema_unknown anyway
 		b := newBench(t, servers.MySQLOptions{Version: v})
 		for _, c := range []struct {
@@ -203,7 +207,8 @@ func TestImagesOfChangedTables(t *testing.T) {
 // TestImagesWithoutKey: rows of a table without key are updated and deleted with their whole old row, and what an insert left to
 // its default cannot be read. So it is with a key that was left to its default.
 func TestImagesWithoutKey(t *testing.T) {
-	for _, v := range imageServers {
+	t.Parallel()
+	for _, v := range everyServer {
 		t.Run(v, func(t *testing.T) {
 			b := newBench(t, servers.MySQLOptions{Version: v})
 			b.exec("CREATE TABLE t (a INT, v INT DEFAULT 5, s TEXT)")
@@ -259,7 +264,8 @@ func TestImagesWithoutKey(t *testing.T) {
 // TestImagesLoseTheirConnection: the connection that reads missing values is opened again; without a grant there is a remedy, and
 // SELECT is enough.
 func TestImagesLoseTheirConnection(t *testing.T) {
-	for _, v := range imageServers {
+	t.Parallel()
+	for _, v := range everyServer {
 		t.Run(v, func(t *testing.T) {
 			b := newBench(t, servers.MySQLOptions{Version: v})
 			b.exec("CREATE TABLE t (id INT PRIMARY KEY, v INT DEFAULT 5, g INT AS (v+1) VIRTUAL)")
@@ -296,6 +302,7 @@ func TestImagesLoseTheirConnection(t *testing.T) {
 // TestImagesAndFailover: a value that was read can be that of a transaction which has not been streamed. A server that lacks the
 // transaction cannot take the place of the one that had it.
 func TestImagesAndFailover(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, servers.MySQLOptions{})
 	b.exec("CREATE TABLE t (id INT PRIMARY KEY, v INT DEFAULT 5, w INT DEFAULT 6)", "INSERT INTO t VALUES (1,1,1)")
 	b.session(minimalImage, "UPDATE t SET v=2 WHERE id=1")

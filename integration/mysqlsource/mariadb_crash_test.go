@@ -19,6 +19,7 @@ import (
 // one. A source that reads these files later shows nothing of such a transaction and goes on behind it, also when parts of it would
 // have left and when the GTID has been used again.
 func TestMariaDBKilledWhileLogging(t *testing.T) {
+	t.Parallel()
 	for _, v := range mariaVersions {
 		for name, large := range map[string]bool{"rows of 20 kB": false, "rows of 3 MB": true} {
 			t.Run(v+" "+name, func(t *testing.T) {
@@ -120,6 +121,7 @@ func keys(rows map[string]string) []string {
 
 // TestMariaDBLargeCommit reads a transaction whose cache became a log file by renaming it.
 func TestMariaDBLargeCommit(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, servers.MySQLOptions{Version: "maria118", Extra: []string{"--binlog-large-commit-threshold=10485760", "--binlog-cache-size=8192", "--max-allowed-packet=64M"}})
 	b.exec("CREATE TABLE t (id INT PRIMARY KEY, v LONGTEXT)", "CREATE TABLE done (id INT PRIMARY KEY)", "INSERT INTO t VALUES (0,'small')")
 	b.exec("INSERT INTO t SELECT seq, REPEAT('x',20000) FROM seq_1_to_1500", "INSERT INTO t VALUES (5000,'small')", "INSERT INTO t SELECT seq, REPEAT('y',20000) FROM seq_6001_to_7000", "INSERT INTO done VALUES (1)")

@@ -10,6 +10,7 @@ import (
 // TestMariaDBLogin streams over TLS in every mode, as an account with the rights that are needed and no more, and is refused when one
 // of them is missing.
 func TestMariaDBLogin(t *testing.T) {
+	t.Parallel()
 	for _, v := range mariaVersions {
 		t.Run(v, func(t *testing.T) {
 			b := newBench(t, servers.MySQLOptions{Version: v, NamedCert: true})

@@ -18,6 +18,7 @@ var mariaVersions = []string{"maria1011", "maria118"}
 // TestDomains resumes everywhere in a log in which two domains and, in one of them, numbers that go back alternate, over several
 // files, with prepared transactions that keep reading behind the position.
 func TestDomains(t *testing.T) {
+	t.Parallel()
 	for _, v := range mariaVersions {
 		t.Run(v, func(t *testing.T) {
 			b := newBench(t, servers.MySQLOptions{Version: v, Extra: []string{"--gtid-strict-mode=OFF"}})
@@ -64,6 +65,7 @@ func TestDomains(t *testing.T) {
 
 // TestMariaDBPositions holds positions against servers that can and cannot go on from them.
 func TestMariaDBPositions(t *testing.T) {
+	t.Parallel()
 	for _, v := range mariaVersions {
 		t.Run(v, func(t *testing.T) {
 			b := newBench(t, servers.MySQLOptions{Version: v, ServerID: 4})
@@ -114,6 +116,7 @@ func TestMariaDBPositions(t *testing.T) {
 
 // TestMariaDBFailover follows a promoted replica, within a large transaction too, and refuses one that lacks what was read.
 func TestMariaDBFailover(t *testing.T) {
+	t.Parallel()
 	for _, v := range mariaVersions {
 		t.Run(v, func(t *testing.T) {
 			p, r := newBench(t, servers.MySQLOptions{Version: v, ServerID: 1}), newBench(t, servers.MySQLOptions{Version: v, ServerID: 2})

@@ -72,6 +72,7 @@ func mariaTypeValues(version string) []mariaType {
 
 // TestMariaDBTypes compares what the log shows of every type with what SELECT shows.
 func TestMariaDBTypes(t *testing.T) {
+	t.Parallel()
 	for name, o := range map[string]servers.MySQLOptions{
 		"maria1011": {Version: "maria1011", Extra: []string{"--column-compression-zlib-wrap=ON"}}, "maria118": {Version: "maria118", Extra: []string{"--column-compression-threshold=10"}},
 		"maria1011 NO_LOG": {Version: "maria1011", Metadata: "NO_LOG", Extra: []string{"--log-bin-compress=ON"}}, "maria118 MINIMAL": {Version: "maria118", Metadata: "MINIMAL"},

@@ -15,6 +15,7 @@ import (
 // TestReplicasShowTheSame goes on at a replica from every position of the primary's log, and back: with GTIDs both logs say the same,
 // though the replica cuts the rows of a transaction into other events.
 func TestReplicasShowTheSame(t *testing.T) {
+	t.Parallel()
 	for _, v := range everyServer {
 		t.Run(v, func(t *testing.T) {
 			p, r := withReplica(t, servers.MySQLOptions{Version: v})
@@ -97,6 +98,7 @@ func sources(t *testing.T, version string) []*bench {
 // TestSeveralSources reads a replica of two primaries that is written to as well: transactions of three servers in one log. It resumes
 // at every position, and knows what the log of one of them lacks.
 func TestSeveralSources(t *testing.T) {
+	t.Parallel()
 	for _, v := range everyServer {
 		t.Run(v, func(t *testing.T) {
 			three := sources(t, v)
@@ -145,6 +147,7 @@ func TestSeveralSources(t *testing.T) {
 
 // TestHeldTransactionOnMariaDB is TestHeldTransaction where semi-synchronous replication is built in.
 func TestHeldTransactionOnMariaDB(t *testing.T) {
+	t.Parallel()
 	for _, v := range []string{"maria1011", "maria118"} {
 		t.Run(v, func(t *testing.T) {
 			b := newBench(t, servers.MySQLOptions{Version: v})

@@ -15,6 +15,7 @@ import (
 // TestPromotedReplica goes on in the middle of a transaction on another server, which has the same transaction. With the same
 // rows it goes on exactly; with its rows in another order, as a table without a key allows, it stops.
 func TestPromotedReplica(t *testing.T) {
+	t.Parallel()
 	for _, v := range everyServer {
 		t.Run(v, func(t *testing.T) {
 			a := newBench(t, servers.MySQLOptions{Version: v})
@@ -117,6 +118,7 @@ func nextGTID(b *bench) (n int) {
 // TestHeldTransaction streams a transaction that the server logs and holds back from everybody until a replica has it: it is
 // in gtid_owned alone. A checkpoint with it belongs to this server.
 func TestHeldTransaction(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, servers.MySQLOptions{})
 	b.exec("CREATE TABLE t (id INT PRIMARY KEY)", "INSERT INTO t VALUES (1)", "INSTALL PLUGIN rpl_semi_sync_source SONAME 'semisync_source.so'",
 		"SET GLOBAL rpl_semi_sync_source_timeout=600000", "SET GLOBAL rpl_semi_sync_source_enabled=ON")

@@ -19,7 +19,8 @@ import (
 // TestScanKeyless reads tables without key: every row, equal ones among them, with the values and the Table that the log has; those that
 // meet a condition; or not all, and says so.
 func TestScanKeyless(t *testing.T) {
-	for _, v := range servers.MySQLVersions {
+	t.Parallel()
+	for _, v := range everyServer {
 		t.Run(v, func(t *testing.T) {
 			b := newBench(t, servers.MySQLOptions{Version: v})
 			names := []string{"bare", "indexed", "nullable", "prefixed", "parted", "myisam"}
@@ -112,6 +113,7 @@ func (s *scanning) sameAsDeleted(name string, p *pages) {
 
 // TestScanKeylessTooLarge: the read of a table that is far too large is stopped, on the server too, and the reader goes on.
 func TestScanKeylessTooLarge(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, servers.MySQLOptions{})
 	b.exec("CREATE TABLE large (id INT, v VARCHAR(500))", "CREATE TABLE small (id INT)", "INSERT INTO small VALUES (1)")
 	b.fillDigits("large", 200_000, 400)
@@ -136,6 +138,7 @@ func TestScanKeylessTooLarge(t *testing.T) {
 // TestScanKeylessAmidWriters: whenever the log has no change of the table between the position that a read must see and the end that
 // it gives, the rows are what the changes up to there have made.
 func TestScanKeylessAmidWriters(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, servers.MySQLOptions{})
 	b.exec("CREATE TABLE t (a INT, b INT)")
 	s := scan(t, b.config(), true)

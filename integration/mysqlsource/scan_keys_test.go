@@ -159,8 +159,10 @@ func (c keyCase) fill(b *bench, r *rand.Rand) bool {
 // TestScanKeys reads tables with keys of every type in small chunks: each row comes once, in the order of the index, and every
 // statement goes by a range of the index and sorts nothing.
 func TestScanKeys(t *testing.T) {
-	for _, v := range servers.MySQLVersions {
+	t.Parallel()
+	for _, v := range everyServer {
 		t.Run(v, func(t *testing.T) {
+			t.Parallel()
 			b := newBench(t, servers.MySQLOptions{Version: v, Extra: []string{"--default-time-zone=-07:00"}})
 			seed := rand.Uint64()
 			t.Logf("seed %d", seed)

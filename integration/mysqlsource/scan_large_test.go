@@ -55,6 +55,7 @@ func TestScanLargeRows(t *testing.T) {
 
 // TestScanSkewed reads a table whose rows become much larger: what does not fit a chunk is not read again and again.
 func TestScanSkewed(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, servers.MySQLOptions{Extra: []string{"--max-allowed-packet=128M", "--loose-innodb-redo-log-capacity=1G"}})
 	b.exec("CREATE TABLE t (id INT PRIMARY KEY, v LONGTEXT)")
 	b.fillDigits("t", 5000, 10)
@@ -162,6 +163,7 @@ func TestScanBounds(t *testing.T) {
 
 // TestScanStart begins at the end of the log when tables are read, and at its front when not.
 func TestScanStart(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, servers.MySQLOptions{})
 	b.exec("CREATE TABLE t (id INT PRIMARY KEY)", "INSERT INTO t VALUES (1),(2),(3)")
 	for start, want := range map[string]int{"": 1, "latest": 1, "earliest": 4} {

@@ -33,6 +33,7 @@ const mariadbTypes = "\nCREATE TABLE addresses (id INT PRIMARY KEY, u UUID, a IN
 // transaction's own group of commits has rotated the log and waits for a semi-synchronous replica. A read that went by it would lose
 // the transaction.
 func TestScanAheadOfCommits(t *testing.T) {
+	t.Parallel()
 	for _, v := range []string{"maria1011", "maria118"} {
 		t.Run(v, func(t *testing.T) {
 			b := newBench(t, servers.MySQLOptions{Version: v, Extra: []string{"--max-binlog-size=4096"}})

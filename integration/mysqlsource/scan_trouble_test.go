@@ -30,7 +30,7 @@ func (b *bench) fillDigits(table string, n, width int) {
 // TestScanHoldsNobodyUp reads a table in long chunks while its definition is changed and its rows are written: an ALTER waits
 // for the chunk that is being read at most, writers wait for nothing, and no transaction is left between two chunks.
 func TestScanHoldsNobodyUp(t *testing.T) {
-	for _, v := range servers.MySQLVersions {
+	for _, v := range everyServer {
 		t.Run(v, func(t *testing.T) {
 			b := newBench(t, servers.MySQLOptions{Version: v, Extra: []string{"--loose-innodb-redo-log-capacity=512M"}})
 			b.exec("CREATE TABLE t (id INT PRIMARY KEY, v VARCHAR(500), e ENUM('a','b') DEFAULT 'b')")
@@ -152,7 +152,8 @@ func writesWait(t *testing.T, b *bench, s *scanning, r capture.Reader) {
 
 // TestScanRefuses reads tables that cannot be read, or not any more as it was begun.
 func TestScanRefuses(t *testing.T) {
-	for _, v := range servers.MySQLVersions {
+	t.Parallel()
+	for _, v := range everyServer {
 		t.Run(v, func(t *testing.T) {
 			b := newBench(t, servers.MySQLOptions{Version: v})
 			cfg := b.config()

@@ -9,6 +9,7 @@ import (
 
 	"cdcbridge/capture"
 	"cdcbridge/changelog"
+	"cdcbridge/integration/harness"
 	"cdcbridge/integration/servers"
 	"cdcbridge/internal/fault"
 )
@@ -110,7 +111,7 @@ func TestScanHeld(t *testing.T) {
 }
 
 // holding are the servers that come with semi-synchronous replication.
-var holding = []string{"97", "maria1011", "maria118"}
+var holding = harness.Longer([]string{"97", "maria118"}, []string{"97", "maria1011", "maria118"})
 
 func testScanHeld(t *testing.T, b *bench) {
 	b.exec("CREATE TABLE t (id INT PRIMARY KEY, v INT)", "INSERT INTO t VALUES (1,1),(2,1)")
@@ -270,6 +271,7 @@ func testScanXA(t *testing.T, b *bench) {
 
 // TestScanLocked reads tables of a server without GTIDs: refused, or under a lock that waits for who writes.
 func TestScanLocked(t *testing.T) {
+	t.Parallel()
 	for _, v := range []string{"57", "80", "97"} {
 		t.Run(v, func(t *testing.T) {
 			b := newBench(t, servers.MySQLOptions{Version: v, Extra: []string{"--gtid-mode=OFF", "--enforce-gtid-consistency=OFF"}})
@@ -327,6 +329,7 @@ func TestScanLocked(t *testing.T) {
 
 // TestScanEngines refuses rows that can be visible before they are logged, unless they may be locked.
 func TestScanEngines(t *testing.T) {
+	t.Parallel()
 	for v, engine := range map[string]string{"57": "MyISAM", "97": "MyISAM", "maria118": "Aria"} {
 		t.Run(v, func(t *testing.T) { testScanEngine(t, newBench(t, servers.MySQLOptions{Version: v}), engine) })
 	}
@@ -356,6 +359,7 @@ func testScanEngine(t *testing.T, b *bench, engine string) {
 
 // TestScanChecks: the preflight says what a snapshot would stop at, and only then.
 func TestScanChecks(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, servers.MySQLOptions{Extra: []string{"--gtid-mode=OFF", "--enforce-gtid-consistency=OFF"}})
 	b.exec("CREATE TABLE m (id INT PRIMARY KEY) ENGINE=MyISAM", "CREATE TABLE t (id INT PRIMARY KEY)")
 	for _, tc := range []struct{ snapshot, lock, problems bool }{{false, false, false}, {true, true, false}, {true, false, true}} {

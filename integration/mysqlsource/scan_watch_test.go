@@ -14,7 +14,7 @@ import (
 // TestScanWatch has places passed on an idle server, on a busy one, over rotations and after a reconnect, in the time that a
 // window may take.
 func TestScanWatch(t *testing.T) {
-	for _, v := range servers.MySQLVersions {
+	for _, v := range everyServer {
 		for _, gtid := range []string{"ON", "OFF"} {
 			if gtid == "OFF" && strings.HasPrefix(v, "maria") {
 				continue // it has no such mode

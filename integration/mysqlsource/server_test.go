@@ -15,6 +15,7 @@ import (
 
 // TestTags follows tagged GTIDs and resumes among them.
 func TestTags(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, servers.MySQLOptions{})
 	b.exec("CREATE TABLE t (id INT PRIMARY KEY)")
 	for i := range 12 {
@@ -50,6 +51,7 @@ func TestTags(t *testing.T) {
 
 // TestIdlePositions moves the position over files without captured changes, and resumes there after a restart and a purge.
 func TestIdlePositions(t *testing.T) {
+	t.Parallel()
 	for _, gtid := range []string{"ON", "OFF"} {
 		t.Run("gtid_mode="+gtid, func(t *testing.T) {
 			t.Parallel()
@@ -101,6 +103,7 @@ func TestIdlePositions(t *testing.T) {
 
 // TestTLS connects in every mode, and resumes within a large transaction over TLS.
 func TestTLS(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, servers.MySQLOptions{NamedCert: true})
 	b.digits()
 	b.exec("CREATE TABLE t (id INT PRIMARY KEY, v LONGTEXT)", b.fill("t", 0, 3000, 100), "INSERT INTO t VALUES (9000, REPEAT('x', 20000000))")
@@ -205,6 +208,7 @@ func sampleHeap() func() uint64 {
 
 // TestPacketBorders reads events of sizes around the end of a packet, which an empty one follows or not.
 func TestPacketBorders(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, servers.MySQLOptions{Extra: []string{"--max-allowed-packet=64M", "--innodb-redo-log-capacity=512M"}})
 	b.exec("CREATE TABLE t (id INT PRIMARY KEY, v LONGTEXT)", "INSERT INTO t VALUES (0, '')")
 	got, err := collect(t, b.config(), "", changesAtLeast(1))

@@ -59,6 +59,7 @@ func described(t *testing.T, cfg *mysql.Config, n int) (all []string) {
 // TestHostileSessions gives our connections a session that changes what statements return. Changes, tables, findings and
 // refusals are the same as without it.
 func TestHostileSessions(t *testing.T) {
+	t.Parallel()
 	for _, v := range versions {
 		t.Run(v, func(t *testing.T) {
 			b := newBench(t, servers.MySQLOptions{Version: v, Extra: []string{"--performance-schema=ON"}})
@@ -145,6 +146,7 @@ func pinned(t *testing.T, b *bench, cfg *mysql.Config) {
 // TestSettingsThatChange makes the server log less while a stream runs. The events show it: what can be told of their rows all the
 // same is, whole, and nothing else is delivered, whatever the settings were when the source was opened.
 func TestSettingsThatChange(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, servers.MySQLOptions{})
 	for _, c := range []struct {
 		variable, bad, good string

@@ -12,6 +12,7 @@ import (
 
 // TestRowsHaveTheirStatements runs statements that change rows in each way that the log has, and finds with each row the text that was sent.
 func TestRowsHaveTheirStatements(t *testing.T) {
+	t.Parallel()
 	for name, o := range map[string]servers.MySQLOptions{
 		"97": {Version: "97", Extra: []string{"--binlog-rows-query-log-events=ON"}}, "57": {Version: "57", Extra: []string{"--binlog-rows-query-log-events=ON"}},
 		"maria118": {Version: "maria118"},

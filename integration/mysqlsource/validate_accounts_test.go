@@ -15,6 +15,7 @@ import (
 // TestGrants begins with an account that may do nothing and does what the preflight says, until it has nothing more to say. Then
 // the account reads the log; and without any one of the rights it is told so.
 func TestGrants(t *testing.T) {
+	t.Parallel()
 	for _, v := range everyServer {
 		t.Run(v, func(t *testing.T) {
 			b := newBench(t, servers.MySQLOptions{Version: v, Extra: durable})
@@ -86,6 +87,7 @@ func readProblem(t *testing.T, cfg *mysql.Config) capture.Finding {
 
 // TestLogins logs in by every plugin that the test servers have, encrypted and not.
 func TestLogins(t *testing.T) {
+	t.Parallel()
 	for v, plugins := range map[string][]string{
 		"57": {"mysql_native_password"}, "80": {"mysql_native_password", "sha256_password", "caching_sha2_password"}, "97": {"sha256_password", "caching_sha2_password"},
 		"maria118": {"mysql_native_password"},
@@ -117,6 +119,7 @@ func TestLogins(t *testing.T) {
 
 // TestLockTables wants the right of snapshot_lock.
 func TestLockTables(t *testing.T) {
+	t.Parallel()
 	for _, v := range []string{"57", "97", "maria118"} {
 		b := newBench(t, servers.MySQLOptions{Version: v})
 		b.exec("CREATE TABLE t (id INT PRIMARY KEY)")

@@ -11,6 +11,7 @@ import (
 
 // TestTablesOfMariaDB refuses tables whose rows the log has in a form of their own, and does what it says about them.
 func TestTablesOfMariaDB(t *testing.T) {
+	t.Parallel()
 	for _, v := range []string{"maria1011", "maria118"} {
 		t.Run(v, func(t *testing.T) {
 			b := newBench(t, servers.MySQLOptions{Version: v, Extra: durable})
@@ -54,6 +55,7 @@ func TestTablesOfMariaDB(t *testing.T) {
 
 // TestFilteredLogs has the server log only some databases: tables of the others are refused, those that are logged are not.
 func TestFilteredLogs(t *testing.T) {
+	t.Parallel()
 	for _, v := range []string{"97", "57", "maria118"} {
 		b := newBench(t, servers.MySQLOptions{Version: v, Extra: []string{"--binlog-do-db=logged", "--binlog-do-db=logged2"}})
 		b.exec("CREATE TABLE t (id INT PRIMARY KEY)", "CREATE DATABASE logged", "CREATE TABLE logged.t (id INT PRIMARY KEY)")
@@ -74,6 +76,7 @@ func TestFilteredLogs(t *testing.T) {
 
 // TestUnloggedForeignKeys refuses every rule that changes child rows, on servers that do not log them, and none that does not.
 func TestUnloggedForeignKeys(t *testing.T) {
+	t.Parallel()
 	for name, o := range map[string]servers.MySQLOptions{
 		"57": {Version: "57"}, "80": {Version: "80"}, "97 with native foreign keys": {Extra: []string{"--innodb-native-foreign-keys=ON"}},
 		"maria1011": {Version: "maria1011"}, "maria118": {Version: "maria118"},

@@ -11,9 +11,6 @@ import (
 	"cdcbridge/internal/fault"
 )
 
-// everyServer are the products and releases whose preflight differs.
-var everyServer = []string{"57", "80", "97", "maria1011", "maria118"}
-
 func isMariaDB(version string) bool { return strings.HasPrefix(version, "maria") }
 
 // durable are flags that the test servers do without.
@@ -54,6 +51,7 @@ func statements(remedy string) []string {
 // statement works on the server that it was said of, and mends what it was said for. What loses nothing today is a warning, and
 // the source opens all the same; what would stop it is a problem.
 func TestRemedies(t *testing.T) {
+	t.Parallel()
 	for _, v := range everyServer {
 		t.Run(v, func(t *testing.T) {
 			b := newBench(t, servers.MySQLOptions{Version: v, Extra: durable})
@@ -143,6 +141,7 @@ func badSettings(version string) []badSetting {
 // TestUnloggedServers refuses servers without a log, and replicas that do not log what they apply, which takes a restart with
 // the option that the remedy names.
 func TestUnloggedServers(t *testing.T) {
+	t.Parallel()
 	for _, v := range everyServer {
 		t.Run(v, func(t *testing.T) {
 			off := newBench(t, servers.MySQLOptions{Version: v, Extra: []string{"--skip-log-bin"}})
@@ -202,6 +201,7 @@ func restart(t *testing.T, b *bench, remedy string) {
 
 // TestIncompleteRowsNeedGTIDs wants what the source needs to complete rows.
 func TestIncompleteRowsNeedGTIDs(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, servers.MySQLOptions{Version: "57", Image: "MINIMAL", Extra: []string{"--gtid-mode=OFF", "--enforce-gtid-consistency=OFF"}})
 	problem(t, check(t, b.config()), "incomplete rows", fault.SourceSettings)
 	for _, allow := range []func(*mysql.Config){func(c *mysql.Config) { c.SnapshotLock = true }, func(c *mysql.Config) { c.UnchangedValues = "leave" }} {

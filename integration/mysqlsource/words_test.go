@@ -40,6 +40,7 @@ func expected(of map[string]string, v string) []string {
 // TestDefaults: the default of a column is what a row gets that does not name the column, or it says that it is computed, or it is
 // not told. Stream and reader describe the table alike.
 func TestDefaults(t *testing.T) {
+	t.Parallel()
 	for _, v := range append([]string{"97 MINIMAL"}, servers.MySQLVersions...) {
 		t.Run(v, func(t *testing.T) {
 			v, metadata, _ := strings.Cut(v, " ")

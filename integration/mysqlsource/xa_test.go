@@ -2,12 +2,14 @@ package mysqlsource
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"cdcbridge/integration/harness"
 	"cdcbridge/integration/servers"
 	"cdcbridge/internal/fault"
 )
@@ -20,14 +22,18 @@ var everyLog = map[string]servers.MySQLOptions{
 	"maria1011": {Version: "maria1011"}, "maria118": {Version: "maria118"},
 }
 
+// kindsOfLog are the names of them that a test goes through: in the ordinary tier one of each kind.
+var kindsOfLog = harness.Longer([]string{"57", "97", "97 without GTIDs", "maria118"}, slices.Sorted(maps.Keys(everyLog)))
+
 var withoutGTIDs = []string{"--gtid-mode=OFF", "--enforce-gtid-consistency=OFF"}
 
 // TestXA keeps the rows of a prepared transaction until it is committed, over every restart of ours and one of the server.
 func TestXA(t *testing.T) {
-	for name, o := range everyLog {
+	t.Parallel()
+	for _, name := range kindsOfLog {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			preparedTransactions(t, newBench(t, o))
+			preparedTransactions(t, newBench(t, everyLog[name]))
 		})
 	}
 }
@@ -96,6 +102,7 @@ func preparedTransactions(t *testing.T, b *bench) {
 
 // TestXAInMemory ends where prepared transactions hold more rows than memory is meant for.
 func TestXAInMemory(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, servers.MySQLOptions{Extra: []string{"--innodb-redo-log-capacity=512M"}})
 	b.digits()
 	b.exec("CREATE TABLE a (id INT PRIMARY KEY, v LONGTEXT)", "CREATE TABLE done (id INT PRIMARY KEY)")
@@ -122,6 +129,7 @@ func TestXAInMemory(t *testing.T) {
 
 // TestXAIsOfItsCommit holds the time and the name of an XA transaction to what the server says: those of XA COMMIT, not of XA PREPARE.
 func TestXAIsOfItsCommit(t *testing.T) {
+	t.Parallel()
 	for name, o := range map[string]servers.MySQLOptions{"97": {Version: "97"}, "maria118": {Version: "maria118"}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

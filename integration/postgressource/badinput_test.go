@@ -16,6 +16,7 @@ const wrongSecret = "wR0ng-Secr3t"
 
 // TestAccounts refuses accounts and databases that cannot be captured with, and lets one in that has no right too many.
 func TestAccounts(t *testing.T) {
+	t.Parallel()
 	for _, v := range versions {
 		t.Run(v, func(t *testing.T) {
 			b := newBench(t, servers.PostgresOptions{Version: v})
@@ -78,6 +79,7 @@ func TestAccounts(t *testing.T) {
 
 // TestSettings refuses servers whose log does not have what is needed.
 func TestSettings(t *testing.T) {
+	t.Parallel()
 	for _, v := range versions {
 		t.Run(v, func(t *testing.T) {
 			b := newBench(t, servers.PostgresOptions{Version: v, Settings: map[string]string{"wal_level": "replica", "max_replication_slots": "1", "max_wal_senders": "1"}})
@@ -116,6 +118,7 @@ func TestSettings(t *testing.T) {
 
 // TestFeatures refuses what a release does not have.
 func TestFeatures(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, servers.PostgresOptions{Version: "15"})
 	for subject, change := range map[string]func(*postgres.Config){
 		"failover": func(c *postgres.Config) { c.Failover = true }, "origin": func(c *postgres.Config) { c.Origin = "none" },
@@ -130,6 +133,7 @@ func TestFeatures(t *testing.T) {
 // TestIdentities refuses tables whose old rows the log cannot tell apart: publishing them would break their users' updates. The
 // hint is the statement that mends it.
 func TestIdentities(t *testing.T) {
+	t.Parallel()
 	for _, v := range versions {
 		t.Run(v, func(t *testing.T) {
 			b := newBench(t, servers.PostgresOptions{Version: v})
@@ -173,6 +177,7 @@ func TestIdentities(t *testing.T) {
 
 // TestPublicationLacksTable stops where somebody else's publication does not have what is to be captured.
 func TestPublicationLacksTable(t *testing.T) {
+	t.Parallel()
 	for _, v := range versions {
 		t.Run(v, func(t *testing.T) {
 			b := newBench(t, servers.PostgresOptions{Version: v})
@@ -211,6 +216,7 @@ func TestPublicationLacksTable(t *testing.T) {
 
 // TestTLS maps the modes to what the server offers.
 func TestTLS(t *testing.T) {
+	t.Parallel()
 	for _, v := range versions {
 		t.Run(v, func(t *testing.T) {
 			plain := newBench(t, servers.PostgresOptions{Version: v})
@@ -276,6 +282,7 @@ func TestEnvironment(t *testing.T) {
 
 // TestCancelledOpen ends at once when it is given up.
 func TestCancelledOpen(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, servers.PostgresOptions{})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

@@ -14,7 +14,8 @@ import (
 )
 
 // TestConformance runs the suite that every source passes. Servers give a walsender up after two seconds of silence, so that
-// the suite's pauses are long. One of them streams large transactions before they commit.
+// the suite's pauses are long. One of them streams large transactions before they commit. The suite looks at the memory and the goroutines of the
+// whole process, so nothing runs beside it.
 func TestConformance(t *testing.T) {
 	for _, v := range versions {
 		t.Run(v, func(t *testing.T) {

@@ -66,6 +66,7 @@ func (f *followed) row() (changelog.Row, *changelog.Table) {
 // TestWords: comments, who numbers a column, defaults of domains, and none where there is none. A reader describes the table alike, also
 // after a change that the log does not tell.
 func TestWords(t *testing.T) {
+	t.Parallel()
 	for _, v := range versions {
 		t.Run(v, func(t *testing.T) {
 			b := newBench(t, servers.PostgresOptions{Version: v})
@@ -112,6 +113,7 @@ func TestWords(t *testing.T) {
 // TestDefaultsOfEveryType makes each value of the type matrix a default: it is what a row gets that does not name the column, or it
 // says that the server computes it.
 func TestDefaultsOfEveryType(t *testing.T) {
+	t.Parallel()
 	for _, v := range versions[:1] {
 		t.Run(v, func(t *testing.T) {
 			b := newBench(t, servers.PostgresOptions{Version: v, Settings: map[string]string{"timezone": "Asia/Kathmandu", "datestyle": "SQL, DMY", "bytea_output": "escape", "intervalstyle": "iso_8601"}})

@@ -11,6 +11,7 @@ import (
 
 // TestOtherSystem refuses a checkpoint of another cluster, and of this one's future.
 func TestOtherSystem(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, servers.PostgresOptions{})
 	b.exec("CREATE TABLE t (id int PRIMARY KEY)")
 	at := b.begin(b.config())
@@ -25,6 +26,7 @@ func TestOtherSystem(t *testing.T) {
 
 // TestStandby refuses to read from a standby, and says so in a way that lets a promotion cure it.
 func TestStandby(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, servers.PostgresOptions{})
 	b.exec("CREATE TABLE t (id int PRIMARY KEY)")
 	s := servers.StandbyFor(t, b.p, servers.StandbyOptions{})
@@ -43,6 +45,7 @@ func TestStandby(t *testing.T) {
 // TestDiverged promotes a standby that lacks what was streamed: going on would lose the rows that the new primary writes in their
 // place.
 func TestDiverged(t *testing.T) {
+	t.Parallel()
 	for _, v := range versions {
 		t.Run(v, func(t *testing.T) {
 			b := newBench(t, servers.PostgresOptions{Version: v})
@@ -88,6 +91,7 @@ func TestDiverged(t *testing.T) {
 
 // TestFailoverSlot goes on at a promoted standby that has kept the slot: each change once.
 func TestFailoverSlot(t *testing.T) {
+	t.Parallel()
 	for _, v := range []string{"18", "17"} {
 		t.Run(v, func(t *testing.T) {
 			b := newBench(t, servers.PostgresOptions{Version: v})
@@ -151,6 +155,7 @@ func TestFailoverSlot(t *testing.T) {
 
 // TestExistingSlotBecomesAFailoverSlot follows the configuration.
 func TestExistingSlotBecomesAFailoverSlot(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, servers.PostgresOptions{})
 	cfg := b.config()
 	at := b.begin(cfg)

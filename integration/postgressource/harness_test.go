@@ -5,12 +5,14 @@ package postgressource
 import (
 	"database/sql"
 	"log/slog"
+	"os"
 	"testing"
 	"time"
 
 	"cdcbridge/capture"
 	"cdcbridge/capture/postgres"
 	"cdcbridge/changelog"
+	"cdcbridge/integration/harness"
 	"cdcbridge/integration/servers"
 	"cdcbridge/internal/fault"
 )
@@ -23,6 +25,12 @@ const (
 
 // versions are the servers that every claim about the log is tested on.
 var versions = []string{"18", "15"}
+
+// TestMain lets more tests run at once than there are processors. Those that hold a server to a time, or look at the whole process, do not call Parallel.
+func TestMain(m *testing.M) {
+	harness.SideBySide(4)
+	os.Exit(m.Run())
+}
 
 // bench is one server with a database and a configuration that captures its schema public.
 type bench struct {

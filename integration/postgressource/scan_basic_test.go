@@ -15,6 +15,7 @@ import (
 // TestScanAndStreamAgree: a row of every type that is read has the same values, and the same Table, as when an update that changes
 // nothing brings it by the log. Neither the server's settings nor those of the process have a say.
 func TestScanAndStreamAgree(t *testing.T) {
+	t.Parallel()
 	local := time.Local
 	time.Local = time.FixedZone("elsewhere", 5*3600+45*60)
 	t.Cleanup(func() { time.Local = local })

@@ -18,6 +18,7 @@ import (
 // TestScanOfACommitThatIsLost: with synchronous_commit=off readers see a commit that a crash takes back. No chunk has its rows, or lacks
 // those that it deleted, before it is durable.
 func TestScanOfACommitThatIsLost(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, servers.PostgresOptions{Durable: true, Settings: map[string]string{"wal_writer_delay": "10s", "wal_writer_flush_after": "1GB", "bgwriter_delay": "10s", "autovacuum": "off"}})
 	b.exec("CREATE TABLE t (id int PRIMARY KEY)", "INSERT INTO t VALUES (1)")
 	s := startScanning(t, b.config(), "")
@@ -55,6 +56,7 @@ func TestScanOfACommitThatIsLost(t *testing.T) {
 // TestScanBesideAlter: a table that is rewritten in the middle is read as what it is then, an ALTER TABLE waits for one chunk at most,
 // and a chunk does not wait long for one; writers wait for nothing.
 func TestScanBesideAlter(t *testing.T) {
+	t.Parallel()
 	for _, v := range versions {
 		t.Run(v, func(t *testing.T) {
 			b := newBench(t, servers.PostgresOptions{Version: v})
@@ -123,6 +125,7 @@ func TestScanBesideAlter(t *testing.T) {
 
 // TestScanWhileRowsChange: rows that nobody touches come exactly once, however many others come, go and move.
 func TestScanWhileRowsChange(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, servers.PostgresOptions{})
 	b.exec("CREATE TABLE t (id int PRIMARY KEY, n int)", "INSERT INTO t SELECT i * 2, 0 FROM generate_series(1, 5000) i")
 	s := startScanning(t, b.config(), "")
@@ -157,6 +160,7 @@ func TestScanWhileRowsChange(t *testing.T) {
 
 // TestChunksAreFull: chunks are of about the size that was asked for, also when one row is larger, and the last one says that it is.
 func TestChunksAreFull(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, servers.PostgresOptions{})
 	b.exec("CREATE TABLE none (id int PRIMARY KEY)", "CREATE TABLE one (id int PRIMARY KEY, big text)", "INSERT INTO one VALUES (1, repeat('x', 3000000))",
 		"CREATE TABLE t (id int PRIMARY KEY, big text)", "ALTER TABLE t ALTER big SET STORAGE EXTERNAL",
@@ -192,6 +196,7 @@ func TestChunksAreFull(t *testing.T) {
 // TestScanWithConditions: the publication's condition and that of a snapshot both count, and a chunk that finds few rows ends in time,
 // with the key to go on from.
 func TestScanWithConditions(t *testing.T) {
+	t.Parallel()
 	for _, v := range versions {
 		t.Run(v, func(t *testing.T) {
 			b := newBench(t, servers.PostgresOptions{Version: v})
@@ -234,6 +239,7 @@ func TestScanWithConditions(t *testing.T) {
 
 // TestWhatEndsAScan: a key or a table that is another one now, rights and policies.
 func TestWhatEndsAScan(t *testing.T) {
+	t.Parallel()
 	for _, v := range versions {
 		t.Run(v, func(t *testing.T) {
 			b := newBench(t, servers.PostgresOptions{Version: v})

@@ -15,6 +15,7 @@ import (
 // TestScanKeyless reads tables without key: every row, equal ones among them, as the log has them; those that meet a condition; or not
 // all, and says so.
 func TestScanKeyless(t *testing.T) {
+	t.Parallel()
 	for _, v := range versions {
 		t.Run(v, func(t *testing.T) {
 			b := newBench(t, servers.PostgresOptions{Version: v})
@@ -84,6 +85,7 @@ func TestScanKeyless(t *testing.T) {
 
 // TestScanKeylessChanges: a table that gains or loses its key is another one, and what is far too large is not read to its end.
 func TestScanKeylessChanges(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, servers.PostgresOptions{})
 	b.exec("CREATE TABLE t (a int NOT NULL, b text); ALTER TABLE t REPLICA IDENTITY FULL", "INSERT INTO t SELECT i, repeat('x', 400) FROM generate_series(1, 200000) i")
 	s := startScanning(t, b.config(), "")

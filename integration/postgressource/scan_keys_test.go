@@ -67,6 +67,7 @@ var scanKeys = []scanKey{
 // TestKeysOfChunks reads tables by keys of every kind in small chunks: whatever orders the key, each row comes exactly once, by the
 // index, with nothing sorted, no more rows are looked at than come; and as many times when the table was cut into ranges.
 func TestKeysOfChunks(t *testing.T) {
+	t.Parallel()
 	const rows = 1500
 	for _, v := range versions {
 		t.Run(v, func(t *testing.T) {

@@ -45,6 +45,7 @@ func switchboard(t *testing.T) (port int, to func(p *servers.Postgres)) {
 
 // TestReaderOfAnotherServer: behind one address may be several servers, and rows of another one than the stream's are not read.
 func TestReaderOfAnotherServer(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, servers.PostgresOptions{})
 	b.exec("CREATE TABLE t (id int PRIMARY KEY)", "INSERT INTO t VALUES (1)")
 	standby := servers.StandbyFor(t, b.p, servers.StandbyOptions{})

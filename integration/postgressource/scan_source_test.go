@@ -12,6 +12,7 @@ import (
 
 // TestScannable: what can be read is named as the stream names it, with estimates.
 func TestScannable(t *testing.T) {
+	t.Parallel()
 	for _, v := range versions {
 		t.Run(v, func(t *testing.T) {
 			b := newBench(t, servers.PostgresOptions{Version: v})
@@ -61,6 +62,7 @@ func TestScannable(t *testing.T) {
 // TestStartOver: a slot that is lost is dropped, so that a source without a checkpoint begins anew; one that serves is not, nor one
 // that somebody reads.
 func TestStartOver(t *testing.T) {
+	t.Parallel()
 	for _, v := range versions {
 		t.Run(v, func(t *testing.T) {
 			b := newBench(t, servers.PostgresOptions{Version: v, WALSegmentMB: 1, Settings: map[string]string{"max_slot_wal_keep_size": "2MB", "min_wal_size": "2MB", "max_wal_size": "4MB"}})

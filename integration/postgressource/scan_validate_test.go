@@ -10,6 +10,7 @@ import (
 
 // TestValidateSnapshots: what a snapshot would stop at, or wait for, is found before.
 func TestValidateSnapshots(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, servers.PostgresOptions{})
 	b.exec("CREATE TABLE a (id int PRIMARY KEY)", "CREATE TABLE b (id int PRIMARY KEY)",
 		"CREATE PUBLICATION "+publication+" FOR TABLE a, b WITH (publish_via_partition_root = true)", "SELECT pg_create_logical_replication_slot('"+slot+"', 'pgoutput')")

@@ -95,6 +95,7 @@ func local(t *testing.T, version string) *bench {
 // it is refused, by name, while the stream flows on; one that need not is read; and a restart, after which nobody knows of the
 // commit, changes nothing.
 func TestScanOfACommitThatIsHeldBack(t *testing.T) {
+	t.Parallel()
 	for _, v := range versions {
 		t.Run(v, func(t *testing.T) {
 			b := local(t, v)
@@ -149,6 +150,7 @@ func TestScanOfACommitThatIsHeldBack(t *testing.T) {
 // TestScanBesideOpenTransactions: what is certain not to have been streamed is not waited for after a restart: transactions that
 // wait for their client, that are prepared, or that are of another database. A COMMIT PREPARED that is held back is.
 func TestScanBesideOpenTransactions(t *testing.T) {
+	t.Parallel()
 	for _, v := range versions {
 		t.Run(v, func(t *testing.T) {
 			b := local(t, v)
@@ -225,6 +227,7 @@ func must[T any](v T, err error) func(t *testing.T) T {
 // TestScanBesideWorkingTransactions: a statement that goes on for long may be one that ends its transaction; when another one has
 // begun, or while it waits for what no commit waits for, it was not.
 func TestScanBesideWorkingTransactions(t *testing.T) {
+	t.Parallel()
 	b := local(t, "18")
 	b.exec("CREATE TABLE t (id int PRIMARY KEY, n int)", "INSERT INTO t SELECT i, 1 FROM generate_series(1, 10) i")
 	cfg := b.config()
@@ -288,6 +291,7 @@ func TestScanBesideWorkingTransactions(t *testing.T) {
 // TestScanWaitsForWriters: a transaction that wrote to a table before it was published and after has one of its rows in the stream
 // only. The first chunk waits until it has ended, also when it is prepared meanwhile; later ones do not look.
 func TestScanWaitsForWriters(t *testing.T) {
+	t.Parallel()
 	for _, v := range versions {
 		t.Run(v, func(t *testing.T) {
 			b := local(t, v)
@@ -348,6 +352,7 @@ func TestScanWaitsForWriters(t *testing.T) {
 
 // TestScanWithoutTheRightToLook: an account that may not see what other sessions do waits for them, and says what would help.
 func TestScanWithoutTheRightToLook(t *testing.T) {
+	t.Parallel()
 	b := local(t, "18")
 	b.exec("CREATE TABLE t (id int PRIMARY KEY, n int)", "CREATE TABLE other (id int)", "INSERT INTO t VALUES (1, 1)", "CREATE PUBLICATION "+publication+" FOR TABLE t WITH (publish_via_partition_root = true)",
 		"SELECT pg_create_logical_replication_slot('"+slot+"', 'pgoutput')")

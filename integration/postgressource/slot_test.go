@@ -26,6 +26,7 @@ func openOnce(t *testing.T, cfg *postgres.Config, at changelog.Position) error {
 
 // TestWhatIsMade looks at the slot and the publication that a first start leaves: of the captured tables alone, and quoted.
 func TestWhatIsMade(t *testing.T) {
+	t.Parallel()
 	for _, v := range versions {
 		t.Run(v, func(t *testing.T) {
 			b := newBench(t, servers.PostgresOptions{Version: v})
@@ -73,6 +74,7 @@ func TestWhatIsMade(t *testing.T) {
 
 // TestPartitionsOfTheirOwn publishes partitions by their own names, those included that no pattern names.
 func TestPartitionsOfTheirOwn(t *testing.T) {
+	t.Parallel()
 	for _, v := range versions {
 		t.Run(v, func(t *testing.T) {
 			b := newBench(t, servers.PostgresOptions{Version: v})
@@ -97,6 +99,7 @@ func TestPartitionsOfTheirOwn(t *testing.T) {
 
 // TestConditions refuses what would break the updates of the table's users.
 func TestConditions(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, servers.PostgresOptions{})
 	b.exec("CREATE TABLE t (id int PRIMARY KEY, region text, n int)")
 	for _, c := range []struct {
@@ -126,6 +129,7 @@ func TestConditions(t *testing.T) {
 
 // TestForeignSlots refuses slots of that name that are not ours to stream from.
 func TestForeignSlots(t *testing.T) {
+	t.Parallel()
 	for _, v := range versions {
 		t.Run(v, func(t *testing.T) {
 			b := newBench(t, servers.PostgresOptions{Version: v})
@@ -155,6 +159,7 @@ func TestForeignSlots(t *testing.T) {
 
 // TestSlotInUse waits for the other one instead of giving up for good.
 func TestSlotInUse(t *testing.T) {
+	t.Parallel()
 	for _, v := range versions {
 		t.Run(v, func(t *testing.T) {
 			b := newBench(t, servers.PostgresOptions{Version: v})
@@ -188,6 +193,7 @@ func TestSlotInUse(t *testing.T) {
 
 // TestSlotGone stops before the first row where the log between the checkpoint and the slot is lost.
 func TestSlotGone(t *testing.T) {
+	t.Parallel()
 	for _, v := range versions {
 		t.Run(v, func(t *testing.T) {
 			b := newBench(t, servers.PostgresOptions{Version: v, WALSegmentMB: 1, Settings: map[string]string{"min_wal_size": "2MB", "max_wal_size": "4MB"}})
@@ -247,6 +253,7 @@ func TestSlotGone(t *testing.T) {
 // TestPublicationGoesWhileRunning stops a stream whose publication is dropped, or dropped and made again: what was written between
 // is missing, and newer servers say nothing.
 func TestPublicationGoesWhileRunning(t *testing.T) {
+	t.Parallel()
 	for _, v := range versions {
 		for name, again := range map[string]string{"dropped": "", "made again": "CREATE PUBLICATION cdcbridge_test FOR TABLE t WITH (publish_via_partition_root = true)"} {
 			t.Run(v+" "+name, func(t *testing.T) {
@@ -278,6 +285,7 @@ func TestPublicationGoesWhileRunning(t *testing.T) {
 
 // TestSlotWaitsForTransactions gives the making of a slot up together with Open, and leaves none behind.
 func TestSlotWaitsForTransactions(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, servers.PostgresOptions{})
 	b.exec("CREATE TABLE t (id int PRIMARY KEY)")
 	tx, err := b.db.BeginTx(t.Context(), nil)

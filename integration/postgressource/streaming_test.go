@@ -106,6 +106,7 @@ func untilRow(id int) func(*seen) bool {
 
 // TestStreamedTransactions reads the same log with streaming and without, and goes on from positions of the one with the other.
 func TestStreamedTransactions(t *testing.T) {
+	t.Parallel()
 	for _, v := range versions {
 		t.Run(v, func(t *testing.T) {
 			b := newBench(t, servers.PostgresOptions{Version: v, Settings: smallMemory})
@@ -156,6 +157,7 @@ func TestStreamedTransactions(t *testing.T) {
 // TestStreamedRollbackBeforeFirstBlock reads a large transaction that was rolled back long ago. PostgreSQL 18 sees that before it
 // sends the first block, and still names the subtransactions, also to those who did not ask for streaming.
 func TestStreamedRollbackBeforeFirstBlock(t *testing.T) {
+	t.Parallel()
 	for _, v := range versions {
 		t.Run(v, func(t *testing.T) {
 			b := newBench(t, servers.PostgresOptions{Version: v, Settings: smallMemory})
@@ -186,6 +188,7 @@ func TestStreamedRollbackBeforeFirstBlock(t *testing.T) {
 // TestStreamedInterruptions ends the walsender again and again while large transactions are open, and has every second
 // attempt stream.
 func TestStreamedInterruptions(t *testing.T) {
+	t.Parallel()
 	for _, v := range versions {
 		t.Run(v, func(t *testing.T) {
 			b := newBench(t, servers.PostgresOptions{Version: v, Settings: smallMemory})
@@ -226,6 +229,7 @@ func TestStreamedInterruptions(t *testing.T) {
 
 // TestStreamedCrash kills the server while a transaction is open that was streamed: nothing of it must come.
 func TestStreamedCrash(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, servers.PostgresOptions{Settings: smallMemory})
 	b.exec("CREATE TABLE t (id int PRIMARY KEY, v text)")
 	cfg := b.streamedConfig(t.TempDir())
@@ -363,6 +367,7 @@ func mostOf(dir string, stop <-chan struct{}) (most [2]int64) {
 // TestStreamedMessagesHaveNoSavepoint is why messages and streaming exclude each other: the server names the transaction and
 // not the subtransaction of a logical message, so one that was rolled back cannot be told.
 func TestStreamedMessagesHaveNoSavepoint(t *testing.T) {
+	t.Parallel()
 	for _, v := range versions {
 		t.Run(v, func(t *testing.T) {
 			b := newBench(t, servers.PostgresOptions{Version: v, Settings: smallMemory})

@@ -20,6 +20,7 @@ import (
 func large(c string) string { return fmt.Sprintf("repeat('%s', 1000000)", c) }
 
 func TestUnchangedValuesFromTheOldRow(t *testing.T) {
+	t.Parallel()
 	for _, v := range versions {
 		t.Run(v, func(t *testing.T) {
 			b := newBench(t, servers.PostgresOptions{Version: v})
@@ -38,6 +39,7 @@ func TestUnchangedValuesFromTheOldRow(t *testing.T) {
 }
 
 func TestUnchangedValuesAreReadAgain(t *testing.T) {
+	t.Parallel()
 	const external = " SET STORAGE EXTERNAL"
 	for _, v := range versions {
 		t.Run(v, func(t *testing.T) {
@@ -127,6 +129,7 @@ func TestUnchangedValuesAreReadAgain(t *testing.T) {
 // TestUnchangedValueOfACommitThatIsHeldBack: a commit that waits for a standby is in the log and not visible. Read too early,
 // the row would have the value from before the transaction, for good.
 func TestUnchangedValueOfACommitThatIsHeldBack(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, servers.PostgresOptions{Settings: map[string]string{"synchronous_commit": "local"}})
 	b.exec("CREATE TABLE t (id int PRIMARY KEY, big text, n int); ALTER TABLE t ALTER big SET STORAGE EXTERNAL", "INSERT INTO t VALUES (1, "+large("a")+", 1)")
 	cfg := b.config()
@@ -169,6 +172,7 @@ func TestUnchangedValueOfACommitThatIsHeldBack(t *testing.T) {
 // TestUnchangedValueOfACommitThatIsLost: with synchronous_commit=off readers see a commit that a crash takes back. A value of it
 // must not leave before it is durable.
 func TestUnchangedValueOfACommitThatIsLost(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, servers.PostgresOptions{Durable: true, Settings: map[string]string{"wal_writer_delay": "10s", "wal_writer_flush_after": "1GB", "bgwriter_delay": "10s", "autovacuum": "off"}})
 	b.exec("CREATE TABLE t (id int PRIMARY KEY, big text, n int); ALTER TABLE t ALTER big SET STORAGE EXTERNAL", "INSERT INTO t VALUES (1, "+large("a")+", 1)")
 	cfg := b.config()
@@ -199,6 +203,7 @@ func TestUnchangedValueOfACommitThatIsLost(t *testing.T) {
 // TestUnchangedValuesAmongDeletesAndMoves updates around large values while others delete the rows, move them to other keys
 // and change the values. What comes out folds to the table.
 func TestUnchangedValuesAmongDeletesAndMoves(t *testing.T) {
+	t.Parallel()
 	for _, identity := range []string{"DEFAULT", "FULL"} {
 		t.Run(identity, func(t *testing.T) {
 			seed := rand.Uint64()
@@ -277,6 +282,7 @@ func toastStatement(r *rand.Rand) string {
 
 // TestUnchangedValuesBehindRowSecurity: a row that a policy hides must not be taken for one that is gone.
 func TestUnchangedValuesBehindRowSecurity(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, servers.PostgresOptions{})
 	b.exec("CREATE TABLE t (id int PRIMARY KEY, big text, n int); ALTER TABLE t ALTER big SET STORAGE EXTERNAL", "INSERT INTO t VALUES (1, "+large("a")+", 1)",
 		"ALTER TABLE t ENABLE ROW LEVEL SECURITY", "CREATE POLICY nothing ON t USING (false)",

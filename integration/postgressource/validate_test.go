@@ -69,6 +69,7 @@ func contextWithCancel(t testing.TB) (context.Context, context.CancelFunc) {
 
 // TestGoodServer finds nothing to complain of before the first start, and after it, except that a slot has no limit.
 func TestGoodServer(t *testing.T) {
+	t.Parallel()
 	for _, v := range versions {
 		t.Run(v, func(t *testing.T) {
 			b := newBench(t, servers.PostgresOptions{Version: v, Durable: true, Settings: map[string]string{"max_slot_wal_keep_size": "10GB"}})
@@ -96,6 +97,7 @@ func TestGoodServer(t *testing.T) {
 // TestWarnings makes settings that lose nothing today and may tomorrow. The preflight warns of each with a remedy, and the
 // source opens all the same.
 func TestWarnings(t *testing.T) {
+	t.Parallel()
 	for _, v := range versions {
 		t.Run(v, func(t *testing.T) {
 			b := newBench(t, servers.PostgresOptions{Version: v, Durable: true, Settings: map[string]string{"max_slot_wal_keep_size": "10GB"}})
@@ -151,6 +153,7 @@ func (b *bench) alter(statement string) {
 
 // TestNamedTableThatHasNoLog refuses a table that is asked for by its name and can never come.
 func TestNamedTableThatHasNoLog(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, servers.PostgresOptions{})
 	b.exec("CREATE UNLOGGED TABLE fleeting (id int PRIMARY KEY)")
 	cfg := b.config()
@@ -163,6 +166,7 @@ func TestNamedTableThatHasNoLog(t *testing.T) {
 
 // TestRetention warns before the slot is lost, with what is left.
 func TestRetention(t *testing.T) {
+	t.Parallel()
 	for _, v := range versions {
 		t.Run(v, func(t *testing.T) {
 			b := newBench(t, servers.PostgresOptions{Version: v, WALSegmentMB: 1, Settings: map[string]string{"max_slot_wal_keep_size": "64MB", "min_wal_size": "2MB", "max_wal_size": "4MB"}})
@@ -188,6 +192,7 @@ func TestRetention(t *testing.T) {
 
 // TestSessions looks at our sessions with the server's eyes: whatever a role or a database sets, they are the same.
 func TestSessions(t *testing.T) {
+	t.Parallel()
 	for _, v := range versions {
 		t.Run(v, func(t *testing.T) {
 			b := newBench(t, servers.PostgresOptions{Version: v})
@@ -214,6 +219,7 @@ func TestSessions(t *testing.T) {
 
 // TestRetainedLogIsShown lets a running source say how much log is kept for it, and move an idle log by messages of its own.
 func TestRetainedLogIsShown(t *testing.T) {
+	t.Parallel()
 	for _, v := range versions {
 		t.Run(v, func(t *testing.T) {
 			b := newBench(t, servers.PostgresOptions{Version: v, Settings: map[string]string{"max_slot_wal_keep_size": "1GB"}})

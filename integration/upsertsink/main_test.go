@@ -1,20 +1,14 @@
 package upsertsink
 
 import (
-	"flag"
 	"os"
 	"testing"
+
+	"cdcbridge/integration/harness"
 )
 
-// TestMain lets more tests run at once than there are processors, for most of them wait for brokers most of the time.
+// TestMain lets more tests run at once than there are processors.
 func TestMain(m *testing.M) {
-	flag.Parse()
-	chosen := false
-	flag.Visit(func(f *flag.Flag) { chosen = chosen || f.Name == "test.parallel" })
-	if !chosen {
-		if err := flag.Set("test.parallel", "8"); err != nil {
-			panic(err)
-		}
-	}
+	harness.SideBySide(8)
 	os.Exit(m.Run())
 }
