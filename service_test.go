@@ -55,6 +55,7 @@ func TestServiceIsSupervised(t *testing.T) {
 		"Service.Restart":                  "on-failure",
 		"Service.RestartPreventExitStatus": "2 3", // wrong command line, wrong configuration
 		"Service.KillSignal":               "SIGTERM",
+		"Service.ExecReload":               "/bin/kill -HUP $MAINPID", // RELOADING=1 and READY=1 around it
 		"Install.WantedBy":                 "multi-user.target",
 		"Unit.After":                       "network-online.target",
 		"Unit.Wants":                       "network-online.target",

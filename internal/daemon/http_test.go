@@ -197,6 +197,9 @@ func TestMetrics(t *testing.T) {
 		`cdcbridge_ready{pipeline="bad"} 0`,
 		`cdcbridge_pipeline_state{pipeline="good",state="failed"} 0`,
 		`cdcbridge_changes_total{pipeline="bad"} 0`,
+		`cdcbridge_config_reloads_total{result="applied"} 0`,
+		`cdcbridge_config_last_reload_successful 1`,
+		`cdcbridge_config_restart_needed_settings 0`,
 		`go_goroutines `,
 		`process_resident_memory_bytes `,
 	} {

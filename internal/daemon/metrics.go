@@ -26,6 +26,7 @@ type collector struct {
 	status                 func() Status
 	build, state, restarts *prometheus.Desc
 	commitSecond           *prometheus.Desc
+	reloads                reloadMetrics
 	snapshots              snapshotMetrics
 	partitions             partitionMetrics
 	numbers                []number
@@ -49,6 +50,7 @@ func newCollector(status func() Status) *collector {
 		state:        desc("pipeline_state", "1 for the state that the pipeline is in, 0 for the others.", "pipeline", "state"),
 		restarts:     desc("restarts_total", "Attempts that were followed by another one, by the code of their failure.", "pipeline", "code"),
 		commitSecond: desc("commit_duration_seconds", "How long commits of Kafka transactions took.", "pipeline"),
+		reloads:      newReloadMetrics(),
 		snapshots:    newSnapshotMetrics(),
 		partitions:   newPartitionMetrics(),
 	}
@@ -127,6 +129,7 @@ func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{c.build, c.state, c.restarts, c.commitSecond} {
 		ch <- d
 	}
+	c.reloads.describe(ch)
 	c.snapshots.describe(ch)
 	c.partitions.describe(ch)
 	for _, n := range c.numbers {
@@ -138,6 +141,7 @@ func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	s := c.status()
 	ch <- prometheus.MustNewConstMetric(c.build, prometheus.GaugeValue, 1, s.Version)
+	c.reloads.collect(ch, &s)
 	for i := range s.Pipelines {
 		p := &s.Pipelines[i]
 		for _, n := range c.numbers {

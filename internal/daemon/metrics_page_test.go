@@ -129,6 +129,8 @@ func metricSection(f *dto.MetricFamily) string {
 	switch {
 	case strings.HasPrefix(name, "snapshot_"):
 		return "snapshots"
+	case strings.HasPrefix(name, "config_"):
+		return "configuration"
 	case slices.Contains(labels, "partition"), strings.HasPrefix(name, "source_partitions"), strings.HasPrefix(name, "source_pending"),
 		strings.HasPrefix(name, "source_commits"), regexp.MustCompile(`^source_(skipped|parked|repeated)_`).MatchString(name):
 		return "topics"
@@ -168,7 +170,7 @@ func unitOf(f *dto.MetricFamily) string {
 		return "offsets"
 	case strings.HasPrefix(name, "source_commits_"):
 		return "commits"
-	case slices.Contains([]string{"ready", "caught_up", "build_info", "pipeline_state", "source_partition_idle"}, name):
+	case slices.Contains([]string{"ready", "caught_up", "config_last_reload_successful", "build_info", "pipeline_state", "source_partition_idle"}, name):
 		return "0 or 1"
 	}
 	return name[strings.LastIndexByte(name, '_')+1:]

@@ -2,12 +2,15 @@ package daemon
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"cdcbridge/capture"
 	"cdcbridge/internal/fault"
@@ -245,3 +248,39 @@ func TestFailureOfADrainForAReload(t *testing.T) {
 		}
 	})
 }
+
+// TestReloadInMetrics: what /status says of reloads, as numbers.
+func TestReloadInMetrics(t *testing.T) {
+	at := time.Unix(1_700_000_000, 500_000_000)
+	for name, c := range map[string]struct {
+		s    Status
+		want string
+	}{
+		"never":   {Status{StartedAt: at}, "1 1.7000000005e+09 0 0 0"},
+		"applied": {Status{StartedAt: at, Reload: &ReloadStatus{Result: ReloadApplied, Applied: 3, Refused: 2, NeedsRestart: []string{"http.listen"}, LastApplied: ptr(at.Add(time.Second))}}, "1 1.7000000015e+09 3 2 1"},
+		"refused": {Status{StartedAt: at, Reload: &ReloadStatus{Result: ReloadRefused, Refused: 2}}, "0 1.7000000005e+09 0 2 0"},
+	} {
+		reg := prometheus.NewPedanticRegistry()
+		reg.MustRegister(newCollector(func() Status { return c.s }))
+		all, err := reg.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := map[string]float64{}
+		for _, f := range all {
+			for _, m := range f.GetMetric() {
+				name := strings.TrimPrefix(f.GetName(), "cdcbridge_config_")
+				if l := m.GetLabel(); len(l) > 0 {
+					name += " " + l[0].GetValue()
+				}
+				got[name] = m.GetGauge().GetValue() + m.GetCounter().GetValue()
+			}
+		}
+		text := fmt.Sprint(got["last_reload_successful"], got["last_reload_success_timestamp_seconds"], got["reloads_total applied"], got["reloads_total refused"], got["restart_needed_settings"])
+		if text != c.want {
+			t.Errorf("%s: %s, want %s", name, text, c.want)
+		}
+	}
+}
+
+func ptr[T any](v T) *T { return &v }
