@@ -66,6 +66,12 @@ func start(t *testing.T, acts ...*act) *stand {
 	for _, a := range acts {
 		o.Pipelines = append(o.Pipelines, daemon.Pipeline{Name: a.name, New: func() daemon.Attempt { return a }})
 	}
+	return serve(t, o)
+}
+
+// serve runs a daemon.
+func serve(t *testing.T, o daemon.Options) *stand {
+	t.Helper()
 	d := daemon.New(o)
 	signals, done := make(chan os.Signal, 1), make(chan error, 1)
 	s := &stand{stop: sync.OnceFunc(func() {

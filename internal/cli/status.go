@@ -99,6 +99,7 @@ func askStatus(ctx context.Context, url string) ([]byte, *daemon.Status, error) 
 func printStatus(w io.Writer, s *daemon.Status, now time.Time, offsets bool) error {
 	var page bytes.Buffer
 	fmt.Fprintf(&page, "cdcbridge %s, up %s, %s\n\n", s.Version, age(now.Sub(s.StartedAt)), readyWord(s.Ready))
+	printReload(&page, s.Reload)
 	t := tabwriter.NewWriter(&page, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "PIPELINE\tSTATE\tSINCE\tLAG\tCHANGES\tCOMMITS\tRESTARTS\tPOSITION")
 	for i := range s.Pipelines {

@@ -247,11 +247,31 @@ function snapshotLine(t) {
   return item;
 }
 
+// ---- the configuration ----
+
+// tellReload says what came of the file that was read again, as far as somebody has to do something. r is undefined before the first time.
+function tellReload(r) {
+  const node = id => document.getElementById(id);
+  const refused = r?.result === 'refused', applying = r?.result === 'applying', needs = r?.needs_restart || [];
+  show(node('reload'), refused || applying || needs.length > 0);
+  node('reload').className = refused ? 'fault' : 'notice';
+  show(node('reload-code'), refused);
+  text(node('reload-code'), refused ? r.code : '');
+  text(node('reload-said'), refused ? `The configuration that was read at ${clock(Date.parse(r.at) / 1000)} is refused; everything goes on as it was. ${r.error}` :
+    applying ? 'The configuration is being read again; pipelines that differ drain first.' : '');
+  show(node('reload-remedy'), refused);
+  text(node('reload-hint'), refused ? r.hint || 'See the page of the code.' : '');
+  text(node('reload-doc'), refused ? `What ${r.code} means` : '');
+  if (refused) node('reload-doc').href = r.doc;
+  show(node('reload-needs'), needs.length > 0);
+  text(node('reload-needs'), needs.length ? `Takes effect only after a restart: ${needs.join(', ')}` : '');
+}
+
 // ---- the page ----
 
 function lay(pipelines) {
   const names = pipelines.map(p => p.name);
-  if (names.length !== cards.size || names.some(n => !cards.has(n))) {
+  if ([...cards.keys()].join() !== names.join()) { // a reload has come between, or another process
     cards.clear();
     newest = 0; // all of the history again
     laid++;
@@ -279,7 +299,9 @@ async function readStatus() {
   const count = {};
   for (const p of s.pipelines) count[p.state] = (count[p.state] || 0) + 1;
   const words = Object.keys(states).filter(state => count[state]).map(state => `${count[state]} ${state}`).join(', ');
-  text(document.getElementById('version'), `${s.version}, up ${age(s.started_at)}`);
+  const applied = s.reload?.last_applied;
+  text(document.getElementById('version'), `${s.version}, up ${age(s.started_at)}${applied ? `, reloaded ${age(applied)} ago` : ''}`);
+  tellReload(s.reload);
   text(document.getElementById('summary'), `${s.ready ? 'Ready' : 'Not ready'}: ${words}`);
   document.title = `${count.failed ? '✗ ' : s.ready ? '' : '! '}${words} – cdcbridge`;
 }

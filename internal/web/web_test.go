@@ -68,7 +68,7 @@ func TestPartsAreThere(t *testing.T) {
 	for _, m := range regexp.MustCompile(`(?:data-part|id)="([a-z-]+)"`).FindAllStringSubmatch(string(indexHTML), -1) {
 		has[m[1]] = true
 	}
-	for _, m := range regexp.MustCompile(`(?:part\((?:this\.node, )?|getElementById\(|copy\()'([a-z-]+)'`).FindAllStringSubmatch(string(pageJS), -1) {
+	for _, m := range regexp.MustCompile(`(?:part\((?:this\.node, )?|getElementById\(|copy\(|node\()'([a-z-]+)'`).FindAllStringSubmatch(string(pageJS), -1) {
 		wanted[m[1]] = true
 	}
 	if len(wanted) < 25 {
