@@ -199,6 +199,11 @@ type Env struct {
 	Log      *slog.Logger
 	Snapshot bool     // tables are read: a start that is not said is the end of the log
 	Unread   []string // of those, the full names of the ones that are not read all the same
+
+	// Aside asks for a source that somebody only looks through while the pipeline has its own: it begins at the end of the log,
+	// uses and leaves behind nothing that outlives its connections (slot, server id, offsets of a group), writes nothing, and gives
+	// changes as the log has them, with Unchanged where it has no value. A truncation is a note.
+	Aside bool
 }
 
 // Kind is one row of the wiring table: a name that the configuration's source.type can have.

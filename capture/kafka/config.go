@@ -149,6 +149,14 @@ func (c *Config) Read(format formats.ReaderMaker, target kafkawire.Config) {
 	c.format, c.target = format, target
 }
 
+// aside is the configuration of a source with Env.Aside.
+func (c *Config) aside() *Config {
+	a := *c
+	a.CommitOffsets, a.OnTruncate, a.OnOffsetLost = false, truncateIgnore, fromEarliest
+	a.Start, a.End = StartConfig{From: fromLatest, Fallback: wordFail}, EndConfig{At: wordNone}
+	return &a
+}
+
 // New makes the source. It does no I/O.
 func (c *Config) New(env capture.Env) capture.Source { return newSource(c, env) }
 

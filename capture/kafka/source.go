@@ -45,6 +45,9 @@ func newSource(cfg *Config, env capture.Env) *source {
 	if env.Log == nil {
 		env.Log = slog.New(slog.DiscardHandler)
 	}
+	if env.Aside {
+		cfg = cfg.aside()
+	}
 	s := &source{cfg: cfg, env: env, log: env.Log, found: make(chan []*partition)}
 	s.wire = kafkawire.NewClient(cfg.wire())
 	s.readers = newReaders(s.wire, cfg.OnOffsetLost, s.log)

@@ -176,6 +176,13 @@ func (c *Config) filter() (*capture.Filter, error) {
 	return capture.NewFilter(c.Tables, exclude)
 }
 
+// aside is the configuration of a source with Env.Aside. Its server id is a random one: the pipeline's own would end its stream.
+func (c *Config) aside() *Config {
+	a := *c
+	a.Start, a.ServerID, a.OnTruncate, a.UnchangedValues = startLatest, 0, truncateNote, unchangedLeave
+	return &a
+}
+
 // New makes the source. It does no I/O.
 func (c *Config) New(env capture.Env) capture.Source { return newSource(c, env) }
 

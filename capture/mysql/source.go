@@ -50,6 +50,9 @@ var _ capture.Source = (*source)(nil)
 var _ capture.Checker = (*checker)(nil)
 
 func newSource(cfg *Config, env capture.Env) *source {
+	if env.Aside {
+		cfg = cfg.aside()
+	}
 	s := &source{cfg: cfg, env: env, history: emptyHistory()}
 	s.stats.Store(&capture.Stats{})
 	return s

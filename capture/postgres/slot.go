@@ -123,27 +123,24 @@ func createSlotSQL(cfg *Config) string {
 // slowSlot is how long making a slot may take before somebody should know why.
 const slowSlot = 10 * time.Second
 
-// createSlot makes the slot. The server first waits for every transaction that writes now, which may take long: there is no
+// createSlot makes the slot by a statement of its own transaction. The server first waits for every transaction that writes now, which may take long: there is no
 // limit but ctx, and the log tells what is waited for.
-func (s *source) createSlot(ctx context.Context) error {
+func (s *source) createSlot(ctx context.Context, on *conn, sql string) error {
 	slow := time.AfterFunc(slowSlot, func() {
 		s.env.Log.Warn("waiting for running transactions to end before the replication slot can be made", "slot", s.cfg.Slot,
 			"hint", "SELECT pid, xact_start, query FROM pg_stat_activity WHERE backend_xid IS NOT NULL ORDER BY xact_start shows them")
 	})
 	defer slow.Stop()
-	pg := s.side.pg
 	stop := context.AfterFunc(ctx, func() {
 		short, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
-		_ = pg.CancelRequest(short) // else the server would go on waiting, and make a slot that nobody reads
+		_ = on.pg.CancelRequest(short) // else the server would go on waiting, and make a slot that nobody reads
 	})
 	defer stop()
 	op := "making the replication slot " + s.cfg.Slot
-	_, err := pg.Exec(ctx, createSlotSQL(s.cfg)).ReadAll() // alone in its transaction
-	if err != nil {
+	if _, err := on.pg.Exec(ctx, sql).ReadAll(); err != nil {
 		return serverFault(op, cause(ctx, err))
 	}
-	s.env.Log.Info("made the replication slot", "slot", s.cfg.Slot, "failover", s.cfg.Failover)
 	return nil
 }
 
@@ -152,9 +149,15 @@ func (s *source) ensureSlot(ctx context.Context, old *slotFacts) (*slotFacts, er
 	if old != nil {
 		return old, s.keepOnStandbys(ctx, old)
 	}
-	if err := s.createSlot(ctx); err != nil {
+	if err := s.createSlot(ctx, s.side, createSlotSQL(s.cfg)); err != nil {
 		return nil, err
 	}
+	s.env.Log.Info("made the replication slot", "slot", s.cfg.Slot, "failover", s.cfg.Failover)
+	return s.madeSlot(ctx)
+}
+
+// madeSlot looks a slot up that was made just now.
+func (s *source) madeSlot(ctx context.Context) (*slotFacts, error) {
 	made, err := readSlot(ctx, s.side, s.cfg.Slot)
 	if err == nil && made == nil {
 		err = fault.New(fault.Source, opSlot, fmt.Errorf("the slot %s vanished as soon as it was made", s.cfg.Slot), "")

@@ -53,7 +53,11 @@ func newSource(cfg *Config, env capture.Env) *source {
 	if env.Log == nil {
 		env.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &source{cfg: cfg.resolved(env.Pipeline), env: env}
+	cfg = cfg.resolved(env.Pipeline)
+	if env.Aside {
+		cfg = cfg.aside()
+	}
+	s := &source{cfg: cfg, env: env}
 	s.stats.Store(&capture.Stats{})
 	return s
 }
@@ -81,7 +85,11 @@ func (s *source) Open(ctx context.Context, cp changelog.Checkpoint) (_ changelog
 			return cp, err
 		}
 	}
-	slot, err := s.prepare(ctx)
+	prepare := s.prepare
+	if s.env.Aside {
+		prepare = s.prepareAside
+	}
+	slot, err := prepare(ctx)
 	if err != nil {
 		return cp, err
 	}

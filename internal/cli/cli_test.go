@@ -31,7 +31,7 @@ func TestWrongCommandLines(t *testing.T) {
 		{[]string{"run", "--nope"}, "unknown flag: --nope"},
 		{[]string{"run", "now"}, `unknown command "now" for "cdcbridge run"`},
 		{[]string{"status", "-o", "xml"}, "must be table or json"},
-		{[]string{"inspect"}, "requires at least 1 arg"},
+		{[]string{"inspect"}, "name a topic, or say --source"},
 		{[]string{"inspect", "t", "--from", "yesterday"}, "--from must be earliest or latest"},
 	} {
 		code, out, errs := call(registry(nil, nil), c.args...)
@@ -104,7 +104,7 @@ func TestValidatePrintsEveryFinding(t *testing.T) {
 		t.Errorf("code %d", code)
 	}
 	lines := strings.Split(out, "\n")
-	for _, want := range []string{"AREA FINDING SEVERITY REMEDY", "shop fake version: 9.7 ok -", "shop fake sync_binlog: 0 warning Set it to 1.", "1 problems, 1 warnings"} {
+	for _, want := range []string{"AREA FINDING SEVERITY REMEDY", "shop fake version: 9.7 ok -", "shop fake sync_binlog: 0 warning Set it to 1.", "1 problem, 1 warning"} {
 		if !slices.ContainsFunc(lines, func(l string) bool { return strings.Contains(strings.Join(strings.Fields(l), " "), want) }) {
 			t.Errorf("%q is missing in\n%s", want, out)
 		}
@@ -125,7 +125,7 @@ func TestValidatePrintsEveryFinding(t *testing.T) {
 
 func TestValidateOffline(t *testing.T) {
 	code, out, _ := call(registry(nil, errors.New("asked")), "validate", "-c", configFile(t, ""), "--offline")
-	if code != exitOK || !strings.Contains(out, "1 checks, 0 problems, 0 warnings") {
+	if code != exitOK || !strings.Contains(out, "1 check, 0 problems, 0 warnings") {
 		t.Errorf("%d %s", code, out)
 	}
 }

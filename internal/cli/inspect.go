@@ -19,39 +19,74 @@ import (
 
 // inspection is what the flags of inspect say.
 type inspection struct {
-	from   string
-	format string
-	max    int
-	follow bool
-	output outputFormat
+	source   bool
+	pipeline string // with source
+	from     string
+	format   string
+	max      int
+	follow   bool
+	output   outputFormat
 }
 
 func (a *app) inspectCommand() *cobra.Command {
 	in := inspection{from: "latest", follow: true, output: outputTable}
 	cmd := &cobra.Command{
-		Use:   "inspect TOPIC...",
-		Short: "Print the changes in topics as a read_committed reader sees them",
+		Use:   "inspect TOPIC... | --source [SCHEMA.TABLE...]",
+		Short: "Print the changes in topics as a read_committed reader sees them, or those of a source before they go there",
 		Long: "Reads topics from the cluster of the configuration, decodes them with the format of the output that writes\n" +
-			"them, and prints one line an image: +I new row, -U old row, +U changed row, -D deleted row, -T tombstone.",
+			"them, and prints one line an image: +I new row, -U old row, +U changed row, -D deleted row, -T tombstone.\n\n" +
+			"With --source it prints the changes of a pipeline's source from now on, as its log has them, whether a daemon runs the\n" +
+			"pipeline or not: nothing is written, and slot, consumer group and topics are left alone. PostgreSQL must have the publication\n" +
+			"and one more replication slot free, which is gone when the command ends. Columns that the log has no value of are left out.",
 		Example: "  cdcbridge inspect cdc.shop.orders\n" +
 			"  cdcbridge inspect cdc.shop.orders --from earliest --follow=false -o json\n" +
-			"  cdcbridge inspect somebody.elses.topic --format canal-json --max 10",
-		Args: usage(cobra.MinimumNArgs(1)),
+			"  cdcbridge inspect somebody.elses.topic --format canal-json --max 10\n" +
+			"  cdcbridge inspect --source 'shop.order*'",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if in.from != "latest" && in.from != "earliest" {
-				return usageError{errors.New("--from must be earliest or latest")}
+			if err := in.check(cmd, args); err != nil {
+				return usageError{err}
 			}
 			ctx, cancel := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
 			defer cancel()
+			if in.source {
+				return a.inspectSource(ctx, &in, args)
+			}
 			return a.inspect(ctx, &in, args)
 		},
 	}
+	cmd.Flags().BoolVar(&in.source, "source", false, "print the changes of a pipeline's source, from now on")
+	cmd.Flags().StringVar(&in.pipeline, "pipeline", "", "with --source: the pipeline whose source it is (default: the only one)")
 	cmd.Flags().StringVar(&in.from, "from", in.from, "where to begin: earliest or latest")
-	cmd.Flags().IntVar(&in.max, "max", 0, "stop after that many records (0: no limit)")
+	cmd.Flags().IntVar(&in.max, "max", 0, "stop after that many records, or changes of a source (0: no limit)")
 	cmd.Flags().BoolVar(&in.follow, "follow", true, "wait for more at the end of the topics")
 	cmd.Flags().StringVar(&in.format, "format", "", "format of the topics (default: that of the output whose topic template fits)")
 	cmd.Flags().VarP(&in.output, "output", "o", "how to print")
 	return cmd
+}
+
+// check says what does not go together.
+func (in *inspection) check(cmd *cobra.Command, args []string) error {
+	if in.from != "latest" && in.from != "earliest" {
+		return errors.New("--from must be earliest or latest")
+	}
+	if in.max < 0 {
+		return errors.New("--max must not be negative")
+	}
+	if !in.source {
+		if in.pipeline != "" {
+			return errors.New("--pipeline goes together with --source; topics are found by their names")
+		}
+		if len(args) == 0 {
+			return errors.New("name a topic, or say --source")
+		}
+		return nil
+	}
+	for _, flag := range []string{"from", "follow", "format"} {
+		if cmd.Flags().Changed(flag) {
+			return fmt.Errorf("--%s is about topics; --source begins now and goes on", flag)
+		}
+	}
+	return nil
 }
 
 func (a *app) inspect(ctx context.Context, in *inspection, topics []string) error {

@@ -96,11 +96,15 @@ func tableOf(r *kafkawire.FetchedRecord, ev *formats.Event) string {
 }
 
 func timeOf(r *kafkawire.FetchedRecord, ev *formats.Event) string {
-	t := time.UnixMilli(r.Timestamp)
 	if ev.Time != 0 {
-		t = time.UnixMicro(ev.Time)
+		return momentText(ev.Time)
 	}
-	return t.UTC().Format("2006-01-02T15:04:05.000000Z")
+	return momentText(r.Timestamp * 1000)
+}
+
+// momentText prints microseconds since the Unix epoch.
+func momentText(micros int64) string {
+	return time.UnixMicro(micros).UTC().Format("2006-01-02T15:04:05.000000Z")
 }
 
 // keyOf renders the key as an object of its columns, or as text.
