@@ -20,7 +20,7 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
-	"cdcbridge/integration/servers"
+	"cdcbridge/integration/browser"
 )
 
 var update = flag.Bool("update", false, "write the pictures of docs/images anew")
@@ -39,25 +39,10 @@ type tab struct {
 }
 
 // chromium is a browser that runs.
-type chromium struct{ context.Context }
+type chromium struct{ browser.Browser }
 
 // browse starts Chromium, which ends with the test.
-func browse(t *testing.T) chromium {
-	t.Helper()
-	command, err := servers.ChromiumCommand(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(command), chromedp.NoSandbox, chromedp.Flag("lang", "en"))
-	ctx, end := chromedp.NewExecAllocator(t.Context(), options...)
-	t.Cleanup(end)
-	ctx, end = chromedp.NewContext(ctx)
-	t.Cleanup(end)
-	if err := chromedp.Do(ctx); err != nil { // the first call starts it
-		t.Fatal(err)
-	}
-	return chromium{ctx}
-}
+func browse(t *testing.T) chromium { return chromium{browser.Start(t)} }
 
 // open shows home in a new tab of the given width. Requests to elsewhere, exceptions and messages of the console fail the test.
 func (c chromium) open(t *testing.T, home string, width int64) *tab {
