@@ -212,7 +212,7 @@ func TestInspectSource(t *testing.T) {
 	}
 	o.mysql(t, "INSERT INTO orders VALUES (2, 2.5, 'new')", "UPDATE orders SET id = 3, price = 3 WHERE id = 2", "DELETE FROM orders WHERE id = 3", "ALTER TABLE orders ADD more INT", "TRUNCATE orders", "INSERT INTO orders VALUES (4, 4, NULL, 7)")
 	o.postgres(t, "BEGIN; INSERT INTO orders VALUES (2, 2, 'y'); UPDATE orders SET n = 3 WHERE id = 1; COMMIT", "DELETE FROM orders WHERE id = 1", "TRUNCATE orders", "INSERT INTO orders VALUES (5, 5, NULL)")
-	o.wait(t, "my.shop.orders", 8) // with tombstones
+	o.wait(t, "my.shop.orders", 8)   // with tombstones
 	o.wait(t, "pg.public.orders", 5) // the updated row may be gone when its large value is asked for
 	o.wait(t, "topics.shop.orders", 6)
 	time.Sleep(500 * time.Millisecond) // the daemon was not slower than the onlookers by more than that
