@@ -37,6 +37,12 @@ func (f *Filter) Match(schema, table string) bool {
 	return anyMatch(f.include, schema, table) && !anyMatch(f.exclude, schema, table)
 }
 
+// MatchTable reports whether one pattern of the same form matches the table.
+func MatchTable(name, schema, table string) bool {
+	of, rest, ok := strings.Cut(name, ".")
+	return ok && glob(of, schema) && glob(rest, table)
+}
+
 func anyMatch(ps []pattern, schema, table string) bool {
 	for _, p := range ps {
 		if glob(p.schema, schema) && glob(p.table, table) {

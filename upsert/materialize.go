@@ -1,7 +1,6 @@
 package upsert
 
 import (
-	"bytes"
 	"fmt"
 
 	"cdcbridge/changelog"
@@ -19,6 +18,9 @@ import (
 //	update of a key  delete and tombstone of the old key, insert of the    one record
 //	                 new one
 //	delete           record and tombstone                                  one record
+//
+// What a filter makes of a change (shape.Judge) is written as such a change: the insert of a row that comes into it, the delete of one
+// that leaves it.
 //
 // A format that says a delete by the tombstone alone (formats.TombstoneOnly) has no record beside it in upsert mode.
 //
@@ -42,6 +44,7 @@ type Materializer struct {
 	place  []byte          // position of the run, or of the change
 	op     string          // of the record, as the header has it
 	shaper shape.Shaper
+	quiet  changelog.Run // without its statement
 }
 
 // NewMaterializer makes a materializer that compresses with codec.
@@ -135,6 +138,11 @@ func (m *Materializer) encode(b *changelog.Batch, plans Plans) error {
 func (m *Materializer) encodeRun(b *changelog.Batch, run *changelog.Run, plan *Plan, from, to int) error {
 	txn := &b.Txns[run.Txn]
 	m.ctx.Run, m.ctx.Txn = run, txn
+	if plan.quiet && run.Query != "" {
+		m.quiet = *run
+		m.quiet.Query = ""
+		m.ctx.Run = &m.quiet
+	}
 	rec := recordOf(b, run.Record)
 	m.appendRunHeaders(plan, run, txn, rec)
 	if plan.shape != nil {
@@ -163,6 +171,17 @@ type stamp struct {
 }
 
 func (m *Materializer) encodeChange(plan *Plan, ch *changelog.Change, s stamp) error {
+	if plan.shape != nil {
+		judged, err := m.shaper.Judge(ch)
+		if err != nil {
+			return err
+		}
+		if judged == nil {
+			m.leaveOut(plan)
+			return nil
+		}
+		ch = judged
+	}
 	s.fill = ch.Fill == changelog.Reread
 	m.placeChange(ch)
 	if plan.shape != nil {
@@ -194,45 +213,12 @@ func (m *Materializer) encodeChange(plan *Plan, ch *changelog.Change, s stamp) e
 	return fault.NewFinal(fault.Internal, "materializing a change", fmt.Errorf("operation %d", ch.Op), "Please report this as a bug.")
 }
 
-// moved reports whether an update whose key columns have other values has another record key. To PostgreSQL 1.1 and 1.10 are
-// one key, and so they are one record key. The record keys of both images are then in from and to.
-func (p *Plan) moved(ch *changelog.Change, from, to *[]byte) (bool, error) {
-	if !keyChanged(p.Key, ch) {
-		return false, nil
+// leaveOut says to a format that numbers changes that this one is not there.
+func (m *Materializer) leaveOut(plan *Plan) {
+	if plan.counts && !m.ctx.Txn.Snapshot {
+		m.ctx.Moves.Total--
+		m.ctx.Moves.Table--
 	}
-	var err error
-	if *from, err = p.appendKey((*from)[:0], ch.Before); err != nil {
-		return false, err
-	}
-	if *to, err = p.appendKey((*to)[:0], ch.After); err != nil {
-		return false, err
-	}
-	return !bytes.Equal(*from, *to), nil
-}
-
-// keyChange writes the three records of a row that moves to another key. They may go to different partitions; they are in
-// one transaction. Where the format links the halves, each carries the other's key; m.link is the new one's already.
-func (m *Materializer) keyChange(plan *Plan, ch *changelog.Change, s stamp) error {
-	m.ctx.Split = true
-	defer func() { m.ctx.Split = false }()
-	del, ins := *ch, *ch
-	del.Op, del.After, del.Fill = changelog.Delete, nil, changelog.Logged
-	ins.Op, ins.Before = changelog.Insert, nil
-	filled := s.fill
-	s.link, s.fill = plan.links.newKey, false
-	if err := m.end(plan, &del, s); err != nil || ch.Fill == changelog.Gone {
-		return err
-	}
-	var err error
-	if m.link, err = plan.appendKey(m.link[:0], ch.Before); err != nil {
-		return err
-	}
-	if plan.counts {
-		m.ctx.Moves.Total++
-		m.ctx.Moves.Table++
-	}
-	s.link, s.fill = plan.links.oldKey, filled
-	return m.record(plan, &ins, s)
 }
 
 // record writes the message of one change.
@@ -346,18 +332,6 @@ const opTombstone = "x"
 
 // fillReread is what HeaderFill says.
 var fillReread = []byte("reread")
-
-func keyChanged(key []int, ch *changelog.Change) bool {
-	if ch.Before == nil {
-		return false // the log leaves the before image out only where the key did not change
-	}
-	for _, k := range key {
-		if !ch.Before[k].Equal(ch.After[k]) {
-			return true
-		}
-	}
-	return false
-}
 
 func opName(op changelog.Op) string {
 	switch op {

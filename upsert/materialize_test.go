@@ -366,8 +366,8 @@ func TestTablesThatCannotBeWritten(t *testing.T) {
 		code   fault.Code
 	}{
 		"no key":             {[]*changelog.Table{keyless}, nil, fault.NoKey},
-		"unknown key column": {[]*changelog.Table{keyless}, []TableRule{{"shop.orders", []string{"nope"}}}, fault.Config},
-		"key by rule":        {[]*changelog.Table{keyless}, []TableRule{{"shop.orders", []string{"note"}}}, ""},
+		"unknown key column": {[]*changelog.Table{keyless}, []TableRule{{Name: "shop.orders", Key: []string{"nope"}}}, fault.Config},
+		"key by rule":        {[]*changelog.Table{keyless}, []TableRule{{Name: "shop.orders", Key: []string{"note"}}}, ""},
 		"two in one topic":   {[]*changelog.Table{same, other}, nil, fault.Config},
 	} {
 		p := NewPlanner("p", outputs, tc.rules, topic)

@@ -3,6 +3,7 @@ package upsert
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"cdcbridge/changelog"
@@ -11,10 +12,11 @@ import (
 	"cdcbridge/internal/shape"
 )
 
-// An update that moves a row to another record key leaves as two changes. A format that numbers the changes of a transaction
-// (formats.MoveCounter) numbers what leaves, so the number of a change depends on the moves before it: in the same batch, in earlier
+// An update that moves a row to another record key leaves as two changes, and one that a filter does not want as none. A format that
+// numbers the changes of a transaction (formats.MoveCounter) numbers what leaves, so the number of a change depends on those before it: in the same batch, in earlier
 // parts of the transaction, and in parts that an earlier attempt has committed. The feeder counts them, the workers add what they meet,
-// and a state entry keeps the counts of a transaction whose rest has not left yet.
+// and a state entry keeps the counts of a transaction whose rest has not left yet. A change that does not leave counts as -1, in
+// unsigned numbers: their sums are right, and every release can read them.
 
 // MovesKey is the key of that state entry.
 const MovesKey = "moves"
@@ -44,7 +46,7 @@ func (m *Moves) addTo(counts []changelog.Count, txn int, o *Output) []changelog.
 	for i := range counts {
 		counts[i].Changes += m.ends[txn][o.Name][counts[i].Table]
 	}
-	return counts
+	return slices.DeleteFunc(counts, func(c changelog.Count) bool { return c.Changes == 0 })
 }
 
 // moveCounter counts the moves of the transaction that is being read. It is the planner's.
@@ -132,7 +134,7 @@ func (c *moveCounter) run(b *changelog.Batch, run *changelog.Run, plans []*Plan)
 		if err != nil {
 			return nil, err
 		}
-		if n > 0 {
+		if n != 0 {
 			c.add(plan.Output.Name, run.Table.FullName(), n)
 		}
 	}
@@ -149,7 +151,7 @@ func (c *moveCounter) add(output, table string, n uint64) {
 	c.tables[output][table] += n
 }
 
-// count is how many changes of a run leave as two.
+// count is how many changes of a run leave as two, less those that do not leave.
 func (c *moveCounter) count(b *changelog.Batch, run *changelog.Run, plan *Plan) (uint64, error) {
 	if plan.shape != nil {
 		if err := c.shaper.Begin(plan.shape, shape.Source{Txn: &b.Txns[run.Txn], Record: recordOf(b, run.Record)}); err != nil {
@@ -159,11 +161,19 @@ func (c *moveCounter) count(b *changelog.Batch, run *changelog.Run, plan *Plan) 
 	n := uint64(0)
 	for i := run.From; i < run.To; i++ {
 		ch := &b.Changes[i]
-		if ch.Op != changelog.Update || ch.Fill == changelog.Gone {
-			continue
-		}
 		if plan.shape != nil {
-			ch = c.shaper.Extend(ch, nil)
+			judged, err := c.shaper.Judge(ch)
+			if err != nil {
+				return 0, fmt.Errorf("counting what is written of %s at %s for output %s: %w", plan.Table.FullName(), placeOf(b, run, ch), plan.Output.Name, err)
+			}
+			if judged == nil {
+				n--
+				continue
+			}
+			ch = c.shaper.Bare(judged)
+		}
+		if ch.Op != changelog.Update || ch.Fill == changelog.Gone || plan.Output.Mode != Upsert {
+			continue
 		}
 		moved, err := plan.moved(ch, &c.from, &c.to)
 		if err != nil {

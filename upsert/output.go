@@ -53,12 +53,6 @@ type TopicSettings struct {
 	Create      bool              // false: a missing topic is topic_missing
 }
 
-// TableRule overrides what the source says about one table, for every output.
-type TableRule struct {
-	Name string   // database.table or schema.table, exact
-	Key  []string // columns that form the record key, in this order; empty: the primary key
-}
-
 // Validate checks an output's settings.
 func (o *Output) Validate() []error {
 	var errs []error

@@ -16,10 +16,10 @@ import (
 // Plan is how one output writes one table version: everything that need not be decided per row.
 type Plan struct {
 	Output  *Output
-	Table   *changelog.Table // with the columns that the output adds
+	Table   *changelog.Table // as the output writes it
 	Topic   *Topic
 	Key     []int        // columns of the record key, in key order; empty: records without key
-	shape   *shape.Shape // what the output adds; nil: nothing
+	shape   *shape.Shape // what becomes of its rows; nil: nothing
 	sharded bool         // keys begin with what tells tables of several shards apart
 	shard   string       // that, where it is not the topic of the record
 	encoder formats.Encoder
@@ -28,7 +28,8 @@ type Plan struct {
 	links   keyLinks
 	more    extraHeaders // of the format
 	bare    bool         // a delete is the tombstone alone
-	counts  bool         // the format numbers changes, see moves.go
+	counts  bool         // the format numbers changes, and not each one leaves as one; see moves.go
+	quiet   bool         // no record shows a statement
 	keyless int32        // partition of records without key: one per table, so that a table keeps its order
 }
 
@@ -45,7 +46,7 @@ type TopicFunc func(ctx context.Context, name string, o *Output) (*Topic, error)
 type Planner struct {
 	pipeline string
 	outputs  []Output
-	rules    map[string]TableRule
+	rules    []TableRule
 	topic    TopicFunc
 	compiled [][]compiled                 // by changelog.Table.ID, the newest first
 	owners   map[string]map[string]string // topic of an upsert output → what its keys begin with → the table that these belong to
@@ -65,11 +66,8 @@ type compiled struct {
 // NewPlanner makes a planner.
 func NewPlanner(pipeline string, outputs []Output, rules []TableRule, topic TopicFunc) *Planner {
 	p := &Planner{
-		pipeline: pipeline, outputs: outputs, topic: topic, rules: map[string]TableRule{}, owners: map[string]map[string]string{},
+		pipeline: pipeline, outputs: outputs, topic: topic, rules: rules, owners: map[string]map[string]string{},
 		rows: map[string]bool{}, besides: map[string]*Output{}, parking: deadLetter(outputs),
-	}
-	for _, r := range rules {
-		p.rules[r.Name] = r
 	}
 	p.sides = p.newSideWriters()
 	return p
@@ -119,6 +117,7 @@ func (p *Planner) compile(ctx context.Context, t *changelog.Table, o *Output) (*
 		return nil, err
 	}
 	plan := &Plan{Output: o, Table: w.table, Topic: topic, Key: w.key, shape: w.shape, encoder: enc, headers: tableHeaders(p.pipeline, t), lsns: hasLSNs(t), sharded: o.KeyPrefix != "", shard: w.shard}
+	plan.quiet = p.hides(o)
 	plan.keyless = keylessPartition(t, topic)
 	if l, ok := enc.(formats.KeyLinker); ok {
 		plan.links.linker = l
@@ -127,7 +126,7 @@ func (p *Planner) compile(ctx context.Context, t *changelog.Table, o *Output) (*
 	if w, ok := enc.(formats.HeaderWriter); ok {
 		plan.more = renderHeaders(w.RecordHeaders())
 	}
-	if c, ok := enc.(formats.MoveCounter); ok && o.Mode == Upsert && len(plan.Key) > 0 {
+	if c, ok := enc.(formats.MoveCounter); ok && (o.Mode == Upsert && len(plan.Key) > 0 || plan.shape.Filters()) {
 		plan.counts = c.CountsMoves()
 		p.counting = p.counting || plan.counts
 	}
@@ -140,7 +139,7 @@ func (p *Planner) compile(ctx context.Context, t *changelog.Table, o *Output) (*
 
 // written is what becomes of a table in an output.
 type written struct {
-	table *changelog.Table // with the columns that the output adds
+	table *changelog.Table // as the output writes it
 	shape *shape.Shape
 	key   []int
 	topic string
@@ -149,25 +148,26 @@ type written struct {
 
 // written decides what becomes of a table in an output. It asks nobody.
 func (p *Planner) written(t *changelog.Table, o *Output) (written, error) {
-	key, err := p.key(t, o)
+	rule := p.rule(t, o)
+	key, err := rule.key(t, o)
 	if err != nil {
 		return written{}, err
 	}
 	w := written{table: t, key: key, topic: TopicName(o.Topic, p.pipeline, t)}
-	if err := p.place(&w, t, o); err != nil {
+	if err := p.place(&w, t, o, &rule.Shape); err != nil {
 		return written{}, err
-	}
-	if w.shape != nil {
-		w.table = w.shape.Table
 	}
 	return w, nil
 }
 
-// place adds what the output adds to a table, and makes sure that its keys meet no others.
-func (p *Planner) place(w *written, t *changelog.Table, o *Output) error {
+// place gives a table the form that the output wants, and makes sure that its keys meet no others.
+func (p *Planner) place(w *written, t *changelog.Table, o *Output, rules *shape.Rules) error {
 	var err error
-	if w.shape, err = shape.Compile(t, o.Metadata); err != nil {
+	if w.shape, err = shape.Compile(t, shape.Want{Key: w.key, Rules: rules, Metadata: o.Metadata, Upsert: o.Mode == Upsert}); err != nil {
 		return err
+	}
+	if w.shape != nil {
+		w.table, w.key = w.shape.Table, w.shape.Key
 	}
 	if o.KeyPrefix != "" {
 		column, value, err := w.shape.Prefix(o.KeyPrefix)
@@ -183,29 +183,6 @@ func (p *Planner) place(w *written, t *changelog.Table, o *Output) error {
 
 func keylessPartition(t *changelog.Table, topic *Topic) int32 {
 	return kafkawire.PartitionOf([]byte(t.FullName()), topic.Partitions)
-}
-
-// key resolves the record key: the table's rule, else the output's, else its primary key.
-func (p *Planner) key(t *changelog.Table, o *Output) ([]int, error) {
-	rule, ok := p.rules[t.FullName()]
-	if ok && len(rule.Key) > 0 {
-		key := make([]int, len(rule.Key))
-		for i, name := range rule.Key {
-			if key[i] = t.ColumnIndex(name); key[i] < 0 {
-				return nil, fault.NewFinal(fault.Config, "resolving the record key", fmt.Errorf("table %s has no column %q", t.FullName(), name),
-					"Correct the key of this table in the pipeline's tables section.")
-			}
-		}
-		return key, nil
-	}
-	if key, err := keyByRule(o.Keys, t); err != nil || key != nil {
-		return key, err
-	}
-	if len(t.Key) == 0 && o.Mode == Upsert {
-		return nil, fault.NewFinal(fault.NoKey, "resolving the record key", fmt.Errorf("table %s has no primary key", t.FullName()),
-			"Give the table a primary key, name key columns in the pipeline's tables section, use mode: changelog, or exclude the table.")
-	}
-	return t.Key, nil
 }
 
 // own refuses that rows of two tables meet in one compacted topic, where equal keys would overwrite each other unless they begin

@@ -157,7 +157,7 @@ func (p *Planner) bareTable(ctx context.Context, o *Output, t *changelog.Table) 
 		return nil, nil
 	}
 	w := written{table: t, topic: TopicName(o.Topic, p.pipeline, t)}
-	if err := p.place(&w, t, o); err != nil {
+	if err := p.place(&w, t, o, nil); err != nil {
 		return nil, err
 	}
 	topic, err := p.topic(ctx, w.topic, o)

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -59,6 +60,7 @@ func TestEverySettingArrives(t *testing.T) {
 	t.Setenv("DB_HOST", "db.example")
 	t.Setenv("BROKERS", "a:9092, b:9092")
 	t.Setenv("WORKERS", "3")
+	t.Setenv("HAS_SALT", "pepper")
 	t.Setenv("EMPTY", "")
 	cfg, err := Load("testdata/full.yml", registry)
 	if err != nil {
@@ -88,8 +90,21 @@ func TestEverySettingArrives(t *testing.T) {
 	if c := p.Spec.Commit; c.MinGap != time.Millisecond || c.MaxInterval != time.Second || c.MaxBytes != 1<<20 || c.IdleInterval != 10*time.Second {
 		t.Errorf("commit %+v", c)
 	}
-	if !reflect.DeepEqual(p.Spec.Tables, []upsert.TableRule{{Name: "shop.Events.x", Key: []string{"Tenant", "id"}}}) {
+	filter, err := shape.ParseFilter("id > 5")
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantTables := []upsert.TableRule{
+		{Name: "shop.Events.x", Key: []string{"Tenant", "id"}},
+		{Name: "shop.*", Outputs: []string{"log"}, Shape: shape.Rules{Include: []string{"id", "Mail"}, Filter: filter,
+			Masks: []shape.Mask{{Columns: []string{"Mail"}, With: shape.WithHash, Salt: "pepper"}}, Renames: []shape.Rename{{Column: "Mail", To: "eMail"}}}},
+		{Name: "shop.*", Shape: shape.Rules{Exclude: []string{"note"}, Masks: []shape.Mask{{Columns: []string{"Mail"}, With: shape.WithTruncate, Length: 3}}}},
+	}
+	if !reflect.DeepEqual(p.Spec.Tables, wantTables) {
 		t.Errorf("tables %+v", p.Spec.Tables)
+	}
+	if got := settingsBelow(cfg, "pipelines[shop].tables[shop.*"); !slices.Contains(got, "pipelines[shop].tables[shop.*].mask[0].salt ***") || !slices.Contains(got, "pipelines[shop].tables[shop.*#2].mask[0].length 3") {
+		t.Errorf("settings %q", got)
 	}
 	a, b := p.Spec.Outputs[0], p.Spec.Outputs[1]
 	if len(a.Keys) != 2 || b.Keys != nil || !a.NoTombstones || b.NoTombstones {
@@ -115,6 +130,17 @@ func TestEverySettingArrives(t *testing.T) {
 	if f := p.Formats[1].(*fakeFormat); f.Decimal != "double" {
 		t.Errorf("options do not win over the preset: %+v", f)
 	}
+}
+
+// settingsBelow lists what is set below a path.
+func settingsBelow(cfg *Config, path string) []string {
+	var all []string
+	for _, s := range cfg.Settings {
+		if strings.HasPrefix(s.Path, path) {
+			all = append(all, s.Path+" "+s.Value)
+		}
+	}
+	return all
 }
 
 // TestBadFiles loads each testdata/x.bad.yml and compares all problems with x.bad.txt.

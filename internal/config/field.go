@@ -56,7 +56,7 @@ func (f field) secret() bool {
 }
 
 func isSecret(key string) bool {
-	for _, word := range []string{"password", "passphrase", "secret", "token"} {
+	for _, word := range []string{"password", "passphrase", "secret", "token", "salt"} {
 		if key == word || strings.HasSuffix(key, "_"+word) {
 			return true
 		}

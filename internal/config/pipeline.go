@@ -61,12 +61,6 @@ type outputSection struct {
 	Tables  []string `mapstructure:"tables"`
 }
 
-// tableSection is one element of tables.
-type tableSection struct {
-	Name string   `mapstructure:"name"`
-	Key  []string `mapstructure:"key"`
-}
-
 const defaultTopic = "{pipeline}.{schema}.{table}"
 
 // placeholders are what a topic template may hold.
@@ -145,7 +139,7 @@ func (b *builder) pipeline() Pipeline {
 	if parker, ok := p.Spec.Source.(capture.Parker); ok && parker.ParksIn() != "" {
 		b.validated(join(b.at, "source"), upsert.ValidateDeadLetter(parker.ParksIn(), s.ProgressTopic, &b.doc.Kafka.Delivery, p.Spec.Outputs))
 	}
-	p.Spec.Tables = b.tables()
+	p.Spec.Tables = b.tables(p.Spec.Outputs)
 	b.validated(join(b.at, "snapshot"), s.Snapshot.Validate())
 	b.validated(join(b.at, "commit"), s.Commit.Validate())
 	if s.OnFailure != "stay" && s.OnFailure != "exit" {
@@ -253,36 +247,6 @@ func without(s section, key string) section {
 		}
 	}
 	return rest
-}
-
-func (b *builder) tables() []upsert.TableRule {
-	var rules []upsert.TableRule
-	seen := map[string]bool{}
-	for i, t := range b.section.Tables {
-		at := fmt.Sprintf("%s[%d]", join(b.at, "tables"), i)
-		schema, table, ok := strings.Cut(t.Name, ".")
-		switch {
-		case b.blamed[join(at, "name")]:
-		case !ok || schema == "" || table == "":
-			b.report(join(at, "name"), "must be the exact name of a table such as shop.events")
-		case seen[t.Name]:
-			b.report(join(at, "name"), "%q is listed twice", t.Name)
-		}
-		seen[t.Name] = true
-		b.uniqueColumns(join(at, "key"), t.Key)
-		rules = append(rules, upsert.TableRule{Name: t.Name, Key: t.Key})
-	}
-	return rules
-}
-
-func (b *builder) uniqueColumns(at string, columns []string) {
-	seen := map[string]bool{}
-	for i, c := range columns {
-		if c == "" || seen[c] {
-			b.report(fmt.Sprintf("%s[%d]", at, i), "must be the name of a column, each once")
-		}
-		seen[c] = true
-	}
 }
 
 // formatEnv is what formats of this pipeline get.

@@ -41,8 +41,13 @@ func settingsOf(path string, v reflect.Value) []Setting {
 		case f.value.Kind() == reflect.Struct:
 			all = append(all, settingsOf(at, f.value)...)
 		case f.value.Kind() == reflect.Slice && f.value.Type().Elem().Kind() == reflect.Struct:
+			seen := map[string]int{}
 			for i := range f.value.Len() {
-				all = append(all, settingsOf(at+elementName(f.value.Index(i), i), f.value.Index(i))...)
+				name := elementName(f.value.Index(i), i)
+				if seen[name]++; seen[name] > 1 { // several rules may be about one table
+					name = fmt.Sprintf("%s#%d]", strings.TrimSuffix(name, "]"), seen[name])
+				}
+				all = append(all, settingsOf(at+name, f.value.Index(i))...)
 			}
 		case f.value.Kind() == reflect.Slice:
 			all = append(all, Setting{Path: at, Value: valueText(f.value), print: listPrint(f.value)})

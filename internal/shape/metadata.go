@@ -1,7 +1,8 @@
-// Package shape changes what an output writes of a table: what is known of a change beside its row is added, as columns behind the
-// table's own or as headers of the record.
+// Package shape changes what an output writes of a table: columns are left out, hidden and renamed, rows that a filter does not want
+// are left out, and what is known of a change beside its row is added, as columns behind the table's own or as headers of the record.
 //
-//	[]Metadata ──Compile (once a table version)──▶ Shape ──Shaper (one a worker)──▶ changes with longer rows, and headers
+//	Rules, []Metadata ──Compile (once a table version)──▶ Shape ──Shaper (one a worker)──▶ Judge: what the filter makes of a change
+//	                                                                                    └▶ Extend: its rows in their new form, and headers
 //
 // A Shape is all that depends on the table; nothing is looked up or allocated for a row.
 package shape

@@ -7,33 +7,59 @@ import (
 	"cdcbridge/internal/fault"
 )
 
-// Shape is what is added to the changes of one table version. It is immutable.
+// Shape is what becomes of the changes of one table version. It is immutable.
 type Shape struct {
-	// Table has the added columns behind those of the table that it was compiled for; it is that table where none are added.
+	// Table has the columns that are left of those of the table that it was compiled for, and the added ones behind them; it is that
+	// table where nothing becomes of it.
 	Table *changelog.Table
 
-	own     int // number of the table's own columns
+	// Key are the columns of the record key in Table.
+	Key []int
+
+	source  *changelog.Table
+	own     int     // number of columns of Table that are not added
+	take    []int   // of these: which column of the table each is; nil: all of them, in their order
+	masks   []*Mask // of these: what hides their values, nil for nothing; nil: none is hidden
 	columns []From
 	headers []Metadata
 	places  []int // of columns: those whose values are not the same for the whole run
+	filter  *filter
 }
 
-// Compile makes the shape of a table; nil when there is nothing to add.
-func Compile(t *changelog.Table, list []Metadata) (*Shape, error) {
-	if len(list) == 0 {
+// Want is what an output wants of a table.
+type Want struct {
+	Key      []int // columns of the record key in the table
+	Rules    *Rules
+	Metadata []Metadata
+	Upsert   bool // the topic is compacted
+}
+
+// Compile makes the shape of a table; nil when nothing becomes of it. The error says what of the table does not fit.
+func Compile(t *changelog.Table, w Want) (*Shape, error) {
+	if len(w.Metadata) == 0 && (w.Rules == nil || w.Rules.Empty()) {
 		return nil, nil
 	}
-	s := &Shape{Table: t, own: len(t.Columns)}
-	wide := *t
-	wide.Columns = append(make([]changelog.Column, 0, len(t.Columns)+len(list)), t.Columns...)
+	s := &Shape{Table: t, Key: w.Key, source: t, own: len(t.Columns)}
+	if w.Rules != nil {
+		if err := s.apply(t, &w); err != nil {
+			return nil, fault.NewFinal(fault.Config, "shaping table "+t.FullName(), err, "Correct what the pipeline's tables section says about this table.")
+		}
+	}
+	return s, s.add(t, w.Metadata)
+}
+
+// add puts metadata behind the columns of the table t.
+func (s *Shape) add(t *changelog.Table, list []Metadata) error {
+	wide := *s.Table
+	wide.Columns = append(make([]changelog.Column, 0, len(wide.Columns)+len(list)), wide.Columns...)
 	for i := range list {
 		m := &list[i]
 		if m.As == Header {
 			s.headers = append(s.headers, *m)
 			continue
 		}
-		if t.ColumnIndex(m.Name) >= 0 {
-			return nil, fault.NewFinal(fault.Config, "adding metadata", fmt.Errorf("table %s has a column %q of its own", t.FullName(), m.Name),
+		if s.Table.ColumnIndex(m.Name) >= 0 {
+			return fault.NewFinal(fault.Config, "adding metadata", fmt.Errorf("table %s has a column %q of its own", t.FullName(), m.Name),
 				"Give the metadata of the output another name.")
 		}
 		if m.From == Op || m.From == Position {
@@ -45,7 +71,7 @@ func Compile(t *changelog.Table, list []Metadata) (*Shape, error) {
 	if len(s.columns) > 0 {
 		s.Table = &wide
 	}
-	return s, nil
+	return nil
 }
 
 // Prefix is the column that keys begin with, and what it is for the table where that can be told from it, else "". A table that

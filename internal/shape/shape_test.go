@@ -56,7 +56,7 @@ func headersOf(s *Shaper, pos, op string) []string {
 }
 
 func TestAllMetadataOfARecord(t *testing.T) {
-	s, err := Compile(orders(), everything())
+	s, err := Compile(orders(), Want{Metadata: everything()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,7 +103,7 @@ func TestAllMetadataOfARecord(t *testing.T) {
 func TestMetadataWithoutARecord(t *testing.T) {
 	table := orders()
 	table.Origin, table.Schema = "postgresql", "public"
-	s, err := Compile(table, everything())
+	s, err := Compile(table, Want{Metadata: everything()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,7 +124,7 @@ func TestMetadataWithoutARecord(t *testing.T) {
 }
 
 func TestKeyThatIsNoText(t *testing.T) {
-	s, err := Compile(orders(), []Metadata{{"k", Key, Field}})
+	s, err := Compile(orders(), Want{Metadata: []Metadata{{"k", Key, Field}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -139,7 +139,7 @@ func TestKeyThatIsNoText(t *testing.T) {
 
 func TestPrefixOfKeys(t *testing.T) {
 	list := []Metadata{{"db", Database, Field}, {"t", Topic, Field}, {"s", Schema, Field}, {"n", Table, Field}, {"db", Database, Header}}
-	s, err := Compile(orders(), list)
+	s, err := Compile(orders(), Want{Metadata: list})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -154,13 +154,13 @@ func TestPrefixOfKeys(t *testing.T) {
 	if _, _, err := s.Prefix("s"); !fault.Is(err, fault.NoKey) {
 		t.Errorf("a schema where there is none: %v", err)
 	}
-	if _, err := Compile(orders(), []Metadata{{"note", Topic, Field}}); !fault.Is(err, fault.Config) {
+	if _, err := Compile(orders(), Want{Metadata: []Metadata{{"note", Topic, Field}}}); !fault.Is(err, fault.Config) {
 		t.Errorf("a column that the table has: %v", err)
 	}
-	if s, err := Compile(orders(), nil); s != nil || err != nil {
+	if s, err := Compile(orders(), Want{Rules: &Rules{}}); s != nil || err != nil {
 		t.Errorf("nothing to add: %v, %v", s, err)
 	}
-	if s, err := Compile(orders(), list[4:]); err != nil || len(s.Table.Columns) != 2 {
+	if s, err := Compile(orders(), Want{Metadata: list[4:]}); err != nil || len(s.Table.Columns) != 2 {
 		t.Errorf("headers alone: %+v, %v", s, err)
 	}
 }
@@ -199,7 +199,7 @@ func TestValidate(t *testing.T) {
 }
 
 func TestShapingAllocatesNothing(t *testing.T) {
-	s, err := Compile(orders(), everything())
+	s, err := Compile(orders(), Want{Metadata: everything()})
 	if err != nil {
 		t.Fatal(err)
 	}

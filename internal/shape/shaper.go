@@ -10,7 +10,7 @@ import (
 	"cdcbridge/internal/fault"
 )
 
-// Shaper adds what a Shape says to changes. It belongs to one worker, and what it gives is valid until its next call.
+// Shaper makes of changes what a Shape says. It belongs to one worker, and what it gives is valid until its next call.
 type Shaper struct {
 	shape *Shape
 	from  Source
@@ -20,6 +20,11 @@ type Shaper struct {
 	change        changelog.Change
 	text          []byte // behind the values
 	name, num     []byte // scratch of headers
+
+	judged changelog.Change // what Judge gives
+	keys   changelog.Row    // its before image
+	masked []byte           // behind the values of masked columns
+	plain  []byte           // a value while it is being hashed
 }
 
 // Source is where the changes of a run come from.
@@ -111,35 +116,57 @@ func timestampType(r *changelog.Record) string {
 	return createTime
 }
 
-// Extend gives a change of the run with the added columns in each of its images. pos is where the change is. Both images have what
-// is known of this change, as Flink has it. The columns made of Op are NULL until SetOp.
+// Extend gives a change of the run in its new form: columns that are left, hidden where that is wanted, and the added ones in each of
+// its images. pos is where the change is. Both images have what is known of this change, as Flink has it. The columns made of Op are
+// NULL until SetOp.
 func (s *Shaper) Extend(ch *changelog.Change, pos []byte) *changelog.Change {
 	for _, i := range s.shape.places {
 		if s.shape.columns[i] == Position {
 			s.values[i] = changelog.String(pos)
 		}
 	}
+	s.masked = s.masked[:0]
+	return s.extend(ch, s.shape.masks)
+}
+
+// Bare is Extend without what no key needs: nothing is hidden, and positions are NULL.
+func (s *Shaper) Bare(ch *changelog.Change) *changelog.Change { return s.extend(ch, nil) }
+
+func (s *Shaper) extend(ch *changelog.Change, masks []*Mask) *changelog.Change {
 	s.change = *ch
-	s.before = s.extend(s.before[:0], ch.Before)
-	s.after = s.extend(s.after[:0], ch.After)
 	if ch.Before != nil {
+		s.before = s.row(s.before[:0], ch.Before)
+		s.hideIn(s.before, masks, false)
 		s.change.Before = s.before
 	}
 	if ch.After != nil {
+		s.after = s.row(s.after[:0], ch.After)
+		s.hideIn(s.after, masks, true)
 		s.change.After = s.after
 	}
 	return &s.change
 }
 
-func (s *Shaper) extend(dst, row changelog.Row) changelog.Row {
-	if row == nil {
-		return dst
+// row appends a row in its new form, with nothing hidden.
+func (s *Shaper) row(dst, row changelog.Row) changelog.Row {
+	if s.shape.take == nil {
+		dst = append(dst, row[:min(len(row), s.shape.own)]...)
 	}
-	dst = append(dst, row[:min(len(row), s.shape.own)]...)
+	for _, i := range s.shape.take {
+		dst = append(dst, *at(row, i))
+	}
 	for len(dst) < s.shape.own {
 		dst = append(dst, changelog.Unchanged()) // a key-only image may end early
 	}
 	return append(dst, s.values...)
+}
+
+func (s *Shaper) hideIn(row changelog.Row, masks []*Mask, after bool) {
+	for i, m := range masks {
+		if m != nil {
+			row[i] = s.hide(m, row[i], after)
+		}
+	}
 }
 
 // SetOp says as what the change that Extend gave is written: one update may become a delete and an insert.
@@ -149,11 +176,12 @@ func (s *Shaper) SetOp(op string) {
 			continue
 		}
 		v := changelog.String(bytesOf(op))
-		if at := s.shape.own + i; at < len(s.before) {
-			s.before[at] = v
+		at := s.shape.own + i
+		if s.change.Before != nil {
+			s.change.Before[at] = v
 		}
-		if at := s.shape.own + i; at < len(s.after) {
-			s.after[at] = v
+		if s.change.After != nil {
+			s.change.After[at] = v
 		}
 	}
 }
@@ -234,3 +262,6 @@ func named(s string) []byte {
 	}
 	return bytesOf(s)
 }
+
+// textOf is the inverse of bytesOf.
+func textOf(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
