@@ -73,10 +73,12 @@ func keyTables(root *yaml.Node) map[string]string {
 			k.row("outputs[].tables", outputs[0], "tables")
 			tables["outputs"] = k.flush()
 		}
+		if outbox := child(p, "outbox"); outbox != nil {
+			tables["outbox"] = k.table("outbox", outbox)
+		}
 		for _, o := range outputs {
-			format := child(o, "format").Value
-			if options := child(o, "options"); options != nil && tables[format] == "" {
-				tables[format] = k.table("options", options)
+			if options := child(o, "options"); options != nil && tables[child(o, "format").Value] == "" {
+				tables[child(o, "format").Value] = k.table("options", options)
 			}
 		}
 	}

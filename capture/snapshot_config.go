@@ -33,6 +33,9 @@ type SnapshotConfig struct {
 	SignalTable string `mapstructure:"signal_table"`
 
 	Tables []SnapshotTable `mapstructure:"tables"` // what is special about single tables; default nothing
+
+	// Skips tells further tables that are read only when asked; nil: none. It is no setting: it comes from what is made of the tables.
+	Skips func(schema, table string) bool `mapstructure:"-"`
 }
 
 // SnapshotTable is what is special about the snapshot of a table.
@@ -116,10 +119,13 @@ func exactName(name string) error {
 
 // table gives what is special about a table.
 func (c SnapshotConfig) table(name string) SnapshotTable {
+	rule := SnapshotTable{Name: name}
 	for _, t := range c.Tables {
 		if t.Name == name {
-			return t
+			rule = t
 		}
 	}
-	return SnapshotTable{Name: name}
+	schema, table, _ := strings.Cut(name, ".")
+	rule.Skip = rule.Skip || c.Skips != nil && c.Skips(schema, table)
+	return rule
 }

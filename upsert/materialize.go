@@ -52,10 +52,11 @@ func NewMaterializer(codec kafkawire.Codec) *Materializer { return &Materializer
 
 // Plans are what a batch is written by.
 type Plans struct {
-	Runs    [][]*Plan // of each run
-	Sides   *Sides    // nil: nothing is written beside the rows
-	Moves   *Moves    // nil: no format counts them
-	Parking *Parking  // nil: no record is parked
+	Runs    [][]*Plan  // of each run
+	Sides   *Sides     // nil: nothing is written beside the rows
+	Moves   *Moves     // nil: no format counts them
+	Topics  *RowTopics // nil: every row goes to the topic of its plan
+	Parking *Parking   // nil: no record is parked
 }
 
 // Chunk encodes and compresses a batch. now is the wall clock in microseconds since the Unix epoch, seq the number of the batch
@@ -117,6 +118,12 @@ func (m *Materializer) encode(b *changelog.Batch, plans Plans) error {
 				to = min(to, cues[0].at)
 			}
 			for k, plan := range plans.Runs[i] {
+				if plan.outbox != nil {
+					if err := m.encodeMessages(b, run, plan, stretch{from, to, plans.Topics.at(i, k)}); err != nil {
+						return err
+					}
+					continue
+				}
 				m.ctx.Moves = m.moves[k]
 				if err := m.encodeRun(b, run, plan, from, to); err != nil {
 					return err

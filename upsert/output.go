@@ -42,6 +42,7 @@ type Output struct {
 	NoTombstones bool
 	Keys         []KeyRule        // record keys other than the primary key; a TableRule with a key wins
 	Metadata     []shape.Metadata // what is added to each row or record
+	Outbox       *Outbox          // the rows are messages: Mode is Changelog, and there is no Format; nil: they are rows
 	KeyPrefix    string           // added column that keys begin with, so that several tables can be in one compacted topic; "": none
 }
 

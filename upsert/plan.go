@@ -30,6 +30,7 @@ type Plan struct {
 	bare    bool         // a delete is the tombstone alone
 	counts  bool         // the format numbers changes, and not each one leaves as one; see moves.go
 	quiet   bool         // no record shows a statement
+	outbox  *outboxPlan  // the rows are messages, and nothing of what is about keys and formats holds; nil: they are rows
 	keyless int32        // partition of records without key: one per table, so that a table keeps its order
 }
 
@@ -56,6 +57,9 @@ type Planner struct {
 	parking  *Output            // of the dead-letter topic
 	counting bool               // some plan counts moves
 	moves    moveCounter
+	messages map[string]*Topic // topics of outboxes
+	text     []byte            // scratch: what is to become the name of a topic, and that name
+	name     []byte
 }
 
 type compiled struct {
@@ -67,7 +71,7 @@ type compiled struct {
 func NewPlanner(pipeline string, outputs []Output, rules []TableRule, topic TopicFunc) *Planner {
 	p := &Planner{
 		pipeline: pipeline, outputs: outputs, topic: topic, rules: rules, owners: map[string]map[string]string{},
-		rows: map[string]bool{}, besides: map[string]*Output{}, parking: deadLetter(outputs),
+		rows: map[string]bool{}, besides: map[string]*Output{}, messages: map[string]*Topic{}, parking: deadLetter(outputs),
 	}
 	p.sides = p.newSideWriters()
 	return p
@@ -104,6 +108,9 @@ func (p *Planner) Plans(ctx context.Context, t *changelog.Table) ([]*Plan, error
 const keptVersions = 8
 
 func (p *Planner) compile(ctx context.Context, t *changelog.Table, o *Output) (*Plan, error) {
+	if o.Outbox != nil {
+		return p.compileOutbox(ctx, t, o)
+	}
 	w, err := p.written(t, o)
 	if err != nil {
 		return nil, err

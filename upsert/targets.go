@@ -14,7 +14,7 @@ type Target struct {
 	Options formats.Options  // what the output's format is told: topic, key columns, whether the topic is compacted
 }
 
-// Targets lists them, in the order of the outputs and then of the tables. It fails at a table that an output could not write. It asks
+// Targets lists them, but for those of outboxes, in the order of the outputs and then of the tables. It fails at a table that an output could not write. It asks
 // nobody.
 func Targets(pipeline string, outputs []Output, rules []TableRule, tables []*changelog.Table) ([]Target, error) {
 	p := NewPlanner(pipeline, outputs, rules, nil)
@@ -22,6 +22,9 @@ func Targets(pipeline string, outputs []Output, rules []TableRule, tables []*cha
 	for i := range outputs {
 		o := &outputs[i]
 		for _, t := range tables {
+			if o.Outbox != nil { // it has messages, and no rows
+				break
+			}
 			if o.Tables != nil && !o.Tables.Match(t.Namespace(), t.Name) {
 				continue
 			}

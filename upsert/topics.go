@@ -34,6 +34,9 @@ func (s *Sink) Topic(ctx context.Context, name string, o *Output) (*Topic, error
 	if s.txn == nil {
 		return nil, misuse("opening topic "+name, "the sink is not open")
 	}
+	if name == s.state.Name || s.progress != nil && name == s.progress.Name {
+		return nil, fault.NewFinal(fault.Config, "opening topic "+name, errors.New("it holds what the daemon itself writes down"), "Correct the topic template of the output, or the column that it is made of.")
+	}
 	t := s.topics[name]
 	if t == nil {
 		var err error

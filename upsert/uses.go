@@ -15,6 +15,9 @@ func Uses(pipeline string, outputs []Output, tables []changelog.Table) []TopicUs
 	var uses []TopicUse
 	seen := map[string]bool{}
 	for o, t := range taken(outputs, tables) {
+		if o.TopicByRows() {
+			continue // nothing is known of them before
+		}
 		if name := TopicName(o.Topic, pipeline, t); !seen[name] {
 			seen[name] = true
 			uses = append(uses, TopicUse{Topic: name, Output: o})
@@ -58,7 +61,7 @@ func Unwritable(pipeline string, outputs []Output, rules []TableRule, tables []c
 	var findings []capture.Finding
 	p := NewPlanner(pipeline, outputs, rules, nil)
 	for o, t := range taken(outputs, tables) {
-		_, err := p.written(t, o)
+		err := p.writable(t, o)
 		if f := fault.As(err); f != nil {
 			findings = append(findings, capture.Finding{
 				Area: "output " + o.Name, Subject: "table " + t.FullName(), Detail: f.Err.Error(), Severity: capture.Problem, Code: string(f.Code), Remedy: f.Hint,

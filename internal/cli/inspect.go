@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os/signal"
+	"regexp"
 	"strings"
 	"syscall"
 
@@ -139,6 +140,9 @@ func (a *app) decoderFor(cfg *config.Config, topic, format string) (formats.Deco
 	for _, p := range cfg.Pipelines {
 		for i, o := range p.Spec.Outputs {
 			if fits(o.Topic, p.Spec.Name, topic) {
+				if o.Outbox != nil {
+					return messageDecoder{}, nil
+				}
 				return p.Formats[i].Decoder(), nil
 			}
 		}
@@ -146,9 +150,12 @@ func (a *app) decoderFor(cfg *config.Config, topic, format string) (formats.Deco
 	return nil, usageError{fmt.Errorf("no output of the configuration writes to topic %s; name its format with --format", topic)}
 }
 
+// placeholder is what a topic template has of a table or a row.
+var placeholder = regexp.MustCompile(`\{[^}]*\}`)
+
 // fits reports whether a topic can come from a template: the constant parts must occur in their order.
 func fits(template, pipeline, topic string) bool {
-	parts := strings.NewReplacer("{pipeline}", pipeline, "{database}", "\x00", "{schema}", "\x00", "{table}", "\x00").Replace(template)
+	parts := placeholder.ReplaceAllString(strings.ReplaceAll(template, "{pipeline}", pipeline), "\x00")
 	constants := strings.Split(parts, "\x00")
 	rest, ok := strings.CutPrefix(topic, constants[0])
 	if !ok || len(constants) == 1 {

@@ -48,7 +48,7 @@ type Config struct {
 type Pipeline struct {
 	Spec          pipeline.Spec
 	SourceType    string           // name of the source's kind
-	Formats       []formats.Config // of each of Spec.Outputs, for their decoders
+	Formats       []formats.Config // of each of Spec.Outputs, for their decoders; nil of an outbox
 	ExitOnFailure bool             // a final fault ends the whole process
 	Fingerprint   string           // equal exactly when everything that the pipeline depends on is set alike, the kafka section and secrets included
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strings"
 
-	"cdcbridge/capture"
 	"cdcbridge/formats"
 	"cdcbridge/internal/shape"
 	"cdcbridge/upsert"
@@ -40,7 +39,7 @@ func (b *builder) outputs(p *Pipeline) {
 
 // refuseShorthand reports keys of the one-output form beside a list of outputs.
 func (b *builder) refuseShorthand() {
-	for _, key := range []string{"format", "preset", "mode", "topic", "adopt", "tombstones_on_delete", "message_key_columns", "metadata", "key_prefix", "options"} {
+	for _, key := range []string{"format", "preset", "mode", "topic", "adopt", "tombstones_on_delete", "message_key_columns", "metadata", "key_prefix", "options", "outbox"} {
 		if at := join(b.at, key); b.lines[at] > 0 {
 			b.report(at, "belongs into each of outputs when there is such a list")
 		}
@@ -48,6 +47,9 @@ func (b *builder) refuseShorthand() {
 }
 
 func (b *builder) output(at string, s *outputSection) (upsert.Output, formats.Config) {
+	if s.Writing.Outbox != nil {
+		return b.outbox(at, s), nil
+	}
 	o := upsert.Output{
 		Name: s.Name, Mode: upsert.Mode(s.Writing.Mode), Topic: s.Writing.Topic, Adopt: s.Writing.Adopt,
 		NoTombstones: !s.Writing.TombstonesOnDelete, Metadata: b.metadata(at, s.Writing.Metadata), KeyPrefix: s.Writing.KeyPrefix,
@@ -56,18 +58,12 @@ func (b *builder) output(at string, s *outputSection) (upsert.Output, formats.Co
 	if o.Name == "" {
 		o.Name = s.Writing.Format
 	}
-	if s.Tables != nil {
-		filter, err := capture.NewFilter(s.Tables, nil)
-		if err != nil {
-			b.report(join(at, "tables"), "%s", err)
-		}
-		o.Tables = filter
-	}
+	o.Tables = b.tableFilter(at, s.Tables)
 	var err error
 	if o.Keys, err = upsert.ParseKeyRules(s.Writing.MessageKeyColumns); err != nil {
 		b.report(join(at, "message_key_columns"), "%s", err)
 	}
-	b.topicTemplate(join(at, "topic"), o.Topic)
+	b.topicTemplate(join(at, "topic"), o.Topic, false)
 	b.validated(at, o.Validate())
 	format := b.format(at, &s.Writing)
 	if format != nil {
@@ -124,7 +120,8 @@ func (b *builder) format(at string, w *writing) formats.Config {
 }
 
 // topicTemplate checks the placeholders of a template; the names that come out of it are the sink's to check.
-func (b *builder) topicTemplate(at, template string) {
+// columns says that they may also be columns, which the tables have or lack.
+func (b *builder) topicTemplate(at, template string, columns bool) {
 	rest := template
 	for {
 		i := strings.IndexAny(rest, "{}")
@@ -137,7 +134,7 @@ func (b *builder) topicTemplate(at, template string) {
 			return
 		}
 		name := rest[i+1 : i+end]
-		if !isPlaceholder(name) {
+		if !isPlaceholder(name) && !(columns && columnPlaceholder(name)) {
 			b.report(at, "%s", unknown("{"+name+"} is not a placeholder", name, placeholders))
 		}
 		rest = rest[i+end+1:]

@@ -43,6 +43,7 @@ type writing struct {
 	KeyPrefix string            `mapstructure:"key_prefix"`
 
 	Options section `mapstructure:"options"`
+	Outbox  section `mapstructure:"outbox"` // instead of the format, its options and what is about rows
 }
 
 // metadataSection is one element of metadata.
@@ -133,6 +134,7 @@ func (b *builder) pipeline() Pipeline {
 	p.SourceType, p.Spec.Source = b.source()
 	_, b.messagesRead = p.Spec.Source.(messageSource)
 	b.outputs(&p)
+	b.outboxes(&p)
 	if s.ProgressTopic != "" {
 		b.validated(b.at, upsert.ValidateProgress(s.ProgressTopic, &b.doc.Kafka.Delivery, p.Spec.Outputs))
 	}

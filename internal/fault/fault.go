@@ -47,6 +47,7 @@ const (
 	Decode             Code = "decode"                   // an event of the log cannot be decoded
 	Corrupt            Code = "corrupt"                  // a checksum does not match
 	Incident           Code = "incident"                 // the server says that its log has lost changes
+	Outbox             Code = "outbox"                   // a row of an outbox table is no message
 	RecordTooLarge     Code = "record_too_large"         // one row is larger than the topic accepts
 	Timestamp          Code = "timestamp_refused"        // the broker refuses a record's timestamp
 	Fenced             Code = "fenced"                   // another instance has taken the pipeline over

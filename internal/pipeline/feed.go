@@ -101,6 +101,9 @@ func (f *feeder) plan(ctx context.Context, j *job) error {
 	if j.plans.Moves, err = f.planner.Moves(j.batch, j.plans.Runs); err != nil {
 		return err
 	}
+	if j.plans.Topics, err = f.planner.RowTopics(ctx, j.batch, j.plans.Runs); err != nil {
+		return err
+	}
 	if j.plans.Sides, err = f.planner.Sides(ctx, j.batch); err != nil {
 		return err
 	}

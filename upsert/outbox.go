@@ -1,0 +1,197 @@
+package upsert
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"cdcbridge/changelog"
+	"cdcbridge/internal/fault"
+)
+
+// This file says what an outbox is: an output whose tables hold messages, one a row, that an application has inserted in the
+// transaction of what they tell about.
+//
+//	insert           one message: topic, key, value, headers and time from columns of the row
+//	delete           nothing: rows may be removed at any time, in the transaction that inserts them too
+//	update           an error, or nothing (OnUpdate)
+//	snapshot read    nothing: the order of a read is that of the primary key, and a row that was inserted while the table is read
+//	                 would be there twice, once as read and once as inserted
+//
+// Topics are found by the rows: outbox_topics.go. The messages are written in outbox_message.go.
+
+// Outbox says which columns of an output's tables are what of a message.
+type Outbox struct {
+	Key       string         // column of the record's key; "": records without key
+	Payload   string         // column of the record's value, written as it is; NULL makes a tombstone
+	Timestamp string         // column of the record's timestamp; "": as of other records
+	Headers   []OutboxHeader // in this order, behind the cdc headers
+	OnUpdate  OnUpdate
+}
+
+// OutboxHeader is a header of each message.
+type OutboxHeader struct {
+	Column string
+	Name   string // of the header
+}
+
+// OnUpdate says what is done about an update of a row that was a message.
+type OnUpdate string
+
+// What can be done about updates.
+const (
+	FailOnUpdate   OnUpdate = "fail"   // the pipeline stops: what was changed has been read already
+	IgnoreOnUpdate OnUpdate = "ignore" // nothing: the application notes in the row what has become of it
+)
+
+// Validate returns every problem, each beginning with its key.
+func (x *Outbox) Validate() []error {
+	var errs []error
+	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	if x.Payload == "" {
+		bad("payload: is required: the column of the message itself")
+	}
+	if x.OnUpdate != FailOnUpdate && x.OnUpdate != IgnoreOnUpdate {
+		bad("on_update: must be fail or ignore, not %q", x.OnUpdate)
+	}
+	for i, h := range x.Headers {
+		switch {
+		case h.Column == "":
+			bad("headers[%d].column: is required", i)
+		case strings.HasPrefix(h.Name, "cdc."):
+			bad("headers[%d].name: %q is one of cdcbridge's own; they begin with cdc.", i, h.Name)
+		case slices.ContainsFunc(x.Headers[:i], func(o OutboxHeader) bool { return o.Name == h.Name }):
+			bad("headers[%d].name: %q is there twice", i, h.Name)
+		}
+	}
+	return errs
+}
+
+// outboxPlan is an Outbox for one table version. It is immutable.
+type outboxPlan struct {
+	topic    []topicPart // of topics that rows decide; nil: all messages go to Plan.Topic
+	key      int         // column, -1: none
+	payload  int
+	stamp    int // column, -1: none
+	headers  []outboxColumn
+	ignore   bool   // updates
+	fullName []byte // what messages without key are spread by
+	needed   []int  // all these columns
+}
+
+type outboxColumn struct {
+	name   string
+	column int
+}
+
+// newOutboxPlan finds the columns of an outbox in a table. It asks nobody.
+func newOutboxPlan(pipeline string, t *changelog.Table, o *Output) (*outboxPlan, error) {
+	if len(t.Key) == 0 { // of a table without key a snapshot withholds changes, since it finds their rows later
+		return nil, fault.NewFinal(fault.NoKey, opOutbox, fmt.Errorf("table %s has no primary key", t.FullName()), "Give the outbox table a primary key, usually the id of the message.")
+	}
+	f := outboxColumns{table: t, output: o.Name}
+	x := &outboxPlan{key: -1, stamp: -1, ignore: o.Outbox.OnUpdate == IgnoreOnUpdate, fullName: []byte(t.FullName())}
+	x.topic = f.topic(o.Topic, pipeline)
+	if o.Outbox.Key != "" {
+		x.key = f.text("key", o.Outbox.Key)
+	}
+	x.payload = f.text("payload", o.Outbox.Payload)
+	if o.Outbox.Timestamp != "" {
+		x.stamp = f.time(o.Outbox.Timestamp)
+	}
+	for _, h := range o.Outbox.Headers {
+		x.headers = append(x.headers, outboxColumn{h.Name, f.text("headers", h.Column)})
+	}
+	x.needed = f.found
+	return x, f.err
+}
+
+const opOutbox = "making messages of rows"
+
+// outboxColumns looks columns up and keeps the first problem.
+type outboxColumns struct {
+	table  *changelog.Table
+	output string
+	found  []int
+	err    error
+}
+
+func (f *outboxColumns) fail(code fault.Code, err error, hint string) int {
+	if f.err == nil {
+		f.err = fault.NewFinal(code, opOutbox, err, hint)
+	}
+	return -1
+}
+
+// column finds the column that a key of the configuration names.
+func (f *outboxColumns) column(key, name string) int {
+	i := columnNamed(f.table, name)
+	if i < 0 {
+		return f.fail(fault.Config, fmt.Errorf("table %s has no column %q", f.table.FullName(), name),
+			fmt.Sprintf("Correct %s of output %s, or let its tables name outbox tables only.", key, f.output))
+	}
+	if !slices.Contains(f.found, i) {
+		f.found = append(f.found, i)
+	}
+	return i
+}
+
+// text finds a column whose values have a text, or are bytes.
+func (f *outboxColumns) text(key, name string) int {
+	i := f.column("outbox."+key, name)
+	if i >= 0 && !hasText(f.table.Columns[i].Type.Kind) {
+		return f.fail(fault.UnsupportedType, fmt.Errorf("column %s of table %s has the type %s, which is no text", name, f.table.FullName(), f.table.Columns[i].SourceType),
+			"Name a column of texts, JSON, bytes, numbers or times.")
+	}
+	return i
+}
+
+// time finds a column that holds a point in time.
+func (f *outboxColumns) time(name string) int {
+	i := f.column("outbox.timestamp", name)
+	if i < 0 {
+		return i
+	}
+	switch typ := &f.table.Columns[i].Type; {
+	case typ.Kind == changelog.KindTimestamp, typ.Kind == changelog.KindDateTime:
+	case (typ.Kind == changelog.KindInt || typ.Kind == changelog.KindUint) && typ.Bits == 64:
+	default:
+		return f.fail(fault.UnsupportedType, fmt.Errorf("column %s of table %s has the type %s, which is no time", name, f.table.FullName(), f.table.Columns[i].SourceType),
+			"Name a column of a timestamp type, or a bigint of milliseconds since 1970.")
+	}
+	return i
+}
+
+// message reports whether a change is a message.
+func (x *outboxPlan) message(ch *changelog.Change) (bool, error) {
+	switch ch.Op {
+	case changelog.Insert:
+		return true, x.whole(ch.After)
+	case changelog.Read, changelog.Delete:
+		return false, nil
+	case changelog.Update:
+		if x.ignore {
+			return false, nil
+		}
+		return false, outboxFault(errors.New("the row was updated, and a message that was read cannot be changed"),
+			"Insert another row instead. If updates mean nothing, set outbox.on_update: ignore.")
+	case changelog.Upsert:
+		return false, outboxFault(errors.New("the source does not tell inserted rows from updated ones"), "Read the outbox from the database, or from topics that say what happened to a row.")
+	}
+	return false, fault.NewFinal(fault.Internal, opOutbox, fmt.Errorf("operation %d", ch.Op), "Please report this as a bug.")
+}
+
+// whole refuses a row that lacks a part of the message.
+func (x *outboxPlan) whole(row changelog.Row) error {
+	for _, i := range x.needed {
+		if i >= len(row) || row[i].IsUnchanged() {
+			return outboxFault(fmt.Errorf("the log does not carry column %d, which is a part of the message", i+1), "Let the server log whole rows (binlog_row_image=FULL).")
+		}
+	}
+	return nil
+}
+
+func outboxFault(err error, hint string) error {
+	return fault.NewFinal(fault.Outbox, opOutbox, err, hint)
+}
