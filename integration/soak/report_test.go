@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -15,8 +16,7 @@ import (
 
 // result is what a run has shown.
 type result struct {
-	duration     time.Duration
-	rounds       int
+	plan
 	transactions int64 // of the databases, committed
 	lost         int64 // that the server's end or a cut connection took along
 	records      int   // in the topics at the end
@@ -52,11 +52,13 @@ func (r result) table() string {
 		fmt.Fprintf(&b, "| %s | %.0f | %.0f | %.0f | %.0f | %.0f |\n", name, m[0], m[1], m[2], m[3], quantile(r.samples, 1, q.of))
 	}
 	for _, name := range lagging(r.samples) {
+		known := slices.DeleteFunc(slices.Clone(r.samples), func(s sample) bool { _, ok := s.lag[name]; return !ok })
+		of := func(s sample) float64 { return s.lag[name] }
 		fmt.Fprintf(&b, "| lag of %s, s |", name)
 		for i := range 4 {
-			fmt.Fprintf(&b, " %.2f |", median(quarter(r.samples, i), func(s sample) float64 { return s.lag[name] }))
+			fmt.Fprintf(&b, " %.2f |", median(quarter(known, i), of))
 		}
-		fmt.Fprintf(&b, " %.1f |\n", quantile(r.samples, 1, func(s sample) float64 { return s.lag[name] }))
+		fmt.Fprintf(&b, " %.1f |\n", quantile(known, 1, of))
 	}
 	return b.String()
 }
@@ -83,7 +85,7 @@ func (r result) publish(docs string) error {
 
 // TestReport: the page gets the numbers and keeps its words; the plot is a drawing that browsers read.
 func TestReport(t *testing.T) {
-	r := result{duration: time.Hour, rounds: 2, transactions: 9, records: 7, events: []event{{time.Minute, "broker <killed>"}}}
+	r := result{plan: plan{duration: time.Hour, rounds: 2}, transactions: 9, records: 7, events: []event{{time.Minute, "broker <killed>"}}}
 	for i := range 100 {
 		r.samples = append(r.samples, sample{at: time.Duration(i) * time.Minute, memory: float64(i) * (1 << 20), goroutines: 7, files: 8, lag: map[string]float64{"shop": 0.5}})
 	}

@@ -132,6 +132,9 @@ func quantile(all []sample, q float64, of func(sample) float64) float64 {
 	for i, s := range all {
 		values[i] = of(s)
 	}
+	if len(values) == 0 {
+		return 0
+	}
 	slices.Sort(values)
 	return values[min(len(values)-1, int(q*float64(len(values))))]
 }

@@ -13,69 +13,74 @@ import (
 	"cdcbridge/integration/harness"
 )
 
-// roundTime is how long a round of trouble takes in a long run: 16 rounds an hour, four a quarter.
-const roundTime = 225 * time.Second
+// roundTime is how long a round of trouble takes in a long run: 8 rounds an hour, two a quarter.
+const roundTime = 450 * time.Second
 
-// duration is how long the daemon runs, by CDCBRIDGE_SOAK; without it as long as one quick round takes.
-func duration(t *testing.T) (all time.Duration, rounds int) {
+// inTime says how long the run takes, by CDCBRIDGE_SOAK; without it as long as one quick round does.
+func inTime(t *testing.T) (p plan, long bool) {
 	t.Helper()
 	text := os.Getenv("CDCBRIDGE_SOAK")
 	if text == "" {
-		return 45 * time.Second, 1
+		return plan{duration: 45 * time.Second, rounds: 1}, false
 	}
-	all, err := time.ParseDuration(text)
-	if err != nil || all < 4*time.Minute {
+	d, err := time.ParseDuration(text)
+	if err != nil || d < 4*time.Minute {
 		t.Fatalf("CDCBRIDGE_SOAK is %q, which is not a duration of 4m or more", text)
 	}
-	return all, max(4, int(all/roundTime))
+	return plan{duration: d, rounds: max(4, int(d/roundTime))}, true
 }
 
 // TestSoak: in the end every topic is its table and no change is there twice; in a long run nothing grows, and docs/soak.md is written.
 func TestSoak(t *testing.T) {
 	began := time.Now()
-	all, rounds := duration(t)
+	p, long := inTime(t)
 	seed := harness.FreshSeed(t)
 	s := startStand(t)
 	my, pg := s.loads(t, seed)
 	s.run(t)
-	started := time.Now()
-	ctx, cancel := context.WithTimeout(t.Context(), all)
-	defer cancel()
-	work, ctx := errgroup.WithContext(ctx)
-	var samples []sample
-	var events []event
-	work.Go(func() error { return my.run(ctx) })
-	work.Go(func() error { return pg.run(ctx) })
-	work.Go(func() (err error) {
-		samples, err = watch(ctx, s.daemon, min(5*time.Second, all/60), started)
-		return err
-	})
-	work.Go(func() (err error) {
-		events, err = trouble(ctx, s, my, rounds, all/time.Duration(rounds), started)
-		return err
-	})
-	if err := work.Wait(); err != nil {
+	r, err := s.work(t.Context(), my, pg, p)
+	if err != nil {
 		t.Fatal(err)
 	}
-	records := s.settle(t, my, pg)
+	r.records = s.settle(t, my, pg)
 	harness.StopFor(t, s.daemon)
-
-	r := result{duration: all, rounds: rounds, records: records, samples: samples, events: events,
-		transactions: my.committed.Load() + pg.committed.Load(), lost: my.lost.Load() + pg.lost.Load()}
 	t.Log(r.table())
-	if len(events) < rounds*len(round) || len(samples) < 50 {
-		t.Errorf("%d things have happened, %d samples were taken", len(events), len(samples))
+	if len(r.events) != p.rounds*len(round) || len(r.samples) < 50 {
+		t.Errorf("%d things have happened, %d samples were taken", len(r.events), len(r.samples))
 	}
-	if os.Getenv("CDCBRIDGE_SOAK") == "" {
+	if !long {
 		return // too short for what fills at the beginning
 	}
 	if err := r.publish("../../docs"); err != nil {
 		t.Error(err)
 	}
-	if err := flat(samples); err != nil {
+	if err := flat(r.samples); err != nil {
 		t.Error(err)
 	}
-	harness.Evidence(t, began, map[string]any{"seed": fmt.Sprint(seed), "rounds": rounds, "records": records, "transactions": r.transactions, "medians": r.medians()})
+	harness.Evidence(t, began, map[string]any{"seed": fmt.Sprint(seed), "rounds": p.rounds, "records": r.records, "transactions": r.transactions, "medians": r.medians()})
+}
+
+// work has everything happen at once: both loads, the trouble, and somebody who watches.
+func (s *stand) work(ctx context.Context, my, pg *load, p plan) (result, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	work, ctx := errgroup.WithContext(ctx)
+	p.began = time.Now()
+	r := result{plan: p}
+	work.Go(func() error { return my.run(ctx) })
+	work.Go(func() error { return pg.run(ctx) })
+	work.Go(func() (err error) {
+		r.samples, err = watch(ctx, s.daemon, min(5*time.Second, p.duration/60), p.began)
+		return err
+	})
+	work.Go(func() (err error) {
+		r.events, err = trouble(ctx, s, my, p)
+		cancel()
+		return err
+	})
+	err := work.Wait()
+	r.transactions, r.lost = my.committed.Load()+pg.committed.Load(), my.lost.Load()+pg.lost.Load()
+	return r, err
 }
 
 // loads makes the tables of both databases.

@@ -19,17 +19,33 @@ type step struct {
 // round are the steps of one round, at equal distances. Each round is like the others, so that quarters of the run can be compared.
 var round = []step{
 	{"connections to Kafka cut", func(_ context.Context, s *stand, _ *load) error { return s.kafka.Proxy(0).Cut() }},
+	{"log level and a pipeline's setting changed", func(ctx context.Context, s *stand, _ *load) error {
+		now := s.now
+		now.level, now.interval = other(now.level, "info", "debug"), other(now.interval, "500ms", "300ms")
+		return s.reload(ctx, now)
+	}},
 	{"binlog dumps killed", killDumps},
 	{"walsender ended", func(ctx context.Context, s *stand, _ *load) error {
 		_, err := s.pg.EndWalsenders(ctx)
 		return err
 	}},
 	{"table read again", readAgain},
+	{"pipeline removed", func(ctx context.Context, s *stand, _ *load) error {
+		now := s.now
+		now.audit = false
+		return s.reload(ctx, now)
+	}},
 	{"broker killed", func(ctx context.Context, s *stand, _ *load) error {
 		if err := s.kafka.KillBroker(0); err != nil {
 			return err
 		}
 		return s.kafka.StartBroker(ctx, 0)
+	}},
+	{"pipeline and table added", func(ctx context.Context, s *stand, my *load) error {
+		now := s.now
+		now.audit, now.coupons = true, true // the table once; the pipeline in each round
+		my.coupons.Store(true)
+		return s.reload(ctx, now)
 	}},
 	{"MySQL killed", func(ctx context.Context, s *stand, _ *load) error {
 		if err := s.my.Kill(); err != nil {
@@ -49,6 +65,13 @@ var round = []step{
 		}
 		return s.kafka.StartBroker(ctx, 0)
 	}},
+}
+
+func other(now, a, b string) string {
+	if now == a {
+		return b
+	}
+	return a
 }
 
 // killDumps ends the connections over which the daemon reads the binary log.
@@ -88,21 +111,42 @@ type event struct {
 	name string
 }
 
-// trouble takes the steps of all rounds, each at its time, until the time is over.
-func trouble(ctx context.Context, s *stand, my *load, rounds int, each time.Duration, began time.Time) ([]event, error) {
+// trouble takes the steps of all rounds, none before its time; on a slow machine they come later, and all of them come.
+func trouble(ctx context.Context, s *stand, my *load, p plan) ([]event, error) {
 	var events []event
-	for i := range rounds * len(round) {
-		at := each*time.Duration(i)/time.Duration(len(round)) + each/time.Duration(2*len(round))
-		select {
-		case <-ctx.Done():
-			return events, nil
-		case <-time.After(time.Until(began.Add(at))):
-		}
+	for i := range p.rounds * len(round) {
 		one := round[i%len(round)]
-		events = append(events, event{time.Since(began), one.name})
-		if err := one.do(context.WithoutCancel(ctx), s, my); err != nil {
+		if !p.wait(ctx, p.at(i)) {
+			return events, nil
+		}
+		events = append(events, event{time.Since(p.began), one.name})
+		if err := one.do(ctx, s, my); err != nil {
 			return events, fmt.Errorf("%s: %w", one.name, err)
 		}
 	}
+	p.wait(ctx, p.duration)
 	return events, nil
+}
+
+// plan is how long a run takes, and how many rounds there are in it.
+type plan struct {
+	duration time.Duration
+	rounds   int
+	began    time.Time
+}
+
+// at is when step i is due.
+func (p plan) at(i int) time.Duration {
+	steps := p.rounds * len(round)
+	return p.duration/time.Duration(2*steps) + p.duration*time.Duration(i)/time.Duration(steps)
+}
+
+// wait waits for a moment of the run; false: ctx has ended before.
+func (p plan) wait(ctx context.Context, at time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(time.Until(p.began.Add(at))):
+		return true
+	}
 }
