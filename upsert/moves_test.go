@@ -63,19 +63,19 @@ func movesBatches(orders, items *changelog.Table) []*changelog.Batch {
 	}
 }
 
-// TestMovesAreNumbered: the halves of a key change have numbers of their own, whatever batch they are in, and wherever the pipeline was
-// started anew; the end of the transaction counts both.
-func TestMovesAreNumbered(t *testing.T) {
+// numbered writes movesBatches by rules, and tells the numbers that are in each topic, by the batch at which the pipeline was started anew.
+func numbered(t *testing.T, rules []TableRule) map[int]map[string][]string {
+	all := map[int]map[string][]string{}
 	for restartAt := range 4 {
 		orders, items := sideTables()
 		outputs := []Output{{Name: "o", Mode: Upsert, Topic: "{table}", Format: numberingFormat{}}, {Name: "log", Mode: Changelog, Topic: "log-{table}", Format: numberingFormat{sideFormat{prefix: "log"}}}}
 		open, _ := openAll(1)
-		p := NewPlanner("p", outputs, nil, open)
+		p := NewPlanner("p", outputs, rules, open)
 		state := map[string][]byte{}
 		got := map[string][]string{}
 		for i, b := range movesBatches(orders, items) {
 			if i == restartAt {
-				p = NewPlanner("p", outputs, nil, open)
+				p = NewPlanner("p", outputs, rules, open)
 				if e := state[MovesKey]; e != nil {
 					if err := p.RestoreMoves(changelog.State{Key: MovesKey, Value: e}); err != nil {
 						t.Fatal(err)
@@ -117,16 +117,30 @@ func TestMovesAreNumbered(t *testing.T) {
 				}
 			}
 		}
-		want := map[string][]string{
-			"orders": {"delete 0 0", "insert 1 1", "update 2 2", "update 7 3", "delete 8 4", "insert 9 5", "delete 10 6", "insert 11 7", "update 0 0"},
-			"items":  {"update 3 0", "delete 4 1", "insert 5 2", "update 6 3", "update 12 4"},
-			"p_end":  {"k = end [{shop.items 5} {shop.orders 8}]", "k = end [{shop.orders 1}]"},
+		all[restartAt] = got
+	}
+	return all
+}
 
-			"log-orders": {"update 0 0", "update 1 1", "update 5 2", "update 6 3", "update 7 4", "update 0 0"},
-		}
+// TestMovesAreNumbered: the halves of a key change have numbers of their own, whatever batch they are in, and wherever the pipeline was
+// started anew; the end of the transaction counts both.
+func TestMovesAreNumbered(t *testing.T) {
+	want := map[string][]string{
+		"orders": {"delete 0 0", "insert 1 1", "update 2 2", "update 7 3", "delete 8 4", "insert 9 5", "delete 10 6", "insert 11 7", "update 0 0"},
+		"items":  {"update 3 0", "delete 4 1", "insert 5 2", "update 6 3", "update 12 4"},
+		"p_end":  {"k = end [{shop.items 5} {shop.orders 8}]", "k = end [{shop.orders 1}]"},
+
+		"log-orders": {"update 0 0", "update 1 1", "update 5 2", "update 6 3", "update 7 4", "update 0 0"},
+	}
+	sameNumbers(t, numbered(t, nil), want)
+}
+
+func sameNumbers(t *testing.T, got map[int]map[string][]string, want map[string][]string) {
+	t.Helper()
+	for restartAt, topics := range got {
 		for topic, records := range want {
-			if !slices.Equal(got[topic], records) {
-				t.Errorf("started anew at %d: %s:\n got %q\nwant %q", restartAt, topic, got[topic], records)
+			if !slices.Equal(topics[topic], records) {
+				t.Errorf("started anew at %d: %s:\n got %q\nwant %q", restartAt, topic, topics[topic], records)
 			}
 		}
 	}

@@ -181,7 +181,16 @@ var pipelineEffects = []effect{
 	{"workers", "memory and speed"},
 	{"on_failure", "what a final error ends"},
 	{"progress_topic", "the topic gets its records from the position on"},
-	{"tables[", "new records have other keys; those under the old ones stay. If readers need all rows there, start over in another topic"},
+	{"tables[", "new records have the new form, old ones stay as they are; cdcbridge snapshot writes all rows once more"},
+}
+
+// tableEffects are those of settings of a rule for tables, by the beginning of their paths below "tables[…].", where they are not only about
+// the form of new records.
+var tableEffects = []effect{
+	{"key", "new records have other keys; those under the old ones stay. If readers need all rows there, start over in another topic"},
+	{"filter", "new changes are judged by the new filter; rows in the topic that only the old one wanted stay, and rows that only the new one wants are missing until cdcbridge snapshot reads them. If readers need exactly the rows, start over in another topic"},
+	{"outputs", "the rules of the outputs that come or go, from the position on"},
+	{"name", "the rules of the tables that come or go, from the position on"},
 }
 
 // outputEffects are those of settings of an output, by the end of their paths.
@@ -197,10 +206,14 @@ func effectOf(pipeline, setting string) string {
 	if pipeline == "" {
 		table = fileEffects
 	}
-	for _, e := range table {
-		if strings.HasPrefix(setting, e.of) {
-			return e.does
+	if rest, ok := strings.CutPrefix(setting, "tables["); ok {
+		_, rest, _ = strings.Cut(rest, "].")
+		if does := effectIn(tableEffects, rest); does != "" {
+			return does
 		}
+	}
+	if does := effectIn(table, setting); does != "" {
+		return does
 	}
 	last := setting[strings.LastIndexByte(setting, '.')+1:]
 	for _, e := range outputEffects {
@@ -209,6 +222,16 @@ func effectOf(pipeline, setting string) string {
 		}
 	}
 	return "new records have the new form, old ones stay as they are"
+}
+
+// effectIn finds what the first entry says that fits; "": none does.
+func effectIn(table []effect, setting string) string {
+	for _, e := range table {
+		if strings.HasPrefix(setting, e.of) {
+			return e.does
+		}
+	}
+	return ""
 }
 
 // compareTables asks the sources of pipelines that are in both which tables are captured.

@@ -97,7 +97,7 @@ func check(ctx context.Context, p *config.Pipeline) []finding {
 	add(p.SourceType, found, err)
 	var tables []changelog.Table
 	if lister, ok := checker.(capture.TableLister); ok && err == nil && !hasProblem(found) {
-		if tables, err = lister.Tables(ctx); err != nil {
+		if tables, err = listTables(ctx, p, lister); err != nil {
 			add(p.SourceType, nil, err)
 		}
 	}
