@@ -85,7 +85,17 @@ type outboxColumn struct {
 	column int
 }
 
-// newOutboxPlan finds the columns of an outbox in a table. It asks nobody.
+// outboxPlan finds out which columns of a table are what of a message. It asks nobody. What rules of the tables section say about rows
+// has no meaning for messages, and is not passed over.
+func (p *Planner) outboxPlan(t *changelog.Table, o *Output) (*outboxPlan, error) {
+	if rule := p.rule(t, o); len(rule.Key) > 0 || !rule.Shape.Empty() {
+		return nil, fault.NewFinal(fault.Config, opOutbox, fmt.Errorf("the rule %s of the tables section is about the rows of %s, which are messages in output %s", rule.Name, t.FullName(), o.Name),
+			"Let the rule name the outputs that it is about, or put a rule in front of it that has the name of the outbox table and nothing else.")
+	}
+	return newOutboxPlan(p.pipeline, t, o)
+}
+
+// newOutboxPlan finds the columns of an outbox in a table.
 func newOutboxPlan(pipeline string, t *changelog.Table, o *Output) (*outboxPlan, error) {
 	if len(t.Key) == 0 { // of a table without key a snapshot withholds changes, since it finds their rows later
 		return nil, fault.NewFinal(fault.NoKey, opOutbox, fmt.Errorf("table %s has no primary key", t.FullName()), "Give the outbox table a primary key, usually the id of the message.")

@@ -9,6 +9,7 @@ import (
 
 	"cdcbridge/changelog"
 	"cdcbridge/internal/fault"
+	"cdcbridge/internal/shape"
 )
 
 func outboxTable() *changelog.Table {
@@ -217,6 +218,29 @@ func TestOutboxColumnsAreFound(t *testing.T) {
 	}
 	if targets, err := Targets("p", []Output{o}, nil, []*changelog.Table{outboxTable()}); len(targets) != 0 || err != nil {
 		t.Errorf("messages are shown as rows: %+v, %v", targets, err)
+	}
+}
+
+// TestRulesAboutRowsAreRefused: what would hide a column must not be passed over, and an empty rule in front makes an exception.
+func TestRulesAboutRowsAreRefused(t *testing.T) {
+	hide := TableRule{Name: "shop.*", Shape: shape.Rules{Exclude: []string{"payload"}}}
+	for name, c := range map[string]struct {
+		rules []TableRule
+		code  fault.Code
+	}{
+		"hidden":        {[]TableRule{hide}, fault.Config},
+		"another key":   {[]TableRule{{Name: "shop.outbox", Key: []string{"type"}}}, fault.Config},
+		"exception":     {[]TableRule{{Name: "shop.outbox"}, hide}, ""},
+		"other outputs": {[]TableRule{{Name: "shop.*", Outputs: []string{"rows"}, Shape: hide.Shape}}, ""},
+	} {
+		x := newOutbox(outboxOutput())
+		x.rules = c.rules
+		if _, err := x.Plans(t.Context(), outboxTable()); fault.CodeOf(err) != c.code {
+			t.Errorf("%s: %v", name, err)
+		}
+		if found := Unwritable("p", []Output{outboxOutput()}, c.rules, []changelog.Table{*outboxTable()}); (len(found) > 0) != (c.code != "") {
+			t.Errorf("%s: found %+v", name, found)
+		}
 	}
 }
 

@@ -72,7 +72,7 @@ func (f *outboxColumns) topic(template, pipeline string) []topicPart {
 
 // compileOutbox is compile for an output whose rows are messages.
 func (p *Planner) compileOutbox(ctx context.Context, t *changelog.Table, o *Output) (*Plan, error) {
-	x, err := newOutboxPlan(p.pipeline, t, o)
+	x, err := p.outboxPlan(t, o)
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +86,7 @@ func (p *Planner) compileOutbox(ctx context.Context, t *changelog.Table, o *Outp
 // writable returns the fault that the first row of a table would meet in an output, as far as that can be told without asking.
 func (p *Planner) writable(t *changelog.Table, o *Output) error {
 	if o.Outbox != nil {
-		_, err := newOutboxPlan(p.pipeline, t, o)
+		_, err := p.outboxPlan(t, o)
 		return err
 	}
 	_, err := p.written(t, o)
