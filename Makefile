@@ -59,6 +59,11 @@ demo: build ## watch it at work, on an embedded PostgreSQL and broker; SOURCE=my
 	cd integration && $(GO) build -o ../bin/demo ./demo
 	CDCBRIDGE_BINARY=$(CURDIR)/bin/cdcbridge bin/demo -source $(SOURCE)
 
+.PHONY: walkthrough
+walkthrough: ## do what a new user does with the last commit: a clone, docs/getting-started.md word for word, the first record; prints the time
+	cd integration && $(GO) build -o ../bin/walkthrough ./walkthrough
+	bin/walkthrough -checkout .
+
 .PHONY: golden
 golden: ## rewrite golden files after a wanted change of output
 	$(GO) test $$(grep -rlE 'formatstest\.Golden|flag\.Bool\("update"' --include='*_test.go' formats internal *_test.go | xargs -n1 dirname | sort -u | sed 's|^|./|') -update
