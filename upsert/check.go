@@ -2,9 +2,8 @@ package upsert
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"math"
-	"strconv"
 	"time"
 
 	"cdcbridge/capture"
@@ -18,32 +17,32 @@ type TopicUse struct {
 	Output *Output
 }
 
+// checkPatience bounds what one look waits for: leaders that are being elected, a coordinator that is loading.
+const checkPatience = 10 * time.Second
+
 // Check looks at the cluster, the state topic and the given target topics, changes nothing, and does not disturb a daemon that
-// runs the pipeline now. The error is that nothing could be looked at.
+// runs the pipeline now. The error is that the rest could not be looked at.
 func (s *Sink) Check(ctx context.Context, uses []TopicUse) ([]capture.Finding, error) {
 	meta, err := s.wire.Metadata(ctx)
 	if err != nil {
 		return nil, err
 	}
 	c := checker{sink: s, meta: meta}
-	c.add("brokers", fmt.Sprintf("%d reachable", len(meta.Brokers)), capture.OK, "", "")
-	for _, look := range []func(context.Context) error{c.protocol, c.broker, c.transactionalID, c.stateTopic} {
+	for _, look := range []func(context.Context) error{c.cluster, c.broker, c.transactionalID, c.decisions, c.stateTopic} {
 		if err := look(ctx); err != nil {
-			return nil, err
+			return c.findings, err
 		}
 	}
-	for _, u := range uses {
-		if err := c.target(ctx, u); err != nil {
-			return nil, err
-		}
-	}
-	return c.findings, nil
+	c.producer()
+	return c.findings, c.targets(ctx, uses)
 }
 
 type checker struct {
 	sink     *Sink
 	meta     *kafkawire.Metadata
 	proto    kafkawire.Protocol
+	said     kafkawire.TransactionState // of the transactional id; its State is empty when nobody has used it, or it cannot be asked
+	state    stateLook
 	findings []capture.Finding
 }
 
@@ -54,135 +53,20 @@ func (c *checker) add(subject, detail string, severity capture.Severity, code fa
 // failed makes a finding of an error that is about one thing. Others end the check.
 func (c *checker) failed(subject string, err error) error {
 	f := fault.As(err)
-	if f == nil || f.Code == fault.Unreachable {
+	switch {
+	case f != nil && f.Code != fault.Unreachable:
+		c.add(subject, f.Error(), capture.Problem, f.Code, f.Hint)
+	case errors.Is(err, errTooLate):
+		c.add(subject, err.Error(), capture.Problem, fault.Kafka, "Kafka did not answer this in time: look at the brokers' load and logs.")
+	default:
 		return err
 	}
-	c.add(subject, f.Error(), capture.Problem, f.Code, f.Hint)
 	return nil
 }
 
-func (c *checker) protocol(ctx context.Context) error {
-	features, err := c.sink.wire.Features(ctx)
-	if err != nil {
-		return c.failed("version", err)
-	}
-	c.proto = features.Protocol()
-	c.add("transaction.version", fmt.Sprintf("%d, %s transactions", features.TransactionVersion, c.proto), capture.OK, "", "")
-	return nil
-}
-
-// broker looks at the settings of a broker. They need a right of their own, without which two questions stay open.
-func (c *checker) broker(ctx context.Context) error {
-	if len(c.meta.Brokers) == 0 {
-		c.add("brokers", "the cluster lists none", capture.Problem, fault.Unreachable, "Look at the brokers' logs.")
-		return nil
-	}
-	settings, err := c.sink.wire.BrokerSettings(ctx, c.meta.Brokers[0].ID)
-	if err != nil {
-		return c.failed("broker settings", err)
-	}
-	if settings.Code != kafkawire.OK {
-		c.add("broker settings", settings.Code.Error(), capture.Warning, "", "Grant this user DescribeConfigs on the cluster so that transaction.max.timeout.ms and partition verification can be checked.")
-		return nil
-	}
-	const timeout = "transaction.max.timeout.ms"
-	if most, err := strconv.ParseInt(settings.Values[timeout], 10, 64); err == nil {
-		if c.sink.cfg.TransactionTimeout.Milliseconds() > most {
-			c.add(timeout, strconv.FormatInt(most, 10), capture.Problem, fault.TransactionTimeout,
-				fmt.Sprintf("Lower kafka.transaction_timeout to at most %s, or raise %s of the brokers.", time.Duration(most)*time.Millisecond, timeout))
-		} else {
-			c.add(timeout, strconv.FormatInt(most, 10), capture.OK, "", "")
-		}
-	}
-	const verify = "transaction.partition.verification.enable"
-	if c.proto == kafkawire.Classic && settings.Values[verify] != "true" {
-		c.add(verify, settings.Values[verify], capture.Warning, "", "A late request of a stopped daemon could join a later transaction: use Kafka 3.6 or newer with this setting on, or transaction.version 2.")
-	}
-	return nil
-}
-
-// transactionalID finds out whether the id may be used. An initialisation with the impossible timeout 0 is refused for its
-// timeout after the right was checked and before anything is changed, so nobody is fenced.
-func (c *checker) transactionalID(ctx context.Context) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, createPatience, errTooLate)
-	defer cancel()
-	id := c.sink.transactionalID()
-	p := producer{proto: c.proto, timeout: createPatience, counters: &counters{}}
-	err := p.repeat(ctx, kafkawire.CallInitProducerID, "using the transactional id "+id, func(ctx context.Context) (kafkawire.Code, error) {
-		_, code, err := c.sink.wire.DescribeTransaction(ctx, id)
-		if err != nil || code != kafkawire.OK && code != kafkawire.TransactionalIDNotFound {
-			return code, err
-		}
-		_, code, err = c.sink.wire.InitProducerID(ctx, id, 0, kafkawire.NoProducer)
-		if code == kafkawire.InvalidTransactionTimeout {
-			code = kafkawire.OK
-		}
-		return code, err
-	})
-	if err != nil {
-		return c.failed("transactional id", err)
-	}
-	c.add("transactional id", id, capture.OK, "", "")
-	return nil
-}
-
-func (c *checker) stateTopic(ctx context.Context) error {
-	name := c.sink.cfg.StateTopic
-	meta, settings, err := c.describe(ctx, name)
-	switch {
-	case err != nil:
-		return c.failed("topic "+name, err)
-	case meta == nil && c.sink.cfg.CreateTopics:
-		return c.creatable(ctx, kafkawire.NewTopic{Name: name, Partitions: statePartitions, Replication: c.stateReplication(), Configs: sortedSettings(stateSettings)})
-	case meta == nil:
-		c.add("topic "+name, "does not exist", capture.Problem, fault.TopicMissing, "Create it with 16 partitions and cleanup.policy=compact, or set create_topics.")
-	default:
-		c.found(examineState(name, meta, settings.Values), "topic "+name)
-		return c.rights(ctx, name, kafkawire.MayRead|kafkawire.MayWrite)
-	}
-	return nil
-}
-
-func (c *checker) stateReplication() int16 {
-	if n := c.sink.cfg.StateReplication; n > 0 && n <= math.MaxInt16 {
-		return int16(n)
-	}
-	return -1
-}
-
-func (c *checker) target(ctx context.Context, u TopicUse) error {
-	meta, settings, err := c.describe(ctx, u.Topic)
-	switch {
-	case err != nil:
-		return c.failed("topic "+u.Topic, err)
-	case meta == nil && c.sink.cfg.CreateTopics && u.Output.Settings.Create:
-		return c.creatable(ctx, newTarget(u.Topic, u.Output))
-	case meta == nil:
-		c.add("topic "+u.Topic, "does not exist", capture.Problem, fault.TopicMissing, "Create it, with cleanup.policy=compact for mode: upsert, or set create_topics.")
-	default:
-		c.found(examineTopic(u.Topic, u.Output.Mode, meta, settings.Values), "topic "+u.Topic)
-		return c.rights(ctx, u.Topic, kafkawire.MayRead|kafkawire.MayWrite)
-	}
-	return nil
-}
-
-// rights finds out whether the user may do with an existing topic what only the first row would show.
-func (c *checker) rights(ctx context.Context, name string, needed kafkawire.Rights) error {
-	meta, err := c.sink.wire.Rights(ctx, name)
-	if err != nil {
-		return c.failed("topic "+name, err)
-	}
-	t := meta.Topic(name)
-	if t == nil || t.Code != kafkawire.OK || t.Rights&needed == needed {
-		return nil // a topic that has gone meanwhile is no matter of rights
-	}
-	detail := "this user may not write to it"
-	if t.Rights&needed&kafkawire.MayRead < needed&kafkawire.MayRead {
-		detail = "this user may not read it"
-	}
-	f := kafkawire.CodeFault("looking at topic "+name, kafkawire.TopicAuthorizationFailed)
-	c.add("topic "+name, detail, capture.Problem, f.Code, f.Hint)
-	return nil
+// patient bounds one look.
+func patient(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, checkPatience, errTooLate)
 }
 
 // found adds findings about a topic that exists, or that it is well.
@@ -193,26 +77,70 @@ func (c *checker) found(findings []capture.Finding, area string) {
 	c.findings = append(c.findings, findings...)
 }
 
-func (c *checker) describe(ctx context.Context, name string) (*kafkawire.Topic, kafkawire.Settings, error) {
-	meta, err := c.sink.findTopic(ctx, name, false)
-	if err != nil || meta == nil {
-		return nil, kafkawire.Settings{}, err
+// rights finds out whether the user may do with an existing topic, as Rights has described it, what only the first row would show.
+func (c *checker) rights(t *kafkawire.Topic) (may bool) {
+	const needed = kafkawire.MayRead | kafkawire.MayWrite
+	if t.Rights == 0 || t.Rights&needed == needed { // 0: not asked, because the topic had to be waited for
+		return true
 	}
-	settings, err := c.sink.topicSettings(ctx, name)
-	return meta, settings, err
+	detail := "this user may not write to it"
+	if t.Rights&kafkawire.MayRead == 0 {
+		detail = "this user may not read it"
+	}
+	f := kafkawire.CodeFault("looking at topic "+t.Name, kafkawire.TopicAuthorizationFailed)
+	c.add("topic "+t.Name, detail, capture.Problem, f.Code, f.Hint)
+	return false
 }
 
-// creatable asks the cluster whether it would create the topic.
-func (c *checker) creatable(ctx context.Context, t kafkawire.NewTopic) error {
-	answers, err := c.sink.wire.CreateTopics(ctx, []kafkawire.NewTopic{t}, createPatience/3, true)
-	if err != nil {
-		return c.failed("topic "+t.Name, err)
+// present is the topic with its leaders, nil if it does not exist. found is what the cluster has said of it.
+func (c *checker) present(ctx context.Context, name string, found *kafkawire.Topic) (*kafkawire.Topic, error) {
+	switch {
+	case found != nil && found.Code == kafkawire.UnknownTopicOrPartition:
+		return nil, nil
+	case found != nil && found.Code == kafkawire.OK && !leaderless(found):
+		return found, nil
 	}
-	if a := answers[0]; a.Code != kafkawire.OK && a.Code != kafkawire.TopicAlreadyExists {
-		f := kafkawire.CodeFault("creating topic "+t.Name, a.Code)
-		c.add("topic "+t.Name, a.Code.Error()+" "+a.Message, capture.Problem, f.Code, f.Hint)
+	ctx, cancel := patient(ctx)
+	defer cancel()
+	return c.sink.findTopic(ctx, name, false)
+}
+
+// creatable asks the cluster whether it would create the topics, and looks at what they would be.
+func (c *checker) creatable(ctx context.Context, topics []kafkawire.NewTopic, examine func(i int, e *examiner, t *kafkawire.Topic)) error {
+	if len(topics) == 0 {
 		return nil
 	}
-	c.add("topic "+t.Name, "will be created", capture.OK, "", "")
+	answers, err := c.sink.wire.CreateTopics(ctx, topics, checkPatience, true)
+	if err != nil {
+		return c.failed("topic "+topics[0].Name, err)
+	}
+	for i := range answers {
+		a, subject := &answers[i], "topic "+topics[i].Name
+		switch {
+		case a.Code == kafkawire.TopicAlreadyExists: // somebody has just created it
+			c.add(subject, "exists", capture.OK, "", "")
+		case a.Code != kafkawire.OK:
+			f := kafkawire.CodeFault("creating topic "+topics[i].Name, a.Code)
+			c.add(subject, a.Code.Error()+" "+a.Message, capture.Problem, f.Code, f.Hint)
+		case a.Values == nil:
+			f := settingsFault(topics[i].Name, kafkawire.TopicAuthorizationFailed)
+			c.add(subject, "will be created, but this user may not read its settings", capture.Problem, f.Code, f.Hint)
+		default:
+			c.add(subject, fmt.Sprintf("will be created, %d partitions and %d replicas", a.Partitions, a.Replication), capture.OK, "", "")
+			e := &examiner{area: subject, settings: a.Values, planned: true}
+			examine(i, e, planned(a))
+			c.findings = append(c.findings, e.findings...)
+		}
+	}
 	return nil
+}
+
+// planned is the description of a topic that is to be created.
+func planned(a *kafkawire.CreatedTopic) *kafkawire.Topic {
+	t := &kafkawire.Topic{Name: a.Name, Partitions: make([]kafkawire.Partition, a.Partitions)}
+	replicas := make([]int32, a.Replication)
+	for i := range t.Partitions {
+		t.Partitions[i] = kafkawire.Partition{Index: int32(i), Replicas: replicas, InSync: replicas}
+	}
+	return t
 }

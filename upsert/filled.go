@@ -21,6 +21,10 @@ func (s *Sink) refuseFilled(ctx context.Context, name string, partitions int) er
 	if err := s.refuseReplaced(ctx, "opening topic "+name); err != nil {
 		return err
 	}
+	return s.filledFault(name)
+}
+
+func (s *Sink) filledFault(name string) *fault.Fault {
 	return fault.NewFinal(fault.StateMissing, "opening topic "+name, fmt.Errorf("it holds records, and no checkpoint of pipeline %s knows the topic", s.id.Pipeline),
 		"If the pipeline was renamed or its state topic changed, undo that. To write into the topic as it is, set adopt on the output; to begin anew, delete the topic.")
 }

@@ -15,9 +15,17 @@ import (
 // examineTopic looks at a target topic's settings, for the daemon and for its preflight alike.
 func examineTopic(name string, mode Mode, t *kafkawire.Topic, settings map[string]string) []capture.Finding {
 	e := examiner{area: "topic " + name, settings: settings}
-	policies := strings.Split(settings["cleanup.policy"], ",")
+	e.policy(mode)
+	e.replication(t)
+	e.unclean()
+	return e.findings
+}
+
+// policy looks at what Kafka deletes.
+func (e *examiner) policy(mode Mode) {
+	policies := strings.Split(e.settings["cleanup.policy"], ",")
 	switch {
-	case mode == Upsert && settings["cleanup.policy"] != "compact":
+	case mode == Upsert && e.settings["cleanup.policy"] != "compact":
 		e.problem("cleanup.policy", fault.TopicNotCompacted, "Rows would be deleted after retention.ms. Set cleanup.policy=compact on the topic, or write it in mode: changelog.")
 	case mode == parking && slices.Contains(policies, "compact"):
 		e.problem("cleanup.policy", fault.TopicSettings, "A compacted topic refuses records without key and drops all but the last one of each key: set cleanup.policy=delete on the dead-letter topic, or name another one.")
@@ -26,11 +34,6 @@ func examineTopic(name string, mode Mode, t *kafkawire.Topic, settings map[strin
 	default:
 		e.ok("cleanup.policy")
 	}
-	e.replication(t)
-	if settings["unclean.leader.election.enable"] == "true" {
-		e.warn("unclean.leader.election.enable", "A leader without all records may be elected, which loses committed rows: set it to false.")
-	}
-	return e.findings
 }
 
 // Settings of the state topic beside its fixed number of partitions. Markers of old transactions must leave soon and segments
@@ -61,9 +64,7 @@ func examineState(name string, t *kafkawire.Topic, settings map[string]string) [
 		}
 	}
 	e.replication(t)
-	if settings["unclean.leader.election.enable"] == "true" {
-		e.warn("unclean.leader.election.enable", "A leader without all records may be elected, and rows would be written twice or lost: set it to false.")
-	}
+	e.unclean()
 	return e.findings
 }
 
@@ -71,6 +72,7 @@ func examineState(name string, t *kafkawire.Topic, settings map[string]string) [
 type examiner struct {
 	area     string
 	settings map[string]string
+	planned  bool // it is to be created
 	findings []capture.Finding
 }
 
@@ -90,14 +92,26 @@ func (e *examiner) problem(setting string, code fault.Code, remedy string) {
 
 // replication compares min.insync.replicas with the replicas that there are.
 func (e *examiner) replication(t *kafkawire.Topic) {
-	replicas := 1 << 15
-	for i := range t.Partitions {
-		replicas = min(replicas, len(t.Partitions[i].Replicas))
-	}
+	replicas := fewestReplicas(t)
 	if n, err := strconv.Atoi(e.settings["min.insync.replicas"]); err == nil && n > replicas {
 		e.add("min.insync.replicas", fmt.Sprintf("%d with %d replicas", n, replicas), capture.Problem, fault.TopicSettings,
 			"No record can ever be written: lower min.insync.replicas of the topic, or raise its replication factor.")
 	}
+}
+
+// unclean looks at whether Kafka may give up records that it has acknowledged.
+func (e *examiner) unclean() {
+	if e.settings["unclean.leader.election.enable"] == "true" {
+		e.warn("unclean.leader.election.enable", "A leader without all records may be elected, and rows or checkpoints that were committed would be lost: set it to false.")
+	}
+}
+
+func settingsFault(name string, code kafkawire.Code) *fault.Fault {
+	f := kafkawire.CodeFault("reading the settings of topic "+name, code)
+	if code == kafkawire.TopicAuthorizationFailed {
+		f.Hint = "Grant this user DescribeConfigs on the topic: without its cleanup.policy and max.message.bytes it cannot be written to safely."
+	}
+	return f
 }
 
 // oldTimestamps is how far back a topic must accept timestamps to be given the source's commit times.

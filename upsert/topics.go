@@ -237,10 +237,7 @@ func (s *Sink) topicSettings(ctx context.Context, name string) (kafkawire.Settin
 		if code == kafkawire.OK {
 			return all[0], nil
 		}
-		f := kafkawire.CodeFault("reading the settings of topic "+name, code)
-		if code == kafkawire.TopicAuthorizationFailed {
-			f.Hint = "Grant this user DescribeConfigs on the topic: without its cleanup.policy and max.message.bytes it cannot be written to safely."
-		}
+		f := settingsFault(name, code)
 		verdict, _ := kafkawire.Judge(kafkawire.CallRead, kafkawire.KIP890, code)
 		if verdict != kafkawire.BackoffRepeat && verdict != kafkawire.RefreshMetadata {
 			return kafkawire.Settings{}, f

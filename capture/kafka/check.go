@@ -50,6 +50,9 @@ func (fs *findings) fault(subject string, err error) error {
 	return err
 }
 
+// ReadsTarget reports whether the topics are in the cluster that the pipeline writes to.
+func (c *Config) ReadsTarget() bool { return len(c.Cluster.Brokers) == 0 }
+
 // Check implements capture.Checker.
 func (c *checker) Check(ctx context.Context) ([]capture.Finding, error) {
 	wire := kafkawire.NewClient(c.cfg.wire())

@@ -87,6 +87,10 @@ func TestThreeBrokers(t *testing.T) {
 	e := &env{kafka: k, brokers: k.Brokers(), proto: kw.KIP890}
 	t.Run("OneCallAddsAll", e.testOneCallAddsAll)
 	t.Run("Leaderless", e.testLeaderless)
+	t.Run("CheckDurability", e.testCheckDurability)
+	if harness.Long {
+		t.Run("CheckOlderCluster", checkOlderCluster)
+	}
 	p := e.grouped(t)
 	p.output.Settings.Partitions = 6
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)

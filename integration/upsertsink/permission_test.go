@@ -45,6 +45,8 @@ func TestPermissions(t *testing.T) {
 	e.grant(t, kmsg.ACLResourceTypeTopic, p.name, kmsg.ACLOperationDescribe)
 	denied(p.cfg.StateTopic) // may not be created
 	e.grant(t, kmsg.ACLResourceTypeTopic, p.name, kmsg.ACLOperationCreate)
+	unseen := checkCase{name: "settings of a topic that is to be created", subject: "topic " + p.cfg.StateTopic, severity: capture.Problem, code: fault.Permission}
+	unseen.mustSay(t, p.checkAll(t), p.cfg.StateTopic)
 	denied("DescribeConfigs")
 	e.grant(t, kmsg.ACLResourceTypeTopic, p.name, kmsg.ACLOperationDescribeConfigs)
 	e.grant(t, kmsg.ACLResourceTypeTopic, p.cfg.StateTopic, kmsg.ACLOperationRead)

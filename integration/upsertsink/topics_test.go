@@ -254,13 +254,7 @@ func (e *env) testCheck(t *testing.T) {
 
 func (p *pipeline) checkAll(t *testing.T) []capture.Finding {
 	t.Helper()
-	sink := p.newSink("check")
-	defer sink.Close(context.Background())
-	findings, err := sink.Check(t.Context(), []upsert.TopicUse{{Topic: p.topic, Output: &p.output}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return findings
+	return p.checkUses(t, upsert.TopicUse{Topic: p.topic, Output: &p.output})
 }
 
 // setTopic changes a setting and waits until the broker tells it.

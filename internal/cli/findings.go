@@ -68,9 +68,17 @@ func (a *app) printValidation(v *validation, output outputFormat) error {
 		f := &worstLast[i]
 		g.rows = append(g.rows, []string{f.area(), f.found(), string(f.Severity), f.remedy()})
 	}
-	text := g.render(a.gridWidth(a.out)) + fmt.Sprintf("\n%d checks, %d problems, %d warnings\n", len(v.Findings), v.Problems, v.Warnings)
+	text := g.render(a.gridWidth(a.out)) + fmt.Sprintf("\n%s, %s, %s\n", counted(len(v.Findings), "check"), counted(v.Problems, "problem"), counted(v.Warnings, "warning"))
 	_, err := io.WriteString(a.out, text)
 	return err
+}
+
+// counted is a number of things, in words for people.
+func counted(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
 }
 
 func rank(s capture.Severity) int {

@@ -57,7 +57,7 @@ func (a *app) validate(ctx context.Context, output outputFormat, offline bool) e
 		}
 		return a.report(fileFindings(problems, fault.As(err)), output)
 	}
-	fs := []finding{{Finding: capture.Finding{Area: "config", Subject: a.configPath, Detail: fmt.Sprintf("%d pipelines", len(cfg.Pipelines)), Severity: capture.OK}}}
+	fs := []finding{{Finding: capture.Finding{Area: "config", Subject: a.configPath, Detail: counted(len(cfg.Pipelines), "pipeline"), Severity: capture.OK}}}
 	if !offline {
 		for i := range cfg.Pipelines {
 			fs = append(fs, check(ctx, &cfg.Pipelines[i])...)
@@ -110,9 +110,19 @@ func check(ctx context.Context, p *config.Pipeline) []finding {
 	if parker, ok := p.Spec.Source.(capture.Parker); ok && parker.ParksIn() != "" {
 		uses = append(uses, upsert.DeadLetterUse(parker.ParksIn(), p.Spec.Outputs))
 	}
+	sourceErr := err
 	found, err = sink.Check(ctx, uses)
+	if reader, ok := p.Spec.Source.(targetReader); ok && reader.ReadsTarget() && fault.CodeOf(err) != "" && fault.CodeOf(err) == fault.CodeOf(sourceErr) {
+		err = nil // the source has met the same in the same cluster, and has said so
+	}
 	add("kafka", found, errors.Join(err, sink.Close(ctx)))
 	return fs
+}
+
+// targetReader is implemented by configs of sources that read Kafka.
+type targetReader interface {
+	// ReadsTarget reports whether they read the cluster that the pipeline writes to.
+	ReadsTarget() bool
 }
 
 func hasProblem(fs []capture.Finding) bool {

@@ -3,6 +3,7 @@ package kafkawire
 import (
 	"bytes"
 	"maps"
+	"reflect"
 	"slices"
 	"testing"
 
@@ -266,7 +267,7 @@ func parseAs(name string, r *reader) (right bool, err error) {
 		return code == OK && f[0].LastStable == 9 && f[0].DivergedAt == 8 && bytes.Equal(f[0].Records, []byte("records")) && slices.Equal(f[0].Aborted, []AbortedTxn{{4, 2}}), err
 	case "CreateTopics":
 		c, err := parseCreateTopics(r, []NewTopic{{Name: "t"}})
-		return c[0] == CreatedTopic{Name: "t", ID: TopicID{7}, Partitions: 3, Replication: 1}, err
+		return reflect.DeepEqual(c[0], CreatedTopic{Name: "t", ID: TopicID{7}, Partitions: 3, Replication: 1, Values: map[string]string{"cleanup.policy": "compact"}}), err
 	case "DescribeConfigs":
 		s, err := parseDescribeConfigs(r, []string{"t"})
 		return s[0].Code == OK && s[0].Values["cleanup.policy"] == "compact", err

@@ -26,6 +26,7 @@ type CreatedTopic struct {
 	ID          TopicID
 	Partitions  int32
 	Replication int16
+	Values      map[string]string // its effective settings by their Kafka names, as far as this user may see them
 }
 
 // CreateTopics creates topics, the answers in the order of topics. A new topic is not known to every broker at once: for a
@@ -69,13 +70,16 @@ func parseCreateTopics(r *reader, topics []NewTopic) ([]CreatedTopic, error) {
 	r.int32() // throttle time
 	for n := r.array(28); n > 0 && r.err == nil; n-- {
 		t := CreatedTopic{Name: r.string(), ID: r.uuid(), Code: r.code(), Message: r.string(), Partitions: r.int32(), Replication: r.int16()}
-		for m := r.array(6); m > 0 && r.err == nil; m-- { // settings, which DescribeConfigs tells too
-			r.string()
-			r.string()
-			r.bool()
-			r.int8()
-			r.bool()
+		for m := r.array(6); m > 0 && r.err == nil; m-- {
+			name, value := r.string(), r.string()
+			r.bool() // read only
+			r.int8() // source
+			r.bool() // sensitive
 			r.tags()
+			if t.Values == nil {
+				t.Values = map[string]string{}
+			}
+			t.Values[name] = value
 		}
 		r.tags()
 		for i := range created {
