@@ -86,6 +86,11 @@ var recordMishaps = []mishap{
 		s.exec(s.my, "INSERT INTO t VALUES (2, REPEAT('x', 1500))")
 		return s.start(setup{source: s.mysql(s.my), kafka: `, compression: none, topics: {config: [{name: max.message.bytes, value: "500"}]}`})
 	}},
+	{name: "changed-message", code: fault.Outbox, cause: func(s *scene) *harness.Daemon {
+		s.rows(s.my, 1)
+		s.exec(s.my, "UPDATE t SET v = 'another message'")
+		return s.start(setup{source: s.mysql(s.my), pipeline: []string{"outbox: {key: id, payload: v, headers: []}"}})
+	}},
 	{name: "old-row", code: fault.Timestamp, cause: func(s *scene) *harness.Daemon {
 		s.rows(s.my, 1)
 		return s.start(setup{source: s.mysql(s.my), kafka: `, topics: {config: [{name: message.timestamp.before.max.ms, value: "1"}]}`})

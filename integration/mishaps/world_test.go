@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -86,7 +87,10 @@ func (s *scene) yaml(c setup) string {
 	if c.brokers == nil {
 		c.brokers = s.kafka.Brokers()
 	}
-	ours := []string{"snapshot: {mode: never}", "format: plain-json", "topic: " + s.topic(), "on_failure: " + s.ending}
+	ours := []string{"snapshot: {mode: never}", "topic: " + s.topic(), "on_failure: " + s.ending}
+	if !slices.ContainsFunc(c.pipeline, func(line string) bool { return strings.HasPrefix(line, "outbox:") }) {
+		ours = append(ours, "format: plain-json")
+	}
 	var lines strings.Builder
 	for _, line := range append(c.pipeline, ours...) {
 		key, _, _ := strings.Cut(line, ":")
