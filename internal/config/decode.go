@@ -97,6 +97,13 @@ func (d *decoder) group(path string, raw any, dst reflect.Value) {
 
 func (d *decoder) unknownKey(at, key string, fields fieldList) {
 	names := fields.names()
+	// "password:secret" without the blank is a key with no value to YAML. The rest of it is none of a key's, and may be a secret.
+	if end := strings.IndexAny(key, ":= "); end > 0 && slices.Contains(names, key[:end]) {
+		known := at[:len(at)-len(key)+end]
+		d.blamed[known] = true
+		d.problems = append(d.problems, Problem{Path: known, Text: "must have a colon and a blank behind it, and then its value", Line: d.line(at)})
+		return
+	}
 	d.report(at, "%s", unknown("unknown key", key, names))
 	// The key that was meant is not also to be reported as missing.
 	if n := nearest(key, names); n != "" {

@@ -47,7 +47,7 @@ func expand(s string, lookup func(string) (string, bool)) (out string, replaced 
 func variable(expr string, lookup func(string) (string, bool)) (string, error) {
 	name, fallback, hasFallback := strings.Cut(expr, ":-")
 	if !validName(name) {
-		return "", fmt.Errorf("${%s} is not the name of an environment variable; write ${NAME} or ${NAME:-default}, and $$ for a dollar sign", expr)
+		return "", badVariable(expr)
 	}
 	value, ok := lookup(name)
 	switch {
@@ -57,6 +57,13 @@ func variable(expr string, lookup func(string) (string, bool)) (string, error) {
 		return "", fmt.Errorf("environment variable %s is not set; set it or write ${%s:-default}", name, name)
 	}
 	return value, nil
+}
+
+// badVariable is what stands in ${…} and can be no variable. It may be a part of a secret that has a dollar sign.
+type badVariable string
+
+func (b badVariable) Error() string {
+	return fmt.Sprintf("${%s} is not the name of an environment variable; write ${NAME} or ${NAME:-default}, and $$ for a dollar sign", string(b))
 }
 
 func validName(s string) bool {

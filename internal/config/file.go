@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 
 	"github.com/spf13/viper"
@@ -45,7 +46,7 @@ func readBy(read func(*viper.Viper) error) (*file, error) {
 	if err := read(v); err != nil {
 		var broken viper.ConfigParseError
 		if errors.As(err, &broken) {
-			err = broken.Unwrap()
+			err = withoutValues(broken.Unwrap())
 		}
 		return nil, err
 	}
@@ -54,6 +55,22 @@ func readBy(read func(*viper.Viper) error) (*file, error) {
 		f.root[key] = v.Get(key)
 	}
 	return f, nil
+}
+
+var (
+	undecoded  = regexp.MustCompile("(?s)`.*`")
+	unanchored = regexp.MustCompile(`(?s)unknown anchor '.*' referenced`)
+)
+
+// withoutValues takes out of an error of the YAML decoder what it quotes of the file: a password that begins with * is an alias to YAML, and
+// one behind a wrong tag is text that cannot be read.
+func withoutValues(err error) error {
+	text := undecoded.ReplaceAllString(err.Error(), "value")
+	text = unanchored.ReplaceAllString(text, "an alias (*NAME) whose anchor (&NAME) is nowhere; a text that begins with * needs quotes")
+	if text == err.Error() {
+		return err
+	}
+	return errors.New(text)
 }
 
 // yamlNotes is viper's YAML decoder. Beside the values it takes down what viper forgets: the top-level keys without a

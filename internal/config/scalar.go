@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"reflect"
@@ -19,7 +20,12 @@ func (d *decoder) text(path string, raw any) (string, bool) {
 		return string(s), true
 	case string:
 		out, _, err := expand(s, d.lookup)
-		if err != nil {
+		var wrong badVariable
+		switch {
+		case errors.As(err, &wrong) && isSecretPath(path):
+			d.report(path, "%s", badVariable("…"))
+			return "", false
+		case err != nil:
 			d.report(path, "%s", err)
 			return "", false
 		}
