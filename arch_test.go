@@ -20,11 +20,12 @@ const module = "cdcbridge"
 var may = map[string][]string{
 	"changelog":              {},
 	"internal/fault":         {},
+	"internal/costtest":      {},
 	"internal/kafkawire":     {"internal/fault"},
 	"formats":                {"changelog"},
 	"formats/internal/":      {"changelog", "internal/fault"},
 	"formats/internal/typed": {"changelog", "formats/internal/jsonx"},
-	"formats/formatstest":    {"changelog", "formats", "internal/fault"},
+	"formats/formatstest":    {"changelog", "formats", "internal/fault", "internal/costtest"},
 	"formats/":               {"changelog", "formats", "formats/internal/", "internal/fault"},
 	"capture":                {"changelog", "internal/fault"},
 	"capture/capturetest":    {"changelog", "capture", "internal/fault"},

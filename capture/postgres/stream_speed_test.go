@@ -49,10 +49,10 @@ func BenchmarkOneRowTransactions(b *testing.B) {
 	b.ReportMetric(float64(n)*float64(b.N)/b.Elapsed().Seconds(), "txn/s")
 }
 
-func BenchmarkLargeTransactions(b *testing.B) {
+// largeTransactions is a log of n rows, a thousand in a transaction.
+func largeTransactions(n int64) []byte {
 	w := newLog()
-	const n = 100_000
-	for i := range int64(n) {
+	for i := range n {
 		if i%1000 == 0 {
 			w.begin()
 			if i == 0 {
@@ -64,10 +64,16 @@ func BenchmarkLargeTransactions(b *testing.B) {
 			w.end()
 		}
 	}
-	b.SetBytes(int64(len(w.out)))
+	return w.out
+}
+
+func BenchmarkLargeTransactions(b *testing.B) {
+	const n = 100_000
+	log := largeTransactions(n)
+	b.SetBytes(int64(len(log)))
 	b.ReportAllocs()
 	for b.Loop() {
-		streamAll(b, w.out)
+		streamAll(b, log)
 	}
 	b.ReportMetric(float64(n)*float64(b.N)/b.Elapsed().Seconds(), "rows/s")
 }

@@ -1,0 +1,9 @@
+package canal
+
+import (
+	"testing"
+
+	"cdcbridge/formats/formatstest"
+)
+
+func TestCostOfRows(t *testing.T) { formatstest.Costs(t, Kind()) }

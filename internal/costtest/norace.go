@@ -1,0 +1,10 @@
+//go:build !race
+
+package costtest
+
+const raceDetector = false
+
+const (
+	tries  = 3
+	rounds = 8 // that are measured together, so that what is made anew every few of them counts with its share
+)
