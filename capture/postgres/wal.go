@@ -61,10 +61,8 @@ func newWALReader(pg *pgconn.PgConn, flushed *atomic.Uint64, beat, patience time
 	if err != nil {
 		return nil, fmt.Errorf("taking the connection over: %w", err)
 	}
-	for h.Frontend.ReadBufferLen() > 0 { // a notice, or a setting that changed
-		if _, err := h.Frontend.Receive(); err != nil {
-			return nil, fmt.Errorf("taking the connection over: %w", err)
-		}
+	if err := settle(h); err != nil {
+		return nil, fmt.Errorf("taking the connection over: %w", err)
 	}
 	return &walReader{wire: h.Conn, arrival: arrivalOn(h.Conn), buf: make([]byte, readBuffer), flushed: flushed, beat: beat, patience: patience}, nil
 }
