@@ -49,6 +49,7 @@ type Daemon struct {
 	dir    string
 	log    *syncBuffer
 	http   string
+	tail   string // of the configuration: its http section
 	exited chan struct{}
 	err    error // how it ended, set before exited is closed
 }
@@ -70,8 +71,9 @@ func start(dir, config, moreHTTP string) (*Daemon, error) {
 		return nil, err
 	}
 	d := &Daemon{dir: dir, log: &syncBuffer{}, http: "127.0.0.1:" + strconv.Itoa(port), exited: make(chan struct{})}
+	d.tail = "\nhttp: {listen: \"" + d.http + "\"" + moreHTTP + "}\n"
 	file := filepath.Join(dir, fmt.Sprintf("cdcbridge-%d.yaml", port))
-	if err := os.WriteFile(file, []byte(config+"\nhttp: {listen: \""+d.http+"\""+moreHTTP+"}\n"), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(config+d.tail), 0o600); err != nil {
 		return nil, fmt.Errorf("writing the configuration: %w", errors.Join(err, servers.ReleasePort(port)))
 	}
 	d.cmd = exec.Command(bin, "run", "--config", file)
@@ -171,6 +173,9 @@ type PipelineStatus struct {
 	Code  string `json:"code"`
 	Hint  string `json:"hint"`
 	Error string `json:"error"`
+
+	Attempts uint64            `json:"attempts"` // begun
+	Restarts map[string]uint64 `json:"restarts"` // of these, those that followed a failure, by its code
 
 	Position string `json:"position"` // committed
 	Server   string `json:"server"`   // that is read

@@ -53,6 +53,18 @@ func StateFor(tb servers.TB, d *Daemon, limit time.Duration, states ...string) P
 	return s
 }
 
+// ReconfigureFor is Reconfigure for a test, which ends when the reload takes longer than a minute.
+func ReconfigureFor(tb servers.TB, d *Daemon, config string) Reload {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(tb.Context(), time.Minute)
+	defer cancel()
+	r, err := d.Reconfigure(ctx, config)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return r
+}
+
 // AdminFor is a client for what is not rows: topics, groups, rights. It knows soon of what is new, and is closed with the test.
 func AdminFor(tb servers.TB, brokers []string) *kadm.Client {
 	tb.Helper()
