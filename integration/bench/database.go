@@ -30,6 +30,9 @@ type database interface {
 	prepare(ctx context.Context, pipeline string) error
 	source(pipeline string, defaults bool) string
 
+	// connector is what a connector of Debezium needs to read it.
+	connector(name string) map[string]string
+
 	// dump reads the whole backlog as fast as the server sends it and looks at nothing but the kinds of messages.
 	dump(ctx context.Context, b backlog) (ceiling, error)
 

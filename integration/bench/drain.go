@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"time"
 
 	"cdcbridge/integration/harness"
@@ -27,6 +29,7 @@ type sample struct {
 	CommitSeconds float64 `json:"commit_seconds"`
 	CPUSeconds    float64 `json:"cpu_seconds"` // of the daemon, start and stop included
 	PeakMemory    int64   `json:"peak_memory"` // resident bytes
+	Mallocs       int64   `json:"allocations"` // of the daemon since its start
 	Shares        shares  `json:"cores"`       // who used the machine meanwhile
 
 	MaxLag float64 `json:"max_lag_seconds,omitempty"` // of the stream, while a table was read
@@ -40,7 +43,7 @@ type counters struct {
 }
 
 // drainLimit bounds one drain.
-const drainLimit = 3 * time.Minute
+const drainLimit = 15 * time.Minute
 
 // drain runs a daemon of its own on the backlog until every row is committed, and verifies what is in the topics.
 func (s *stand) drain(ctx context.Context, v variant, b backlog) (_ sample, topics []string, err error) {
@@ -124,6 +127,11 @@ func follow(ctx context.Context, d *harness.Daemon, began time.Time, smp *sample
 			first, firstRows = now, c.Changes
 		}
 		seen = c.Changes
+		if seen >= smp.Rows {
+			if smp.Mallocs, err = mallocs(ctx, d); err != nil {
+				return err
+			}
+		}
 		if peak, err := d.PeakMemory(); err == nil {
 			smp.PeakMemory = peak
 		}
@@ -137,6 +145,21 @@ func follow(ctx context.Context, d *harness.Daemon, began time.Time, smp *sample
 		}
 		return nil
 	}
+}
+
+// mallocs is how many allocations the daemon has made, by its metrics.
+func mallocs(ctx context.Context, d *harness.Daemon) (int64, error) {
+	_, body, err := d.Get(ctx, "/metrics")
+	if err != nil {
+		return 0, fmt.Errorf("reading /metrics: %w", err)
+	}
+	_, rest, ok := strings.Cut(string(body), "\ngo_memstats_mallocs_total ")
+	text, _, _ := strings.Cut(rest, "\n")
+	n, err := strconv.ParseFloat(text, 64)
+	if !ok || err != nil {
+		return 0, fmt.Errorf("reading /metrics: no go_memstats_mallocs_total, but %q", text)
+	}
+	return int64(n), nil
 }
 
 func readCounters(ctx context.Context, d *harness.Daemon) (state string, c counters, err error) {

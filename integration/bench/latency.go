@@ -17,7 +17,7 @@ import (
 
 // latencies of one rate, in milliseconds.
 type latencies struct {
-	Rate       float64 `json:"rate"` // one-row transactions a second that were reached
+	Rate       float64 `json:"rate"` // rows a second that were reached
 	Count      int     `json:"count"`
 	P50        float64 `json:"p50"` // from the answer to the COMMIT until a read_committed consumer has the record
 	P99        float64 `json:"p99"`
@@ -33,6 +33,7 @@ type latencies struct {
 // probe writes rows at a rate and notes when each was sent, committed and read. Index is the row's id.
 type probe struct {
 	began           time.Time
+	each            int64          // rows of a transaction
 	sent, done, got []atomic.Int64 // nanoseconds since began; 0: not yet
 	left            atomic.Int64
 	all             chan struct{} // closed when everything was read
@@ -44,11 +45,14 @@ const (
 	warmRows  = 100
 )
 
-// measureLatency measures at the rate of the project's aim and at a trickle.
+// pace is how rows are written: so many a second, in transactions of each.
+type pace struct{ rate, each, seconds int }
+
+// measureLatency measures at the rates of the project's aims and at a trickle.
 func measureLatency(ctx context.Context, s *stand) error {
 	for range s.runs {
-		for _, r := range []struct{ rate, seconds int }{{500, 20}, {10, 10}} {
-			if err := s.latency(ctx, r.rate, r.seconds); err != nil {
+		for _, r := range []pace{{500, 1, 20}, {10, 1, 10}, {10_000, 10, 20}} {
+			if err := s.latency(ctx, r); err != nil {
 				return err
 			}
 		}
@@ -56,18 +60,18 @@ func measureLatency(ctx context.Context, s *stand) error {
 	return nil
 }
 
-func (s *stand) latency(ctx context.Context, rate, seconds int) error {
+func (s *stand) latency(ctx context.Context, r pace) error {
 	if err := s.db.fresh(ctx); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, time.Duration(seconds)*time.Second+time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, time.Duration(r.seconds)*time.Second+time.Minute)
 	defer cancel()
 	name, d, err := s.running(ctx)
 	if err != nil {
 		return err
 	}
 	defer d.Kill()
-	p := newProbe(rate * seconds)
+	p := newProbe(r)
 	g, reading := errgroup.WithContext(ctx)
 	reading, stopReading := context.WithCancel(reading)
 	defer stopReading()
@@ -88,7 +92,7 @@ func (s *stand) latency(ctx context.Context, rate, seconds int) error {
 	}
 	before := readUsage()
 	p.began = time.Now()
-	if err := p.write(ctx, s, rate); err != nil {
+	if err := p.write(ctx, s, r.rate/r.each); err != nil {
 		return err
 	}
 	took := time.Since(p.began)
@@ -114,8 +118,8 @@ func (s *stand) latency(ctx context.Context, rate, seconds int) error {
 		return err
 	}
 	l.Commits = c.Commits
-	s.report.latency(s.db.name(), rate, l)
-	progress("   %d/s: p50 %.1f ms, p99 %.1f ms, max %.1f ms", rate, l.P50, l.P99, l.Max)
+	s.report.latency(s.db.name(), r.rate, l)
+	progress("   %d/s: p50 %.1f ms, p99 %.1f ms, max %.1f ms", r.rate, l.P50, l.P99, l.Max)
 	return d.Stop(ctx)
 }
 
@@ -135,8 +139,9 @@ func (s *stand) running(ctx context.Context) (pipeline string, d *harness.Daemon
 	return pipeline, d, nil
 }
 
-func newProbe(n int) *probe {
-	p := &probe{sent: make([]atomic.Int64, n), done: make([]atomic.Int64, n), got: make([]atomic.Int64, n), all: make(chan struct{})}
+func newProbe(r pace) *probe {
+	n := r.rate * r.seconds
+	p := &probe{each: int64(r.each), sent: make([]atomic.Int64, n), done: make([]atomic.Int64, n), got: make([]atomic.Int64, n), all: make(chan struct{})}
 	p.left.Store(int64(n))
 	return p
 }
@@ -154,7 +159,7 @@ func (s *stand) waitTopic(ctx context.Context, topic string) error {
 	}
 }
 
-// write commits one-row transactions on schedule over four connections: a slow one delays no other.
+// write commits so many transactions a second on schedule over four connections: a slow one delays no other.
 func (p *probe) write(ctx context.Context, s *stand, rate int) error {
 	g, ctx := errgroup.WithContext(ctx)
 	var next atomic.Int64
@@ -170,13 +175,22 @@ func (p *probe) write(ctx context.Context, s *stand, rate int) error {
 				return err
 			}
 			defer insert.Close()
-			for i := next.Add(1) - 1; i < int64(len(p.sent)); i = next.Add(1) - 1 {
+			for i := next.Add(1) - 1; (i+1)*p.each <= int64(len(p.sent)); i = next.Add(1) - 1 {
 				time.Sleep(time.Until(p.began.Add(time.Duration(i) * time.Second / time.Duration(rate))))
-				p.sent[i].Store(int64(time.Since(p.began)))
-				if _, err := insert.ExecContext(ctx, i); err != nil {
+				sent := int64(time.Since(p.began))
+				if p.each == 1 {
+					_, err = insert.ExecContext(ctx, i)
+				} else {
+					_, err = conn.ExecContext(ctx, s.db.thousand(i*p.each, p.each))
+				}
+				if err != nil {
 					return err
 				}
-				p.done[i].Store(int64(time.Since(p.began)))
+				done := int64(time.Since(p.began))
+				for row := i * p.each; row < (i+1)*p.each; row++ {
+					p.sent[row].Store(sent)
+					p.done[row].Store(done)
+				}
 			}
 			return nil
 		})

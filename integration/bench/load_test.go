@@ -21,6 +21,9 @@ func TestLoadsLeaveWhatTheySay(t *testing.T) {
 			{"compressed", loadCompressed, orders, 10_000},
 			{"values", loadValues, "SELECT COUNT(*) FROM bench.documents WHERE LENGTH(COALESCE(body, scan)) >= 10000000", 20},
 			{"mixed", loadMixed, orders, 0},
+			{"wide", loadWide, "SELECT COUNT(*) FROM bench.wide WHERE c01 LIKE 'column 1 of row %' AND c98 IS NOT NULL", 2_000},
+			{"megabyte", loadMegabytes, "SELECT COUNT(*) FROM bench.documents WHERE LENGTH(body) >= 990000", 20},
+			{"tables", loadTables(50), "SELECT SUM(n) FROM (SELECT COUNT(*) n FROM bench.t0000 UNION ALL SELECT COUNT(*) FROM bench.t0049) t", 800},
 		}, both...),
 		onPostgres: append([]count{{"toast", loadToast, "SELECT SUM(revision) FROM bench.documents WHERE LENGTH(body) > 90000", 200}}, both...),
 	} {

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/go-mysql-org/go-mysql/client"
@@ -54,6 +55,14 @@ func (m *mysqlDB) source(_ string, defaults bool) string {
 	}
 	return fmt.Sprintf(`type: mysql, host: %s, port: %d, user: %s, password: %s, tables: ["bench.*"], tls: {mode: %s}`,
 		m.server.Host(), m.server.Port(), m.server.User(), m.server.Password(), tls)
+}
+
+func (m *mysqlDB) connector(name string) map[string]string {
+	return map[string]string{
+		"connector.class": "io.debezium.connector.mysql.MySqlConnector", "database.hostname": m.server.Host(), "database.port": strconv.Itoa(m.server.Port()),
+		"database.user": m.server.User(), "database.password": m.server.Password(), "database.ssl.mode": "disabled", "database.include.list": "bench",
+		"database.server.id": strconv.Itoa(5000 + len(name) + int(name[len(name)-1])),
+	}
 }
 
 // mysqlOrders is the row that the project measures itself with: 12 columns, about 170 bytes in the binlog.

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -66,6 +67,15 @@ func (p *postgresDB) source(pipeline string, defaults bool) string {
 	}
 	return fmt.Sprintf(`type: postgres, host: %s, port: %d, user: %s, password: %s, database: %s, tables: ["bench.*"], tls: {mode: %s}, create: none, publication: %s, slot: %s`,
 		p.server.Host(), p.server.Port(), p.server.User(), p.server.Password(), pgDatabase, tls, pgPublication, slotOf(pipeline))
+}
+
+func (p *postgresDB) connector(name string) map[string]string {
+	p.slots = append(p.slots, slotOf(name)) // which the connector makes
+	return map[string]string{
+		"connector.class": "io.debezium.connector.postgresql.PostgresConnector", "database.hostname": p.server.Host(), "database.port": strconv.Itoa(p.server.Port()),
+		"database.user": p.server.User(), "database.password": p.server.Password(), "database.dbname": pgDatabase, "database.sslmode": "disable",
+		"plugin.name": "pgoutput", "slot.name": slotOf(name), "publication.name": pgPublication, "publication.autocreate.mode": "disabled", "schema.include.list": "bench",
+	}
 }
 
 // pgOrder computes the row of 12 columns from n, about 250 bytes on the wire.

@@ -53,7 +53,7 @@ func (s *stand) encodeTopic(ctx context.Context, topic string) (*load, error) {
 		return nil
 	}
 	var headers []byte
-	err := s.scan(ctx, topic, func(r *kgo.Record) error {
+	err := s.scan(ctx, func(r *kgo.Record) error {
 		b := &building[r.Partition]
 		at := r.Timestamp.UnixMilli()
 		if b.header.Count == 0 {
@@ -74,7 +74,7 @@ func (s *stand) encodeTopic(ctx context.Context, topic string) (*load, error) {
 			return flush(r.Partition)
 		}
 		return nil
-	})
+	}, topic)
 	for p := range building {
 		if err == nil && building[p].header.Count > 0 {
 			err = flush(int32(p))

@@ -35,7 +35,7 @@ type ceilingRow struct {
 
 type latencyRow struct {
 	Database string `json:"database"`
-	Aim      int    `json:"aim"` // transactions a second
+	Aim      int    `json:"aim"` // rows a second
 	latencies
 }
 
@@ -91,14 +91,14 @@ func (r *report) print(w io.Writer) error {
 	fmt.Fprintf(&page, "%s, commit %s\n%d cores of %s, %d GiB, Linux %s, %s, %s, Kafka %s\nload average %s before, %s after\n\n",
 		m.Time.Format("2006-01-02 15:04 UTC"), m.Commit, m.Cores, m.CPU, (m.Memory+1<<29)>>30, m.Kernel, m.Go, strings.Join(m.Databases, ", "), m.Kafka, m.LoadBefore, m.LoadAfter)
 	if len(r.rows) > 0 {
-		lines := [][]string{{"workload", "what", "rows/s median (min–max)", "steady", "µs CPU/row", "peak MB", "commits", "rows, MB a commit", "cores: us, database, Kafka, others"}}
+		lines := [][]string{{"workload", "what", "rows/s median (min–max)", "steady", "µs CPU/row", "allocations/row", "peak MB", "commits", "rows, MB a commit", "cores: us, database, Kafka, others"}}
 		for i := range r.rows {
 			lines = append(lines, r.rows[i].cells())
 		}
 		table(&page, lines)
 	}
 	if len(r.Latencies) > 0 {
-		lines := [][]string{{"database", "transactions/s", "p50 ms", "p99 ms", "max ms", "p50, p99 from sending", "peak MB", "commits", "cores: us, database, Kafka, others"}}
+		lines := [][]string{{"database", "rows/s", "p50 ms", "p99 ms", "max ms", "p50, p99 from sending", "peak MB", "commits", "cores: us, database, Kafka, others"}}
 		for i := range r.Latencies {
 			l := &r.Latencies[i]
 			lines = append(lines, []string{l.Database, number(l.Rate), number(l.P50), number(l.P99), number(l.Max), number(l.FromSend50) + ", " + number(l.FromSend99),
@@ -142,7 +142,7 @@ func (t *tableRow) cells() []string {
 		if c.Commits > 0 {
 			commits = fmt.Sprint(c.Commits)
 		}
-		return []string{t.suite, t.label, rate, "", "", "", commits, what, c.Shares.text()}
+		return []string{t.suite, t.label, rate, "", "", "", "", commits, what, c.Shares.text()}
 	}
 	rate := spread(t.drains, func(s sample) float64 { return float64(s.Rows) / s.Seconds })
 	s := middle(t.drains, func(s sample) float64 { return s.Seconds })
@@ -152,11 +152,17 @@ func (t *tableRow) cells() []string {
 	}
 	peak := slices.MaxFunc(t.drains, func(a, b sample) int { return int(a.PeakMemory - b.PeakMemory) }).PeakMemory
 	cpu := middleOf(t.drains, func(s sample) float64 { return 1e6 * s.CPUSeconds / float64(s.Rows) })
-	each := fmt.Sprintf("%s, %s", thousands(float64(s.Rows)/float64(s.Commits)), number(float64(s.Bytes)/1e6/float64(s.Commits)))
+	each, commits, allocs := "", "", ""
+	if s.Commits > 0 { // nobody counts those of Debezium
+		each, commits = fmt.Sprintf("%s, %s", thousands(float64(s.Rows)/float64(s.Commits)), number(float64(s.Bytes)/1e6/float64(s.Commits))), fmt.Sprint(s.Commits)
+	}
+	if s.Mallocs > 0 {
+		allocs = number(middleOf(t.drains, func(s sample) float64 { return float64(s.Mallocs) / float64(s.Rows) }))
+	}
 	if lag := slices.MaxFunc(t.drains, func(a, b sample) int { return cmp.Compare(a.MaxLag, b.MaxLag) }).MaxLag; lag > 0 {
 		each += fmt.Sprintf("; lag of the stream ≤ %s s", number(lag))
 	}
-	return []string{t.suite, t.label, rate, steady, number(cpu), fmt.Sprint(peak >> 20), fmt.Sprint(s.Commits), each, s.Shares.text()}
+	return []string{t.suite, t.label, rate, steady, number(cpu), allocs, fmt.Sprint(peak >> 20), commits, each, s.Shares.text()}
 }
 
 func (s shares) text() string {

@@ -22,9 +22,10 @@ func TestNumbersAreReadable(t *testing.T) {
 func TestReportShowsTheMedianRun(t *testing.T) {
 	r := &report{}
 	for _, seconds := range []float64{4, 1, 2} {
-		r.drain("drain", "debezium-json", sample{Rows: 1000, Seconds: seconds, SteadySeconds: seconds / 2, SteadyRows: 600, Commits: int64(10 * seconds), Bytes: 5e6, CPUSeconds: seconds / 1000, PeakMemory: int64(seconds) << 20})
+		r.drain("drain", "debezium-json", sample{Rows: 1000, Seconds: seconds, SteadySeconds: seconds / 2, SteadyRows: 600, Commits: int64(10 * seconds), Bytes: 5e6, CPUSeconds: seconds / 1000, Mallocs: 250, PeakMemory: int64(seconds) << 20})
 	}
 	r.ceiling("drain", "raw binlog dump", ceiling{Rows: 1000, Events: 20, Bytes: 3e6, Seconds: 0.5})
+	r.drain("drain", rivalLabel, sample{Rows: 1000, Seconds: 10, CPUSeconds: 0.05, PeakMemory: 3 << 20})
 	r.latency("mysql", 500, latencies{Rate: 499.6, Count: 1, P50: 1.234, P99: 20, Max: 30})
 	r.Micro = parseMicro("pkg: cdcbridge/formats/canal\nBenchmarkOrders/insert-2 \t 100\t 512.5 ns/op\t 0 B/op\t 0 allocs/op\nBenchmarkOrders/insert-2 \t 100\t 498 ns/op\t 0 B/op\t 1 allocs/op\npkg: cdcbridge/capture/mysql\nBenchmarkRows-2 10 6000 ns/op 1.5 MB/s 100 ns/row 0 B/op 3 allocs/op\nBenchmarkTxns-2 10 2000000 ns/op 1000000 txn/s 0 B/op 20 allocs/op\nPASS\n")
 	var b bytes.Buffer
@@ -33,8 +34,9 @@ func TestReportShowsTheMedianRun(t *testing.T) {
 	}
 	text := strings.Join(strings.Fields(b.String()), " ")
 	for _, want := range []string{
-		"| drain | debezium-json | 500 (250–1 000) | 600 | 2.00 | 4 | 20 | 50, 0.25 |",
+		"| drain | debezium-json | 500 (250–1 000) | 600 | 2.00 | 0.25 | 4 | 20 | 50, 0.25 |",
 		"| drain | raw binlog dump | 2 000 |", "6 MB/s, 50.0 rows an event",
+		"| drain | Debezium, exactly-once | 100 | | 50.0 | | 3 | | |",
 		"| mysql | 500 | 1.23 | 20.0 | 30.0 |",
 		"| formats/canal Orders/insert | 498 | 1.00 |", "| capture/mysql Rows | 100 | 0.05 |", "| capture/mysql Txns | 1000 | 0.01 |",
 	} {

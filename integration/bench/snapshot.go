@@ -210,7 +210,7 @@ func (s *stand) caughtUp(ctx context.Context, d *harness.Daemon) error {
 // an insert, or was read when it was written before the stream began.
 func (s *stand) verifySnapshot(ctx context.Context, topic string, rows, written int64) error {
 	reads, inserts, readToo := make([]uint8, rows), make([]uint8, written), make([]bool, written)
-	err := s.scan(ctx, topic, func(r *kgo.Record) error {
+	err := s.scan(ctx, func(r *kgo.Record) error {
 		var key struct{ ID int64 }
 		if err := json.Unmarshal(r.Key, &key); err != nil {
 			return err
@@ -228,7 +228,7 @@ func (s *stand) verifySnapshot(ctx context.Context, topic string, rows, written 
 			return fmt.Errorf("row %d is in the topic", key.ID)
 		}
 		return nil
-	})
+	}, topic)
 	if err != nil {
 		return fmt.Errorf("reading %s: %w", topic, err)
 	}

@@ -19,6 +19,7 @@ type stand struct {
 	options
 	kafka  *servers.Kafka
 	db     database // the one that runs
+	rival  *rival   // Kafka Connect, once a suite has wanted it; else nil
 	dir    string   // of the daemon's configurations
 	serial int      // makes pipeline names unique
 	report *report
@@ -45,6 +46,9 @@ func newStand(ctx context.Context, o options) (_ *stand, err error) {
 
 func (s *stand) close() error {
 	var errs []error
+	if s.rival != nil {
+		errs = append(errs, s.rival.connect.Stop())
+	}
 	if s.db != nil {
 		errs = append(errs, s.db.close())
 	}
@@ -61,27 +65,31 @@ func (s *stand) close() error {
 func (s *stand) pipeline(ctx context.Context, v variant) (name, config string, err error) {
 	s.serial++
 	name = fmt.Sprintf("b%d", s.serial)
-	topics := fmt.Sprintf("partitions: %d", partitions)
+	topics := fmt.Sprintf("partitions: %d", cmp.Or(v.partitions, partitions))
 	if v.large {
 		topics += ", config: [{name: max.message.bytes, value: \"33554432\"}]"
+	}
+	kafka := "topics: {" + topics + "}"
+	if v.compression != "" {
+		kafka += ", compression: " + v.compression
 	}
 	var outputs []string
 	for i, format := range v.formats {
 		outputs = append(outputs, fmt.Sprintf("{name: o%d, format: %s, topic: \"{pipeline}.o%d.{table}\"}", i, format, i))
 	}
 	rest := fmt.Sprintf("snapshot: %s, outputs: [%s]", cmp.Or(v.snapshot, "{mode: never}"), strings.Join(outputs, ", "))
-	return name, s.config(name, topics, s.db.source(name, v.defaults), rest), s.db.prepare(ctx, name)
+	return name, s.config(name, kafka, s.db.source(name, v.defaults), rest), s.db.prepare(ctx, name)
 }
 
-// config is that of one pipeline: keys of kafka.topics, of its source and of itself, with what the command line adds to the two.
-func (s *stand) config(name, topics, source, rest string) string {
+// config is that of one pipeline: keys of kafka, of its source and of itself, with what the command line adds to the last two.
+func (s *stand) config(name, kafka, source, rest string) string {
 	if s.source != "" {
 		source += ", " + s.source
 	}
 	if s.setting != "" {
 		rest += ", " + s.setting
 	}
-	return fmt.Sprintf("kafka: {brokers: [%s], topics: {%s}}\npipelines:\n  - {name: %s, source: {%s}, %s}\n", strings.Join(s.kafka.Brokers(), ", "), topics, name, source, rest)
+	return fmt.Sprintf("kafka: {brokers: [%s], %s}\npipelines:\n  - {name: %s, source: {%s}, %s}\n", strings.Join(s.kafka.Brokers(), ", "), kafka, name, source, rest)
 }
 
 // variant is one way of draining a backlog.
@@ -91,4 +99,7 @@ type variant struct {
 	defaults bool     // TLS to the database as it is without any setting; else none, like the raw dump beside it
 	large    bool     // topics take messages of 32 MiB
 	snapshot string   // the snapshot section; none when empty
+
+	compression string // of batches; "": the default
+	partitions  int    // of each topic; 0: as everywhere
 }

@@ -22,10 +22,12 @@ var suites = []suite{
 			{label: "debezium-json", formats: []string{dbz}},
 			{label: "canal-json", formats: []string{can}},
 			{label: "both as two outputs", formats: []string{dbz, can}},
-		},
+			{label: "debezium-json, no compression", formats: []string{dbz}, compression: "none"},
+			{label: "debezium-json, zstd", formats: []string{dbz}, compression: "zstd"},
+		}, rival: true,
 	}.run},
 	{onMySQL, "single", "backlog of one-row transactions", backlogs{
-		name: "single", load: loadSingle, ceilings: true,
+		name: "single", load: loadSingle, ceilings: true, rival: true,
 		variants: []variant{{label: "debezium-json", formats: []string{dbz}}},
 	}.run},
 	{onMySQL, "big", "all rows in one transaction", backlogs{
@@ -33,6 +35,19 @@ var suites = []suite{
 	}.run},
 	{onMySQL, "values", "20 rows with one value of 10 MB each", backlogs{
 		name: "values", load: loadValues, variants: []variant{{label: "debezium-json", formats: []string{dbz}, large: true}},
+	}.run},
+	{onMySQL, "megabyte", "rows with one value of 1 MB each", backlogs{
+		name: "megabyte", load: loadMegabytes, variants: []variant{{label: "debezium-json", formats: []string{dbz}, large: true}},
+	}.run},
+	{onMySQL, "wide", "rows of 100 columns", backlogs{
+		name: "wide", load: loadWide, ceilings: true,
+		variants: []variant{{label: "debezium-json", formats: []string{dbz}}, {label: "canal-json", formats: []string{can}}},
+	}.run},
+	{onMySQL, "tables-10", "the same rows as drain in 10 tables", backlogs{
+		name: "tables-10", load: loadTables(10), variants: []variant{{label: "debezium-json", formats: []string{dbz}, partitions: 1}},
+	}.run},
+	{onMySQL, "tables-5000", "the same rows as drain in 5 000 tables", backlogs{
+		name: "tables-5000", load: loadTables(5000), variants: []variant{{label: "debezium-json", formats: []string{dbz}, partitions: 1}},
 	}.run},
 	{onMySQL, "mixed", "updates and deletes, 100 rows a transaction", backlogs{
 		name: "mixed", load: loadMixed, variants: []variant{{label: "debezium-json", formats: []string{dbz}}},
@@ -44,11 +59,11 @@ var suites = []suite{
 	{onMySQL, "snapshot", "a table of ten times the rows, read while others write", measureSnapshot},
 	{onMySQL, "latency", "commit to readable, default settings", measureLatency},
 	{onPostgres, "pg-drain", "backlog of 1 000-row transactions", backlogs{
-		name: "pg-drain", load: loadOrders, ceilings: true,
+		name: "pg-drain", load: loadOrders, ceilings: true, rival: true,
 		variants: []variant{{label: "debezium-json", formats: []string{dbz}}},
 	}.run},
 	{onPostgres, "pg-single", "backlog of one-row transactions", backlogs{
-		name: "pg-single", load: loadSingle, ceilings: true,
+		name: "pg-single", load: loadSingle, ceilings: true, rival: true,
 		variants: []variant{{label: "debezium-json", formats: []string{dbz}}},
 	}.run},
 	{onPostgres, "pg-big", "all rows in one transaction", backlogs{
@@ -95,11 +110,18 @@ type backlogs struct {
 	load     func(context.Context, *stand) (backlog, error)
 	variants []variant
 	ceilings bool
+	rival    bool // Debezium drains it too, with -debezium
 }
 
 func (b backlogs) run(ctx context.Context, s *stand) error {
 	if err := s.db.fresh(ctx); err != nil {
 		return err
+	}
+	rival := b.rival && s.debezium
+	if rival {
+		if err := s.prepareRivals(ctx); err != nil {
+			return fmt.Errorf("preparing Debezium: %w", err)
+		}
 	}
 	began := time.Now()
 	filled, err := b.load(ctx, s)
@@ -132,6 +154,14 @@ func (b backlogs) run(ctx context.Context, s *stand) error {
 			if err := s.deleteTopics(ctx, topics...); err != nil {
 				return err
 			}
+		}
+		if rival {
+			smp, err := s.drainRival(ctx, n, filled)
+			if err != nil {
+				return fmt.Errorf("draining with Debezium: %w", err)
+			}
+			s.report.drain(b.name, rivalLabel, smp)
+			progress("   run %d: %s %s rows/s, %.1f µs of CPU a row, %d MB", n+1, rivalLabel, thousands(float64(smp.Rows)/smp.Seconds), 1e6*smp.CPUSeconds/float64(smp.Rows), smp.PeakMemory>>20)
 		}
 		if b.ceilings {
 			res, err := s.produce(ctx, batches)

@@ -140,7 +140,7 @@ func (l topicLoad) message(i int64) []byte {
 func (s *stand) drainTopic(ctx context.Context, in string, outputs int, rows int64) (sample, error) {
 	s.serial++
 	name := fmt.Sprintf("t%d", s.serial)
-	config := s.config(name, fmt.Sprintf("partitions: %d", outputs), fmt.Sprintf("type: kafka, topics: [%s], format: debezium-json", in), `format: plain-json, topic: "{pipeline}.{table}"`)
+	config := s.config(name, fmt.Sprintf("topics: {partitions: %d}", outputs), fmt.Sprintf("type: kafka, topics: [%s], format: debezium-json", in), `format: plain-json, topic: "{pipeline}.{table}"`)
 	smp, err := s.measure(ctx, in, name, config, inserts(rows, 1))
 	if err != nil {
 		return smp, err
@@ -156,7 +156,7 @@ func (s *stand) drainTopic(ctx context.Context, in string, outputs int, rows int
 func (s *stand) verifyPlaces(ctx context.Context, topic string, want int64) error {
 	seen := map[string][]uint64{} // a bit an offset, by partition
 	n := int64(0)
-	err := s.scan(ctx, topic, func(r *kgo.Record) error {
+	err := s.scan(ctx, func(r *kgo.Record) error {
 		for _, h := range r.Headers {
 			if h.Key != "cdc.pos" {
 				continue
@@ -178,7 +178,7 @@ func (s *stand) verifyPlaces(ctx context.Context, topic string, want int64) erro
 			n++
 		}
 		return nil
-	})
+	}, topic)
 	if err == nil && n != want {
 		err = fmt.Errorf("%d committed records, want %d", n, want)
 	}

@@ -48,61 +48,63 @@ func (s *stand) verify(ctx context.Context, topics []string, want int64) error {
 	seen := make(map[uint64]struct{}, want)
 	seed := maphash.MakeSeed()
 	var id []byte
-	for _, topic := range topics {
-		err := s.scan(ctx, topic, func(r *kgo.Record) error {
-			id = id[:0]
-			for _, h := range r.Headers {
-				if h.Key == "cdc.txn" || h.Key == "cdc.ord" || h.Key == "cdc.op" {
-					id = append(append(id, h.Value...), 0)
-				}
+	err := s.scan(ctx, func(r *kgo.Record) error {
+		id = id[:0]
+		for _, h := range r.Headers {
+			if h.Key == "cdc.txn" || h.Key == "cdc.ord" || h.Key == "cdc.op" {
+				id = append(append(id, h.Value...), 0)
 			}
-			sum := maphash.Bytes(seed, id)
-			if _, twice := seen[sum]; twice {
-				return fmt.Errorf("%q is in the topic twice", id)
-			}
-			seen[sum] = struct{}{}
-			return nil
-		})
-		if err != nil {
-			return fmt.Errorf("reading %s: %w", topic, err)
 		}
+		sum := maphash.Bytes(seed, id)
+		if _, twice := seen[sum]; twice {
+			return fmt.Errorf("%q is in %s again", id, r.Topic)
+		}
+		seen[sum] = struct{}{}
+		return nil
+	}, topics...)
+	if err != nil {
+		return err
 	}
 	if int64(len(seen)) != want {
-		return fmt.Errorf("%d committed records in %v, want %d", len(seen), topics, want)
+		return fmt.Errorf("%d committed records in %d topics, want %d", len(seen), len(topics), want)
 	}
 	return nil
 }
 
-// scan calls f for each committed record of a topic, up to the last stable offsets of this moment. A record is valid during
+// scan calls f for each committed record of topics, up to the last stable offsets of this moment. A record is valid during
 // the call.
-func (s *stand) scan(ctx context.Context, topic string, f func(*kgo.Record) error) error {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
+func (s *stand) scan(ctx context.Context, f func(*kgo.Record) error, topics ...string) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)
 	defer cancel()
 	cl, err := kgo.NewClient(kgo.SeedBrokers(s.kafka.Brokers()...), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords(),
-		kgo.ConsumeTopics(topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchMaxBytes(64<<20), kgo.MetadataMinAge(100*time.Millisecond))
+		kgo.ConsumeTopics(topics...), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchMaxBytes(64<<20), kgo.MetadataMinAge(100*time.Millisecond))
 	if err != nil {
 		return err
 	}
 	defer cl.Close()
-	ends, err := kadm.NewClient(cl).ListCommittedOffsets(ctx, topic)
+	ends, err := kadm.NewClient(cl).ListCommittedOffsets(ctx, topics...)
 	if err != nil {
 		return fmt.Errorf("listing the stable offsets: %w", err)
 	}
-	left := map[int32]int64{}
+	type place struct {
+		topic     string
+		partition int32
+	}
+	left := map[place]int64{}
 	ends.Each(func(o kadm.ListedOffset) {
 		if o.Err == nil && o.Offset > 0 {
-			left[o.Partition] = o.Offset
+			left[place{o.Topic, o.Partition}] = o.Offset
 		}
 	})
 	for len(left) > 0 {
 		fetches := cl.PollFetches(ctx)
 		if err := fetches.Err0(); err != nil {
-			return err
+			return fmt.Errorf("reading %v: %w", topics[:min(len(topics), 3)], err)
 		}
 		for it := fetches.RecordIter(); !it.Done(); {
 			r := it.Next()
-			if r.Offset+1 >= left[r.Partition] {
-				delete(left, r.Partition)
+			if at := (place{r.Topic, r.Partition}); r.Offset+1 >= left[at] {
+				delete(left, at)
 			}
 			if r.Attrs.IsControl() {
 				continue

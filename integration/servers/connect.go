@@ -20,19 +20,26 @@ import (
 // Connect is a running worker of Kafka Connect, distributed over the one process that it is, with Debezium's connectors. What it writes is in
 // the cluster that it was started with, in topics of one partition that Connect makes by itself.
 type Connect struct {
-	home string
-	dir  *runDir
-	port int
-	proc *process
+	home  string
+	tuned ConnectOptions
+	dir   *runDir
+	port  int
+	proc  *process
+}
+
+// ConnectOptions are of a worker that is measured.
+type ConnectOptions struct {
+	ExactlyOnce bool   // exactly.once.source.support=enabled
+	Heap        string // of the JVM, which then also gets its optimizing compiler and its usual collector; "": small and quick to start
 }
 
 // StartConnect installs Debezium when it is missing, starts a worker against the cluster and returns when its REST interface knows the connectors,
 // which takes half a minute on a busy machine.
-func StartConnect(ctx context.Context, kafka *Kafka) (_ *Connect, err error) {
+func StartConnect(ctx context.Context, kafka *Kafka, o ConnectOptions) (_ *Connect, err error) {
 	if err := ensure(ctx, Debezium36); err != nil {
 		return nil, err
 	}
-	c := &Connect{home: filepath.Join(CacheDir(), Debezium36)}
+	c := &Connect{home: filepath.Join(CacheDir(), Debezium36), tuned: o}
 	if c.dir, err = newRunDir(Debezium36, ""); err != nil {
 		return nil, err
 	}
@@ -47,7 +54,38 @@ func StartConnect(ctx context.Context, kafka *Kafka) (_ *Connect, err error) {
 	if err := os.WriteFile(c.file(), c.properties(kafka), 0o644); err != nil {
 		return nil, fmt.Errorf("writing the configuration of Kafka Connect: %w", err)
 	}
+	if err := c.writeScript(); err != nil {
+		return nil, err
+	}
 	return c, c.launch(ctx)
+}
+
+// PID is the worker's process id.
+func (c *Connect) PID() int { return c.proc.cmd.Process.Pid }
+
+func (c *Connect) script() string {
+	if c.tuned.Heap != "" {
+		return filepath.Join(c.dir.path, "connect-run")
+	}
+	return filepath.Join(c.home, "connect-run")
+}
+
+// writeScript writes the script of a worker with another JVM, which is that of provision.sh with other flags.
+func (c *Connect) writeScript() error {
+	if c.tuned.Heap == "" {
+		return nil
+	}
+	text, err := os.ReadFile(filepath.Join(c.home, "connect-run"))
+	if err != nil {
+		return fmt.Errorf("reading how Kafka Connect is started: %w", err)
+	}
+	for old, now := range map[string]string{"-XX:TieredStopAtLevel=1 ": "", "-XX:+UseSerialGC ": "", "-Xmx768m ": "-Xmx" + c.tuned.Heap + " "} {
+		if !bytes.Contains(text, []byte(old)) {
+			return fmt.Errorf("starting Kafka Connect: its script has no %q to be replaced", old)
+		}
+		text = bytes.ReplaceAll(text, []byte(old), []byte(now))
+	}
+	return os.WriteFile(c.script(), text, 0o755)
 }
 
 func (c *Connect) file() string { return filepath.Join(c.dir.path, "worker.properties") }
@@ -63,7 +101,7 @@ func (c *Connect) Restart(ctx context.Context) error {
 
 func (c *Connect) launch(ctx context.Context) (err error) {
 	c.proc, err = startProcess(spawn{
-		name: "Kafka Connect", argv: []string{filepath.Join(c.home, "connect-run"), c.file()}, dir: c.dir.path, log: c.Log(),
+		name: "Kafka Connect", argv: []string{c.script(), c.file()}, dir: c.dir.path, log: c.Log(),
 	})
 	if err != nil {
 		return err
@@ -93,6 +131,9 @@ func (c *Connect) properties(kafka *Kafka) []byte {
 		"value.converter=org.apache.kafka.connect.json.JsonConverter",
 		"status.storage.partitions=1", "offset.storage.partitions=1",
 		"offset.flush.interval.ms=10000",
+	}
+	if c.tuned.ExactlyOnce {
+		settings = append(settings, "exactly.once.source.support=enabled")
 	}
 	for _, kind := range []string{"config", "offset", "status"} {
 		settings = append(settings, fmt.Sprintf("%s.storage.topic=connect-%d-%s", kind, c.port, kind), kind+".storage.replication.factor=1")

@@ -87,7 +87,7 @@ func FlinkFor(tb TB) *Flink {
 // ConnectFor starts a worker of Kafka Connect that ends with the test, or ends the test. A failed test shows the end of the worker's log.
 func ConnectFor(tb TB, kafka *Kafka) *Connect {
 	tb.Helper()
-	c, err := StartConnect(tb.Context(), kafka)
+	c, err := StartConnect(tb.Context(), kafka, ConnectOptions{})
 	if err != nil {
 		tb.Fatal(err)
 	}
