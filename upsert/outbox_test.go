@@ -348,3 +348,41 @@ func TestMessagesAllocateNothingPerRow(t *testing.T) {
 		t.Errorf("10 rows take %v allocations, 1000 take %v", few, many)
 	}
 }
+
+// FuzzOutboxTopics: whatever template and column say, the topic's name is one that Kafka takes, or the row is refused; a template
+// without columns gives the name that rows have by it.
+func FuzzOutboxTopics(f *testing.F) {
+	for _, s := range [][2]string{{"{pipeline}.{aggregatetype}.v1", "order"}, {"{aggregatetype}", ".."}, {"a{", "x"}, {"}{id}{", "é"}, {"{{id}}", ""}, {"{schema}.{table}", "x"}, {"{ID}{id}", "\xff日本"}, {"", ""}} {
+		f.Add(s[0], s[1])
+	}
+	f.Fuzz(func(t *testing.T, template, text string) {
+		o := outboxOutput()
+		o.Topic = template
+		x := newOutbox(o)
+		table := outboxTable()
+		found, err := newOutboxPlan("p", table, &o)
+		if err != nil {
+			if !fault.Is(err, fault.Config) && !fault.Is(err, fault.UnsupportedType) {
+				t.Errorf("%q: %v", template, err)
+			}
+			return
+		}
+		if found.topic == nil {
+			if o.TopicByRows() && !strings.ContainsAny(template, "{}") {
+				t.Errorf("%q is said to be decided by rows", template)
+			}
+			return
+		}
+		row := make(changelog.Row, len(table.Columns))
+		for i := range row {
+			row[i] = changelog.String([]byte(text))
+		}
+		topic, err := x.topicOf(t.Context(), row, &Plan{Output: &o, Table: table, outbox: found})
+		switch {
+		case err != nil && (text != "" || !fault.Is(err, fault.Outbox)):
+			t.Errorf("%q of %q: %v", template, text, err)
+		case err == nil && (text == "" || !validTopicName(topic.Name)):
+			t.Errorf("%q of %q is %q", template, text, topic.Name)
+		}
+	})
+}
