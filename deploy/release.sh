@@ -2,6 +2,7 @@
 # Builds what is given away, into dist/:
 #
 #   deploy/release.sh packages     deb and rpm for amd64 and arm64
+#   deploy/release.sh package deb  one of them, deb or rpm, for the architecture that this runs on; prints where it is
 #   deploy/release.sh archives     tar.gz for Linux and macOS, amd64 and arm64, and SHA256SUMS of all that is in dist/
 #
 #   VERSION   the release. Default: git describe.
@@ -42,15 +43,27 @@ completions() {
   for shell in bash zsh fish; do "$host" completion "$shell" >"dist/completions/cdcbridge.$shell"; done
 }
 
-packages() {
-  completions
+# one KIND ARCH makes a package; the completions are there.
+one() {
   PACKAGE_VERSION=$(package_version "$VERSION")
+  PACKAGE_ARCH=$2
   export PACKAGE_VERSION PACKAGE_ARCH
+  program linux "$2" >&2
+  $GO run "github.com/goreleaser/nfpm/v2/cmd/nfpm@$NFPM" package -f nfpm.yaml -p "$1" -t dist/
+}
+
+packages() {
+  local arch kind
+  completions
   rm -f dist/*.deb dist/*.rpm
-  for PACKAGE_ARCH in amd64 arm64; do
-    program linux "$PACKAGE_ARCH" >&2
-    for kind in deb rpm; do $GO run "github.com/goreleaser/nfpm/v2/cmd/nfpm@$NFPM" package -f nfpm.yaml -p "$kind" -t dist/; done
+  for arch in amd64 arm64; do
+    for kind in deb rpm; do one "$kind" "$arch"; done
   done
+}
+
+package() {
+  completions
+  one "$1" "$($GO env GOHOSTARCH)" | sed -n 's/^created package: //p'
 }
 
 archives() {
@@ -74,9 +87,10 @@ archives() {
 
 case ${1:-} in
 packages | archives) "$1" ;;
+package) package "$2" ;;
 version) package_version "${2:-$VERSION}" ;; # for tests
 *)
-  echo "usage: deploy/release.sh packages|archives" >&2
+  echo "usage: deploy/release.sh packages|package KIND|archives" >&2
   exit 2
   ;;
 esac

@@ -2,7 +2,7 @@
 # Installs the real servers that the integration tests, the benchmark and the demo run against, with no Docker engine and
 # without touching the system's own packages: each server is unpacked into a cache outside the checkout and runs from there.
 #
-#   integration/provision.sh [mysql97] [mysql80] [mysql57] [maria118] [maria1011] [kafka44] [kafka39] [pg18] [pg17] [pg16] [pg15] [flink] [debezium] [canal] [chromium]
+#   integration/provision.sh [mysql97] [mysql80] [mysql57] [maria118] [maria1011] [kafka44] [kafka39] [pg18] [pg17] [pg16] [pg15] [flink] [debezium] [canal] [chromium] [systemd]
 #
 # Without a name it installs what `make test` needs: all but pg17 and pg16, which the long tier fetches when it starts them.
 #
@@ -17,7 +17,7 @@ shopt -s inherit_errexit
 umask 022
 
 # A recipe's number goes up whenever its item must be made again on machines that have it already.
-declare -A RECIPE=([mysql97]=1 [mysql80]=1 [mysql57]=1 [maria118]=1 [maria1011]=1 [kafka44]=1 [kafka39]=2 [pg18]=1 [pg17]=1 [pg16]=1 [pg15]=1 [flink]=1 [debezium]=1 [canal]=4 [chromium]=1)
+declare -A RECIPE=([mysql97]=1 [mysql80]=1 [mysql57]=1 [maria118]=1 [maria1011]=1 [kafka44]=1 [kafka39]=2 [pg18]=1 [pg17]=1 [pg16]=1 [pg15]=1 [flink]=1 [debezium]=1 [canal]=4 [chromium]=1 [systemd]=1)
 MYSQL80=1.0.2 MYSQL57=0.6 KAFKA44=4.4.0 KAFKA39=3.9.2 LOG4J=2.24.3 FLINK=1.20.3 FLINK_KAFKA=3.4.0-1.20
 DEBEZIUM=3.6.1.Final DEBEZIUM_MARIADB=3.5.0.Final CANAL=1.1.7 # the newest whose plugin archives are served
 declare -A PG=([pg18]=18.6.0 [pg17]=17.11.0 [pg16]=16.15.0 [pg15]=15.19.0)
@@ -39,7 +39,7 @@ check_tools() {
   command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null || die "apt-get and dpkg-deb are needed: run this on Debian 12 or later"
   command -v flock >/dev/null && command -v setpriv >/dev/null || missing+=(util-linux)
   command -v xz >/dev/null || missing+=(xz-utils)
-  for n in "$@"; do case $n in mysql97 | maria* | chromium) ;; *)
+  for n in "$@"; do case $n in mysql97 | maria* | chromium | systemd) ;; *)
     java_ok || missing+=(openjdk-17-jre-headless)
     command -v mvn >/dev/null || missing+=(maven)
     command -v unzip >/dev/null || missing+=(unzip)
@@ -431,6 +431,34 @@ C
   "$dir/chromium-run" --no-sandbox --version >"$dir/version"
 }
 
+# ---- systemd ----
+
+# A root directory of Debian 12 with systemd, dpkg and a shell, for a machine in namespaces of its own (integration/systemd). What
+# Debian's systemd does beside running services is left out: it would change kernel settings and mounts of the host.
+install_systemd() {
+  local dir=$S/systemd root=$S/systemd/root d wants
+  mkdir "$root"
+  debs "$root" bookworm systemd libnss-systemd dpkg procps bash coreutils diffutils libc-bin base-files
+  for d in bin sbin lib lib64; do # packages unpacked without dpkg make folders where Debian has links
+    [[ ! -d $root/$d || -L $root/$d ]] || { mkdir -p "$root/usr/$d"; cp -a "$root/$d/." "$root/usr/$d/"; rm -r "${root:?}/$d"; }
+    ln -sfn "usr/$d" "$root/$d"
+  done
+  rm -rf "$root"/usr/share/{doc,man,locale,perl,bug,lintian,zoneinfo,i18n} "$root"/usr/lib/{sysctl.d,modules-load.d,tmpfiles.d} "$root"/usr/lib/systemd/system/*.target.wants
+  for wants in sockets.target.wants/systemd-journald{,-dev-log}.socket sysinit.target.wants/systemd-journald.service; do
+    mkdir -p "$root/usr/lib/systemd/system/${wants%/*}"
+    ln -s "../${wants#*/}" "$root/usr/lib/systemd/system/$wants"
+  done
+  ln -sfn bash "$root/usr/bin/sh"
+  mkdir -p "$root"/{mnt,proc,sys,dev,run,tmp} "$root"/var/lib/dpkg/{info,updates,triggers,parts}
+  : >"$root/etc/machine-id"
+  : >"$root/var/lib/dpkg/status"
+  printf 'root:x:0:0:root:/root:/bin/bash\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n' >"$root/etc/passwd"
+  printf 'root:x:0:\nnogroup:x:65534:\nadm:x:4:\ntty:x:5:\nutmp:x:43:\nsystemd-journal:x:999:\n' >"$root/etc/group"
+  printf 'passwd: files systemd\ngroup: files systemd\nshadow: files\nhosts: files dns\n' >"$root/etc/nsswitch.conf"
+  d=$(find "$root/usr/lib" -name 'libsystemd-shared-*.so'); d=${d##*shared-}
+  echo "${d%.so}" >"$dir/version"
+}
+
 # ---- the run ----
 
 # A newer recipe's item is good too: two checkouts must not take turns at making it.
@@ -447,8 +475,8 @@ provision() {
   say "$n $(cat "$dir/version") installed in $((SECONDS - t)) s ($(du -sh "$dir" | cut -f1))"
 }
 
-[[ $# -gt 0 ]] || set -- mysql97 kafka44 mysql80 mysql57 maria118 maria1011 kafka39 pg18 pg15 flink debezium canal chromium
-for n in "$@"; do [[ -n ${RECIPE[$n]:-} ]] || die "nothing called $n: choose from mysql97 mysql80 mysql57 maria118 maria1011 kafka44 kafka39 pg18 pg17 pg16 pg15 flink debezium canal chromium"; done
+[[ $# -gt 0 ]] || set -- mysql97 kafka44 mysql80 mysql57 maria118 maria1011 kafka39 pg18 pg15 flink debezium canal chromium systemd
+for n in "$@"; do [[ -n ${RECIPE[$n]:-} ]] || die "nothing called $n: choose from mysql97 mysql80 mysql57 maria118 maria1011 kafka44 kafka39 pg18 pg17 pg16 pg15 flink debezium canal chromium systemd"; done
 todo=() pids=() rc=0
 for n in "$@"; do if done_already "$n"; then say "$n $(<"$S/$n/version") is in $S/$n"; else todo+=("$n"); fi; done
 [[ ${#todo[@]} -gt 0 ]] || exit 0

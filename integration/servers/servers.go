@@ -44,6 +44,8 @@ const (
 
 	Chromium = "chromium" // the headless browser, as Debian 12 has it
 
+	Systemd = "systemd" // a root directory of Debian 12 with systemd
+
 	Flink120 = "flink" // Apache Flink 1.20.3 with SQL, JSON formats and the Kafka connectors
 )
 
@@ -106,7 +108,7 @@ func scriptPath() (string, error) {
 var installed = map[string]*struct {
 	sync.Mutex // held while provision.sh works on the item, so that two items go on side by side
 	done       bool
-}{MySQL97: {}, MySQL80: {}, MySQL57: {}, MariaDB118: {}, MariaDB1011: {}, Kafka44: {}, Kafka39: {}, Postgres18: {}, Postgres17: {}, Postgres16: {}, Postgres15: {}, Flink120: {}, Debezium36: {}, Canal117: {}, Chromium: {}}
+}{MySQL97: {}, MySQL80: {}, MySQL57: {}, MariaDB118: {}, MariaDB1011: {}, Kafka44: {}, Kafka39: {}, Postgres18: {}, Postgres17: {}, Postgres16: {}, Postgres15: {}, Flink120: {}, Debezium36: {}, Canal117: {}, Chromium: {}, Systemd: {}}
 
 // ensure is Provision of one item, once a process.
 func ensure(ctx context.Context, item string) error {
