@@ -43,6 +43,25 @@ func TestModes(t *testing.T) {
 	}
 }
 
+// TestSkippedTables: tables that are skipped for what is made of them are not read, with a rule of their own and without; others are.
+func TestSkippedTables(t *testing.T) {
+	for _, rule := range [][]capture.SnapshotTable{nil, {{Name: "shop.pairs", Where: "odd", Priority: 1}}} {
+		inBubble(t, func(t *testing.T) {
+			r := calmRun(t, 30)
+			r.db.add("pairs", []string{"a", "b"}, 5)
+			r.cfg.Tables = rule
+			r.cfg.Skips = func(schema, table string) bool { return schema == "shop" && table == "pairs" }
+			l := r.begin()
+			l.pass(time.Minute)
+			l.quit()
+			if s := r.sink.status("pairs"); s != capture.SnapshotSkipped || r.sink.count("pairs") != 0 {
+				t.Errorf("%s, %d rows were read", s, r.sink.count("pairs"))
+			}
+			r.wantReads("ints", 1, 1)
+		})
+	}
+}
+
 // TestOnly: the pipeline ends when everything is read, and again at once when it is started once more, unless something is asked for.
 func TestOnly(t *testing.T) {
 	inBubble(t, func(t *testing.T) {

@@ -75,9 +75,9 @@ type outboxPlan struct {
 	payload  int
 	stamp    int // column, -1: none
 	headers  []outboxColumn
-	ignore   bool   // updates
-	fullName []byte // what messages without key are spread by
-	needed   []int  // all these columns
+	ignore   bool           // updates
+	fullName []byte         // what messages without key are spread by
+	needed   []outboxColumn // all these columns, by their names in the table
 }
 
 type outboxColumn struct {
@@ -113,7 +113,9 @@ func newOutboxPlan(pipeline string, t *changelog.Table, o *Output) (*outboxPlan,
 	for _, h := range o.Outbox.Headers {
 		x.headers = append(x.headers, outboxColumn{h.Name, f.text("headers", h.Column)})
 	}
-	x.needed = f.found
+	for _, i := range f.found {
+		x.needed = append(x.needed, outboxColumn{t.Columns[i].Name, i})
+	}
 	return x, f.err
 }
 
@@ -194,9 +196,9 @@ func (x *outboxPlan) message(ch *changelog.Change) (bool, error) {
 
 // whole refuses a row that lacks a part of the message.
 func (x *outboxPlan) whole(row changelog.Row) error {
-	for _, i := range x.needed {
-		if i >= len(row) || row[i].IsUnchanged() {
-			return outboxFault(fmt.Errorf("the log does not carry column %d, which is a part of the message", i+1), "Let the server log whole rows (binlog_row_image=FULL).")
+	for _, c := range x.needed {
+		if c.column >= len(row) || row[c.column].IsUnchanged() {
+			return outboxFault(fmt.Errorf("the log does not carry column %s, which is a part of the message", c.name), "Let the server log whole rows (binlog_row_image=FULL).")
 		}
 	}
 	return nil
