@@ -10,7 +10,7 @@ import (
 // Target is where one output writes the rows of one table.
 type Target struct {
 	Output  *Output
-	Table   *changelog.Table // with the columns that the output adds
+	Table   *changelog.Table // as the output writes it
 	Options formats.Options  // what the output's format is told: topic, key columns, whether the topic is compacted
 }
 
