@@ -35,11 +35,11 @@ servers: ## install the real servers that the tests use (MySQL, PostgreSQL, Kafk
 
 .PHONY: test
 test: check fuzz servers ## everything CI runs: unit tests, fuzzing, real servers; needs Go, Java 17 and Maven
-	cd integration && $(GO) test -p 2 -timeout 70m ./...
+	cd integration && $(GO) test -p 2 -timeout 40m ./...
 
 .PHONY: test-long
 test-long: servers ## the long tier: more kills, more versions, longer faults; results in docs/evidence/
-	cd integration && CDCBRIDGE_LONG=1 $(GO) test -p 1 -timeout 300m -v ./endtoend/... ./upsertsink/... ./kafkasource/... ./mysqlsource/... ./mysqlddl/... ./postgressource/... ./postgrestypes/... ./differential/... ./bridge/...
+	cd integration && CDCBRIDGE_LONG=1 $(GO) test -p 1 -timeout 300m -v ./endtoend/... ./upsertsink/... ./kafkasource/... ./mysqlsource/... ./mysqlddl/... ./postgressource/... ./postgrestypes/... ./differential/... ./bridge/... ./shaping/... ./outbox/... ./fleet/...
 
 .PHONY: soak
 soak: servers ## one daemon for SOAK (60m) of load, reconnects and reloads: fails when anything grows; writes docs/soak.md
@@ -52,6 +52,15 @@ race: ## unit tests under the race detector
 .PHONY: bench
 bench: servers build ## measure speed, memory and latency on real servers; prints the table of docs/benchmarks.md
 	cd integration && $(GO) run ./bench
+
+.PHONY: bench-debezium
+bench-debezium: servers build ## the main drains beside Debezium on Kafka Connect, exactly-once, on the same backlogs
+	./integration/provision.sh debezium
+	cd integration && $(GO) run ./bench -debezium -only drain,single,pg-drain,pg-single
+
+.PHONY: bench-growth
+bench-growth: servers build ## what a row costs as rows, tables and pipelines grow; draws docs/benchmarks/growth-*.svg
+	cd integration && $(GO) run ./bench -only growth -rows 10000000 -runs 3 -plots ../docs/benchmarks -json ../docs/benchmarks/growth.json
 
 .PHONY: demo
 demo: build ## watch it at work, on an embedded PostgreSQL and broker; SOURCE=mysql: on MySQL and Apache Kafka

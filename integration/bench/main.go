@@ -2,7 +2,7 @@
 // backlogs from MySQL and PostgreSQL into Kafka exactly once, and the latency from database commit to a read_committed consumer. Beside
 // each number stand the ceilings that the same servers gave in the same run.
 //
-//	go run ./bench [-only drain,single,…] [-rows 1000000] [-runs 5] [-debezium] [-json file] [-profile dir]
+//	go run ./bench [-only drain,single,…] [-rows 1000000] [-runs 5] [-debezium] [-json file] [-profile dir] [-plots dir]
 //
 //	stand        one Kafka broker, one database at a time                  stand.go, database.go, mysql.go, postgres.go
 //	suite        fills a log, drains it in several ways                    suites.go, load.go
@@ -10,6 +10,7 @@
 //	ceilings     dump.go, postgres.go (raw log), produce.go (batches made before)
 //	topics       a topic as the source: topic.go
 //	latency      latency.go
+//	growth       growth.go, plot.go: only when it is named
 //	rival        Debezium on Kafka Connect, exactly-once, on the same backlogs  debezium.go
 //	report       table and JSON                                            report.go, machine.go
 package main
@@ -28,14 +29,14 @@ import (
 
 // options are the command line.
 type options struct {
-	only    []string
-	rows    int64
-	runs    int
-	json    string
-	profile string
-	source  string // more settings of the source
-
-	debezium bool   // drains beside us
+	only     []string
+	rows     int64
+	runs     int
+	debezium bool // drains beside us
+	json     string
+	profile  string
+	plots    string // directory for the figures of the growth study
+	source   string // more settings of the source
 	setting  string // more settings of the pipeline
 }
 
@@ -57,13 +58,14 @@ func parse(args []string) (options, error) {
 		names[i] = s.name
 	}
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
-	only := f.String("only", "", "comma-separated parts to run, of "+strings.Join(names, ", ")+" (default all)")
+	only := f.String("only", "", "comma-separated parts to run, of "+strings.Join(names, ", ")+" (default all but growth)")
 	f.Int64Var(&o.rows, "rows", 1_000_000, "rows of the large backlogs; the others scale with it")
 	f.IntVar(&o.runs, "runs", 5, "times that each backlog is drained; the table has the median")
 	f.StringVar(&o.json, "json", "", "write every single measurement into this file")
 	f.StringVar(&o.profile, "profile", "", "write a CPU profile of the daemon for each drain into this directory")
 	f.StringVar(&o.source, "source", "", "more settings of the pipeline's source, to try them out: \"batch_bytes: 1048576\"")
 	f.StringVar(&o.setting, "pipeline", "", "more settings of the pipeline: \"workers: 1, commit: {max_interval: 1s}\"")
+	f.StringVar(&o.plots, "plots", "", "draw what the part growth has measured into this directory, as SVG")
 	f.BoolVar(&o.debezium, "debezium", false, "let Debezium on Kafka Connect, with exactly-once on, drain the backlogs of drain, single, pg-drain and pg-single too")
 	if err := f.Parse(args); err != nil {
 		return o, err
@@ -93,7 +95,7 @@ func run(ctx context.Context, args []string) (err error) {
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
 	for _, suite := range suites {
-		if len(o.only) > 0 && !slices.Contains(o.only, suite.name) {
+		if named := slices.Contains(o.only, suite.name); !named && (suite.named || len(o.only) > 0) {
 			continue
 		}
 		progress("== %s: %s", suite.name, suite.title)

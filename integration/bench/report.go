@@ -19,6 +19,7 @@ type report struct {
 	Ceilings  []ceilingRow   `json:"ceilings"`
 	Latencies []latencyRow   `json:"latencies"`
 	Micro     []microResult  `json:"micro"`
+	Growth    []point        `json:"growth,omitempty"`
 	rows      []tableRow     // in the order of their first run
 	places    map[string]int // of rows, by suite and label
 }
@@ -94,6 +95,13 @@ func (r *report) print(w io.Writer) error {
 		lines := [][]string{{"workload", "what", "rows/s median (min–max)", "steady", "µs CPU/row", "allocations/row", "peak MB", "commits", "rows, MB a commit", "cores: us, database, Kafka, others"}}
 		for i := range r.rows {
 			lines = append(lines, r.rows[i].cells())
+		}
+		table(&page, lines)
+	}
+	if len(r.Growth) > 0 {
+		lines := [][]string{{"what grows", "to", "rows drained", "µs CPU/row", "peak MB"}}
+		for _, p := range r.Growth {
+			lines = append(lines, []string{p.Of, thousands(float64(p.Size)), thousands(float64(p.Rows)), number(p.Micros), fmt.Sprint(p.PeakMemory >> 20)})
 		}
 		table(&page, lines)
 	}

@@ -2,6 +2,11 @@ package main
 
 import (
 	"bytes"
+	"encoding/xml"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -43,6 +48,44 @@ func TestReportShowsTheMedianRun(t *testing.T) {
 		if !strings.Contains(text, want) {
 			t.Errorf("the report lacks %q:\n%s", want, b.String())
 		}
+	}
+}
+
+// TestGrowthIsDrawn: every figure is an SVG that an XML parser reads, with a dot for each size; what was not measured is not drawn.
+func TestGrowthIsDrawn(t *testing.T) {
+	dir := t.TempDir()
+	points := []point{{Of: "rows", Size: 10_000, Micros: 2.5, PeakMemory: 30 << 20}, {Of: "rows", Size: 1_000_000, Micros: 2.25, PeakMemory: 41 << 20}, {Of: "tables", Size: 1, Micros: 3, PeakMemory: 1 << 20}}
+	if err := drawGrowth(dir, points); err != nil {
+		t.Fatal(err)
+	}
+	for of, dots := range map[string]int{"rows": 4, "tables": 2} {
+		text, err := os.ReadFile(filepath.Join(dir, "growth-"+of+".svg"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := strings.Count(string(text), "<circle"); n != dots || strings.Contains(string(text), "NaN") {
+			t.Errorf("%s: %d dots, want %d:\n%s", of, n, dots, text)
+		}
+		for d := xml.NewDecoder(bytes.NewReader(text)); ; {
+			if _, err := d.Token(); err == io.EOF {
+				break
+			} else if err != nil {
+				t.Fatalf("%s: %v", of, err)
+			}
+		}
+	}
+	if _, err := os.Stat(filepath.Join(dir, "growth-pipelines.svg")); !os.IsNotExist(err) {
+		t.Errorf("pipelines were not measured: %v", err)
+	}
+	for v, want := range map[float64]float64{0: 1, 0.3: 0.4, 1: 1, 2.5: 4, 41: 50, 81: 100} {
+		if got := roundUp(v); math.Abs(got-want) > 1e-9 {
+			t.Errorf("roundUp(%v) is %v, want %v", v, got, want)
+		}
+	}
+	r := report{Growth: points}
+	var b bytes.Buffer
+	if err := r.print(&b); err != nil || !strings.Contains(strings.Join(strings.Fields(b.String()), " "), "| rows | 1 000 000 | 0 | 2.25 | 41 |") {
+		t.Errorf("%v\n%s", err, b.String())
 	}
 }
 

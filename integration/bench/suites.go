@@ -11,6 +11,7 @@ type suite struct {
 	on          string // the database
 	name, title string
 	run         func(context.Context, *stand) error
+	named       bool // runs only when -only names it
 }
 
 const dbz, can = "debezium-json", "canal-json"
@@ -25,58 +26,59 @@ var suites = []suite{
 			{label: "debezium-json, no compression", formats: []string{dbz}, compression: "none"},
 			{label: "debezium-json, zstd", formats: []string{dbz}, compression: "zstd"},
 		}, rival: true,
-	}.run},
+	}.run, false},
 	{onMySQL, "single", "backlog of one-row transactions", backlogs{
 		name: "single", load: loadSingle, ceilings: true, rival: true,
 		variants: []variant{{label: "debezium-json", formats: []string{dbz}}},
-	}.run},
+	}.run, false},
 	{onMySQL, "big", "all rows in one transaction", backlogs{
 		name: "big", load: loadBig, variants: []variant{{label: "debezium-json", formats: []string{dbz}}},
-	}.run},
+	}.run, false},
 	{onMySQL, "values", "20 rows with one value of 10 MB each", backlogs{
 		name: "values", load: loadValues, variants: []variant{{label: "debezium-json", formats: []string{dbz}, large: true}},
-	}.run},
+	}.run, false},
 	{onMySQL, "megabyte", "rows with one value of 1 MB each", backlogs{
 		name: "megabyte", load: loadMegabytes, variants: []variant{{label: "debezium-json", formats: []string{dbz}, large: true}},
-	}.run},
+	}.run, false},
 	{onMySQL, "wide", "rows of 100 columns", backlogs{
 		name: "wide", load: loadWide, ceilings: true,
 		variants: []variant{{label: "debezium-json", formats: []string{dbz}}, {label: "canal-json", formats: []string{can}}},
-	}.run},
+	}.run, false},
 	{onMySQL, "tables-10", "the same rows as drain in 10 tables", backlogs{
 		name: "tables-10", load: loadTables(10), variants: []variant{{label: "debezium-json", formats: []string{dbz}, partitions: 1}},
-	}.run},
+	}.run, false},
 	{onMySQL, "tables-5000", "the same rows as drain in 5 000 tables", backlogs{
 		name: "tables-5000", load: loadTables(5000), variants: []variant{{label: "debezium-json", formats: []string{dbz}, partitions: 1}},
-	}.run},
+	}.run, false},
 	{onMySQL, "mixed", "updates and deletes, 100 rows a transaction", backlogs{
 		name: "mixed", load: loadMixed, variants: []variant{{label: "debezium-json", formats: []string{dbz}}},
-	}.run},
+	}.run, false},
 	{onMySQL, "compressed", "backlog of compressed transactions", backlogs{
 		name: "compressed", load: loadCompressed, ceilings: true,
 		variants: []variant{{label: "debezium-json", formats: []string{dbz}}},
-	}.run},
-	{onMySQL, "snapshot", "a table of ten times the rows, read while others write", measureSnapshot},
-	{onMySQL, "latency", "commit to readable, default settings", measureLatency},
+	}.run, false},
+	{onMySQL, "snapshot", "a table of ten times the rows, read while others write", measureSnapshot, false},
+	{onMySQL, "latency", "commit to readable, default settings", measureLatency, false},
 	{onPostgres, "pg-drain", "backlog of 1 000-row transactions", backlogs{
 		name: "pg-drain", load: loadOrders, ceilings: true, rival: true,
 		variants: []variant{{label: "debezium-json", formats: []string{dbz}}},
-	}.run},
+	}.run, false},
 	{onPostgres, "pg-single", "backlog of one-row transactions", backlogs{
 		name: "pg-single", load: loadSingle, ceilings: true, rival: true,
 		variants: []variant{{label: "debezium-json", formats: []string{dbz}}},
-	}.run},
+	}.run, false},
 	{onPostgres, "pg-big", "all rows in one transaction", backlogs{
 		name: "pg-big", load: loadBig, variants: []variant{{label: "debezium-json", formats: []string{dbz}}},
-	}.run},
+	}.run, false},
 	{onPostgres, "pg-toast", "updates around unchanged values of 100 KB", backlogs{
 		name: "pg-toast", load: loadToast, variants: []variant{{label: "debezium-json", formats: []string{dbz}}},
-	}.run},
-	{onPostgres, "pg-snapshot", "a table of ten times the rows, read while others write", measureSnapshot},
-	{onPostgres, "pg-latency", "commit to readable, default settings", measureLatency},
-	{onTopics, "topic", "messages of Debezium in one partition, rows in six", measureTopics},
-	{onTopics, "topic-wide", "the same in a thousand partitions", measureWideTopics},
-	{onMySQL, "micro", "decode and encode alone", measureMicro},
+	}.run, false},
+	{onPostgres, "pg-snapshot", "a table of ten times the rows, read while others write", measureSnapshot, false},
+	{onPostgres, "pg-latency", "commit to readable, default settings", measureLatency, false},
+	{onTopics, "topic", "messages of Debezium in one partition, rows in six", measureTopics, false},
+	{onTopics, "topic-wide", "the same in a thousand partitions", measureWideTopics, false},
+	{onMySQL, "micro", "decode and encode alone", measureMicro, false},
+	{onMySQL, "growth", "what a row costs as rows, tables and pipelines grow", measureGrowth, true},
 }
 
 // warm brings the database up and drains a little without measuring: a broker that has just started compiles its code while it works.
