@@ -21,7 +21,7 @@ func inTime(t *testing.T) (p plan, long bool) {
 	t.Helper()
 	text := os.Getenv("CDCBRIDGE_SOAK")
 	if text == "" {
-		return plan{duration: 45 * time.Second, rounds: 1}, false
+		return plan{duration: 30 * time.Second, rounds: 1}, false
 	}
 	d, err := time.ParseDuration(text)
 	if err != nil || d < 4*time.Minute {
