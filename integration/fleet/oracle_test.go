@@ -117,17 +117,17 @@ func contiguous(all []harness.Record) error {
 func (s *stand) proveAll(ctx context.Context) (records int, err error) {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(6)
-	counts := make([]int, 0, 2*pipelines)
+	var counts []*int
 	var jobs []func() error
 	for _, side := range s.sides {
 		for _, t := range side.tables {
 			if !s.captured(t) {
 				continue
 			}
-			i := len(counts)
-			counts = append(counts, 0)
+			n := new(int)
+			counts = append(counts, n)
 			jobs = append(jobs, func() (err error) {
-				counts[i], err = prove(ctx, s.kafka.Brokers(), t.schema+"."+t.full(), side.db, t)
+				*n, err = prove(ctx, s.kafka.Brokers(), t.schema+"."+t.full(), side.db, t)
 				return err
 			})
 		}
@@ -137,7 +137,7 @@ func (s *stand) proveAll(ctx context.Context) (records int, err error) {
 	}
 	err = g.Wait()
 	for _, n := range counts {
-		records += n
+		records += *n
 	}
 	return records, err
 }

@@ -13,29 +13,32 @@ import (
 	"cdcbridge/integration/servers"
 )
 
-const pipelines = 64 // half of them read MySQL, half PostgreSQL
-
 // side is a database server with the tables of its tenants.
 type side struct {
 	*writer
 	source func(tenant string) string // the beginning of the source section
 }
 
-// stand is a cluster and two databases, and the configuration of the moment. Each tenant has a schema, a pipeline and a table "items"; a table "later" is there too
-// for those of late.
+// stand is a cluster and two databases, and the configuration of the moment. Each tenant has a schema, a pipeline and a table "items", and some have tables "later0" and so on
+// that their pipelines come to capture.
 type stand struct {
+	n     int // tenants: the first half of them is on MySQL, the other one on PostgreSQL
 	kafka *servers.Kafka
 	sides []*side
-	late  map[string]bool // tenants whose table "later" is captured
+
+	late  map[string]int  // how many of a tenant's later tables are captured
 	gone  map[string]bool // tenants without pipeline
+	kilo  map[string]int  // memory that a pipeline has beyond the others', KiB
 	level string          // of the log
 }
 
+func laterName(j int) string { return fmt.Sprintf("later%d", j) }
+
 func tenant(i int) string { return fmt.Sprintf("t%02d", i) }
 
-// startStand starts the servers and makes the tables.
-func startStand(t *testing.T) *stand {
-	s := &stand{late: map[string]bool{}, gone: map[string]bool{}, level: "info"}
+// startStand starts the servers and makes the tables of n tenants. later says how many later ones a tenant has.
+func startStand(t *testing.T, n int, later func(i int) int) *stand {
+	s := &stand{n: n, late: map[string]int{}, gone: map[string]bool{}, kilo: map[string]int{}, level: "info"}
 	seed := harness.FreshSeed(t)
 	var my *servers.MySQL
 	var pg *servers.Postgres
@@ -61,12 +64,13 @@ func startStand(t *testing.T) *stand {
 	}
 	for i, side := range s.sides {
 		t.Cleanup(func() { _ = side.db.Close() })
-		for k := range pipelines / 2 {
-			name := tenant(i*pipelines/2 + k)
-			side.exec(t.Context(), t, side.db, "CREATE SCHEMA "+name)
-			side.add(t.Context(), t, &table{schema: name, name: "items"})
+		for k := i * n / 2; k < (i+1)*n/2; k++ {
+			side.exec(t.Context(), t, side.db, "CREATE SCHEMA "+tenant(k))
+			side.add(t.Context(), t, &table{schema: tenant(k), name: "items"})
+			for j := range later(k) {
+				side.add(t.Context(), t, &table{schema: tenant(k), name: laterName(j), nth: j + 1})
+			}
 		}
-		side.add(t.Context(), t, &table{schema: tenant(i * pipelines / 2), name: "later"})
 	}
 	if t.Failed() {
 		t.FailNow()
@@ -75,7 +79,7 @@ func startStand(t *testing.T) *stand {
 }
 
 // captured says whether a pipeline reads the table now.
-func (s *stand) captured(t *table) bool { return t.name != "later" || s.late[t.schema] }
+func (s *stand) captured(t *table) bool { return t.nth <= s.late[t.schema] }
 
 // What a pipeline may take, in bytes.
 const (
@@ -87,17 +91,17 @@ const (
 func (s *stand) yaml() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "kafka: {brokers: [%s]}\nlog: {level: %s}\npipelines:\n", strings.Join(s.kafka.Brokers(), ", "), s.level)
-	for i := range pipelines {
+	for i := range s.n {
 		name := tenant(i)
 		if s.gone[name] {
 			continue
 		}
 		tables := name + ".items"
-		if s.late[name] {
-			tables += ", " + name + ".later"
+		for j := range s.late[name] {
+			tables += ", " + name + "." + laterName(j)
 		}
 		fmt.Fprintf(&b, "  - {name: %s, format: debezium-json, memory: %d, workers: 1, snapshot: {chunk_bytes: %d, readers: 1}, source: {%s, tables: [%s]}}\n",
-			name, memory, chunk, s.sides[i/(pipelines/2)].source(name), tables)
+			name, memory+s.kilo[name]<<10, chunk, s.sides[2*i/s.n].source(name), tables)
 	}
 	return b.String()
 }
@@ -155,4 +159,18 @@ func done(p harness.PipelineStatus) bool {
 		}
 	}
 	return running(p) && p.CaughtUp && p.LagSeconds != nil && *p.LagSeconds == 0
+}
+
+// finish waits until the daemon has written all that there is, stops it, and holds the topics against the tables. Nobody writes any more.
+func (s *stand) finish(t *testing.T, d *harness.Daemon) (transactions int64, records int) {
+	t.Helper()
+	wait(t, d, "done", 2*time.Minute, done)
+	time.Sleep(2 * time.Second) // what was written last may just be on its way to the daemon
+	wait(t, d, "done", 2*time.Minute, done)
+	harness.StopFor(t, d)
+	records, err := s.proveAll(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.sides[0].committed.Load() + s.sides[1].committed.Load(), records
 }

@@ -15,6 +15,7 @@ const keys = 12 // of a table
 // table is one that a writer writes. Each write of a key, over deletes and inserts, has the next version, so that a record that is missing shows.
 type table struct {
 	schema, name string
+	nth          int // of its tenant's later ones, from 1; 0: it is none
 	version      [keys]int
 	there        [keys]bool
 }

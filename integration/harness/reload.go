@@ -26,15 +26,23 @@ type Reload struct {
 	NeedsRestart []string `json:"needs_restart"`
 }
 
-// Reconfigure puts another configuration (YAML without an http section) into the daemon's file, asks for a reload by SIGHUP, and waits until that
-// is over, however it ends.
-func (d *Daemon) Reconfigure(ctx context.Context, config string) (Reload, error) {
-	// In one step, as an operator's tools do: a file that is read while it is written is another matter.
-	if err := os.WriteFile(d.Config()+".new", []byte(config+d.tail), 0o600); err != nil {
-		return Reload{}, fmt.Errorf("writing the configuration: %w", err)
+// Rewrite puts another configuration (YAML without an http section) into the daemon's file, in one step, as an operator's tools do: a file that is
+// read while it is written is another matter.
+func (d *Daemon) Rewrite(config string) error {
+	next := d.Config() + ".new"
+	if err := os.WriteFile(next, []byte(config+d.tail), 0o600); err != nil {
+		return fmt.Errorf("writing the configuration: %w", err)
 	}
-	if err := os.Rename(d.Config()+".new", d.Config()); err != nil {
-		return Reload{}, fmt.Errorf("writing the configuration: %w", err)
+	if err := os.Rename(next, d.Config()); err != nil {
+		return fmt.Errorf("writing the configuration: %w", err)
+	}
+	return nil
+}
+
+// Reconfigure is Rewrite, asks for a reload by SIGHUP, and waits until that is over, however it ends.
+func (d *Daemon) Reconfigure(ctx context.Context, config string) (Reload, error) {
+	if err := d.Rewrite(config); err != nil {
+		return Reload{}, err
 	}
 	before, err := d.lastReload(ctx)
 	if err != nil {
