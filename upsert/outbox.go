@@ -104,14 +104,14 @@ func newOutboxPlan(pipeline string, t *changelog.Table, o *Output) (*outboxPlan,
 	x := &outboxPlan{key: -1, stamp: -1, ignore: o.Outbox.OnUpdate == IgnoreOnUpdate, fullName: []byte(t.FullName())}
 	x.topic = f.topic(o.Topic, pipeline)
 	if o.Outbox.Key != "" {
-		x.key = f.text("key", o.Outbox.Key)
+		x.key = f.text("outbox.key", o.Outbox.Key)
 	}
-	x.payload = f.text("payload", o.Outbox.Payload)
+	x.payload = f.text("outbox.payload", o.Outbox.Payload)
 	if o.Outbox.Timestamp != "" {
 		x.stamp = f.time(o.Outbox.Timestamp)
 	}
 	for _, h := range o.Outbox.Headers {
-		x.headers = append(x.headers, outboxColumn{h.Name, f.text("headers", h.Column)})
+		x.headers = append(x.headers, outboxColumn{h.Name, f.text("outbox.headers", h.Column)})
 	}
 	for _, i := range f.found {
 		x.needed = append(x.needed, outboxColumn{t.Columns[i].Name, i})
@@ -151,7 +151,7 @@ func (f *outboxColumns) column(key, name string) int {
 
 // text finds a column whose values have a text, or are bytes.
 func (f *outboxColumns) text(key, name string) int {
-	i := f.column("outbox."+key, name)
+	i := f.column(key, name)
 	if i >= 0 && !hasText(f.table.Columns[i].Type.Kind) {
 		return f.fail(fault.UnsupportedType, fmt.Errorf("column %s of table %s has the type %s, which is no text", name, f.table.FullName(), f.table.Columns[i].SourceType),
 			"Name a column of texts, JSON, bytes, numbers or times.")

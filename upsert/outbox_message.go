@@ -55,21 +55,19 @@ func (m *Materializer) message(plan *Plan, topic *Topic, ch *changelog.Change) e
 		m.header = kafkawire.AppendRecordHeader(m.header, h.name, value)
 	}
 	rec.Headers = m.header
-	partition := int32(-1)
 	if x.key >= 0 {
 		if rec.Key, m.key, err = columnOf(m.key, plan, row, x.key); err != nil {
 			return err
 		}
 	}
-	if rec.Key != nil {
-		partition = kafkawire.PartitionOf(rec.Key, topic.Partitions)
-	} else {
-		partition = kafkawire.PartitionOf(x.fullName, topic.Partitions) // the messages of a table keep their order
+	at := rec.Key
+	if at == nil {
+		at = x.fullName // messages without key keep the order of their table
 	}
 	if rec.Value, m.value, err = columnOf(m.value, plan, row, x.payload); err != nil {
 		return err
 	}
-	return m.parts.add(topic, partition, &rec, m.messageTime(x, topic, row))
+	return m.parts.add(topic, kafkawire.PartitionOf(at, topic.Partitions), &rec, m.messageTime(x, topic, row))
 }
 
 // columnOf gives what a column is in a message, nil for NULL and never nil otherwise. It is valid until scratch, which may have grown,

@@ -58,11 +58,7 @@ func (f *outboxColumns) topic(template, pipeline string) []topicPart {
 			continue
 		}
 		columns = true
-		i := f.column("topic", name)
-		if i >= 0 && !hasText(f.table.Columns[i].Type.Kind) {
-			f.fail(fault.UnsupportedType, fmt.Errorf("column %s of table %s has the type %s, which is no text", name, f.table.FullName(), f.table.Columns[i].SourceType), "Name a column of texts in the topic template.")
-		}
-		parts = append(parts, topicPart{column: i})
+		parts = append(parts, topicPart{column: f.text("topic", name)})
 	}
 	if !columns {
 		return nil
@@ -81,16 +77,6 @@ func (p *Planner) compileOutbox(ctx context.Context, t *changelog.Table, o *Outp
 		plan.Topic, err = p.messageTopic(ctx, []byte(TopicName(o.Topic, p.pipeline, t)), plan)
 	}
 	return plan, err
-}
-
-// writable returns the fault that the first row of a table would meet in an output, as far as that can be told without asking.
-func (p *Planner) writable(t *changelog.Table, o *Output) error {
-	if o.Outbox != nil {
-		_, err := p.outboxPlan(t, o)
-		return err
-	}
-	_, err := p.written(t, o)
-	return err
 }
 
 // RowTopics finds the topics of the rows of a batch whose runs have these plans, opening them at first use.

@@ -70,3 +70,13 @@ func Unwritable(pipeline string, outputs []Output, rules []TableRule, tables []c
 	}
 	return findings
 }
+
+// writable returns the fault that the first row of a table would meet in an output, as far as that can be told without asking.
+func (p *Planner) writable(t *changelog.Table, o *Output) error {
+	if o.Outbox != nil {
+		_, err := p.outboxPlan(t, o)
+		return err
+	}
+	_, err := p.written(t, o)
+	return err
+}
