@@ -44,7 +44,13 @@ pipelines:
 	harness.StopFor(t, d)
 	deletes := 0
 	for _, tb := range b.tables() {
-		if _, err := compareTopic(t.Context(), b, kafka.Brokers(), tb, "plain.rows."+b.topic(tb), "plain-json"); err != nil {
+		var err error
+		for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(200 * time.Millisecond) { // Kafka may still be making the last transaction readable
+			if _, err = compareTopic(t.Context(), b, kafka.Brokers(), tb, "plain.rows."+b.topic(tb), "plain-json"); err == nil {
+				break
+			}
+		}
+		if err != nil {
 			t.Error(err)
 		}
 		deletes += checkPlain(t, kafka.Brokers(), b.topic(tb))
