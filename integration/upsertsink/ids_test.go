@@ -38,6 +38,7 @@ func (p *pipeline) producerID(t *testing.T) kw.ProducerID {
 // checkpoint is then under an id that nobody is told any more, and is found all the same. The long tier commits 32 767
 // transactions for it; the ordinary one writes into the coordinator's own log that most epochs are used.
 func TestProducerIDsRunOut(t *testing.T) {
+	t.Parallel()
 	for _, kind := range kinds[:2] {
 		if kind.proto == kw.Classic && !harness.Long {
 			continue
@@ -98,6 +99,7 @@ func TestProducerIDsRunOut(t *testing.T) {
 // TestForgottenID has the cluster forget a transactional id that was idle for too long, under a sink that is open. It answers
 // as it answers a stranger, and opening again heals it.
 func TestForgottenID(t *testing.T) {
+	t.Parallel()
 	for _, kind := range kinds[:2] {
 		if kind.proto == kw.Classic && !harness.Long {
 			continue
@@ -163,6 +165,7 @@ func (e *env) setTransactionVersion(t *testing.T, from, to int16) {
 // does not cure. To 0 wedges the transactional id in the coordinator, which is said with a code, and which a restart of the
 // broker ends.
 func TestFeatureChanges(t *testing.T) {
+	t.Parallel()
 	began := time.Now()
 	k := servers.KafkaFor(t, servers.KafkaOptions{})
 	e := &env{kafka: k, brokers: k.Brokers(), proto: kw.KIP890}

@@ -55,6 +55,7 @@ func isLow(at kw.TopicPartition) bool     { return at.Partition < 2 }
 // finds partitions without a leader. The next open decides the rest as the coordinator had, wherever an open before it died,
 // and a person must where nothing tells how. Rows are there once in any case.
 func TestLostMarkers(t *testing.T) {
+	t.Parallel()
 	for _, kind := range kinds {
 		if kind.name == "Kafka39" && !harness.Long {
 			continue

@@ -19,6 +19,7 @@ import (
 // TestOutage starts a pipeline while Kafka is down, kills Kafka in the middle and starts it again at once, kills it for longer
 // than the transaction timeout, and freezes it. Everything heals by opening again.
 func TestOutage(t *testing.T) {
+	t.Parallel()
 	for _, kind := range kinds {
 		if kind.name == "Kafka39" && !harness.Long {
 			continue
@@ -83,6 +84,7 @@ func (e *env) skipped(t *testing.T) int {
 
 // TestThreeBrokers kills one broker after the other under load, and freezes one: no manual step, nothing lost or doubled.
 func TestThreeBrokers(t *testing.T) {
+	t.Parallel()
 	k := servers.KafkaFor(t, servers.KafkaOptions{Brokers: 3})
 	e := &env{kafka: k, brokers: k.Brokers(), proto: kw.KIP890}
 	t.Run("OneCallAddsAll", e.testOneCallAddsAll)
