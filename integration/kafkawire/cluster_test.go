@@ -3,10 +3,13 @@ package kafkawire
 import (
 	"context"
 	"fmt"
+	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"cdcbridge/integration/harness"
 	"cdcbridge/integration/servers"
 	kw "cdcbridge/internal/kafkawire"
 )
@@ -29,9 +32,16 @@ var clusters = []struct {
 	{"Kafka39", servers.KafkaOptions{Version: "39"}, kw.Classic},
 }
 
+// TestMain lets the clusters run side by side.
+func TestMain(m *testing.M) {
+	harness.SideBySide(3)
+	os.Exit(m.Run())
+}
+
 func TestCluster(t *testing.T) {
 	for _, c := range clusters {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			k := servers.KafkaFor(t, c.options)
 			e := &env{client: kw.NewClient(kw.Config{Brokers: k.Brokers()}), brokers: k.Brokers(), proto: c.proto}
 			defer e.client.Close()
@@ -86,11 +96,10 @@ func (e *env) topic(t *testing.T, partitions int32, settings ...kw.Setting) stri
 	return name
 }
 
-var topicSerial int
+var topicSerial atomic.Int64
 
 func topicName(t *testing.T) string {
-	topicSerial++
-	return fmt.Sprintf("t%d.%s", topicSerial, strings.ReplaceAll(t.Name(), "/", "."))
+	return fmt.Sprintf("t%d.%s", topicSerial.Add(1), strings.ReplaceAll(t.Name(), "/", "."))
 }
 
 func (e *env) ready(t *testing.T, topic string, partitions int32) *kw.Topic {

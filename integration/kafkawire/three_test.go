@@ -21,6 +21,7 @@ type three struct {
 
 // TestThreeBrokers routes by leader and coordinator while brokers are killed, frozen and restarted.
 func TestThreeBrokers(t *testing.T) {
+	t.Parallel()
 	k := servers.KafkaFor(t, servers.KafkaOptions{Brokers: 3})
 	e := &three{k: k}
 	e.env = env{client: kw.NewClient(kw.Config{Brokers: k.Brokers()}), brokers: k.Brokers(), proto: kw.KIP890}
