@@ -31,6 +31,7 @@ func TestEveryRowIsOneMessage(t *testing.T) {
 			db.prepare(t)
 			s := stand{database: db, brokers: kafka.Brokers(), adm: harness.AdminFor(t, kafka.Brokers()), pipeline: "shop-" + name, ledger: ledger{lanes: map[lane][]message{}, orders: map[int64]int64{}}}
 			s.killed(t, harness.Longer(5, 60))
+			s.strays(t)
 		})
 	}
 }
@@ -81,7 +82,9 @@ func (s *stand) killed(t *testing.T, kills int) {
 		d = harness.StartFor(t, s.yaml())
 	}
 	harness.StateFor(t, d, time.Minute, "running")
-	time.Sleep(500 * time.Millisecond)
+	for end := time.Now().Add(time.Minute); splits+splitsOf(t, d) == 0 && time.Now().Before(end); {
+		time.Sleep(250 * time.Millisecond)
+	}
 	rest()
 	for end := time.Now().Add(harness.Longer(2*time.Minute, 10*time.Minute)); ; time.Sleep(250 * time.Millisecond) {
 		err := s.check(t.Context())
@@ -102,6 +105,44 @@ func (s *stand) killed(t *testing.T, kills int) {
 	t.Logf("%d messages in %d topics, %d kills, %d splits seen", s.ledger.sent, s.kinds.Load(), kills, splits)
 	harness.Evidence(t, began, map[string]any{"seed": seed, "kills": kills, "splits_seen": splits, "messages": s.ledger.sent, "topics": s.kinds.Load(),
 		"checked": "each inserted row is one message as the service wrote it, in order per key; nothing else is in the topics; rows of the same transactions fold to the table"})
+}
+
+// strays has rows that name what no message may go to, or nothing: the pipeline stops, and nothing is written.
+func (s *stand) strays(t *testing.T) {
+	const daemons = "cdcbridge.state"
+	for i, stray := range []struct{ kind, code string }{{daemons, "config"}, {"", "outbox"}, {s.pipeline + ".orders", "config"}} {
+		name := fmt.Sprintf("%s-stray%d", s.pipeline, i)
+		config := strings.NewReplacer("name: "+s.pipeline+"\n", "name: "+name+"\n", `"{pipeline}.{aggregatetype}.v1"`, `"{aggregatetype}"`,
+			"{pipeline}.{table}", s.pipeline+".{table}", "plain-json, ", "plain-json, adopt: true, ", "name: events\n", "name: events\n        adopt: true\n").Replace(s.yaml())
+		d := harness.StartFor(t, config)
+		now := harness.StateFor(t, d, time.Minute, "running")
+		for _, table := range now.Snapshots {
+			if table.Table == s.schema+".outbox" && table.Status != "skipped" {
+				t.Errorf("the outbox is read: %+v", table)
+			}
+		}
+		q := "INSERT INTO orders (id, n) VALUES (?, 1)" // so that the topic of rows is known to be one
+		if _, err := s.conn.ExecContext(t.Context(), s.statement(q), -1-i); err != nil {
+			t.Fatal(err)
+		}
+		q = "INSERT INTO outbox (id, aggregatetype, aggregateid, payload) VALUES (?, ?, 1, '{}')"
+		if _, err := s.conn.ExecContext(t.Context(), s.statement(q), name, stray.kind); err != nil {
+			t.Fatal(err)
+		}
+		if now := harness.StateFor(t, d, time.Minute, "failed"); now.Code != stray.code {
+			t.Errorf("a row that names %q gives %+v, want %s", stray.kind, now, stray.code)
+		}
+		d.Kill()
+	}
+	states, err := harness.ReadTopic(t.Context(), s.brokers, daemons)
+	if err != nil || len(states) == 0 {
+		t.Fatalf("%d states, %v", len(states), err)
+	}
+	for _, r := range states {
+		if r.Headers["cdc.op"] != "" {
+			t.Errorf("a message is among the states: %q", r.Key)
+		}
+	}
 }
 
 // splitsOf is how many commits of the daemon ended inside a transaction of the database; 0 while it does not listen yet.
