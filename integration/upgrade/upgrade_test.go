@@ -11,6 +11,7 @@ import (
 // TestOneReleaseBack has this release and the one before it take turns with the same pipelines. Each is killed in the middle of its work, of
 // the snapshot at first, and the other one goes on from its state: no row is lost, doubled or read again.
 func TestOneReleaseBack(t *testing.T) {
+	began := time.Now()
 	old, known := buildBefore(t)
 	if !known {
 		t.Logf("%s is not in the history of this clone (git fetch --unshallow brings it): this release alone takes all turns, and TestState compares what it writes with what %s wrote", before, before)
@@ -27,7 +28,8 @@ func TestOneReleaseBack(t *testing.T) {
 	r := rand.New(rand.NewPCG(seed, 0))
 	end := s.write(t.Context(), t, seed)
 	defer end()
-	for turn := range harness.Longer(6, 30) {
+	turns := harness.Longer(6, 30)
+	for turn := range turns {
 		t.Setenv("CDCBRIDGE_BINARY", []string{bin, old}[turn%2])
 		d := harness.StartFor(t, s.config())
 		harness.StateFor(t, d, time.Minute, "running")
@@ -52,6 +54,7 @@ func TestOneReleaseBack(t *testing.T) {
 		t.Error(err)
 	}
 	harness.StopFor(t, d)
+	harness.Evidence(t, began, map[string]any{"turns": turns, "seed": seed, "before": before, "built": known})
 }
 
 // inSnapshot waits until a pipeline is in the middle of its snapshot.
