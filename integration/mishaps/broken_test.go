@@ -3,6 +3,7 @@ package mishaps
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -105,5 +106,24 @@ func TestSecretsOfInit(t *testing.T) {
 			t.Logf("%s: exit %d, %v", address, exit, err)
 		}
 		discreet(t, "init "+address, out+errs+string(written))
+	}
+}
+
+// TestEverySecretIsPlanted fails when the configuration gets a key for a secret that no test here gives.
+func TestEverySecretIsPlanted(t *testing.T) {
+	example, err := os.ReadFile("../../config.example.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var given strings.Builder
+	given.WriteString((&vault{T: t, kafka: &servers.Kafka{}, my: &servers.MySQL{}, pg: &servers.Postgres{}}).yaml("text", false))
+	keys := regexp.MustCompile(`\b(?:\w+_)?(?:password|passphrase|secret|token|salt|credentials)(?:_file)?\b`).FindAllString(string(example), -1)
+	if len(keys) < 5 {
+		t.Fatalf("found %q only", keys)
+	}
+	for _, key := range keys {
+		if !strings.Contains(given.String(), key+": ") && key != "secret" {
+			t.Errorf("no test gives the secret %s", key)
+		}
 	}
 }

@@ -2,6 +2,8 @@ package mishaps
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 
 	"cdcbridge/integration/harness"
@@ -22,6 +24,18 @@ var accountMishaps = []mishap{
 	{name: "kafka-password", code: fault.Auth, cause: func(s *scene) *harness.Daemon {
 		s.rows(s.my, 1)
 		return s.start(setup{source: s.mysql(s.my), brokers: s.kafka.Listener(servers.SASL), kafka: ", sasl: {mechanism: scram-sha-512, user: alice, password: wrong}"})
+	}},
+	{name: "kafka-key", code: fault.Config, exit: 3, cause: func(s *scene) *harness.Daemon {
+		s.rows(s.my, 1)
+		return s.start(setup{source: s.mysql(s.my), brokers: s.kafka.Listener(servers.SASLSSL), kafka: ", tls: {enabled: true, " + s.noKey() + "}"})
+	}},
+	{name: "mysql-key", code: fault.Config, exit: 3, cause: func(s *scene) *harness.Daemon {
+		s.rows(s.my, 1)
+		return s.start(setup{source: s.mysql(s.my, "tls: {mode: verify_ca, "+s.noKey()+"}")})
+	}},
+	{name: "postgres-key", code: fault.Config, exit: 3, cause: func(s *scene) *harness.Daemon {
+		s.run(table)
+		return s.start(setup{source: s.postgres("tls: {mode: verify_ca, " + s.noKey() + "}")})
 	}},
 	{name: "mysql-grants", code: fault.Permission, cause: func(s *scene) *harness.Daemon {
 		s.rows(s.my, 1)
@@ -51,6 +65,16 @@ var accountMishaps = []mishap{
 		s.rows(s.my, 1)
 		return s.start(setup{source: s.mysql(s.my), brokers: []string{"127.0.0.1:1"}})
 	}},
+}
+
+// noKey are keys of a tls section that name a file with something else in it.
+func (s *scene) noKey() string {
+	s.Helper()
+	file := filepath.Join(s.TempDir(), "key.pem")
+	if err := os.WriteFile(file, []byte("-----BEGIN PRIVATE KEY-----\n"+core(planted["client of a server"])+"\n-----END PRIVATE KEY-----\n"), 0o600); err != nil {
+		s.Fatal(err)
+	}
+	return "cert_file: " + file + ", key_file: " + file
 }
 
 // databaseMishaps are about how a database and its tables are set up.

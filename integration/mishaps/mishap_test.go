@@ -106,6 +106,7 @@ func TestMishaps(t *testing.T) {
 				s := &scene{T: t, world: w, name: m.name, ending: "stay"}
 				d := m.cause(s)
 				s.meets(d, m)
+				discreet(t, "the log", d.Log())
 				s.ends(d, m)
 			})
 		}

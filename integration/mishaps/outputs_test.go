@@ -125,11 +125,7 @@ func (v *vault) everything(d *harness.Daemon, page func(string) string) {
 		{"ddl", "flink", "--pipeline", "vault-my"}, {"snapshot", "vault.t", "--pipeline", "vault-my"}, {"pause", "vault-pg"}, {"resume", "vault-pg", "-o", "json"},
 		{"reset", "vault-topics", "--to", "earliest"}, {"version"},
 	} {
-		exit, out, errs := harness.Command(v.T, append(args, "-c", d.Config())...)
-		if exit == 2 {
-			v.Errorf("%v is not understood: %s", args, errs)
-		}
-		discreet(v.T, strings.Join(args, " "), out+errs)
+		v.command(append(args, "-c", d.Config())...)
 	}
 	cmdline, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", d.PID()))
 	if err != nil {
@@ -138,7 +134,17 @@ func (v *vault) everything(d *harness.Daemon, page func(string) string) {
 	discreet(v.T, "the list of processes", string(cmdline))
 }
 
-// last words of a process that is asked what it does: the stacks of all goroutines.
+// command runs one and looks at what it prints.
+func (v *vault) command(args ...string) {
+	v.Helper()
+	exit, out, errs := harness.Command(v.T, args...)
+	if exit == 2 {
+		v.Errorf("%v is not understood: %s", args, errs)
+	}
+	discreet(v.T, strings.Join(args, " "), out+errs)
+}
+
+// stacks looks at the last words of a process that is asked what it does: the stacks of all goroutines.
 func (v *vault) stacks(d *harness.Daemon) {
 	v.Helper()
 	if err := d.Signal(syscall.SIGQUIT); err != nil {
@@ -177,10 +183,18 @@ func TestSecrets(t *testing.T) {
 		for _, wrong := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, wrong %v", format, wrong), func(t *testing.T) {
 				v.T = t
+				told := v.manager()
 				d := v.start(v.yaml(format, wrong))
 				v.settled(d, wrong)
 				v.everything(d, page)
+				if wrong { // with the right ones it waits for changes
+					v.command("inspect", "--source", "--pipeline", "vault-my", "-c", d.Config())
+					v.command("inspect", "--source", "--pipeline", "vault-pg", "-o", "json", "-c", d.Config())
+				} else {
+					v.reloads(d, page)
+				}
 				v.stacks(d)
+				discreet(t, "what systemd is told", told())
 			})
 		}
 	}

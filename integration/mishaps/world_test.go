@@ -52,7 +52,7 @@ func newWorld(t *testing.T) *world {
 			Extra: map[string]string{"transaction.max.timeout.ms": "60000"},
 		}),
 		my:     servers.MySQLFor(t, servers.MySQLOptions{Extra: []string{"--binlog-ignore-db=ignored", "--innodb-native-foreign-keys=ON"}}),
-		pg:     servers.PostgresFor(t, servers.PostgresOptions{Settings: map[string]string{"logical_decoding_work_mem": "64kB"}}),
+		pg:     servers.PostgresFor(t, servers.PostgresOptions{TLS: true, Settings: map[string]string{"logical_decoding_work_mem": "64kB"}}),
 		chrome: browser.Start(t),
 	}
 	w.proxy = servers.KafkaProxyFor(t, w.kafka, 0)
