@@ -45,12 +45,16 @@ type IdentityConfig struct {
 // Patterns are regular expressions separated by commas, as Debezium's options have them. Each must match the whole of a
 // name, in any case. A comma that belongs to an expression has a backslash before it.
 type Patterns struct {
-	all []*regexp.Regexp
+	text string
+	all  []*regexp.Regexp
 }
+
+// MarshalText gives the list as it was read.
+func (p Patterns) MarshalText() ([]byte, error) { return []byte(p.text), nil }
 
 // UnmarshalText reads the list. The empty text is the empty list.
 func (p *Patterns) UnmarshalText(text []byte) error {
-	p.all = nil
+	p.text, p.all = string(text), nil
 	const comma = "\x00"
 	for part := range strings.SplitSeq(strings.ReplaceAll(string(text), `\,`, comma), ",") {
 		part = strings.TrimSpace(strings.ReplaceAll(part, comma, ","))

@@ -2,6 +2,7 @@ package config
 
 import (
 	"crypto/sha256"
+	"encoding"
 	"fmt"
 	"reflect"
 	"slices"
@@ -38,6 +39,8 @@ func settingsOf(path string, v reflect.Value) []Setting {
 			}
 			all = append(all, s)
 		case f.value.Type() == sectionType:
+		case isText(f.value):
+			all = append(all, Setting{Path: at, Value: valueText(f.value)})
 		case f.value.Kind() == reflect.Struct:
 			all = append(all, settingsOf(at, f.value)...)
 		case f.value.Kind() == reflect.Slice && f.value.Type().Elem().Kind() == reflect.Struct:
@@ -66,7 +69,20 @@ func elementName(v reflect.Value, i int) string {
 	return fmt.Sprintf("[%d]", i)
 }
 
+// isText reports a struct that stands in the file as a text, and knows it.
+func isText(v reflect.Value) bool {
+	_, ok := v.Interface().(encoding.TextMarshaler)
+	return ok && v.Kind() == reflect.Struct
+}
+
 func valueText(v reflect.Value) string {
+	if isText(v) {
+		text, err := v.Interface().(encoding.TextMarshaler).MarshalText()
+		if err != nil {
+			return err.Error()
+		}
+		return string(text)
+	}
 	if v.Kind() == reflect.Slice {
 		var parts []string
 		for i := range v.Len() {
