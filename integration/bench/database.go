@@ -30,8 +30,11 @@ type database interface {
 	prepare(ctx context.Context, pipeline string) error
 	source(pipeline string, defaults bool) string
 
-	// connector is what a connector of Debezium needs to read it.
+	// connector is what a connector of Debezium needs to read it. begin leaves in the log what the connector cannot do without, nothing that is captured;
+	// remembered is in the offset of one that knows where it stands.
 	connector(name string) map[string]string
+	begin(ctx context.Context) error
+	remembered() string
 
 	// dump reads the whole backlog as fast as the server sends it and looks at nothing but the kinds of messages.
 	dump(ctx context.Context, b backlog) (ceiling, error)

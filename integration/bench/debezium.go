@@ -56,6 +56,9 @@ func (s *stand) prepareRivals(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := s.db.begin(ctx); err != nil {
+		return err
+	}
 	r.ready = r.ready[:0]
 	for range s.runs {
 		r.serial++
@@ -69,7 +72,7 @@ func (s *stand) prepareRivals(ctx context.Context) error {
 			if err := r.connect.Check(ctx, name); err != nil {
 				return err
 			}
-			if offsets, err := r.connect.Offsets(ctx, name); err == nil && offsets != "" {
+			if offsets, err := r.connect.Offsets(ctx, name); err == nil && strings.Contains(offsets, s.db.remembered()) {
 				break
 			}
 			if time.Now().After(until) {

@@ -78,6 +78,9 @@ func (p *postgresDB) connector(name string) map[string]string {
 	}
 }
 
+func (p *postgresDB) begin(context.Context) error { return nil }
+func (p *postgresDB) remembered() string          { return `"lsn` }
+
 // pgOrder computes the row of 12 columns from n, about 250 bytes on the wire.
 const pgOrder = `n, 100000 + (n * 7919) % 900000, 4000 + n % 5000,
 	(ARRAY['new', 'paid', 'packed', 'shipped', 'returned'])[1 + n % 5], (ARRAY['EUR', 'USD', 'CHF'])[1 + n % 3],
