@@ -30,6 +30,7 @@ type KafkaOptions struct {
 	Ports              []int             // of the Plaintext listener, one a broker; nil: free ones
 	Dir                string            // where to run, kept after Stop and used again as it is; "": a private one, removed by Stop
 	Heap               string            // of one broker, "160m" by default; a benchmark may want more
+	Java               string            // further options of the virtual machine
 	Proxied            bool              // adds the Proxied listener with one Proxy a broker
 	Security           *KafkaSecurity    // adds the SASL, SASLSSL and MTLS listeners
 }
@@ -195,7 +196,7 @@ func (k *Kafka) launch(i int) error {
 	proc, err := startProcess(spawn{
 		name: fmt.Sprintf("Kafka %s broker %d", k.options.Version, i),
 		argv: []string{filepath.Join(k.home, "kafka-run"), "kafka.Kafka", n.propertiesFile()},
-		dir:  n.dir, log: k.Log(i), env: []string{"KAFKA_HEAP=-Xms64m -Xmx" + heap},
+		dir:  n.dir, log: k.Log(i), env: []string{"KAFKA_HEAP=-Xms64m -Xmx" + heap, "KAFKA_JAVA_OPTS=" + k.options.Java},
 	})
 	if err != nil {
 		return err

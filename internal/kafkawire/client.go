@@ -13,7 +13,6 @@ import (
 
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol"
-	"github.com/segmentio/kafka-go/sasl"
 
 	"cdcbridge/internal/fault"
 )
@@ -30,7 +29,6 @@ type Client struct {
 	addr      net.Addr
 	transport *kafka.Transport
 	rt        kafka.RoundTripper
-	mechanism sasl.Mechanism
 	initErr   error       // a configuration that cannot work, reported by the first call
 	proven    atomic.Bool // a broker has answered: credentials and certificates were right once
 
@@ -66,8 +64,7 @@ func NewClient(cfg Config) *Client {
 		c.initErr = fault.NewFinal(fault.Config, "connecting to Kafka", err, "Correct kafka.sasl.")
 		return c
 	}
-	c.transport, c.mechanism = transport, transport.SASL
-	c.rt = transport
+	c.transport, c.rt = transport, transport
 	if cfg.Wrap != nil {
 		c.rt = cfg.Wrap(transport)
 	}
@@ -155,6 +152,9 @@ func (c *Client) send(ctx context.Context, broker int32, req *encoder) (*exchang
 			cancel() // so that an exchange that still runs ends soon
 		}
 		sent := x.settle()
+		if isRefusedAgain(err) {
+			sent = false // the connection has begun to authenticate again before the request
+		}
 		cancel()
 		switch {
 		case err == nil && sent && x.answer != nil:
@@ -172,10 +172,10 @@ func (c *Client) send(ctx context.Context, broker int32, req *encoder) (*exchang
 }
 
 // explain turns a failed call into a fault with a remedy. Credentials that were right once are not refused for good: a broker
-// that is starting may not have loaded them yet.
+// that is starting may not have loaded them yet, and a file with a token or a certificate may just be being written.
 func (c *Client) explain(ctx context.Context, x *exchange, err error) error {
 	err = c.diagnose(ctx, x, err)
-	if f := fault.As(err); f != nil && f.Code == fault.Auth && c.proven.Load() {
+	if f := fault.As(err); f != nil && (f.Code == fault.Auth || f.Code == fault.Config) && c.proven.Load() {
 		f.Final = false
 	}
 	return err

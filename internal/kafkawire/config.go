@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
-	"log/slog"
 	"net"
 	"strconv"
 	"time"
@@ -38,34 +37,6 @@ type TLS struct {
 	ServerName         string `mapstructure:"server_name"`          // name in the brokers' certificates, their host when empty
 	InsecureSkipVerify bool   `mapstructure:"insecure_skip_verify"` // accept any certificate: for tests only
 }
-
-// Names of the SASL mechanisms.
-const (
-	SASLPlain       = "plain"
-	SASLScramSHA256 = "scram-sha-256"
-	SASLScramSHA512 = "scram-sha-512"
-)
-
-// SASL authenticates the connections. No mechanism means no authentication.
-type SASL struct {
-	Mechanism string `mapstructure:"mechanism"` // plain, scram-sha-256, scram-sha-512 or empty
-	User      string `mapstructure:"user"`
-	Password  string `mapstructure:"password"`
-}
-
-// LogValue keeps the password out of logs.
-func (s SASL) LogValue() slog.Value { return slog.StringValue(s.String()) }
-
-// String keeps the password out of messages.
-func (s SASL) String() string {
-	if s.Mechanism == "" {
-		return "none"
-	}
-	return s.Mechanism + " as " + s.User
-}
-
-// GoString keeps the password out of %#v.
-func (s SASL) GoString() string { return "kafkawire.SASL{" + s.String() + "}" }
 
 const (
 	defaultClientID       = "cdcbridge"
@@ -107,26 +78,6 @@ func (t *TLS) validate() []error {
 	}
 	if !t.Enabled && (t.CAFile != "" || t.CertFile != "" || t.KeyFile != "" || t.ServerName != "" || t.InsecureSkipVerify) {
 		errs = append(errs, fmt.Errorf("tls.enabled: is false, so the other tls settings would do nothing"))
-	}
-	return errs
-}
-
-func (s *SASL) validate() []error {
-	var errs []error
-	switch s.Mechanism {
-	case SASLPlain, SASLScramSHA256, SASLScramSHA512:
-		if s.User == "" {
-			errs = append(errs, fmt.Errorf("sasl.user: is needed for %s", s.Mechanism))
-		}
-		if s.Password == "" {
-			errs = append(errs, fmt.Errorf("sasl.password: is needed for %s", s.Mechanism))
-		}
-	case "":
-		if s.User != "" || s.Password != "" {
-			errs = append(errs, fmt.Errorf("sasl.mechanism: is empty, so user and password would do nothing"))
-		}
-	default:
-		errs = append(errs, fmt.Errorf("sasl.mechanism: %q is none of plain, scram-sha-256, scram-sha-512", s.Mechanism))
 	}
 	return errs
 }

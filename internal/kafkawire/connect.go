@@ -6,54 +6,43 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net"
 	"os"
 	"time"
 
 	"github.com/segmentio/kafka-go"
-	"github.com/segmentio/kafka-go/sasl"
-	"github.com/segmentio/kafka-go/sasl/plain"
-	"github.com/segmentio/kafka-go/sasl/scram"
 
 	"cdcbridge/internal/fault"
 )
 
-// newTransport makes the connection pool of a client; it dials nothing yet.
+// newTransport makes the connection pool of a client; it dials nothing yet. Connections come encrypted and authenticated from
+// Dial: kafka-go knows nothing of either.
 func newTransport(cfg *Config) (*kafka.Transport, error) {
-	mechanism, err := newMechanism(cfg.SASL)
+	dial := dialer(cfg)
+	mechanism, err := newMechanism(&cfg.SASL)
 	if err != nil {
 		return nil, err
 	}
+	if mechanism != nil {
+		dial = (&authenticator{mechanism: mechanism, clientID: cfg.ClientID}).dialer(dial)
+	}
 	return &kafka.Transport{
-		Dial:        dialer(cfg),
+		Dial:        dial,
 		DialTimeout: dialTimeout,
 		IdleTimeout: 5 * time.Minute,
 		ClientID:    cfg.ClientID,
-		SASL:        mechanism,
 		MetadataTTL: metadataTTL,
 		// Not nil and empty: kafka-go would else ask for every topic of the cluster, again and again.
 		MetadataTopics: []string{},
 	}, nil
 }
 
-func newMechanism(s SASL) (sasl.Mechanism, error) {
-	switch s.Mechanism {
-	case "":
-		return nil, nil
-	case SASLPlain:
-		return plain.Mechanism{Username: s.User, Password: s.Password}, nil
-	case SASLScramSHA256:
-		return scram.Mechanism(scram.SHA256, s.User, s.Password)
-	case SASLScramSHA512:
-		return scram.Mechanism(scram.SHA512, s.User, s.Password)
-	}
-	return nil, fmt.Errorf("unknown mechanism %q", s.Mechanism)
-}
+// dialFunc opens a connection.
+type dialFunc = func(ctx context.Context, network, address string) (net.Conn, error)
 
 // dialer opens connections, with TLS if configured. The handshake is made here and not left to kafka-go, which reads the
 // certificates once and hides why a handshake failed.
-func dialer(cfg *Config) func(context.Context, string, string) (net.Conn, error) {
+func dialer(cfg *Config) dialFunc {
 	dial := cfg.Dial
 	if dial == nil {
 		dial = (&net.Dialer{Timeout: dialTimeout, KeepAlive: 15 * time.Second}).DialContext
@@ -69,7 +58,7 @@ func dialer(cfg *Config) func(context.Context, string, string) (net.Conn, error)
 		}
 		tc, err := settings.load(host)
 		if err != nil {
-			return nil, err
+			return nil, filesError{err}
 		}
 		plainConn, err := dial(ctx, network, address)
 		if err != nil {
@@ -84,6 +73,11 @@ func dialer(cfg *Config) func(context.Context, string, string) (net.Conn, error)
 	}
 }
 
+// filesError says that a file of the tls section cannot be read, or holds something else.
+type filesError struct{ error }
+
+func (e filesError) Unwrap() error { return e.error }
+
 func readCertPool(file string) (*x509.CertPool, error) {
 	pem, err := os.ReadFile(file)
 	if err != nil {
@@ -96,16 +90,12 @@ func readCertPool(file string) (*x509.CertPool, error) {
 	return pool, nil
 }
 
-// probe dials address once by kafka-go's Dialer, which tells the true cause where the Transport says only "broker not
-// available". It returns nil if the connection can be made.
+// probe opens a connection to address, which tells the true cause where the Transport says only "broker not available". It returns
+// nil if the connection can be made.
 func (c *Client) probe(ctx context.Context, address string) error {
-	d := &kafka.Dialer{
-		ClientID:      c.cfg.ClientID,
-		Timeout:       dialTimeout,
-		DialFunc:      dialer(&c.cfg),
-		SASLMechanism: c.mechanism,
-	}
-	conn, err := d.DialContext(ctx, "tcp", address)
+	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	conn, err := c.transport.Dial(ctx, "tcp", address)
 	if err != nil {
 		return err
 	}
@@ -122,11 +112,18 @@ func connectionFault(op string, err error) *fault.Fault {
 		hostname  x509.HostnameError
 		invalid   x509.CertificateInvalidError
 		dns       *net.DNSError
-		path      *fs.PathError
+		files     filesError
 	)
+	if f := fault.As(err); f != nil { // of a token: it has its own remedy
+		cause, call := fmt.Errorf("%s: %w", f.Op, f.Err), (*CallError)(nil)
+		if errors.As(err, &call) {
+			cause = &CallError{Call: call.Call, Sent: call.Sent, Err: cause}
+		}
+		return &fault.Fault{Code: f.Code, Op: op, Err: cause, Hint: f.Hint, Final: f.Final}
+	}
 	switch {
 	case errors.Is(err, kafka.SASLAuthenticationFailed):
-		return fault.NewFinal(fault.Auth, op, err, "Check kafka.sasl: mechanism, user and password, and that the user exists in the cluster.")
+		return fault.NewFinal(fault.Auth, op, err, "Check kafka.sasl: mechanism, user and password, or where its token comes from, and that the user exists in the cluster.")
 	case errors.Is(err, kafka.UnsupportedSASLMechanism), errors.Is(err, kafka.IllegalSASLState):
 		return fault.NewFinal(fault.Auth, op, err, "The listener does not offer this kafka.sasl.mechanism; use one of its sasl.enabled.mechanisms, or the port of another listener.")
 	case errors.As(err, &hostname):
@@ -137,8 +134,8 @@ func connectionFault(op string, err error) *fault.Fault {
 		return fault.NewFinal(fault.Auth, op, err, "The broker refused the TLS connection; if it wants client certificates, set kafka.tls.cert_file and key_file to one that it trusts.")
 	case errors.As(err, &record):
 		return fault.NewFinal(fault.Auth, op, err, "The port does not speak TLS; set kafka.tls.enabled to false, or use the port of a TLS listener.")
-	case errors.As(err, &path):
-		return fault.NewFinal(fault.Config, op, err, "Check the files named in kafka.tls and that the daemon's user may read them.")
+	case errors.As(err, &files):
+		return fault.NewFinal(fault.Config, op, err, "Check the files named in kafka.tls, that they are PEM, and that the daemon's user may read them.")
 	case errors.As(err, &dns):
 		return fault.New(fault.Unreachable, op, err, "The broker's name cannot be resolved. If it is not the name in kafka.brokers, the broker's advertised.listeners is wrong for this machine.")
 	}

@@ -64,7 +64,7 @@ func (x *exchange) RawExchange(conn io.ReadWriter) (protocol.Message, error) {
 	}
 	defer close(x.done)
 	release := interruptOn(x.ctx, conn)
-	answer, err := x.swap(conn)
+	answer, err := swap(conn, x.req)
 	if interrupted := release(); interrupted {
 		// The connection's deadline has passed: it cannot be used again, whatever this answer was.
 		return nil, fmt.Errorf("%s: %w", x, context.Cause(x.ctx))
@@ -95,10 +95,11 @@ func (x *exchange) settle() (sent bool) {
 	return true
 }
 
-func (x *exchange) swap(conn io.ReadWriter) ([]byte, error) {
+// swap sends a request and reads the answer behind its correlation id.
+func swap(conn io.ReadWriter, req *encoder) ([]byte, error) {
 	correlation := int32(nextCorrelation.Add(1))
-	x.req.finish(correlation)
-	if err := x.req.writeTo(conn); err != nil {
+	req.finish(correlation)
+	if err := req.writeTo(conn); err != nil {
 		return nil, fmt.Errorf("writing the request: %w", err)
 	}
 	var size [4]byte
