@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -24,6 +25,7 @@ type sample struct {
 	Bytes   int64 `json:"bytes"` // record batches, compressed
 
 	Seconds       float64 `json:"seconds"` // from the start of the process to the commit of the last row
+	FirstSeconds  float64 `json:"first_commit_seconds"` // from the start of the process until rows are readable
 	SteadySeconds float64 `json:"steady_seconds"`
 	SteadyRows    int64   `json:"steady_rows"` // committed within them: between the first and the last commit
 	CommitSeconds float64 `json:"commit_seconds"`
@@ -124,7 +126,7 @@ func follow(ctx context.Context, d *harness.Daemon, began time.Time, smp *sample
 		}
 		now := time.Now()
 		if first.IsZero() && c.Changes > 0 {
-			first, firstRows = now, c.Changes
+			first, firstRows, smp.FirstSeconds = now, c.Changes, now.Sub(began).Seconds()
 		}
 		seen = c.Changes
 		if seen >= smp.Rows {
@@ -190,6 +192,18 @@ func readCounters(ctx context.Context, d *harness.Daemon) (state string, c count
 	return state, c, nil
 }
 
+// writeProfile writes a profile and, as text, the functions that stand highest in it.
+func writeProfile(ctx context.Context, path string, profile []byte) error {
+	if err := os.WriteFile(path+".pprof", profile, 0o644); err != nil {
+		return err
+	}
+	text, err := exec.CommandContext(ctx, "go", "tool", "pprof", "-top", "-nodecount", "40", path+".pprof").Output()
+	if err != nil {
+		return fmt.Errorf("reading the profile %s: %w", path, err)
+	}
+	return os.WriteFile(path+".txt", text, 0o644)
+}
+
 // collectProfile takes a CPU profile of the daemon's first seconds of work, if that is wanted. The channel tells when it is
 // done.
 func (s *stand) collectProfile(ctx context.Context, d *harness.Daemon, name string) <-chan error {
@@ -213,7 +227,7 @@ func (s *stand) collectProfile(ctx context.Context, d *harness.Daemon, name stri
 		}
 		_, body, err := d.Get(ctx, "/debug/pprof/profile?seconds=5")
 		if err == nil {
-			err = os.WriteFile(filepath.Join(s.profile, name+".pprof"), body, 0o644)
+			err = writeProfile(ctx, filepath.Join(s.profile, name), body)
 		}
 		done <- err
 	}()
