@@ -24,7 +24,7 @@ type sample struct {
 	Splits  int64 `json:"split_commits"`
 	Bytes   int64 `json:"bytes"` // record batches, compressed
 
-	Seconds       float64 `json:"seconds"` // from the start of the process to the commit of the last row
+	Seconds       float64 `json:"seconds"`              // from the start of the process to the commit of the last row
 	FirstSeconds  float64 `json:"first_commit_seconds"` // from the start of the process until rows are readable
 	SteadySeconds float64 `json:"steady_seconds"`
 	SteadyRows    int64   `json:"steady_rows"` // committed within them: between the first and the last commit
