@@ -67,7 +67,7 @@ func (s *service) transaction() error {
 	if err != nil {
 		return fmt.Errorf("beginning a transaction: %w", err)
 	}
-	defer tx.Rollback() // of nothing, once it is committed
+	defer func() { _ = tx.Rollback() }() // of nothing, once it is committed
 	order := s.number*100 + s.r.Int64N(5)
 	s.ledger.mu.Lock()
 	n := s.ledger.orders[order] + 1
