@@ -43,7 +43,10 @@ func killed(t *testing.T, brokers []string, s *side, name string, full bool) {
 			t.Fatal(err)
 		}
 	}
-	config := s.config(name, brokers, full)
+	config, more := s.config(name, brokers, full), []output(nil)
+	if !full {
+		config, more = config+s.configAgain(name), append(more, s.again())
+	}
 	if _, out, _ := harness.Command(t, "validate", "-c", harness.ConfigFile(t, config)); strings.Contains(out, "output ") {
 		t.Errorf("validate finds something about the rules:\n%s", out)
 	}
@@ -65,9 +68,9 @@ func killed(t *testing.T, brokers []string, s *side, name string, full bool) {
 	}
 	time.Sleep(time.Second)
 	stop()
-	s.settle(t, brokers, name, 2*time.Minute)
+	s.settle(t, brokers, name, 2*time.Minute, more...)
 	harness.StopFor(t, d)
-	s.settle(t, brokers, name, 0)
+	s.settle(t, brokers, name, 0, more...)
 	if full {
 		s.replayed(t, brokers, name)
 	}

@@ -74,15 +74,33 @@ type output struct {
 	columns      []string // in the topic; the first one is the key
 	expressions  []string // of a SELECT, of each column
 	where        string
+	read         bool // the pipeline reads a topic, whose records have no transactions
 }
 
 // outputs are two that have different rules, in which the second one has the first rule that fits.
 func (s *side) outputs() []output {
 	return []output{
 		{"rows", "debezium-json", []string{"person", "tenant", "status", "qty", "mail_hash", "note", "doc"}, []string{"id", "tenant", "status", "qty", s.hash, "LEFT(note, 3)", "NULL"},
-			"status" + s.exact + " <> 'draft' AND (qty > 3 OR note IS NULL)"},
-		{"plain", "plain-json", []string{"id", "status", "doc"}, []string{"id", "status", "doc"}, "qty BETWEEN 2 AND 6 AND status" + s.exact + " IN ('new', 'paid') OR doc" + s.exact + " LIKE '%a_b'"},
+			"status" + s.exact + " <> 'draft' AND (qty > 3 OR note IS NULL)", false},
+		{"plain", "plain-json", []string{"id", "status", "doc"}, []string{"id", "status", "doc"}, "qty BETWEEN 2 AND 6 AND status" + s.exact + " IN ('new', 'paid') OR doc" + s.exact + " LIKE '%a_b'", false},
 	}
+}
+
+// again is what a pipeline makes of the topic of the second output, whose rows are inserts or updates, unknown which.
+func (s *side) again() output {
+	of := s.outputs()[1]
+	return output{"again", "plain-json", []string{"nr", "status"}, []string{"id", "status"}, "(" + of.where + ") AND status" + s.exact + " = 'paid'", true}
+}
+
+// configAgain is that pipeline.
+func (s *side) configAgain(name string) string {
+	return fmt.Sprintf(`
+  - name: %s-again
+    source: {type: kafka, topics: ["%[1]s.plain"], format: plain-json}
+    format: plain-json
+    topic: "%[1]s.again"
+    tables: [{name: "*.*", exclude_columns: [doc], rename: [{column: id, to: nr}], filter: status = 'paid'}]
+`, name)
 }
 
 // config is a pipeline that writes the outputs, and with log one in mode changelog with the rules of the first one.

@@ -10,7 +10,7 @@ import (
 // apply makes the table of the columns that the rules leave of t. The errors name what t does not have, or must keep.
 func (s *Shape) apply(t *changelog.Table, w *Want) error {
 	r := w.Rules
-	if err := known(t, r); err != nil {
+	if err := known(t, r); err != nil && !keyAlone(t) {
 		return err
 	}
 	left := *t
@@ -65,6 +65,9 @@ func keyLeft(t *changelog.Table, at []int, masked []bool) []int {
 	}
 	return key
 }
+
+// keyAlone reports a table of which a message, a tombstone above all, tells nothing but the key. There is nothing to leave out or to hide.
+func keyAlone(t *changelog.Table) bool { return t.Inferred && len(t.Columns) == len(t.Key) }
 
 // known refuses rules about columns that the table does not have: what was to be left out or hidden may have another name now.
 func known(t *changelog.Table, r *Rules) error {

@@ -21,6 +21,9 @@ func (s *Shape) compileFilter(t *changelog.Table, w *Want) error {
 		return nil
 	}
 	test, needs, err := w.Rules.Filter.compile(t)
+	if err != nil && keyAlone(t) {
+		test, err = undecided{}, nil
+	}
 	if err != nil {
 		return err
 	}
@@ -109,10 +112,10 @@ func (f *filter) of(row changelog.Row) truth {
 
 // lacking is the fault of a row about which the filter cannot decide.
 func (s *Shaper) lacking(which string, row changelog.Row) error {
-	f, name := s.shape.filter, ""
+	f, what := s.shape.filter, "more than the key"
 	for _, i := range f.needs {
 		if i >= len(row) || row[i].IsUnchanged() {
-			name = s.shape.source.Columns[i].Name
+			what = fmt.Sprintf("column %q", s.shape.source.Columns[i].Name)
 			break
 		}
 	}
@@ -120,5 +123,5 @@ func (s *Shaper) lacking(which string, row changelog.Row) error {
 	if which == "old" {
 		hint = "Whether the row comes or goes cannot be told: let the source log whole rows (binlog_row_image=FULL on MySQL, REPLICA IDENTITY FULL on PostgreSQL), or write the output in mode: upsert."
 	}
-	return fault.NewFinal(fault.SourceSettings, "filtering a change", fmt.Errorf("the log does not carry column %q of the %s row", name, which), hint)
+	return fault.NewFinal(fault.SourceSettings, "filtering a change", fmt.Errorf("the log does not carry %s of the %s row", what, which), hint)
 }

@@ -102,3 +102,35 @@ func TestChangesUnderAFilter(t *testing.T) {
 		}
 	}
 }
+
+// TestMessagesThatTellTheKeyAlone: a tombstone says nothing of the columns that rules name, and ends the key that it has.
+func TestMessagesThatTellTheKeyAlone(t *testing.T) {
+	f, err := ParseFilter("v > 5")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rules := &Rules{Filter: f, Exclude: []string{"note"}, Renames: []Rename{{"id", "nr"}, {"v", "w"}}, Masks: []Mask{{Columns: []string{"v"}, With: WithNull}}}
+	table := &changelog.Table{Database: "a", Name: "b", Key: []int{0}, Inferred: true, Columns: []changelog.Column{{Name: "id"}}}
+	s, err := Compile(table, Want{Key: table.Key, Rules: rules, Upsert: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var sh Shaper
+	if err := sh.Begin(s, Source{Txn: &changelog.Txn{}}); err != nil {
+		t.Fatal(err)
+	}
+	row := changelog.Row{changelog.Int(1)}
+	if got, err := sh.Judge(&changelog.Change{Op: changelog.Delete, Before: row}); err != nil || got == nil || got.Op != changelog.Delete || columnsOf(s.Table) != "nr " {
+		t.Errorf("%+v, %v, of the columns %s", got, err, columnsOf(s.Table))
+	}
+	if _, err := sh.Judge(&changelog.Change{Op: changelog.Upsert, After: row}); !fault.Is(err, fault.SourceSettings) {
+		t.Errorf("a row without the columns of the filter: %v", err)
+	}
+	described := *table
+	described.Inferred = false
+	for _, not := range []*changelog.Table{&described, {Database: "a", Name: "b", Key: []int{0}, Inferred: true, Columns: []changelog.Column{{Name: "id"}, {Name: "note"}}}} {
+		if _, err := Compile(not, Want{Key: not.Key, Rules: rules, Upsert: true}); !fault.Is(err, fault.Config) {
+			t.Errorf("a table with other columns: %v", err)
+		}
+	}
+}

@@ -53,6 +53,8 @@ type (
 	notOne struct{ test }
 	isNull struct{ column int }
 	isTrue struct{ column int }
+
+	undecided struct{} // of a table without the columns that a filter needs
 )
 
 func (a allOf) of(row changelog.Row) truth {
@@ -74,6 +76,8 @@ func (a anyOf) of(row changelog.Row) truth {
 	}
 	return r
 }
+
+func (undecided) of(changelog.Row) truth { return anyTruth }
 
 func (n notOne) of(row changelog.Row) truth { return n.test.of(row).not() }
 
