@@ -50,13 +50,14 @@ type KeyLinker interface {
 type TombstoneOnly interface{ TombstoneOnly() }
 
 // MoveCounter is implemented by encoders that number the changes of a transaction, and count a change of the key as the two that it is
-// in an upsert topic.
+// in an upsert topic, and what a filter leaves out as none.
 type MoveCounter interface {
 	// CountsMoves reports that this one does, with its options.
 	CountsMoves() bool
 }
 
-// Moves are how many changes before the present one were changes of a key, in its transaction.
+// Moves are how many changes before the present one were changes of a key, in its transaction, less those that were left out. They are
+// added as unsigned numbers, whose sums are right all the same.
 type Moves struct {
 	Total uint64
 	Table uint64 // of its table

@@ -47,7 +47,7 @@ func killed(t *testing.T, brokers []string, s *side, name string, full bool) {
 	if !full {
 		config, more = config+s.configAgain(name), append(more, s.again())
 	}
-	if _, out, _ := harness.Command(t, "validate", "-c", harness.ConfigFile(t, config)); strings.Contains(out, "output ") {
+	if _, out, _ := harness.Command(t, "validate", "-o", "json", "-c", harness.ConfigFile(t, config)); strings.Contains(out, "output ") {
 		t.Errorf("validate finds something about the rules:\n%s", out)
 	}
 	r := rand.New(rand.NewPCG(seed, 2))
@@ -71,6 +71,7 @@ func killed(t *testing.T, brokers []string, s *side, name string, full bool) {
 	s.settle(t, brokers, name, 2*time.Minute, more...)
 	harness.StopFor(t, d)
 	s.settle(t, brokers, name, 0, more...)
+	numbered(t, brokers, name)
 	if full {
 		s.replayed(t, brokers, name)
 	}

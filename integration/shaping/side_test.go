@@ -130,7 +130,7 @@ pipelines:
         rename: [{column: id, to: person}, {column: mail, to: mail_hash}]
         filter: status <> 'draft' and (qty > 3 or note is null)
     outputs:
-      - {name: rows, format: debezium-json, topic: "{pipeline}.rows"}
+      - {name: rows, format: debezium-json, topic: "{pipeline}.rows", options: {provide_transaction_metadata: true}}
       - {name: plain, format: plain-json, topic: "{pipeline}.plain"}%s
 `, strings.Join(brokers, ", "), partitions, name, s.source, s.schema, salt, more)
 }
