@@ -182,6 +182,7 @@ var pipelineEffects = []effect{
 	{"on_failure", "what a final error ends"},
 	{"progress_topic", "the topic gets its records from the position on"},
 	{"tables[", "new records have the new form, old ones stay as they are; cdcbridge snapshot writes all rows once more"},
+	{"tables", "of the rules that fit a table and an output the first one counts: others may count now"},
 }
 
 // tableEffects are those of settings of a rule for tables, by the beginning of their paths below "tables[…].", where they are not only about

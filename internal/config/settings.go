@@ -44,6 +44,9 @@ func settingsOf(path string, v reflect.Value) []Setting {
 		case f.value.Kind() == reflect.Struct:
 			all = append(all, settingsOf(at, f.value)...)
 		case f.value.Kind() == reflect.Slice && f.value.Type().Elem().Kind() == reflect.Struct:
+			if f.value.Type().Elem() == reflect.TypeFor[tableSection]() && f.value.Len() > 1 {
+				all = append(all, Setting{Path: at, Value: orderOf(f.value)})
+			}
 			seen := map[string]int{}
 			for i := range f.value.Len() {
 				name := elementName(f.value.Index(i), i)
@@ -59,6 +62,15 @@ func settingsOf(path string, v reflect.Value) []Setting {
 		}
 	}
 	return all
+}
+
+// orderOf lists the names of rules, of which the first one that fits counts.
+func orderOf(rules reflect.Value) string {
+	names := make([]string, rules.Len())
+	for i := range names {
+		names[i] = rules.Index(i).Interface().(tableSection).Name
+	}
+	return "[" + strings.Join(names, ", ") + "]"
 }
 
 // elementName tells the elements of a list apart by their names, where they have one, so that moving one is no change.
