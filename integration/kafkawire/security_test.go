@@ -53,6 +53,7 @@ func TestSecurity(t *testing.T) {
 		{name: "other name", listener: servers.SASLSSL, sasl: alice(kw.SASLPlain, "secret"), tls: kw.TLS{Enabled: true, CAFile: ca, ServerName: "kafka.example"}, want: fault.Auth, hint: "server_name"},
 		{name: "no client certificate", listener: servers.MTLS, tls: kw.TLS{Enabled: true, CAFile: ca}, want: fault.Auth, hint: "cert_file"},
 		{name: "foreign client certificate", listener: servers.MTLS, tls: kw.TLS{Enabled: true, CAFile: ca, CertFile: foreign.Cert, KeyFile: foreign.Key}, want: fault.Auth, hint: "cert_file"},
+		{name: "a certificate as key", listener: servers.MTLS, tls: kw.TLS{Enabled: true, CAFile: ca, CertFile: mine.Cert, KeyFile: ca}, want: fault.Config, hint: "PEM"},
 		{name: "missing file", listener: servers.MTLS, tls: kw.TLS{Enabled: true, CAFile: ca + ".missing"}, want: fault.Config, hint: "files"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -20,6 +20,7 @@ var planted = map[string]string{
 	"salt of a mask":     `pl4ntM4skS4lt &<>"'\\é`,
 	"salt from a file":   `pl4ntF1leS4lt &<>`,
 	"client of a server": `pl4ntCl1entS3cret&<>`,
+	"token":              `pl4ntT0kenT3xt`,
 }
 
 // core is the part of a secret that stays as it is wherever it is printed.

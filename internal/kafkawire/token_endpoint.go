@@ -146,7 +146,7 @@ func (e *tokenEndpoint) ask(ctx context.Context, client *http.Client) (t accessT
 		return t, 0, fmt.Errorf("reading the answer: %w", err)
 	}
 	if resp.StatusCode != http.StatusOK {
-		return t, resp.StatusCode, refusal(resp.Status, body)
+		return t, resp.StatusCode, refusal(resp.Status, body, e.withoutSecret())
 	}
 	t, err = parseToken(body, asked)
 	return t, resp.StatusCode, err
@@ -155,8 +155,15 @@ func (e *tokenEndpoint) ask(ctx context.Context, client *http.Client) (t accessT
 // maxTokenAnswer bounds an answer; a token with many claims has some kilobytes.
 const maxTokenAnswer = 1 << 20
 
+// withoutSecret takes the secret out of what the endpoint says, which may be what it was told.
+func (e *tokenEndpoint) withoutSecret() *strings.Replacer {
+	escaped := url.QueryEscape(e.secret)
+	basic := base64.StdEncoding.EncodeToString([]byte(url.QueryEscape(e.clientID) + ":" + escaped))
+	return strings.NewReplacer(basic, "***", escaped, "***", e.secret, "***")
+}
+
 // refusal is what the endpoint says about an error (RFC 6749, 5.2), and nothing else of its answer.
-func refusal(status string, body []byte) error {
+func refusal(status string, body []byte, hide *strings.Replacer) error {
 	var said struct {
 		Error       string `json:"error"`
 		Description string `json:"error_description"`
@@ -164,7 +171,7 @@ func refusal(status string, body []byte) error {
 	if json.Unmarshal(body, &said) != nil || said.Error == "" {
 		return fmt.Errorf("the endpoint answers %s", status)
 	}
-	return fmt.Errorf("the endpoint answers %s: %.200s: %.500s", status, said.Error, said.Description)
+	return fmt.Errorf("the endpoint answers %s: %.200s: %.500s", status, hide.Replace(said.Error), hide.Replace(said.Description))
 }
 
 // accessToken is a token and when it ends, zero if that is not known.
