@@ -16,6 +16,7 @@ var canalServers, canalServersLong = []string{"97", "57"}, []string{"97", "80", 
 // TestCanal writes what Canal wrote of the same statements, byte for byte but for the reasoned differences, one row a message; with keys, and in mode upsert
 // with what compaction needs besides.
 func TestCanal(t *testing.T) {
+	t.Parallel()
 	list := readAllowed(t, canalAllowed)
 	ran := 0
 	for _, version := range canalServers {

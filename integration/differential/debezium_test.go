@@ -24,6 +24,7 @@ func golden(server, variant string) string {
 // TestDebezium writes what Debezium wrote of the same statements, byte for byte but for the reasoned differences. Each of those is put to the
 // database, or to a test that knows the database's answer.
 func TestDebezium(t *testing.T) {
+	t.Parallel()
 	list := readAllowed(t, debeziumAllowed)
 	ran := 0
 	for _, name := range databases {

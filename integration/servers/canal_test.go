@@ -7,6 +7,7 @@ import (
 
 // TestCanal reads a table and its row from a MySQL server by Canal.
 func TestCanal(t *testing.T) {
+	t.Parallel()
 	kafka := KafkaFor(t, KafkaOptions{})
 	my := MySQLFor(t, MySQLOptions{})
 	db, err := my.DB("lab")

@@ -11,6 +11,7 @@ import (
 
 // TestConnect reads one row of a MySQL server by Debezium's connector.
 func TestConnect(t *testing.T) {
+	t.Parallel()
 	kafka := KafkaFor(t, KafkaOptions{})
 	my := MySQLFor(t, MySQLOptions{})
 	db, err := my.DB("lab")

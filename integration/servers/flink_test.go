@@ -10,6 +10,7 @@ import (
 
 // TestFlink runs scripts that end by themselves, by a limit, by their time, and by an error.
 func TestFlink(t *testing.T) {
+	t.Parallel()
 	f := FlinkFor(t)
 	const endless = "CREATE TABLE ticks (n BIGINT) WITH ('connector' = 'datagen', 'rows-per-second' = '100', 'fields.n.kind' = 'sequence', 'fields.n.start' = '1', 'fields.n.end' = '1000000');\n"
 	for name, tc := range map[string]struct {

@@ -18,6 +18,7 @@ import (
 )
 
 func TestKafkaTransactions(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		version, transactionVersion string
 		want                        int16 // finalized transaction.version
@@ -43,6 +44,7 @@ func TestKafkaTransactions(t *testing.T) {
 }
 
 func TestKafkaThreeBrokersLoseOne(t *testing.T) {
+	t.Parallel()
 	k := KafkaFor(t, KafkaOptions{Brokers: 3})
 	if n := len(k.Brokers()); n != 3 {
 		t.Fatalf("%d brokers, want 3", n)
@@ -88,6 +90,7 @@ func TestKafkaThreeBrokersLoseOne(t *testing.T) {
 }
 
 func TestKafkaKeepsTheCallersDirectory(t *testing.T) {
+	t.Parallel()
 	dir := callersDir(t)
 	k, err := StartKafka(t.Context(), KafkaOptions{Dir: dir})
 	must(t, err)
@@ -102,6 +105,7 @@ func TestKafkaKeepsTheCallersDirectory(t *testing.T) {
 }
 
 func TestKafkaPauses(t *testing.T) {
+	t.Parallel()
 	k := KafkaFor(t, KafkaOptions{})
 	cl := kgoClient(t, k.Brokers())
 	ask := func(patience time.Duration) error {
@@ -128,6 +132,7 @@ func TestKafkaPauses(t *testing.T) {
 }
 
 func TestKafkaProxied(t *testing.T) {
+	t.Parallel()
 	k := KafkaFor(t, KafkaOptions{Proxied: true})
 	cl := kgoClient(t, k.Listener(Proxied))
 	if err := cl.Ping(t.Context()); err != nil {
@@ -149,6 +154,7 @@ func TestKafkaProxied(t *testing.T) {
 }
 
 func TestKafkaLogins(t *testing.T) {
+	t.Parallel()
 	k := KafkaFor(t, KafkaOptions{Security: &KafkaSecurity{Users: map[string]string{"alice": "secret", "bob": "hidden"}, Authorizer: true, SuperUsers: []string{"alice", "CN=client"}}})
 	createTopic(t, k, "rows")
 	trusting, err := k.CA().ClientTLS(nil)

@@ -16,6 +16,7 @@ import (
 )
 
 func TestMySQLIsSetUpForCapture(t *testing.T) {
+	t.Parallel()
 	prefixes := map[string]string{"57": "5.7.", "80": "8.0.", "97": "9.", "maria1011": "10.11.", "maria118": "11.8."}
 	for _, version := range MySQLVersions {
 		t.Run(version, func(t *testing.T) {
@@ -71,6 +72,7 @@ func TestMySQLIsSetUpForCapture(t *testing.T) {
 }
 
 func TestMySQLServersAreDifferent(t *testing.T) {
+	t.Parallel()
 	a, b := MySQLFor(t, MySQLOptions{}), MySQLFor(t, MySQLOptions{})
 	for _, name := range []string{"server_uuid", "server_id", "port"} {
 		x, y := one(t, open(t, a, ""), "SELECT @@"+name), one(t, open(t, b, ""), "SELECT @@"+name)
@@ -81,6 +83,7 @@ func TestMySQLServersAreDifferent(t *testing.T) {
 }
 
 func TestMySQLSurvivesKillAndRestart(t *testing.T) {
+	t.Parallel()
 	m := MySQLFor(t, MySQLOptions{})
 	db := open(t, m, "shop")
 	if _, err := db.Exec("CREATE TABLE t (id INT PRIMARY KEY); INSERT INTO t VALUES (1)"); err != nil {
@@ -105,6 +108,7 @@ func TestMySQLSurvivesKillAndRestart(t *testing.T) {
 }
 
 func TestMySQLPauses(t *testing.T) {
+	t.Parallel()
 	m := MySQLFor(t, MySQLOptions{})
 	db := open(t, m, "")
 	if err := m.Pause(); err != nil {
@@ -124,6 +128,7 @@ func TestMySQLPauses(t *testing.T) {
 }
 
 func TestMySQLCertificates(t *testing.T) {
+	t.Parallel()
 	// The server's own certificate names no host: the chain can be verified, the name cannot.
 	own, named := MySQLFor(t, MySQLOptions{}), MySQLFor(t, MySQLOptions{NamedCert: true})
 	maria, old := MySQLFor(t, MySQLOptions{Version: "maria1011", NamedCert: true}), MySQLFor(t, MySQLOptions{Version: "57", NamedCert: true})
@@ -175,6 +180,7 @@ func tlsPing(t *testing.T, m *MySQL, config *tls.Config) error {
 }
 
 func TestMySQLAccountWithFewPrivileges(t *testing.T) {
+	t.Parallel()
 	m := MySQLFor(t, MySQLOptions{})
 	open(t, m, "shop")
 	if err := m.CreateUser(t.Context(), "poor", "p'w", "SELECT ON shop.*"); err != nil {
@@ -289,6 +295,7 @@ func one(t *testing.T, db *sql.DB, query string) string {
 
 // TestMySQLReplicates has a replica follow its primary over both servers' restarts and go on alone.
 func TestMySQLReplicates(t *testing.T) {
+	t.Parallel()
 	for _, version := range MySQLVersions {
 		t.Run(version, func(t *testing.T) {
 			primary, replica := MySQLFor(t, MySQLOptions{Version: version}), MySQLFor(t, MySQLOptions{Version: version})

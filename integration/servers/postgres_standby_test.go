@@ -6,6 +6,7 @@ import (
 )
 
 func TestPostgresStandby(t *testing.T) {
+	t.Parallel()
 	for _, version := range everyDay {
 		t.Run(version, func(t *testing.T) {
 			p := PostgresFor(t, PostgresOptions{Version: version})
@@ -48,6 +49,7 @@ func TestPostgresStandby(t *testing.T) {
 
 // A logical slot made for failover goes on behind a promotion with exactly what it has not handed out.
 func TestPostgresFailoverSlot(t *testing.T) {
+	t.Parallel()
 	p := PostgresFor(t, PostgresOptions{})
 	s := StandbyFor(t, p, StandbyOptions{FailoverSlots: true})
 	run(t, p, "", "CREATE TABLE t (id int PRIMARY KEY)")
@@ -92,6 +94,7 @@ func TestPostgresFailoverSlot(t *testing.T) {
 }
 
 func TestPostgresEndsWalsenders(t *testing.T) {
+	t.Parallel()
 	p := PostgresFor(t, PostgresOptions{})
 	s := StandbyFor(t, p, StandbyOptions{})
 	waitFor(t, p, "SELECT count(*) = 1 FROM pg_stat_replication WHERE state = 'streaming'")

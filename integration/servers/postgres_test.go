@@ -15,6 +15,7 @@ import (
 var everyDay = []string{"18", "15"}
 
 func TestPostgresIsSetUpForCapture(t *testing.T) {
+	t.Parallel()
 	for _, version := range everyDay {
 		t.Run(version, func(t *testing.T) {
 			p := PostgresFor(t, PostgresOptions{Version: version, Settings: map[string]string{"wal_sender_timeout": "7s", "application_name": "it's"}})
@@ -48,6 +49,7 @@ func TestPostgresIsSetUpForCapture(t *testing.T) {
 }
 
 func TestPostgresClusters(t *testing.T) {
+	t.Parallel()
 	const identifier = "SELECT system_identifier FROM pg_control_system()"
 	a, b := PostgresFor(t, PostgresOptions{}), PostgresFor(t, PostgresOptions{FreshCluster: true, WALSegmentMB: 1})
 	if x, y := ask(t, a, "", identifier), ask(t, b, "", identifier); x == y {
@@ -59,6 +61,7 @@ func TestPostgresClusters(t *testing.T) {
 }
 
 func TestPostgresShutdowns(t *testing.T) {
+	t.Parallel()
 	p := PostgresFor(t, PostgresOptions{})
 	run(t, p, "", "CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1)")
 	for how, want := range map[Shutdown]string{Fast: "fast", Immediate: "immediate", Smart: "smart"} {
@@ -84,6 +87,7 @@ func TestPostgresShutdowns(t *testing.T) {
 }
 
 func TestPostgresSurvivesKill(t *testing.T) {
+	t.Parallel()
 	p := PostgresFor(t, PostgresOptions{})
 	run(t, p, "", "CREATE TABLE t (id int PRIMARY KEY)")
 	for i, kill := range []func() error{p.Kill, p.KillPostmaster, p.Kill} {
@@ -112,6 +116,7 @@ func TestPostgresSurvivesKill(t *testing.T) {
 }
 
 func TestPostgresPauses(t *testing.T) {
+	t.Parallel()
 	p := PostgresFor(t, PostgresOptions{})
 	db, err := p.DB("")
 	if err != nil {
@@ -138,6 +143,7 @@ func TestPostgresPauses(t *testing.T) {
 }
 
 func TestPostgresPasswordsAndRights(t *testing.T) {
+	t.Parallel()
 	p := PostgresFor(t, PostgresOptions{HBA: []string{"host all nobody 127.0.0.1/32 reject"}})
 	run(t, p, "", "CREATE TABLE t (id int); CREATE TABLE u (id int)")
 	for _, name := range []string{"poor", "nobody"} {
@@ -186,6 +192,7 @@ func sqlState(t *testing.T, config *pgx.ConnConfig, query string) string {
 }
 
 func TestPostgresCertificates(t *testing.T) {
+	t.Parallel()
 	p := PostgresFor(t, PostgresOptions{TLS: true, HBA: []string{"hostssl all it 127.0.0.1/32 scram-sha-256 clientcert=verify-ca", "hostssl all cert 127.0.0.1/32 cert"}})
 	plain := PostgresFor(t, PostgresOptions{})
 	other, err := NewCA(t.TempDir())

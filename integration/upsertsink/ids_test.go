@@ -99,7 +99,6 @@ func TestProducerIDsRunOut(t *testing.T) {
 // TestForgottenID has the cluster forget a transactional id that was idle for too long, under a sink that is open. It answers
 // as it answers a stranger, and opening again heals it.
 func TestForgottenID(t *testing.T) {
-	t.Parallel()
 	for _, kind := range kinds[:2] {
 		if kind.proto == kw.Classic && !harness.Long {
 			continue

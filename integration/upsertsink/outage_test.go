@@ -84,7 +84,6 @@ func (e *env) skipped(t *testing.T) int {
 
 // TestThreeBrokers kills one broker after the other under load, and freezes one: no manual step, nothing lost or doubled.
 func TestThreeBrokers(t *testing.T) {
-	t.Parallel()
 	k := servers.KafkaFor(t, servers.KafkaOptions{Brokers: 3})
 	e := &env{kafka: k, brokers: k.Brokers(), proto: kw.KIP890}
 	t.Run("OneCallAddsAll", e.testOneCallAddsAll)
