@@ -28,7 +28,7 @@ func raiseLoopback() error {
 	if err != nil {
 		return fmt.Errorf("opening a socket: %w", err)
 	}
-	defer syscall.Close(fd)
+	defer func() { _ = syscall.Close(fd) }()
 	request := struct { // ifreq of netdevice(7)
 		name  [16]byte
 		flags uint16
