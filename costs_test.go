@@ -13,7 +13,7 @@ var guarded = map[string][]string{
 	"capture/postgres/cost_test.go":   {"decoding values of PostgreSQL", "one-row transactions of PostgreSQL", "rows of large transactions of PostgreSQL"},
 	"capture/kafka/cost_test.go":      {"reading topics"},
 	"formats/formatstest/costs.go":    {"writing ", "reading "},
-	"internal/shape/cost_test.go":     {"metadata"},
+	"internal/shape/cost_test.go":     {"metadata", "columns in their new form", "filters"},
 	"internal/kafkawire/cost_test.go": {"batches of records", "records of a topic"},
 	"upsert/cost_test.go":             {"materializing"},
 }
