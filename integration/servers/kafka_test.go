@@ -287,7 +287,7 @@ func transact(t *testing.T, p *kgo.Client, topic string, end kgo.TransactionEndT
 func readCommitted(t *testing.T, k *Kafka, topic string, n int) []string {
 	t.Helper()
 	cl := kgoClient(t, k.Brokers(), kgo.ConsumeTopics(topic), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
 	defer cancel()
 	var values []string
 	for {
