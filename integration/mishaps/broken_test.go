@@ -11,6 +11,40 @@ import (
 	"cdcbridge/integration/servers"
 )
 
+// wrongly is how KEY: SECRET is written by mistake.
+var wrongly = map[string]string{
+	"a list":                  "KEY: [SECRET]",
+	"a group":                 "KEY: {SECRET: SECRET}",
+	"an alias":                "KEY: *SECRET",
+	"an anchor":               "KEY: &SECRET",
+	"a tag":                   "KEY: !SECRET x",
+	"a tagged number":         "KEY: !!int SECRET",
+	"a tagged flag":           "KEY: !!bool SECRET",
+	"a tagged time":           "KEY: !!timestamp SECRET",
+	"tagged bytes":            "KEY: !!binary SECRET%",
+	"no blank":                "KEY:SECRET",
+	"no colon":                "KEY SECRET",
+	"an equals sign":          "KEY=SECRET",
+	"an open quote":           `KEY: "SECRET`,
+	"a wrong escape":          `KEY: "SECRET\q"`,
+	"an open variable":        "KEY: '${SECRET'",
+	"no variable":             "KEY: '${1SECRET}'",
+	"a variable and more":     "KEY: 'a${SECRET:+x}b'",
+	"twice":                   "KEY: SECRET, KEY: SECRET",
+	"twice, in another case":  "KEY: SECRET, keY: SECRET",
+	"beside a file":           "KEY: SECRET, KEY_file: /nowhere",
+	"as a file in a list":     "KEY_file: [SECRET]",
+	"a wrong name":            "KEYs: SECRET",
+	"a wrong name with blank": "'my KEY': SECRET",
+	"a colon in it":           "KEY: SECRET: SECRET",
+	"a comment sign":          "KEY: SECRET #, x: [",
+	"a tab":                   "KEY:\tSECRET\t: x",
+	"a reserved sign":         "KEY: @SECRET",
+	"a per cent sign":         "KEY: %SECRET",
+	"a back quote":            "KEY: `SECRET",
+	"more than one line":      "KEY: |\n SECRET",
+}
+
 // TestSecretsInBrokenFiles writes secrets in every wrong way. What is said about the file shows none of them. Names are shown: of a key, of
 // a file, of a variable.
 func TestSecretsInBrokenFiles(t *testing.T) {
@@ -25,39 +59,9 @@ pipelines:
 	good := map[string]string{"KAFKA": "password: ok", "SOURCE": "password: ok", "SALT": "salt: ok"}
 	secrets := map[string]string{"KAFKA": core(planted["Kafka"]), "SOURCE": core(planted["MySQL"]), "SALT": core(planted["salt of a mask"])}
 	named := func(place string) string { return strings.SplitN(good[place], ":", 2)[0] }
-	for name, write := range map[string]string{
-		"a list":                  "KEY: [SECRET]",
-		"a group":                 "KEY: {SECRET: SECRET}",
-		"an alias":                "KEY: *SECRET",
-		"an anchor":               "KEY: &SECRET",
-		"a tag":                   "KEY: !SECRET x",
-		"a tagged number":         "KEY: !!int SECRET",
-		"a tagged flag":           "KEY: !!bool SECRET",
-		"a tagged time":           "KEY: !!timestamp SECRET",
-		"tagged bytes":            "KEY: !!binary SECRET%",
-		"no blank":                "KEY:SECRET",
-		"no colon":                "KEY SECRET",
-		"an equals sign":          "KEY=SECRET",
-		"an open quote":           `KEY: "SECRET`,
-		"a wrong escape":          `KEY: "SECRET\q"`,
-		"an open variable":        "KEY: '${SECRET'",
-		"no variable":             "KEY: '${1SECRET}'",
-		"a variable and more":     "KEY: 'a${SECRET:+x}b'",
-		"twice":                   "KEY: SECRET, KEY: SECRET",
-		"twice, in another case":  "KEY: SECRET, keY: SECRET",
-		"beside a file":           "KEY: SECRET, KEY_file: /nowhere",
-		"as a file in a list":     "KEY_file: [SECRET]",
-		"a wrong name":            "KEYs: SECRET",
-		"a wrong name with blank": "'my KEY': SECRET",
-		"a colon in it":           "KEY: SECRET: SECRET",
-		"a comment sign":          "KEY: SECRET #, x: [",
-		"a tab":                   "KEY:\tSECRET\t: x",
-		"a reserved sign":         "KEY: @SECRET",
-		"a per cent sign":         "KEY: %SECRET",
-		"a back quote":            "KEY: `SECRET",
-		"more than one line":      "KEY: |\n SECRET",
-	} {
+	for name, write := range wrongly {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			for place, secret := range secrets {
 				config := file
 				for p, text := range good {
@@ -68,11 +72,11 @@ pipelines:
 				}
 				path := harness.ConfigFile(t, config)
 				whole := harness.ConfigFile(t, strings.NewReplacer("KAFKA", good["KAFKA"], "SOURCE", good["SOURCE"], "SALT", good["SALT"]).Replace(file))
-				said := ""
-				for _, args := range [][]string{
-					{"validate", "--offline", "-c", path}, {"validate", "--offline", "-o", "json", "-c", path}, {"status", "-c", path},
-					{"validate", "--diff", whole, "-c", path}, {"validate", "--diff", path, "-c", whole, "-o", "json"},
-				} {
+				said, commands := "", [][]string{{"validate", "--offline", "-c", path}, {"validate", "--offline", "-o", "json", "-c", path}}
+				if place == "SOURCE" { // these read the file in the same way
+					commands = append(commands, []string{"status", "-c", path}, []string{"validate", "--diff", whole, "-c", path}, []string{"validate", "--diff", path, "-c", whole, "-o", "json"})
+				}
+				for _, args := range commands {
 					exit, out, errs := harness.Command(t, args...)
 					said += out + errs
 					if strings.Contains(out+errs, "panic") {

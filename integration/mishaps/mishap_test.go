@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"cdcbridge/integration/harness"
 	"cdcbridge/internal/fault"
@@ -95,9 +96,10 @@ func faultCodes(t *testing.T) (codes []fault.Code) {
 
 // TestMishaps causes each of them and looks for its code in every place.
 func TestMishaps(t *testing.T) {
-	w := newWorld(t)
+	w, began, codes := newWorld(t), time.Now(), map[fault.Code]int{}
 	t.Run("all", func(t *testing.T) { // ends when the parallel ones have
 		for _, m := range mishaps() {
+			codes[m.code]++
 			t.Run(string(m.code)+"/"+m.name, func(t *testing.T) {
 				t.Parallel()
 				if m.long && !harness.Long {
@@ -111,6 +113,7 @@ func TestMishaps(t *testing.T) {
 			})
 		}
 	})
+	harness.Evidence(t, began, map[string]any{"mishaps": codes, "checked": "log, /status, /readyz, /metrics, page in Chromium, status command, last words and exit code"})
 }
 
 // ends looks at how the process ends: a daemon that tries again when it is asked to stop, one that is not to stay down by itself.
