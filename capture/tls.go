@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 
 	"cdcbridge/internal/fault"
@@ -107,12 +108,12 @@ func verifyChain(s tls.ConnectionState, roots *x509.CertPool) error {
 // TLSFault gives a failed TLS handshake its code, or nil when err is something else.
 func TLSFault(op string, err error) error {
 	var verify *tls.CertificateVerificationError
-	var alert tls.AlertError
+	var alert *net.OpError
 	var record tls.RecordHeaderError
 	switch {
 	case errors.As(err, &verify):
 		return fault.NewFinal(fault.Auth, op, err, "The server's certificate is not trusted: check tls.ca_file and, for verify_identity, that host is a name in the certificate.")
-	case errors.As(err, &alert):
+	case errors.As(err, &alert) && alert.Op == "remote error": // crypto/tls's mark of an alert of the peer, which TLS 1.3 sends behind the handshake
 		return fault.NewFinal(fault.Auth, op, err, "The server refused the TLS handshake: it may want a client certificate (tls.cert_file, tls.key_file).")
 	case errors.As(err, &record):
 		return fault.New(fault.Unreachable, op, err, "The server does not speak TLS at this port: check host and port.")

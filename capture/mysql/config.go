@@ -12,7 +12,7 @@ import (
 
 // Config is the source section of a pipeline that reads MySQL.
 type Config struct {
-	Host     string         `mapstructure:"host"`     // name or address; required unless there are hosts
+	Host     string         `mapstructure:"host"`     // name, address, or path of the server's socket; required unless there are hosts
 	Hosts    []string       `mapstructure:"hosts"`    // servers of one replication topology, as name or name:port, instead of host: the first that answers and can go on from the checkpoint is read. Default none
 	Port     int            `mapstructure:"port"`     // default 3306
 	User     string         `mapstructure:"user"`     // needs REPLICATION SLAVE, REPLICATION CLIENT and SELECT on the captured tables; required

@@ -2,11 +2,11 @@ package mysql
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"net"
-	"strconv"
 	"strings"
 	"time"
 
@@ -40,11 +40,10 @@ const (
 
 // connect opens a connection. It ends early when ctx does.
 func connect(ctx context.Context, cfg *Config) (*conn, error) {
-	addr := net.JoinHostPort(cfg.Host, strconv.Itoa(cfg.Port))
-	op := "connecting to " + addr
+	op := "connecting to " + cfg.addr()
 	ctx, cancel := context.WithTimeout(ctx, cfg.ConnectTimeout)
 	defer cancel()
-	raw, hello, err := dial(ctx, addr)
+	raw, hello, err := dial(ctx, cfg.network(), cfg.addr())
 	if err != nil {
 		return nil, serverFault(op, err)
 	}
@@ -53,6 +52,11 @@ func connect(ctx context.Context, cfg *Config) (*conn, error) {
 	c, err := handshake(ctx, cfg, raw, hello)
 	if err != nil {
 		_ = raw.Close()
+		if errors.Is(err, gomysql.ErrBadConn) {
+			if refused := refusedCertificate(ctx, cfg, op); refused != nil {
+				return nil, refused
+			}
+		}
 		return nil, loginFault(op, cause(ctx, err))
 	}
 	if err := c.pin(); err != nil {
@@ -78,9 +82,9 @@ func (c *conn) pin() error {
 
 // dial connects and reads the server's greeting, which tells whether TLS is offered and which product this is. The greeting
 // stays in the connection for go-mysql.
-func dial(ctx context.Context, addr string) (*pollConn, greeting, error) {
+func dial(ctx context.Context, network, addr string) (*pollConn, greeting, error) {
 	d := net.Dialer{KeepAlive: 15 * time.Second}
-	nc, err := d.DialContext(ctx, "tcp", addr)
+	nc, err := d.DialContext(ctx, network, addr)
 	if err != nil {
 		return nil, greeting{}, err
 	}
@@ -136,12 +140,15 @@ func parseGreeting(p []byte) greeting {
 
 // handshake logs in over a connection whose greeting was read.
 func handshake(ctx context.Context, cfg *Config, raw *pollConn, hello greeting) (*conn, error) {
-	tlsConfig, err := cfg.TLS.Client(cfg.Host, hello.tls || hello.version == "")
-	if err != nil {
-		return nil, err
+	var tlsConfig *tls.Config
+	if cfg.network() != "unix" { // go-mysql, and the server, take a socket for as safe
+		var err error
+		if tlsConfig, err = cfg.TLS.Client(cfg.Host, hello.tls || hello.version == ""); err != nil {
+			return nil, err
+		}
 	}
 	dialed := func(context.Context, string, string) (net.Conn, error) { return raw, nil }
-	cc, err := client.ConnectWithDialer(ctx, "tcp", cfg.Host, cfg.User, string(cfg.Password), "", dialed, func(c *client.Conn) error {
+	cc, err := client.ConnectWithDialer(ctx, cfg.network(), cfg.Host, cfg.User, string(cfg.Password), "", dialed, func(c *client.Conn) error {
 		if tlsConfig != nil {
 			c.SetTLSConfig(tlsConfig)
 		}

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"cdcbridge/capture"
 	"cdcbridge/internal/fault"
 )
 
@@ -29,7 +30,22 @@ func (c *Config) endpoints() []*Config {
 	return out
 }
 
-func (c *Config) addr() string { return net.JoinHostPort(c.Host, strconv.Itoa(c.Port)) }
+// network is "unix" where the host is the path of the server's socket.
+func (c *Config) network() string {
+	if isSocket(c.Host) {
+		return "unix"
+	}
+	return "tcp"
+}
+
+func isSocket(host string) bool { return strings.HasPrefix(host, "/") }
+
+func (c *Config) addr() string {
+	if isSocket(c.Host) {
+		return c.Host
+	}
+	return net.JoinHostPort(c.Host, strconv.Itoa(c.Port))
+}
 
 // splitHost reads "name", "name:port", "address" or "[address]:port". An address of IPv6 with a port needs the brackets.
 func splitHost(s string, port int) (host string, _ int, err error) {
@@ -60,6 +76,14 @@ func (c *Config) validateHosts(bad func(format string, args ...any)) {
 		bad("host: is required")
 	case c.Host != "" && len(c.Hosts) > 0:
 		bad("hosts: host is set too; write the one or the other")
+	}
+	if isSocket(c.Host) && c.TLS.Mode != capture.TLSDisabled && c.TLS.Mode != capture.TLSPreferred {
+		bad("tls.mode: is %s, and a connection by the socket %s has no TLS", c.TLS.Mode, c.Host)
+	}
+	for _, h := range c.Hosts {
+		if isSocket(h) {
+			bad("hosts: %q is a socket, which leads to a server of this machine: write it as host", h)
+		}
 	}
 	if c.Port < 1 || c.Port > 65535 {
 		bad("port: %d is not a port number", c.Port)

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"cdcbridge/capture"
 	"cdcbridge/internal/fault"
 )
 
@@ -33,8 +34,10 @@ func TestHosts(t *testing.T) {
 		`hosts: db:3307 is there twice`:           func() { cfg.Hosts = []string{"db", "db:3307"} },
 		`hosts: host is set too`:                  func() { cfg.Host, cfg.Hosts = "db", []string{"db"} },
 		`host: is required`:                       func() { cfg.Host, cfg.Hosts = "", nil },
+		`hosts: "/run/sock" is a socket`:          func() { cfg.Hosts = []string{"/run/sock"} },
+		`tls.mode: is required, and a connection`: func() { cfg.Host, cfg.Hosts, cfg.TLS.Mode = "/run/sock", nil, capture.TLSRequired },
 	} {
-		cfg.Host = ""
+		cfg.Host, cfg.TLS.Mode = "", capture.TLSPreferred
 		change()
 		errs := cfg.Validate()
 		if len(errs) != 1 || !strings.HasPrefix(errs[0].Error(), problem) {

@@ -156,8 +156,14 @@ func (m *MySQL) Password() string { return Password }
 // Log is the path of the server's log.
 func (m *MySQL) Log() string { return filepath.Join(m.dir.path, "log") }
 
+// Socket is the path of the server's socket.
+func (m *MySQL) Socket() string { return filepath.Join(m.dir.path, "sock") }
+
 // DataDir is the server's data directory, with its binary logs.
 func (m *MySQL) DataDir() string { return m.dataDir() }
+
+// CA is the authority that signed the server's certificate, and by which it judges those of clients; nil without NamedCert.
+func (m *MySQL) CA() *CA { return m.ca }
 
 // CAFile is the certificate (PEM) of the CA that signed the server's certificate. Without NamedCert that certificate names
 // no host, so a client can verify the chain but not the name; MySQL 5.7 and MariaDB have no such CA then, which is "".

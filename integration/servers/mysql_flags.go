@@ -26,7 +26,7 @@ func (m *MySQL) flags() []string {
 	o := m.options
 	flags := []string{
 		"--datadir=" + m.dataDir(), "--port=" + strconv.Itoa(m.port), "--bind-address=127.0.0.1",
-		"--socket=" + filepath.Join(m.dir.path, "sock"), "--pid-file=" + filepath.Join(m.dir.path, "pid"), "--relay-log=relay",
+		"--socket=" + m.Socket(), "--pid-file=" + filepath.Join(m.dir.path, "pid"), "--relay-log=relay",
 		"--tmpdir=" + m.dir.path, // a MariaDB that starts in a common one deletes the temporary tables of those that run
 		"--server-id=" + strconv.FormatUint(uint64(o.ServerID), 10), "--log-bin=binlog", "--binlog-format=ROW", "--secure-file-priv=",
 		"--binlog-row-image=" + orFull(o.Image),
