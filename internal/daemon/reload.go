@@ -3,7 +3,6 @@ package daemon
 import (
 	"errors"
 	"os"
-	"slices"
 	"strings"
 	"time"
 )
@@ -218,4 +217,5 @@ func (r *runner) hasFailed() bool {
 
 func list(names []string) string { return strings.Join(names, ", ") }
 
-func notNil(names []string) []string { return append([]string{}, slices.Clone(names)...) }
+// notNil is the list as JSON has it: none is [].
+func notNil(names []string) []string { return append([]string{}, names...) }
