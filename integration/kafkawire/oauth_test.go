@@ -2,11 +2,15 @@ package kafkawire
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -19,6 +23,7 @@ import (
 // guarded is a cluster that ends each authentication after three seconds at most.
 type guarded struct {
 	*authority
+	proto kw.Protocol
 	kafka *servers.Kafka
 }
 
@@ -26,8 +31,11 @@ type guarded struct {
 func TestAuthenticatesAgain(t *testing.T) {
 	for _, version := range harness.Longer([]string{"44"}, []string{"44", "39"}) {
 		t.Run(version, func(t *testing.T) {
-			a := newAuthority(t, 6*time.Second)
-			g := &guarded{a, servers.KafkaFor(t, servers.KafkaOptions{Version: version, Extra: a.settings(), Java: a.java(), Security: &servers.KafkaSecurity{
+			a, proto := newAuthority(t, 6*time.Second), kw.KIP890
+			if version == "39" {
+				proto = kw.Classic
+			}
+			g := &guarded{a, proto, servers.KafkaFor(t, servers.KafkaOptions{Version: version, Extra: a.settings(), Java: a.java(), Security: &servers.KafkaSecurity{
 				Users: map[string]string{tokenClient: "secret"}, Authorizer: true, SuperUsers: []string{tokenClient},
 			}})}
 			file := filepath.Join(t.TempDir(), "token")
@@ -38,7 +46,6 @@ func TestAuthenticatesAgain(t *testing.T) {
 					"plain": {Mechanism: kw.SASLPlain, User: tokenClient, Password: "secret"}, "scram": {Mechanism: kw.SASLScramSHA512, User: tokenClient, Password: "secret"},
 				} {
 					t.Run(name, func(t *testing.T) {
-						t.Parallel()
 						g.outlive(t, sasl)
 					})
 				}
@@ -63,38 +70,60 @@ func (g *guarded) write(t *testing.T, file, token string) {
 	}
 }
 
-// client counts the connections that it opens.
+// client counts the connections that the broker closes.
 func (g *guarded) client(t *testing.T, sasl kw.SASL) (*kw.Client, *atomic.Int32) {
-	dials := new(atomic.Int32)
+	closed := new(atomic.Int32)
 	c := kw.NewClient(kw.Config{Brokers: g.kafka.Listener(servers.SASL), SASL: sasl, Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
-		dials.Add(1)
-		return (&net.Dialer{}).DialContext(ctx, network, address)
+		conn, err := (&net.Dialer{}).DialContext(ctx, network, address)
+		return &watched{conn, closed}, err
 	}})
 	t.Cleanup(c.Close)
-	return c, dials
+	return c, closed
 }
 
-// outlive makes calls for fifteen seconds, some in a row and some after a silence that is longer than an authentication lasts.
-func (g *guarded) outlive(t *testing.T, sasl kw.SASL) {
-	c, dials := g.client(t, sasl)
-	call := func() {
-		t.Helper()
-		if _, err := c.BrokerSettings(testContext(t), 1); err != nil {
-			t.Fatal(err)
-		}
+// watched is a connection whose end by the other side is counted.
+type watched struct {
+	net.Conn
+	closed *atomic.Int32
+}
+
+func (w *watched) Read(b []byte) (int, error) {
+	n, err := w.Conn.Read(b)
+	if errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) {
+		w.closed.Add(1)
 	}
-	call()
-	first := dials.Load()
-	for began := time.Now(); time.Since(began) < 8*time.Second; time.Sleep(20 * time.Millisecond) {
-		call()
+	return n, err
+}
+
+// outlive writes one transaction over fifteen seconds, some of its records in a row and some after a silence that is longer than an
+// authentication lasts: neither the connections nor the transaction end.
+func (g *guarded) outlive(t *testing.T, sasl kw.SASL) {
+	c, closed := g.client(t, sasl)
+	e := &env{client: c, brokers: g.kafka.Brokers(), proto: g.proto}
+	topic := e.topic(t, 1)
+	p := e.producer(t, topic)
+	t.Parallel()
+	n := 0
+	write := func() {
+		t.Helper()
+		n++
+		p.must(t, p.produce(t, kw.TopicPartition{Topic: topic}, kw.LZ4, record{"k", fmt.Sprint(n)}))
+		time.Sleep(20 * time.Millisecond)
+	}
+	for began := time.Now(); time.Since(began) < 8*time.Second; {
+		write()
 	}
 	time.Sleep(5 * time.Second)
 	for range 50 {
-		call()
-		time.Sleep(20 * time.Millisecond)
+		write()
 	}
-	if n := dials.Load(); n != first {
-		t.Errorf("%d connections, at first %d: some were closed by the broker", n, first)
+	p.must(t, p.end(t, true))
+	if n := closed.Load(); n != 0 {
+		t.Errorf("the broker has closed %d connections", n)
+	}
+	e.settled(t, p)
+	if got := e.sameEverywhere(t, topic, 1); len(got) != n {
+		t.Errorf("%d of %d records are readable", len(got), n)
 	}
 }
 
