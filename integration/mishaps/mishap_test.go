@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -96,10 +97,11 @@ func faultCodes(t *testing.T) (codes []fault.Code) {
 
 // TestMishaps causes each of them and looks for its code in every place.
 func TestMishaps(t *testing.T) {
-	w, began, codes := newWorld(t), time.Now(), map[fault.Code]int{}
+	w, began := newWorld(t), time.Now()
+	var mu sync.Mutex // guards seen
+	seen := map[fault.Code][]string{}
 	t.Run("all", func(t *testing.T) { // ends when the parallel ones have
 		for _, m := range mishaps() {
-			codes[m.code]++
 			t.Run(string(m.code)+"/"+m.name, func(t *testing.T) {
 				t.Parallel()
 				if m.long && !harness.Long {
@@ -110,10 +112,13 @@ func TestMishaps(t *testing.T) {
 				s.meets(d, m)
 				discreet(t, "the log", d.Log())
 				s.ends(d, m)
+				mu.Lock()
+				defer mu.Unlock()
+				seen[m.code] = append(seen[m.code], m.name)
 			})
 		}
 	})
-	harness.Evidence(t, began, map[string]any{"mishaps": codes, "checked": "log, /status, /readyz, /metrics, page in Chromium, status command, last words and exit code"})
+	harness.Evidence(t, began, map[string]any{"mishaps": seen, "checked": "log, /status, /readyz, /metrics, page in Chromium, status command, last words and exit code"})
 }
 
 // ends looks at how the process ends: a daemon that tries again when it is asked to stop, one that is not to stay down by itself.
