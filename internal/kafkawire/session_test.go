@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -133,19 +134,51 @@ func TestSessionsAuthenticateAgain(t *testing.T) {
 	}
 }
 
+// locked are sessions whose time a test may let pass while others use them.
+type locked struct {
+	mu  sync.Mutex
+	all []*session
+}
+
+type lockedSession struct {
+	*session
+	mu *sync.Mutex
+}
+
+func (l *lockedSession) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.session.Write(b)
+}
+
+func (l *locked) add(s *session) net.Conn {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.all = append(l.all, s)
+	return &lockedSession{s, &l.mu}
+}
+
+func (l *locked) letPass() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, s := range l.all {
+		s.due = time.Now()
+	}
+}
+
 // TestRefusedAgainIsUnsent cuts a living connection off: the call was not made, and another attempt may help.
 func TestRefusedAgainIsUnsent(t *testing.T) {
 	g := newGuarded(t)
 	sasl, write := tokens(t, "one")
-	var sessions []*session
+	var sessions locked
 	c := g.client(Config{SASL: sasl})
 	dial := c.transport.Dial
 	c.transport.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
 		conn, err := dial(ctx, network, address)
-		if err == nil {
-			sessions = append(sessions, conn.(*session))
+		if err != nil {
+			return nil, err
 		}
-		return conn, err
+		return sessions.add(conn.(*session)), nil
 	}
 	produce := func() error {
 		_, err := c.Produce(t.Context(), 1, produceOf([]byte("b")))
@@ -155,9 +188,7 @@ func TestRefusedAgainIsUnsent(t *testing.T) {
 		t.Fatal(err)
 	}
 	g.want("two")
-	for _, s := range sessions {
-		s.due = time.Now()
-	}
+	sessions.letPass()
 	if err := produce(); !fault.Is(err, fault.Auth) || fault.IsFinal(err) || !IsUnsent(err) {
 		t.Fatal(err)
 	}
