@@ -163,11 +163,12 @@ func TestReloadStartsNothingBeforeAllHasEnded(t *testing.T) {
 		b.file.next = Next{Pipelines: []Pipeline{slow.as("slow", "2"), fresh.as("fresh", "1")}, ShutdownTimeout: 10 * time.Second}
 		began := time.Now()
 		b.hangups <- syscall.SIGHUP
-		time.Sleep(9 * time.Second)
+		time.Sleep(8 * time.Second)
 		b.are(t, "slow:stopped stuck:stopping")
 		if s := b.Status().Reload; s.Result != ReloadApplying || fresh.count() != 0 || slow.count() != 1 {
 			t.Errorf("reload %+v, %d and %d attempts", s, fresh.count(), slow.count())
 		}
+		time.Sleep(2 * time.Second)
 		b.are(t, "slow:running fresh:running")
 		fresh.mu.Lock()
 		if took := fresh.begun[0].Sub(began); took != 10*time.Second {
