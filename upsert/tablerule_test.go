@@ -112,7 +112,7 @@ func TestChangesBetweenAFilterAndTheKey(t *testing.T) {
 }
 
 // queryFormat writes the statement of a change.
-type queryFormat struct{ textFormat }
+type queryFormat struct{}
 
 func (queryFormat) Compile(_ *changelog.Table, o formats.Options) (formats.Encoder, error) {
 	return queryEncoder{textEncoder{o.Key}}, nil

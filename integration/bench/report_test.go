@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/xml"
+	"errors"
 	"io"
 	"math"
 	"os"
@@ -67,7 +68,7 @@ func TestGrowthIsDrawn(t *testing.T) {
 			t.Errorf("%s: %d dots, want %d:\n%s", of, n, dots, text)
 		}
 		for d := xml.NewDecoder(bytes.NewReader(text)); ; {
-			if _, err := d.Token(); err == io.EOF {
+			if _, err := d.Token(); errors.Is(err, io.EOF) {
 				break
 			} else if err != nil {
 				t.Fatalf("%s: %v", of, err)

@@ -44,8 +44,11 @@ func prove(ctx context.Context, brokers []string, topic string, db *sql.DB, t *t
 	got := map[string]map[string]string{}
 	for key, r := range harness.Fold(all) {
 		var m message
-		if err := json.Unmarshal(r.Value, &m); err != nil || m.After == nil {
-			return 0, fmt.Errorf("%s ends with %s, %v", key, r.Value, err)
+		if err := json.Unmarshal(r.Value, &m); err != nil {
+			return 0, fmt.Errorf("%s ends with %s: %w", key, r.Value, err)
+		}
+		if m.After == nil {
+			return 0, fmt.Errorf("%s ends with %s, which is no row", key, r.Value)
 		}
 		got[strconv.Itoa(m.After.ID)] = m.After.texts()
 	}

@@ -36,7 +36,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx, &o, os.Stdout); err != nil {
-		fmt.Fprintln(os.Stderr, "walkthrough:", err)
+		_, _ = fmt.Fprintln(os.Stderr, "walkthrough:", err)
 		os.Exit(1)
 	}
 }
@@ -73,7 +73,7 @@ func run(ctx context.Context, o *options, out io.Writer) error {
 // build clones and builds as somebody does who has neither the sources nor any module of Go yet.
 func build(ctx context.Context, checkout, home string, out io.Writer) (time.Duration, error) {
 	began := time.Now()
-	fmt.Fprintln(out, "From a clone to a binary, with nothing in Go's caches:")
+	_, _ = fmt.Fprintln(out, "From a clone to a binary, with nothing in Go's caches:")
 	at := newTerminal(home, filepath.Join(home, "bin"))
 	if err := at.modules(ctx); err != nil {
 		return 0, err
@@ -86,7 +86,7 @@ func build(ctx context.Context, checkout, home string, out io.Writer) (time.Dura
 		if _, err := at.run(ctx, line); err != nil {
 			return 0, err
 		}
-		fmt.Fprintf(out, "%7.1f s  %s\n", time.Since(began).Seconds(), line)
+		_, _ = fmt.Fprintf(out, "%7.1f s  %s\n", time.Since(began).Seconds(), line)
 	}
 	return time.Since(began), nil
 }
@@ -101,7 +101,7 @@ func apart(ctx context.Context, o *options, database string, built time.Duration
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "With %s, from its account to the first record:\n", database)
+	_, _ = fmt.Fprintf(out, "With %s, from its account to the first record:\n", database)
 	var said strings.Builder
 	one := func(attributes *syscall.SysProcAttr) error {
 		cmd := exec.CommandContext(ctx, self, "-inside", database, "-binary", binary, "-checkout", o.checkout)
@@ -129,7 +129,7 @@ func apart(ctx context.Context, o *options, database string, built time.Duration
 	if total > aim {
 		verdict = "more than"
 	}
-	fmt.Fprintf(out, "README to first record with %s: %v, %s the aim of %v\n\n", database, total, verdict, aim)
+	_, _ = fmt.Fprintf(out, "README to first record with %s: %v, %s the aim of %v\n\n", database, total, verdict, aim)
 	return nil
 }
 
@@ -162,7 +162,7 @@ func walkWith(ctx context.Context, o *options, home string, out io.Writer) (err 
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(out, firstRecord+first.String())
+	_, _ = fmt.Fprintln(out, firstRecord+first.String())
 	return nil
 }
 

@@ -1,7 +1,7 @@
 package web
 
 import (
-	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"sync/atomic"
@@ -41,7 +41,7 @@ func TestPageFollowsReloads(t *testing.T) {
 	b := browse(t).open(t, s.url, 390)
 	b.until("both running", `document.title === '2 running – cdcbridge' && document.getElementById('reload').hidden`)
 
-	reload(file{err: fault.NewFinal(fault.Config, "reading /etc/cdcbridge/cdcbridge.yaml", errors.Join(errors.New("1 problem:"), errHostile), "Correct the file.")})
+	reload(file{err: fault.NewFinal(fault.Config, "reading /etc/cdcbridge/cdcbridge.yaml", fmt.Errorf("1 problem:\n  %w", errHostile), "Correct the file.")})
 	b.until("the refusal", `document.querySelector('#reload.fault:not([hidden])')`)
 	b.has("The configuration that was read at", "is refused; everything goes on as it was", errHostile.Error(), "What to do: Correct the file. What config means")
 	if code := b.ask(`document.getElementById('reload-code').textContent`); code != "config" {

@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"io"
 	"reflect"
 	"strings"
 )
@@ -17,8 +16,7 @@ func (b *builder) fingerprint(noted []Setting) string {
 		for _, s := range all {
 			// Written with its length, so that no value looks like the settings behind it.
 			for _, text := range []string{strings.TrimPrefix(s.Path, b.at), s.Value, string(s.print[:])} {
-				fmt.Fprintf(h, "%d:", len(text))
-				_, _ = io.WriteString(h, text) // a hash takes everything
+				_, _ = fmt.Fprintf(h, "%d:%s", len(text), text) // a hash takes everything
 			}
 		}
 	}

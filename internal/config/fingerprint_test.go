@@ -33,12 +33,12 @@ func TestFingerprints(t *testing.T) {
 		return ""
 	}
 	seen := map[string]string{of(twoOutputs, "hunter2"): "the first"}
-	edit := func(old, new string) string {
+	edit := func(from, to string) string {
 		t.Helper()
-		if !strings.Contains(twoOutputs, old) {
-			t.Fatalf("there is no %q", old)
+		if !strings.Contains(twoOutputs, from) {
+			t.Fatalf("there is no %q", from)
 		}
-		return strings.Replace(twoOutputs, old, new, 1)
+		return strings.Replace(twoOutputs, from, to, 1)
 	}
 	for name, text := range map[string]string{
 		"the same with another pipeline before it": edit("pipelines:", "pipelines:\n  - {name: other, source: {type: mysql, host: h, tables: [a.b]}, format: canal-json}"),
@@ -52,11 +52,11 @@ func TestFingerprints(t *testing.T) {
 	}
 	differ := func(name, text, password string) {
 		t.Helper()
-		print := of(text, password)
-		if before, twice := seen[print]; twice {
+		found := of(text, password)
+		if before, twice := seen[found]; twice {
 			t.Errorf("%s: equals %s", name, before)
 		}
-		seen[print] = name
+		seen[found] = name
 	}
 	differ("another password", twoOutputs, "hunter3")
 	for name, change := range map[string][2]string{

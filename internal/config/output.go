@@ -134,7 +134,7 @@ func (b *builder) topicTemplate(at, template string, columns bool) {
 			return
 		}
 		name := rest[i+1 : i+end]
-		if !isPlaceholder(name) && !(columns && columnPlaceholder(name)) {
+		if !isPlaceholder(name) && (!columns || !columnPlaceholder(name)) {
 			b.report(at, "%s", unknown("{"+name+"} is not a placeholder", name, placeholders))
 		}
 		rest = rest[i+end+1:]

@@ -106,17 +106,17 @@ func valueText(v reflect.Value) string {
 }
 
 // listPrint is a hash of the elements of a list; no list is another one than an empty list.
-func listPrint(v reflect.Value) (print [sha256.Size]byte) {
+func listPrint(v reflect.Value) (sum [sha256.Size]byte) {
 	if v.IsNil() {
-		return print
+		return sum
 	}
 	h := sha256.New()
 	for i := range v.Len() {
 		text := fmt.Sprint(v.Index(i).Interface())
-		fmt.Fprintf(h, "%d:%s", len(text), text)
+		_, _ = fmt.Fprintf(h, "%d:%s", len(text), text) // a hash takes everything
 	}
-	h.Sum(print[:0])
-	return print
+	h.Sum(sum[:0])
+	return sum
 }
 
 // byName renames the elements of a path that the loader counts: pipelines[0].outputs[1] by the names that they have.

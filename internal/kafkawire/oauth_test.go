@@ -56,10 +56,10 @@ func (a *authority) gives(token string, life int) {
 	a.answer = func(w http.ResponseWriter, id, secret, scope string) {
 		if id != "me" || secret != planted || scope != "kafka read" {
 			w.WriteHeader(http.StatusUnauthorized)
-			fmt.Fprint(w, `{"error":"invalid_client","error_description":"unknown"}`)
+			_, _ = fmt.Fprint(w, `{"error":"invalid_client","error_description":"unknown"}`)
 			return
 		}
-		fmt.Fprintf(w, `{"access_token":%q,"token_type":"Bearer","expires_in":%d}`, token, life)
+		_, _ = fmt.Fprintf(w, `{"access_token":%q,"token_type":"Bearer","expires_in":%d}`, token, life)
 	}
 }
 
@@ -116,7 +116,7 @@ func TestTokensAreKeptAndRenewed(t *testing.T) {
 func TestTokensRefused(t *testing.T) {
 	a := newAuthority(t, httptest.NewServer)
 	gives := func(text string) func(http.ResponseWriter, string, string, string) {
-		return func(w http.ResponseWriter, _, _, _ string) { fmt.Fprint(w, text) }
+		return func(w http.ResponseWriter, _, _, _ string) { _, _ = fmt.Fprint(w, text) }
 	}
 	for _, c := range []struct {
 		name   string
@@ -126,7 +126,7 @@ func TestTokensRefused(t *testing.T) {
 	}{
 		{"client", func(w http.ResponseWriter, _, _, _ string) {
 			w.WriteHeader(http.StatusUnauthorized)
-			fmt.Fprint(w, `{"error":"invalid_client","error_description":"no such client"}`)
+			_, _ = fmt.Fprint(w, `{"error":"invalid_client","error_description":"no such client"}`)
 		}, fault.Auth, "invalid_client: no such client"},
 		{"forbidden", func(w http.ResponseWriter, _, _, _ string) { w.WriteHeader(http.StatusForbidden) }, fault.Auth, "403"},
 		{"broken", func(w http.ResponseWriter, _, _, _ string) { w.WriteHeader(http.StatusBadGateway) }, fault.Unreachable, "502"},
