@@ -22,7 +22,7 @@ type walk struct {
 
 // step prints what was done and how long it took since the walk began.
 func (w *walk) step(what string) {
-	fmt.Fprintf(w.out, "%7.1f s  %s\n", time.Since(w.began).Seconds(), what)
+	_, _ = fmt.Fprintf(w.out, "%7.1f s  %s\n", time.Since(w.began).Seconds(), what)
 }
 
 // run walks from the account to the first record, then looks whether what the page says about it is so. It gives the time to the first record.
