@@ -88,7 +88,11 @@ func (r result) draw(b *bytes.Buffer, p panel, top float64) {
 		fmt.Fprintf(b, `<text x="%d" y="%.1f" text-anchor="end">%g</text>`+"\n", plotLeft-6, y(v)+4, v)
 	}
 	for at := time.Duration(0); at <= whole; at += tick(whole) {
-		fmt.Fprintf(b, `<text x="%.1f" y="%.1f" text-anchor="middle">%.3g min</text>`+"\n", x(at), top+panelHeight+14, at.Minutes())
+		anchor := "middle"
+		if at == whole {
+			anchor = "end" // it would stand half outside
+		}
+		fmt.Fprintf(b, `<text x="%.1f" y="%.1f" text-anchor="%s">%.3g min</text>`+"\n", x(at), top+panelHeight+14, anchor, at.Minutes())
 	}
 	for i, l := range p.lines {
 		colour := colours[i%len(colours)]
