@@ -47,6 +47,7 @@ type stream struct {
 	stats   capture.Stats
 	shown   time.Time // when stats was last published
 	queued  bool      // the server had more when last asked
+	idle    bool      // the last event was a heartbeat: the server has nothing more. One that is slow to read its log also sends nothing for a while
 	probe   *probe    // whom statements are shown to, instead of being judged; nil: nobody
 }
 
@@ -203,7 +204,7 @@ func (s *stream) emit(ctx context.Context, drained bool) error {
 func (s *stream) publishStats() {
 	s.shown = time.Now()
 	st := s.stats
-	st.Bytes, st.Position, st.CaughtUp, st.LastEvent = s.r.bytes, s.pos.people(), !s.queued, s.shown.UnixMicro()
+	st.Bytes, st.Position, st.CaughtUp, st.LastEvent = s.r.bytes, s.pos.people(), s.idle && !s.queued, s.shown.UnixMicro()
 	s.src.stats.Store(&st)
 }
 
@@ -213,6 +214,7 @@ func (s *stream) event(ctx context.Context, h eventHeader) error {
 	if err != nil {
 		return s.r.blame(err)
 	}
+	s.idle = h.Type == eventHeartbeat || h.Type == eventHeartbeatV2
 	switch h.Type {
 	case eventFormatDescription:
 		err = s.format()
