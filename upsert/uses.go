@@ -40,6 +40,23 @@ func Uses(pipeline string, outputs []Output, tables []changelog.Table) []TopicUs
 	return uses
 }
 
+// Undecided tells of the outputs whose topics only rows decide, so that nobody takes them for looked at.
+func Undecided(outputs []Output) []capture.Finding {
+	var findings []capture.Finding
+	for i := range outputs {
+		o := &outputs[i]
+		if !o.TopicByRows() {
+			continue
+		}
+		what := "rows decide which of " + o.Topic + " there are; they are looked at when their first row comes"
+		if !o.Settings.Create {
+			what += ", and must be there by then"
+		}
+		findings = append(findings, capture.Finding{Area: "output " + o.Name, Subject: "topics", Detail: what, Severity: capture.OK})
+	}
+	return findings
+}
+
 // taken is each output with each of the tables that it takes.
 func taken(outputs []Output, tables []changelog.Table) iter.Seq2[*Output, *changelog.Table] {
 	return func(yield func(*Output, *changelog.Table) bool) {

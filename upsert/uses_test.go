@@ -3,6 +3,7 @@ package upsert
 import (
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 
 	"cdcbridge/capture"
@@ -26,6 +27,20 @@ func TestUses(t *testing.T) {
 	want := []string{"a:p.shop.orders", "a:p.shop.items", "a:p.s.x_y", "b:orders", "c:all", "c:__begin", "c:__end", "c:__ddl", "c:__message", "c:__heartbeat"}
 	if !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestUndecided(t *testing.T) {
+	outputs := []Output{
+		{Name: "rows", Topic: "{table}"}, {Name: "one", Topic: "{pipeline}.events", Outbox: &Outbox{}}, {Name: "many", Topic: "{pipeline}.{kind}", Outbox: &Outbox{}},
+	}
+	found := Undecided(outputs)
+	if len(found) != 1 || found[0].Area != "output many" || found[0].Severity != capture.OK || !strings.Contains(found[0].Detail, "must be there") {
+		t.Errorf("%+v", found)
+	}
+	outputs[2].Settings.Create = true
+	if found = Undecided(outputs); len(found) != 1 || strings.Contains(found[0].Detail, "must be there") {
+		t.Errorf("%+v", found)
 	}
 }
 

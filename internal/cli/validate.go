@@ -102,6 +102,7 @@ func check(ctx context.Context, p *config.Pipeline) []finding {
 		}
 	}
 	add("tables", upsert.Unwritable(p.Spec.Name, p.Spec.Outputs, p.Spec.Tables, tables), nil)
+	add("outputs", upsert.Undecided(p.Spec.Outputs), nil)
 	sink := upsert.NewSink(p.Spec.Kafka, p.Spec.Delivery, upsert.Identity{Pipeline: p.Spec.Name}, slog.New(slog.DiscardHandler))
 	uses := upsert.Uses(p.Spec.Name, p.Spec.Outputs, tables)
 	if p.Spec.ProgressTopic != "" {

@@ -103,7 +103,7 @@ func (c *Client) WriteMarkers(ctx context.Context, open []LeftOpen, commit bool)
 		return parseWriteMarkers(r, asked)
 	}})
 	if f := fault.As(err); f != nil && errors.Is(err, ClusterAuthorizationFailed) {
-		f.Hint = "Kafka has lost control batches of this pipeline's last transaction, and this user may not write them. Grant it Alter on the cluster, restart the daemon, and take the right away again when the pipeline runs."
+		f.Hint = "Kafka has lost control batches of this pipeline's last transaction, and this user may not write them. Grant it Alter on the cluster, reload or restart the daemon, and take the right away again when the pipeline runs."
 	}
 	return err
 }
