@@ -214,7 +214,11 @@ func (s *stream) event(ctx context.Context, h eventHeader) error {
 	if err != nil {
 		return s.r.blame(err)
 	}
-	s.idle = h.Type == eventHeartbeat || h.Type == eventHeartbeatV2
+	if idle := h.Type == eventHeartbeat || h.Type == eventHeartbeatV2; idle != s.idle {
+		if s.idle = idle; !idle {
+			s.publishStats() // now: the event may wait for the catalogue
+		}
+	}
 	switch h.Type {
 	case eventFormatDescription:
 		err = s.format()
