@@ -39,7 +39,7 @@ func TestScanHoldsNobodyUp(t *testing.T) {
 			cfg.OnTruncate = "note"
 			s := scan(t, cfg, true)
 			r, table := s.reader(), s.table("t")
-			if table.Rows < 50_000 || table.Bytes < 10<<20 || len(table.Key) != 1 {
+			if table.Rows < 20_000 || table.Bytes < 10<<20 || len(table.Key) != 1 { // the server guesses
 				t.Errorf("%+v", table)
 			}
 			writesWait(t, b, s, r)
