@@ -35,7 +35,7 @@ servers: ## install the real servers that the tests use (MySQL, PostgreSQL, Kafk
 
 .PHONY: test
 test: check fuzz servers ## everything CI runs: unit tests, fuzzing, real servers; needs Go, Java 17 and Maven
-	cd integration && $(GO) test -p 2 -timeout 70m ./...
+	cd integration && $(GO) test -p 2 -timeout 70m ./upsertsink ./endtoend ./mysqlsource ./... # the longest first
 
 .PHONY: test-long
 test-long: servers ## the long tier: more kills, more versions, longer faults; results in docs/evidence/
