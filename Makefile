@@ -2,7 +2,7 @@
 
 SHELL    := /bin/bash
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
-FUZZTIME ?= 2s
+FUZZTIME ?= 1s
 GO       ?= go
 SOURCE   ?= postgres
 SOAK     ?= 60m
@@ -26,7 +26,7 @@ check: ## vet and unit tests, no servers
 	$(GO) test ./...
 
 .PHONY: fuzz
-fuzz: ## run each fuzz target for FUZZTIME (2s)
+fuzz: ## run each fuzz target for FUZZTIME (1s)
 	@GO="$(GO)" FUZZTIME="$(FUZZTIME)" ./integration/fuzz.sh
 
 .PHONY: servers

@@ -9,7 +9,7 @@ grep -rlE '^func Fuzz' --include='*_test.go' . --exclude-dir=integration | xargs
   cd "$package"
   for target in $(sed -nE 's/^func (Fuzz[A-Za-z0-9_]*)\(.*/\1/p' ./*_test.go); do
     echo "fuzz $package $target"
-    "$tmp/fuzz.test" -test.run '^$' -test.fuzz "^$target\$" -test.fuzztime "${FUZZTIME:-2s}" -test.parallel 2 \
+    "$tmp/fuzz.test" -test.run '^$' -test.fuzz "^$target\$" -test.fuzztime "${FUZZTIME:-1s}" -test.parallel 2 \
       -test.fuzzcachedir "$("$go" env GOCACHE)/fuzz/cdcbridge/$package" </dev/null >"$tmp/log" 2>&1 && continue
     # The time may run out in the middle of an input (golang.org/issue/75804); what a target has found is written down.
     if ! grep -q 'context deadline exceeded' "$tmp/log" || grep -q 'Failing input written' "$tmp/log"; then
