@@ -288,7 +288,11 @@ func TestImagesLoseTheirConnection(t *testing.T) {
 			for i := range 5 {
 				b.session(minimalImage, fmt.Sprintf("INSERT INTO t (id) VALUES (%d)", i), fmt.Sprintf("UPDATE t SET v=7 WHERE id=%d", i))
 				l.await(fmt.Sprintf(update, i))
-				b.exec(b.query("SELECT GROUP_CONCAT('KILL ', id SEPARATOR ';') FROM information_schema.processlist WHERE command='Sleep' AND user='least'"))
+				kill := ""
+				for end := time.Now().Add(patience); kill == "" && time.Now().Before(end); time.Sleep(10 * time.Millisecond) { // it sleeps when it has answered
+					kill = b.query("SELECT COALESCE(GROUP_CONCAT('KILL ', id SEPARATOR ';'), '') FROM information_schema.processlist WHERE command='Sleep' AND user='least'")
+				}
+				b.exec(kill)
 			}
 			l.stop()
 			cfg.User = "fewer"
