@@ -39,7 +39,7 @@ test: check fuzz servers ## everything CI runs: unit tests, fuzzing, real server
 
 .PHONY: test-long
 test-long: servers ## the long tier: more kills, more versions, longer faults; results in docs/evidence/
-	cd integration && CDCBRIDGE_LONG=1 $(GO) test -p 1 -timeout 300m -v ./endtoend/... ./upsertsink/... ./kafkasource/... ./mysqlsource/... ./mysqlddl/... ./postgressource/... ./postgrestypes/... ./differential/... ./bridge/... ./shaping/... ./outbox/... ./fleet/... ./mishaps/... ./upgrade/...
+	cd integration && CDCBRIDGE_LONG=1 $(GO) test -p 1 -timeout 300m -v ./endtoend/... ./upsertsink/... ./kafkasource/... ./mysqlsource/... ./mysqlddl/... ./postgressource/... ./postgrestypes/... ./differential/... ./bridge/... ./servers/... ./shaping/... ./outbox/... ./fleet/... ./mishaps/... ./upgrade/...
 
 .PHONY: soak
 soak: servers ## one daemon for SOAK (60m) of load, reconnects and reloads: fails when anything grows; writes docs/soak.md

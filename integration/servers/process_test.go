@@ -14,6 +14,9 @@ import (
 	"time"
 )
 
+// long is the long tier.
+var long = os.Getenv("CDCBRIDGE_LONG") != ""
+
 // A process that is killed leaves no server, no taken port and, after the next start of anything, no directory behind.
 func TestServersDieWithTheirOwner(t *testing.T) {
 	owner := exec.Command(os.Args[0], "-test.run=^TestOwnerHelper$", "-test.v")
