@@ -65,7 +65,9 @@ func TestSlowServerIsNotCaughtUp(t *testing.T) {
 				t.Errorf("frozen %d times, %d rows: %v", stands, rows.Load(), ctx.Err())
 			}
 			cancel()
-			<-failed
+			if err := <-failed; err == nil {
+				t.Error("a stream that was cancelled ended without an error")
+			}
 		})
 	}
 }
