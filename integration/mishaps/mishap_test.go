@@ -2,11 +2,7 @@ package mishaps
 
 import (
 	"fmt"
-	"go/ast"
-	"go/parser"
-	"go/token"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -14,6 +10,7 @@ import (
 
 	"cdcbridge/integration/harness"
 	"cdcbridge/internal/fault"
+	"cdcbridge/internal/fault/faulttest"
 )
 
 // mishap is something that goes wrong in the world, and the code under which an operator meets it.
@@ -49,7 +46,7 @@ func TestEveryCodeHasAMishap(t *testing.T) {
 		}
 		names[m.name] = true
 	}
-	codes := faultCodes(t)
+	codes := faulttest.Codes(t, "../..")
 	if len(codes) < 40 {
 		t.Fatalf("found %d codes only", len(codes))
 	}
@@ -66,33 +63,6 @@ func TestEveryCodeHasAMishap(t *testing.T) {
 			t.Errorf("%s is no code", code)
 		}
 	}
-}
-
-// faultCodes reads the values of the constants of type Code.
-func faultCodes(t *testing.T) (codes []fault.Code) {
-	t.Helper()
-	file, err := parser.ParseFile(token.NewFileSet(), "../../internal/fault/fault.go", nil, parser.SkipObjectResolution)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ast.Inspect(file, func(n ast.Node) bool {
-		spec, ok := n.(*ast.ValueSpec)
-		if !ok {
-			return true
-		}
-		if kind, ok := spec.Type.(*ast.Ident); !ok || kind.Name != "Code" {
-			return true
-		}
-		for _, v := range spec.Values {
-			code, err := strconv.Unquote(v.(*ast.BasicLit).Value)
-			if err != nil {
-				t.Fatal(err)
-			}
-			codes = append(codes, fault.Code(code))
-		}
-		return true
-	})
-	return codes
 }
 
 // TestMishaps causes each of them and looks for its code in every place.
