@@ -158,6 +158,24 @@ type stage struct {
 	out chan *changelog.Batch
 }
 
+// readAll reads what was fetched, and throws the batch away.
+func (s *stage) readAll() {
+	for {
+		p, _, err := s.next()
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		if p == nil {
+			break
+		}
+		if err := s.read(p); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	s.batch.Release()
+	s.batch = changelog.NewBatch()
+}
+
 func newStage(t *testing.T, edit func(*Config), states []changelog.State, parts ...*partition) *stage {
 	t.Helper()
 	cfg := NewConfig().(*Config)
