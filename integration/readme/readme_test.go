@@ -3,13 +3,11 @@
 package readme
 
 import (
-	"bytes"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -219,19 +217,11 @@ func acl(args []string) (*kadm.ACLBuilder, error) {
 // command runs cdcbridge and returns what it prints; it must succeed.
 func command(t *testing.T, args ...string) string {
 	t.Helper()
-	bin, err := harness.Binary()
-	if err != nil {
-		t.Fatal(err)
+	exit, out, errs := harness.Command(t, args...)
+	if exit != 0 {
+		t.Fatalf("cdcbridge %s: exit %d\n%s%s", strings.Join(args, " "), exit, out, errs)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	var out, errs bytes.Buffer
-	cmd := exec.CommandContext(ctx, bin, args...)
-	cmd.Stdout, cmd.Stderr = &out, &errs
-	if err := cmd.Run(); err != nil {
-		t.Fatalf("cdcbridge %s: %v\n%s%s", strings.Join(args, " "), err, out.String(), errs.String())
-	}
-	return out.String()
+	return out
 }
 
 // waitForTopic waits until a topic exists: inspect does not wait for that.

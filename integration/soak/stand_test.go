@@ -2,12 +2,9 @@ package soak
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -53,51 +50,13 @@ func (s *stand) run(t *testing.T) {
 // reload gives the daemon another configuration while it runs, and waits until it has taken it.
 func (s *stand) reload(ctx context.Context, now settings) error {
 	s.now = now
-	text := fmt.Sprintf("%s\nhttp: {listen: %q}\n", s.yaml(), s.daemon.HTTP())
-	if err := os.WriteFile(s.daemon.Config(), []byte(text), 0o600); err != nil {
-		return err
-	}
-	before, err := s.reloads(ctx)
-	if err != nil {
-		return err
-	}
-	if err := s.daemon.Signal(syscall.SIGHUP); err != nil {
-		return err
-	}
 	ctx, cancel := context.WithTimeout(ctx, 90*time.Second) // pipelines drain while a server may be down
 	defer cancel()
-	for {
-		r, err := s.reloads(ctx)
-		if err != nil {
-			return err
-		}
-		if r.Result == "refused" {
-			return fmt.Errorf("the configuration was refused: %s", r.Error)
-		}
-		if r.Applied > before.Applied {
-			return nil
-		}
-		time.Sleep(100 * time.Millisecond)
+	r, err := s.daemon.Reconfigure(ctx, s.yaml())
+	if err == nil && r.Result == "refused" {
+		err = fmt.Errorf("the configuration was refused: %s", r.Error)
 	}
-}
-
-// reloaded is what /status says of the last reload.
-type reloaded struct {
-	Result  string `json:"result"`
-	Error   string `json:"error"`
-	Applied uint64 `json:"applied_total"`
-}
-
-// reloads asks for it; without one it is empty.
-func (s *stand) reloads(ctx context.Context) (reloaded, error) {
-	var status struct {
-		Reload reloaded `json:"reload"`
-	}
-	_, body, err := s.daemon.Get(ctx, "/status")
-	if err == nil {
-		err = json.Unmarshal(body, &status)
-	}
-	return status.Reload, err
+	return err
 }
 
 func (s *stand) yaml() string {
