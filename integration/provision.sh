@@ -424,7 +424,7 @@ install_chromium() { # the headless shell with its libraries, on the host's own 
   echo "<fontconfig><dir>$dir/usr/share/fonts</dir><cachedir>/tmp/fontconfig</cachedir></fontconfig>" >"$dir/fonts.conf"
   cat >"$dir/chromium-run" <<C
 #!/bin/sh
-export FONTCONFIG_FILE=$dir/fonts.conf LD_LIBRARY_PATH=$lib:$dir/lib/${lib##*/}
+export FONTCONFIG_FILE=$dir/fonts.conf LD_LIBRARY_PATH=$lib:$lib/pulseaudio:$dir/lib/${lib##*/} # libpulse finds its own part by an absolute path
 exec $dir/usr/lib/chromium/chromium-headless-shell "\$@"
 C
   chmod +x "$dir/chromium-run"
