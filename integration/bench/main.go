@@ -35,6 +35,7 @@ type options struct {
 	debezium bool // drains beside us
 	json     string
 	profile  string
+	variant  string // drains only what has this label, and no ceilings
 	plots    string // directory for the figures of the growth study
 	source   string // more settings of the source
 	setting  string // more settings of the pipeline
@@ -65,6 +66,7 @@ func parse(args []string) (options, error) {
 	f.StringVar(&o.profile, "profile", "", "write a CPU profile of the daemon for each drain into this directory")
 	f.StringVar(&o.source, "source", "", "more settings of the pipeline's source, to try them out: \"batch_bytes: 1048576\"")
 	f.StringVar(&o.setting, "pipeline", "", "more settings of the pipeline: \"workers: 1, commit: {max_interval: 1s}\"")
+	f.StringVar(&o.variant, "variant", "", "drain only what has this label in the table, without ceilings: for somebody who tunes one thing")
 	f.StringVar(&o.plots, "plots", "", "draw what the part growth has measured into this directory, as SVG")
 	f.BoolVar(&o.debezium, "debezium", false, "let Debezium on Kafka Connect, with exactly-once on, drain the backlogs of drain, single, pg-drain and pg-single too")
 	if err := f.Parse(args); err != nil {

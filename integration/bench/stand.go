@@ -22,6 +22,7 @@ type stand struct {
 	rival  *rival   // Kafka Connect, once a suite has wanted it; else nil
 	dir    string   // of the daemon's configurations
 	serial int      // makes pipeline names unique
+	warmed bool   // the broker has its code compiled
 	report *report
 }
 
@@ -38,7 +39,7 @@ func newStand(ctx context.Context, o options) (_ *stand, err error) {
 	}
 	s.kafka, err = servers.StartKafka(ctx, servers.KafkaOptions{
 		// The servers package favours a fast start; a broker that is measured may use the optimizing compiler.
-		Heap:  "512m -XX:TieredStopAtLevel=4",
+		Heap:  "512m -Xms512m -XX:TieredStopAtLevel=4",
 		Extra: map[string]string{"message.max.bytes": "33554432", "replica.fetch.max.bytes": "33554432"},
 	})
 	return s, err
