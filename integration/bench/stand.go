@@ -22,7 +22,7 @@ type stand struct {
 	rival  *rival   // Kafka Connect, once a suite has wanted it; else nil
 	dir    string   // of the daemon's configurations
 	serial int      // makes pipeline names unique
-	warmed bool   // the broker has its code compiled
+	warmed bool     // the broker has its code compiled
 	report *report
 }
 
