@@ -1,37 +1,26 @@
 package jsonx
 
 import (
+	"encoding/binary"
 	"math/bits"
-	"slices"
 )
 
-// pairs has the digits of 00 to 99.
-const pairs = "00010203040506070809101112131415161718192021222324252627282930313233343536373839404142434445464748495051525354555657585960616263646566676869707172737475767778798081828384858687888990919293949596979899"
-
-// powers are those of ten.
-var powers = [20]uint64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19}
-
-// AppendUint appends the digits of v, where they belong: strconv writes them somewhere else first and copies them, which is a large part of a row's time.
+// AppendUint appends the digits of v. It makes eight at once, in a word that goes where they belong: strconv writes them one after the other,
+// somewhere else first, which is a large part of a row's time.
 func AppendUint(dst []byte, v uint64) []byte {
-	n := (bits.Len64(v|1)*1233)>>12 + 1 // the digits of the largest number with that many bits, or one less
-	if n > 1 && v < powers[n-1] {
-		n--
+	const word = 1e8
+	switch {
+	case v < 10:
+		return append(dst, '0'+byte(v))
+	case v < word:
+		return appendFirst(dst, uint32(v))
+	case v < word*word:
+		dst = appendFirst(dst, uint32(v/word))
+	default:
+		dst = appendFirst(dst, uint32(v/(word*word)))
+		dst = binary.LittleEndian.AppendUint64(dst, digits(uint32(v/word%word))|ones*'0')
 	}
-	i := len(dst) + n
-	dst = slices.Grow(dst, n)[:i]
-	for v >= 100 {
-		rest := v / 100
-		two := (v - rest*100) * 2
-		v = rest
-		i -= 2
-		dst[i], dst[i+1] = pairs[two], pairs[two+1]
-	}
-	if v >= 10 {
-		dst[i-2], dst[i-1] = pairs[v*2], pairs[v*2+1]
-		return dst
-	}
-	dst[i-1] = '0' + byte(v)
-	return dst
+	return binary.LittleEndian.AppendUint64(dst, digits(uint32(v%word))|ones*'0')
 }
 
 // AppendInt appends v as AppendUint does.
@@ -40,4 +29,22 @@ func AppendInt(dst []byte, v int64) []byte {
 		return AppendUint(append(dst, '-'), -uint64(v))
 	}
 	return AppendUint(dst, uint64(v))
+}
+
+// appendFirst appends a number of at most eight digits without the zeros before it.
+func appendFirst(dst []byte, v uint32) []byte {
+	d := digits(v)
+	zeros := bits.TrailingZeros64(d|1<<56) / 8
+	dst = binary.LittleEndian.AppendUint64(dst, (d|ones*'0')>>(8*zeros))
+	return dst[:len(dst)-zeros]
+}
+
+// digits gives the eight digits of a number below 10^8, the first one in the lowest byte. It divides all parts of the word at once: by
+// 10 000, by 100 and by 10, the latter two by a multiplication that is right for numbers as small as the parts are.
+func digits(v uint32) uint64 {
+	n := uint64(v/10_000) | uint64(v%10_000)<<32
+	q := n * 5243 >> 19 & 0x0000007F_0000007F
+	n = q | (n-q*100)<<16
+	q = n * 103 >> 10 & 0x000F000F_000F000F
+	return q | (n-q*10)<<8
 }

@@ -16,7 +16,7 @@ func TestIntegers(t *testing.T) {
 			t.Errorf("%d is written as %s", int64(v), got)
 		}
 	}
-	for _, p := range powers {
+	for p, n := uint64(1), 0; n < 20; p, n = p*10, n+1 {
 		for d := range uint64(3) {
 			check(p + d - 1)
 			check(-(p + d - 1))

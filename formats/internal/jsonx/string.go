@@ -3,6 +3,7 @@ package jsonx
 import (
 	"encoding/base64"
 	"encoding/binary"
+	"math/bits"
 	"unicode/utf8"
 	"unsafe"
 )
@@ -73,11 +74,11 @@ func AppendBase64(dst, raw []byte) []byte {
 }
 
 func (d *dialect) escape(dst, text []byte) []byte {
-	for len(text) > 0 {
+	for {
 		n := plainPrefix(text)
 		dst, text = append(dst, text[:n]...), text[n:]
 		if len(text) == 0 {
-			break
+			return dst
 		}
 		if text[0] < utf8.RuneSelf {
 			dst, text = d.appendASCII(dst, text[0]), text[1:]
@@ -95,7 +96,6 @@ func (d *dialect) escape(dst, text []byte) []byte {
 			text = text[size:]
 		}
 	}
-	return dst
 }
 
 // multibytePrefix counts the leading bytes of non-ASCII characters that are copied as they are.
@@ -112,23 +112,36 @@ func multibytePrefix(text []byte, astral bool) int {
 }
 
 // plainPrefix counts the leading bytes that stand for themselves in every dialect: printable ASCII, U+007F, but no quote
-// and no backslash. It looks at eight bytes at a time.
+// and no backslash. It looks at eight bytes at a time; the last eight overlap others.
 func plainPrefix(text []byte) int {
-	n := 0
-	for ; len(text)-n >= 8; n += 8 {
-		w := binary.LittleEndian.Uint64(text[n:])
-		// In each byte below 0x80 the high bit of the differences tells: byte < 0x20, byte == '"', byte == '\\'. Borrows
-		// can only raise a false alarm beside a true one, and the loop below decides exactly.
-		if (w|(w-ones*0x20)|((w^ones*'"')-ones)|((w^ones*'\\')-ones))&highs != 0 {
-			break
+	if len(text) < 8 {
+		return bits.TrailingZeros64(specials(shortWord(text))) / 8
+	}
+	for n := 0; len(text)-n >= 8; n += 8 {
+		if s := specials(binary.LittleEndian.Uint64(text[n:])); s != 0 {
+			return n + bits.TrailingZeros64(s)/8
 		}
 	}
-	for ; n < len(text); n++ {
-		if c := text[n]; c < 0x20 || c >= utf8.RuneSelf || c == '"' || c == '\\' {
-			break
-		}
+	n := len(text) - 8
+	return n + bits.TrailingZeros64(specials(binary.LittleEndian.Uint64(text[n:])))/8
+}
+
+// specials marks the bytes of a word that do not stand for themselves, in their high bits. In each byte below 0x80 the high bit of the
+// differences tells: byte < 0x20, byte == '"', byte == '\\'. Borrows can only raise a false alarm behind a true one.
+func specials(w uint64) uint64 {
+	return (w | (w - ones*0x20) | ((w ^ ones*'"') - ones) | ((w ^ ones*'\\') - ones)) & highs
+}
+
+// shortWord gives a text of less than eight bytes in a word, with zeros behind it.
+func shortWord(text []byte) uint64 {
+	n := len(text)
+	switch {
+	case n >= 4:
+		return uint64(binary.LittleEndian.Uint32(text)) | uint64(binary.LittleEndian.Uint32(text[n-4:]))<<(8*(n-4))
+	case n > 0:
+		return uint64(text[0]) | uint64(text[n/2])<<(8*(n/2)) | uint64(text[n-1])<<(8*(n-1))
 	}
-	return n
+	return 0
 }
 
 func (d *dialect) appendASCII(dst []byte, c byte) []byte {
