@@ -1,12 +1,12 @@
 package changelog
 
-// AppendDateTime appends microseconds since 1970-01-01 00:00:00 as "2024-05-06 07:08:09" and, when fsp > 0, a point and fsp (at
-// most 6) digits of the fraction. It is AppendDate and AppendClock in one, for encoders' inner loops.
-func AppendDateTime(dst []byte, micros int64, fsp int) []byte {
+// AppendDateTime appends microseconds since 1970-01-01 00:00:00 as "2024-05-06 07:08:09" with the given separator for the space and,
+// when fsp > 0, a point and fsp (at most 6) digits of the fraction. It is AppendDate and AppendClock in one, for encoders' inner loops.
+func AppendDateTime(dst []byte, micros int64, separator byte, fsp int) []byte {
 	const from, to = -62_167_219_200 * microsPerSecond, 253_402_300_800 * microsPerSecond // the years 0 to 9999
 	if micros < from || micros >= to {
 		c := CivilFromMicros(micros)
-		return AppendClock(append(AppendDate(dst, c), ' '), c, fsp)
+		return AppendClock(append(AppendDate(dst, c), separator), c, fsp)
 	}
 	const zeros = "0000-00-00 00:00:00.000000"
 	dst = append(dst, zeros...)
@@ -30,6 +30,7 @@ func AppendDateTime(dst []byte, micros int64, fsp int) []byte {
 	put2((*[2]byte)(p[2:]), year%100)
 	put2((*[2]byte)(p[5:]), month)
 	put2((*[2]byte)(p[8:]), day)
+	p[10] = separator
 	secs := uint32(rest / microsPerSecond)
 	minutes := secs / 60
 	put2((*[2]byte)(p[11:]), minutes/60)

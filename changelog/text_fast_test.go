@@ -10,9 +10,11 @@ import (
 func TestAppendDateTimeIsDateAndClock(t *testing.T) {
 	check := func(t interface{ Fatalf(string, ...any) }, micros int64, fsp int) {
 		c := CivilFromMicros(micros)
-		want := string(AppendClock(append(AppendDate(nil, c), ' '), c, fsp))
-		if got := string(AppendDateTime([]byte("x"), micros, fsp)); got != "x"+want {
-			t.Fatalf("%d with %d digits: got %s, want %s", micros, fsp, got[1:], want)
+		for _, separator := range []byte{' ', 'T'} {
+			want := string(AppendClock(append(AppendDate(nil, c), separator), c, fsp))
+			if got := string(AppendDateTime([]byte("x"), micros, separator, fsp)); got != "x"+want {
+				t.Fatalf("%d with %d digits: got %s, want %s", micros, fsp, got[1:], want)
+			}
 		}
 	}
 	for day := int64(-750_000); day < 3_000_000; day += 13 {

@@ -26,7 +26,7 @@ func appendDate(dst []byte, v *changelog.Value) []byte {
 
 func appendDateTime(dst []byte, v *changelog.Value, fsp int) []byte {
 	if _, form, n, _ := v.Raw(); form == changelog.FormNormal {
-		return changelog.AppendDateTime(dst, int64(n), fsp)
+		return changelog.AppendDateTime(dst, int64(n), ' ', fsp)
 	}
 	if dst, infinite := appendInfinity(dst, v); infinite {
 		return dst
@@ -40,7 +40,7 @@ func appendTimestamp(dst []byte, v *changelog.Value, fsp int, zone *time.Locatio
 		return appendDateTime(dst, v, fsp)
 	}
 	_, offset := time.UnixMicro(v.Int()).In(zone).Zone()
-	return changelog.AppendDateTime(dst, v.Int()+int64(offset)*second, fsp)
+	return changelog.AppendDateTime(dst, v.Int()+int64(offset)*second, ' ', fsp)
 }
 
 func appendCivil(dst []byte, c changelog.Civil, fsp int) []byte {

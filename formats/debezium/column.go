@@ -111,16 +111,20 @@ func (k compiler) special(c *column, posInf, negInf, nan string) {
 	c.forms[changelog.FormPosInf], c.forms[changelog.FormNegInf], c.forms[changelog.FormNaN] = posInf, negInf, nan
 }
 
-// ordinary handles everything but normal values: done tells that dst or err is the result.
-func ordinary(dst []byte, c *column, v *changelog.Value) (_ []byte, done bool, err error) {
-	if v.Form() == changelog.FormNormal {
-		return dst, false, nil
+// normal reports that there is nothing special about a value. What is no normal one is for appendForm.
+func normal(v *changelog.Value) bool {
+	_, form, _, _ := v.Raw()
+	return form == changelog.FormNormal
+}
+
+// appendForm writes a value that is not normal.
+func appendForm(dst []byte, c *column, v *changelog.Value) ([]byte, error) {
+	text := c.forms[v.Form()]
+	if text == "" {
+		return dst, refuse(fault.UnsupportedType, "Set decimal_handling_mode to string or double, or special_values to null.",
+			"infinity and NaN have no form as a precise decimal")
 	}
-	if text := c.forms[v.Form()]; text != "" {
-		return append(dst, text...), true, nil
-	}
-	return dst, true, refuse(fault.UnsupportedType, "Set decimal_handling_mode to string or double, or special_values to null.",
-		"infinity and NaN have no form as a precise decimal")
+	return append(dst, text...), nil
 }
 
 // refuse makes the fault of a value that has no form; the caller adds where it was.

@@ -80,17 +80,15 @@ func appendMoney(dst []byte, c *column, v *changelog.Value) ([]byte, error) {
 }
 
 func appendDecimalText(dst []byte, c *column, v *changelog.Value) ([]byte, error) {
-	dst, done, err := ordinary(dst, c, v)
-	if done {
-		return dst, err
+	if !normal(v) {
+		return appendForm(dst, c, v)
 	}
 	return jsonx.AppendString(dst, v.Bytes()), nil
 }
 
 func appendTrimmedDecimal(dst []byte, c *column, v *changelog.Value) ([]byte, error) {
-	dst, done, err := ordinary(dst, c, v)
-	if done {
-		return dst, err
+	if !normal(v) {
+		return appendForm(dst, c, v)
 	}
 	text, _ := trimFraction(v.Bytes())
 	return jsonx.AppendString(dst, text), nil
@@ -113,9 +111,8 @@ func trimFraction(text []byte) ([]byte, int) {
 }
 
 func appendDecimalDouble(dst []byte, c *column, v *changelog.Value) ([]byte, error) {
-	dst, done, err := ordinary(dst, c, v)
-	if done {
-		return dst, err
+	if !normal(v) {
+		return appendForm(dst, c, v)
 	}
 	var buf [96]byte // keeps the text off the heap, unless it is a giant
 	f, err := strconv.ParseFloat(string(append(buf[:0], v.Bytes()...)), 64)
@@ -130,13 +127,12 @@ func appendDecimalDouble(dst []byte, c *column, v *changelog.Value) ([]byte, err
 
 // appendVariableScale writes io.debezium.data.VariableScaleDecimal, like Debezium without zeros at the end.
 func appendVariableScale(dst []byte, c *column, v *changelog.Value) ([]byte, error) {
-	dst, done, err := ordinary(dst, c, v)
-	if done {
-		return dst, err
+	if !normal(v) {
+		return appendForm(dst, c, v)
 	}
 	text, scale := trimFraction(v.Bytes())
 	dst = jsonx.AppendInt(append(dst, `{"scale":`...), int64(scale))
-	dst, err = appendUnscaled(append(dst, `,"value":`...), text, scale)
+	dst, err := appendUnscaled(append(dst, `,"value":`...), text, scale)
 	return append(dst, '}'), err
 }
 
@@ -154,9 +150,8 @@ var pow10 = func() (p [chunk + 1]uint64) {
 // appendDecimalPrecise writes org.apache.kafka.connect.data.Decimal: base64 of the unscaled number as the shortest
 // big-endian two's complement. The text must have exactly the digits of the column's scale.
 func appendDecimalPrecise(dst []byte, c *column, v *changelog.Value) ([]byte, error) {
-	dst, done, err := ordinary(dst, c, v)
-	if done {
-		return dst, err
+	if !normal(v) {
+		return appendForm(dst, c, v)
 	}
 	return appendUnscaled(dst, v.Bytes(), c.scale)
 }
@@ -196,12 +191,26 @@ func appendUnscaled(dst, number []byte, scale int) ([]byte, error) {
 		word = word*10 + uint64(d)
 		digits++
 	}
+	if len(text) <= chunk {
+		return appendWord(dst, int64(word), neg), nil
+	}
 	n.mulAdd(pow10[digits], word)
 	if neg {
 		n.negate()
 	}
 	var buf [8 * len(n)]byte
 	return jsonx.AppendBase64(dst, minimalBytes(n.bytes(buf[:]))), nil
+}
+
+// appendWord is for most numbers: those of one word.
+func appendWord(dst []byte, n int64, neg bool) []byte {
+	if neg {
+		n = -n
+	}
+	size := bits.Len64(uint64(n^n>>63))/8 + 1
+	var buf [8]byte
+	binary.BigEndian.PutUint64(buf[:], uint64(n))
+	return jsonx.AppendBase64(dst, buf[len(buf)-size:])
 }
 
 // appendHugeDecimal is for numbers that only a PostgreSQL column can hold.

@@ -136,7 +136,7 @@ func (e *encoder) appendRow(dst []byte, row changelog.Row, unchanged unchangedFu
 	for i := range e.columns {
 		c, v := &e.columns[i], &row[i]
 		dst = append(dst, c.prefix...)
-		switch v.Kind() {
+		switch kind, _, _, _ := v.Raw(); kind {
 		case c.kind:
 			dst, err = c.append(dst, c, v)
 		case changelog.KindNull:

@@ -28,9 +28,8 @@ func (k compiler) interval(c *column) {
 // appendMicroDuration writes io.debezium.time.MicroDuration: microseconds with a month of 30.4375 days. Debezium makes the
 // greatest number of what does not fit, which is infinity here.
 func appendMicroDuration(dst []byte, c *column, v *changelog.Value) ([]byte, error) {
-	dst, done, err := ordinary(dst, c, v)
-	if done {
-		return dst, err
+	if !normal(v) {
+		return appendForm(dst, c, v)
 	}
 	n, ok := changelog.IntervalMicros(v.Interval())
 	if !ok {
@@ -40,9 +39,8 @@ func appendMicroDuration(dst []byte, c *column, v *changelog.Value) ([]byte, err
 }
 
 func appendMicroDurationKey(dst []byte, c *column, v *changelog.Value) ([]byte, error) {
-	dst, done, err := ordinary(dst, c, v)
-	if done {
-		return dst, err
+	if !normal(v) {
+		return appendForm(dst, c, v)
 	}
 	const most = 1<<63/microsPerDay - 1
 	days, rest := changelog.ComparableInterval(v.Interval())
@@ -58,18 +56,16 @@ func refuseInterval() error {
 
 // appendISOInterval writes io.debezium.time.Interval: all parts, each with its own sign.
 func appendISOInterval(dst []byte, c *column, v *changelog.Value) ([]byte, error) {
-	dst, done, err := ordinary(dst, c, v)
-	if done {
-		return dst, err
+	if !normal(v) {
+		return appendForm(dst, c, v)
 	}
 	months, days, micros := v.Interval()
 	return appendISOParts(dst, months, int64(days), micros), nil
 }
 
 func appendISOIntervalKey(dst []byte, c *column, v *changelog.Value) ([]byte, error) {
-	dst, done, err := ordinary(dst, c, v)
-	if done {
-		return dst, err
+	if !normal(v) {
+		return appendForm(dst, c, v)
 	}
 	days, rest := changelog.ComparableInterval(v.Interval())
 	return appendISOParts(dst, 0, days, rest), nil

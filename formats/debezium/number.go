@@ -19,7 +19,8 @@ func appendBool(dst []byte, _ *column, v *changelog.Value) ([]byte, error) {
 }
 
 func appendInt(dst []byte, _ *column, v *changelog.Value) ([]byte, error) {
-	return jsonx.AppendInt(dst, v.Int()), nil
+	_, _, n, _ := v.Raw()
+	return jsonx.AppendInt(dst, int64(n)), nil
 }
 
 func appendUint(dst []byte, _ *column, v *changelog.Value) ([]byte, error) {

@@ -100,7 +100,8 @@ func (k compiler) binary(c *column) {
 
 // appendText writes text, the label of an ENUM, the labels of a SET, and the JSON of PostgreSQL as it stands there.
 func appendText(dst []byte, _ *column, v *changelog.Value) ([]byte, error) {
-	return jsonx.AppendString(dst, v.Bytes()), nil
+	_, _, _, text := v.Raw()
+	return jsonx.AppendString(dst, text), nil
 }
 
 // appendCompactJSON writes io.debezium.data.Json: the document as a text, without white space between its tokens.

@@ -118,25 +118,23 @@ func (k compiler) dateTime(in *changelog.Column) (appendFunc, schema) {
 
 // appendStored writes the number that a changelog value holds: days, or microseconds.
 func appendStored(dst []byte, c *column, v *changelog.Value) ([]byte, error) {
-	dst, done, err := ordinary(dst, c, v)
-	if done {
-		return dst, err
+	if !normal(v) {
+		return appendForm(dst, c, v)
 	}
 	return jsonx.AppendInt(dst, v.Int()), nil
 }
 
 func appendMillis(dst []byte, c *column, v *changelog.Value) ([]byte, error) {
-	dst, done, err := ordinary(dst, c, v)
-	if done {
-		return dst, err
+	if !normal(v) {
+		return appendForm(dst, c, v)
 	}
-	return jsonx.AppendInt(dst, floorDiv(v.Int(), 1000)), nil
+	_, _, n, _ := v.Raw()
+	return jsonx.AppendInt(dst, floorDiv(int64(n), 1000)), nil
 }
 
 func appendNanos(dst []byte, c *column, v *changelog.Value) ([]byte, error) {
-	dst, done, err := ordinary(dst, c, v)
-	if done {
-		return dst, err
+	if !normal(v) {
+		return appendForm(dst, c, v)
 	}
 	n := v.Int() * 1000
 	if n/1000 != v.Int() {
@@ -155,9 +153,8 @@ func appendTimeConnect(dst []byte, _ *column, v *changelog.Value) ([]byte, error
 
 // appendISODate writes io.debezium.time.IsoDate.
 func appendISODate(dst []byte, c *column, v *changelog.Value) ([]byte, error) {
-	dst, done, err := ordinary(dst, c, v)
-	if done {
-		return dst, err
+	if !normal(v) {
+		return appendForm(dst, c, v)
 	}
 	dst = changelog.AppendDate(append(dst, '"'), v.Civil())
 	return append(dst, c.suffix...), nil
@@ -166,21 +163,18 @@ func appendISODate(dst []byte, c *column, v *changelog.Value) ([]byte, error) {
 // appendISODateTime writes io.debezium.time.ZonedTimestamp, and without a zone IsoTimestamp, with exactly the column's
 // fraction digits.
 func appendISODateTime(dst []byte, c *column, v *changelog.Value) ([]byte, error) {
-	dst, done, err := ordinary(dst, c, v)
-	if done {
-		return dst, err
+	if !normal(v) {
+		return appendForm(dst, c, v)
 	}
-	civil := v.Civil()
-	dst = changelog.AppendDate(append(dst, '"'), civil)
-	dst = changelog.AppendClock(append(dst, 'T'), civil, c.fsp)
+	_, _, n, _ := v.Raw()
+	dst = changelog.AppendDateTime(append(dst, '"'), int64(n), 'T', c.fsp)
 	return append(dst, c.suffix...), nil
 }
 
 // appendISODateTimeTrimmed writes io.debezium.time.IsoTimestamp as Java prints it.
 func appendISODateTimeTrimmed(dst []byte, c *column, v *changelog.Value) ([]byte, error) {
-	dst, done, err := ordinary(dst, c, v)
-	if done {
-		return dst, err
+	if !normal(v) {
+		return appendForm(dst, c, v)
 	}
 	civil := v.Civil()
 	dst = changelog.AppendDate(append(dst, '"'), civil)
