@@ -71,6 +71,7 @@ type Context struct {
 	Split bool   // the change is one half of a key change
 	Moves Moves  // for encoders that are MoveCounters; the second half of a key change counts the first one
 	Seq   uint64 // number of the batch within the attempt, from 1: what canal-json writes as id
+	kept  Kept
 }
 
 // Decoder reads messages of one wire format back. It is what inspect, verify, tests and a Kafka source use; it need not

@@ -51,7 +51,7 @@ func (e *encoder) AppendEnd(dst []byte, c *formats.Context, last []byte) ([]byte
 		dst = append(appendSwapped(append(dst, `{"schema":`...), schema), `,"payload":`...)
 	}
 	dst = append(append(append(dst, `{"before":`...), after...), `,"after":null`...)
-	dst = e.source.append(dst, c, &changelog.Change{Op: changelog.Delete, Pos: c.Run.Pos})
+	dst = appendSource(dst, e.source, c, &changelog.Change{Op: changelog.Delete, Pos: c.Run.Pos})
 	dst = appendTail(append(dst, noTransaction...), c, 'd') // the log has no such change: it has no number in a transaction
 	if schema != nil {
 		dst = append(dst, '}')

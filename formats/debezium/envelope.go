@@ -46,20 +46,53 @@ func (e *encoder) AppendValue(dst []byte, c *formats.Context, ch *changelog.Chan
 	} else if dst, err = e.appendRow(dst, ch.After, e.refuseUnchanged); err != nil {
 		return dst, err
 	}
-	dst = e.source.append(dst, c, ch)
-	if e.cfg.TransactionMetadata && c.Run.Snapshot == changelog.Streamed {
-		dst = appendTransaction(dst, c, ch)
-	} else {
-		dst = append(dst, noTransaction...)
-	}
-	return w.close(appendTail(dst, c, op)), nil
+	return w.close(e.appendRest(dst, c, ch, op)), nil
 }
 
 const noTransaction = `,"transaction":null`
 
+// appendRest appends what follows the rows, to the end of the envelope.
+func (e *encoder) appendRest(dst []byte, c *formats.Context, ch *changelog.Change, op byte) []byte {
+	if e.cfg.TransactionMetadata && c.Run.Snapshot == changelog.Streamed {
+		dst = appendSource(dst, e.source, c, ch)
+		return appendTail(appendTransaction(dst, c, ch), c, op)
+	}
+	kept, made := c.Keep(e)
+	if kept == nil {
+		dst = appendSource(dst, e.source, c, ch)
+		return appendTail(append(dst, noTransaction...), c, op)
+	}
+	if !made {
+		e.keep(kept, c)
+	}
+	place := e.source.place(c, ch)
+	dst = append(dst, kept.Parts[0]...)
+	n := 1
+	for ; n < e.source.parts(); n++ {
+		dst = append(e.source.appendPlace(dst, place, n), kept.Parts[n]...)
+	}
+	return append(append(dst, op), kept.Parts[n]...)
+}
+
+// keep renders the rest without what each change has of its own: its place and its letter.
+func (e *encoder) keep(k *formats.Kept, c *formats.Context) {
+	last := e.source.parts()
+	for n := range last {
+		k.Parts[n] = e.source.appendPart(k.Parts[n][:0], c, n)
+	}
+	k.Parts[last-1] = append(append(k.Parts[last-1], noTransaction...), beforeOp...)
+	k.Parts[last] = appendAfterOp(k.Parts[last][:0], c)
+}
+
+const beforeOp = `,"op":"`
+
 // appendTail appends what follows the transaction, to the end of the envelope.
 func appendTail(dst []byte, c *formats.Context, op byte) []byte {
-	dst = append(append(append(dst, `,"op":"`...), op), `","ts_ms":`...)
+	return appendAfterOp(append(append(dst, beforeOp...), op), c)
+}
+
+func appendAfterOp(dst []byte, c *formats.Context) []byte {
+	dst = append(dst, `","ts_ms":`...)
 	return append(appendTimes(dst, c.Now, `,"ts_us":`), '}')
 }
 

@@ -6,9 +6,29 @@ import (
 	"cdcbridge/formats/internal/jsonx"
 )
 
-// source writes the source struct of the connector for one kind of database.
+// source writes the source struct of the connector for one kind of database: parts that all changes of a run have alike, and between
+// them, once or twice, where in the log the change stands.
 type source interface {
-	append(dst []byte, c *formats.Context, ch *changelog.Change) []byte
+	// parts is how many there are.
+	parts() int
+
+	// appendPart appends the n-th part, from 0.
+	appendPart(dst []byte, c *formats.Context, n int) []byte
+
+	// place is what tells the change from others of the run.
+	place(c *formats.Context, ch *changelog.Change) uint64
+
+	// appendPlace appends it as it stands before the n-th part.
+	appendPlace(dst []byte, place uint64, n int) []byte
+}
+
+func appendSource(dst []byte, s source, c *formats.Context, ch *changelog.Change) []byte {
+	dst = s.appendPart(dst, c, 0)
+	place := s.place(c, ch)
+	for n := 1; n < s.parts(); n++ {
+		dst = s.appendPart(s.appendPlace(dst, place, n), c, n)
+	}
+	return dst
 }
 
 // newSource chooses by the table's origin; nil: Debezium has no such connector, or we do not know its struct.
@@ -69,40 +89,60 @@ func newMySQLSource(env formats.Env, t *changelog.Table) *mysqlSource {
 	return s
 }
 
-func (s *mysqlSource) append(dst []byte, c *formats.Context, ch *changelog.Change) []byte {
+func (s *mysqlSource) parts() int { return 2 }
+
+func (s *mysqlSource) place(c *formats.Context, ch *changelog.Change) uint64 {
+	if c.Run.Snapshot != changelog.Streamed {
+		return 0
+	}
+	return uint64(ch.RowInEvent)
+}
+
+func (s *mysqlSource) appendPlace(dst []byte, place uint64, _ int) []byte {
+	return jsonx.AppendInt(dst, int64(place))
+}
+
+func (s *mysqlSource) appendPart(dst []byte, c *formats.Context, n int) []byte {
+	if n > 0 {
+		return appendSession(dst, c)
+	}
 	origin := &c.Txn.Origin
+	server, gtid, file, pos := origin.ServerID, origin.GTID, c.Run.File, c.Run.Pos
+	if c.Run.Snapshot != changelog.Streamed { // no server has logged the row: file and offset are where the read stands
+		server, gtid, file, pos = 0, "", origin.File, origin.Pos
+	}
 	dst = append(dst, s.head...)
 	dst = appendTimes(dst, c.Txn.Commit, s.afterMillis[c.Run.Snapshot])
 	dst = append(dst, s.afterNanos...)
-	if c.Run.Snapshot != changelog.Streamed {
-		// No server has logged the row: file and offset are where the read stands.
-		dst = append(dst, `0,"gtid":null,"file":"`...)
-		dst = jsonx.AppendEscapedText(dst, origin.File)
-		dst = jsonx.AppendUint(append(dst, `","pos":`...), origin.Pos)
-		return append(dst, `,"row":0,"thread":null,"query":null}`...)
-	}
-	dst = jsonx.AppendUint(dst, uint64(origin.ServerID))
-	if origin.GTID == "" {
+	dst = jsonx.AppendUint(dst, uint64(server))
+	if gtid == "" {
 		dst = append(dst, `,"gtid":null,"file":"`...)
 	} else {
 		dst = append(dst, `,"gtid":"`...)
-		dst = jsonx.AppendEscapedText(dst, origin.GTID)
+		dst = jsonx.AppendEscapedText(dst, gtid)
 		dst = append(dst, `","file":"`...)
 	}
-	dst = jsonx.AppendEscapedText(dst, c.Run.File)
+	dst = jsonx.AppendEscapedText(dst, file)
 	dst = append(dst, `","pos":`...)
-	dst = jsonx.AppendUint(dst, c.Run.Pos)
-	dst = append(dst, `,"row":`...)
-	dst = jsonx.AppendInt(dst, int64(ch.RowInEvent))
-	if origin.Thread == 0 {
+	dst = jsonx.AppendUint(dst, pos)
+	return append(dst, `,"row":`...)
+}
+
+// appendSession appends what follows the row: who ran the statement, and the statement.
+func appendSession(dst []byte, c *formats.Context) []byte {
+	thread, query := c.Txn.Origin.Thread, c.Run.Query
+	if c.Run.Snapshot != changelog.Streamed {
+		thread, query = 0, ""
+	}
+	if thread == 0 {
 		dst = append(dst, `,"thread":null`...)
 	} else {
-		dst = jsonx.AppendUint(append(dst, `,"thread":`...), origin.Thread)
+		dst = jsonx.AppendUint(append(dst, `,"thread":`...), thread)
 	}
-	if c.Run.Query == "" {
+	if query == "" {
 		return append(dst, `,"query":null}`...)
 	}
-	dst = jsonx.AppendEscapedText(append(dst, `,"query":"`...), c.Run.Query)
+	dst = jsonx.AppendEscapedText(append(dst, `,"query":"`...), query)
 	return append(dst, `"}`...)
 }
 

@@ -23,41 +23,33 @@ func newPostgresSource(env formats.Env, t *changelog.Table) *postgresSource {
 	}
 }
 
-func (s *postgresSource) append(dst []byte, c *formats.Context, ch *changelog.Change) []byte {
-	origin := &c.Txn.Origin
-	dst = append(dst, s.head...)
-	var buf [24]byte
-	micros := jsonx.AppendInt(buf[:0], c.Txn.Commit)
-	if c.Txn.Commit >= 1000 { // always in practice: the digits of milliseconds are the first ones
-		dst = append(dst, micros[:len(micros)-3]...)
-	} else {
-		dst = jsonx.AppendInt(dst, floorDiv(c.Txn.Commit, 1000))
-	}
-	dst = append(dst, `,"snapshot":"`...)
-	dst = append(dst, snapshots[c.Run.Snapshot]...)
-	dst = append(dst, s.database...)
-	last, xid, lsn := origin.LastCommit, origin.XID, ch.Pos
+func (s *postgresSource) parts() int { return 3 }
+
+func (s *postgresSource) place(c *formats.Context, ch *changelog.Change) uint64 {
 	switch c.Run.Snapshot {
 	case changelog.Streamed:
+		return ch.Pos
 	case changelog.SnapshotIncremental:
-		last, xid, lsn = 0, 0, 0 // as Debezium leaves them
-	default:
-		last, lsn = 0, origin.Pos // where the read stands
+		return 0 // as Debezium leaves it
 	}
-	dst = appendSequence(dst, last)
-	dst = append(dst, ',')
-	dst = appendSequence(dst, lsn)
-	dst = append(dst, `]","ts_us":`...)
-	dst = append(append(dst, micros...), `,"ts_ns":`...)
-	if c.Txn.Commit != 0 {
-		dst = append(append(dst, micros...), "000"...)
-	} else {
-		dst = append(dst, '0')
+	return c.Txn.Origin.Pos // where the read stands
+}
+
+func (s *postgresSource) appendPlace(dst []byte, lsn uint64, n int) []byte {
+	if n == 1 {
+		return appendSequence(dst, lsn)
 	}
-	dst = append(dst, s.afterNanos...)
-	dst = appendKnown(dst, uint64(xid))
-	dst = append(dst, `,"lsn":`...)
-	dst = appendKnown(dst, lsn)
+	return appendKnown(dst, lsn)
+}
+
+func (s *postgresSource) appendPart(dst []byte, c *formats.Context, n int) []byte {
+	switch n {
+	case 0:
+		return s.appendHead(dst, c)
+	case 1:
+		return s.appendTransaction(dst, c)
+	}
+	origin := &c.Txn.Origin
 	dst = append(dst, `,"xmin":null,"origin":`...)
 	if origin.Replica == "" {
 		return append(dst, `null,"origin_lsn":null}`...)
@@ -67,6 +59,38 @@ func (s *postgresSource) append(dst []byte, c *formats.Context, ch *changelog.Ch
 	dst = append(dst, `","origin_lsn":`...)
 	dst = appendKnown(dst, origin.ReplicaLSN)
 	return append(dst, '}')
+}
+
+// appendHead appends what stands before the LSN in the sequence.
+func (s *postgresSource) appendHead(dst []byte, c *formats.Context) []byte {
+	dst = append(dst, s.head...)
+	dst = jsonx.AppendInt(dst, floorDiv(c.Txn.Commit, 1000))
+	dst = append(dst, `,"snapshot":"`...)
+	dst = append(dst, snapshots[c.Run.Snapshot]...)
+	dst = append(dst, s.database...)
+	last := c.Txn.Origin.LastCommit
+	if c.Run.Snapshot != changelog.Streamed {
+		last = 0
+	}
+	return append(appendSequence(dst, last), ',')
+}
+
+// appendTransaction appends what stands between the sequence and the LSN.
+func (s *postgresSource) appendTransaction(dst []byte, c *formats.Context) []byte {
+	dst = append(dst, `]","ts_us":`...)
+	from := len(dst)
+	dst = jsonx.AppendInt(dst, c.Txn.Commit)
+	micros := dst[from:]
+	dst = append(append(dst, `,"ts_ns":`...), micros...)
+	if c.Txn.Commit != 0 {
+		dst = append(dst, "000"...)
+	}
+	dst = append(dst, s.afterNanos...)
+	xid := c.Txn.Origin.XID
+	if c.Run.Snapshot == changelog.SnapshotIncremental {
+		xid = 0 // as Debezium leaves it
+	}
+	return append(appendKnown(dst, uint64(xid)), `,"lsn":`...)
 }
 
 // appendKnown appends a number, or null for zero, which says that it is not known.

@@ -26,9 +26,11 @@ func (r *traveller) costOfWriting(t *testing.T, format string, table *changelog.
 	if rowsAlone(enc) {
 		changes = changes[:2]
 	}
+	ctx.Run.To = 10
 	dst := make([]byte, 0, 64<<10)
 	costtest.Check(t, costtest.Stage{Name: "writing " + format, Rows: 100 * len(changes), Round: func() {
 		for range 100 {
+			ctx.Seq++
 			for i := range changes {
 				var err error
 				if dst, err = enc.AppendKey(dst[:0], row); err == nil {

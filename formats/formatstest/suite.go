@@ -57,6 +57,7 @@ func (s *suite) run(t *testing.T) {
 		{"unchanged is refused", s.unchangedRefused},
 		{"impossible rows are refused", s.impossibleRefused},
 		{"appends only", s.appendsOnly},
+		{"runs are rows", s.runsAreRows},
 		{"ends rows", s.endsRows},
 		{"keeps no memory", s.keepsNoMemory},
 		{"does not allocate", s.doesNotAllocate},
