@@ -28,7 +28,8 @@ func (s *suite) runsAreRows(t *testing.T) {
 			alone.Run.Snapshot, alone.Txn.Snapshot, ch.Op = changelog.SnapshotIncremental, true, changelog.Read
 		}
 		run := *alone.Run
-		run.From, run.To = n%runs*rows, (n%runs+1)*rows
+		at := min(n, 2*runs-1-n) // the second batch begins at the place where the first one ended
+		run.From, run.To = at*rows, (at+1)*rows
 		worker.Txn, worker.Run, worker.Now, worker.Seq = alone.Txn, &run, alone.Now, alone.Seq
 		slices.Reverse(encoders) // the one that wrote last begins
 		for _, enc := range encoders {
