@@ -1,6 +1,7 @@
 package mysql
 
 import (
+	"encoding/binary"
 	"fmt"
 	"unicode/utf8"
 
@@ -65,7 +66,7 @@ func charsetOf(collation uint32) (*charset, error) {
 	c := &charset{name: name, maxLen: charsetMaxLen[name]}
 	switch name {
 	case "utf8mb4", "utf8mb3":
-		return c, nil // see text
+		c.ascii = true // and without next: see text
 	case "ucs2":
 		c.next = nextUCS2
 	case "utf16":
@@ -83,13 +84,13 @@ func charsetOf(collation uint32) (*charset, error) {
 // text gives raw as UTF-8. The result borrows from raw if nothing had to be changed, else it lives in the batch.
 // A character that Unicode lacks becomes a question mark, as in every result that the server converts.
 func (c *charset) text(b *changelog.Batch, raw []byte) ([]byte, error) {
+	if c.ascii && isASCII(raw) {
+		return raw, nil
+	}
 	if c.next == nil {
 		if !utf8.Valid(raw) {
 			return nil, fmt.Errorf("%s text with the invalid bytes %.40x", c.name, raw)
 		}
-		return raw, nil
-	}
-	if c.ascii && isASCII(raw) {
 		return raw, nil
 	}
 	size := 0
@@ -125,11 +126,19 @@ func runeSize(r rune) int {
 	return utf8.RuneLen(r)
 }
 
+// isASCII looks at eight bytes at a time, of which the last may overlap those before.
 func isASCII(p []byte) bool {
-	for _, b := range p {
-		if b >= utf8.RuneSelf {
+	const high = 0x8080808080808080
+	switch {
+	case len(p) < 4:
+		return littleEndian(p)&high == 0
+	case len(p) < 8:
+		return uint64(binary.LittleEndian.Uint32(p)|binary.LittleEndian.Uint32(p[len(p)-4:]))&high == 0
+	}
+	for i := 0; i < len(p)-8; i += 8 {
+		if binary.LittleEndian.Uint64(p[i:])&high != 0 {
 			return false
 		}
 	}
-	return true
+	return binary.LittleEndian.Uint64(p[len(p)-8:])&high == 0
 }

@@ -154,6 +154,10 @@ func TestCompressedValues(t *testing.T) {
 		if got, err := expand(unhex(t, packed), b); err != nil || string(got) != want {
 			t.Errorf("%s: %q %v", packed, got, err)
 		}
+		column := columnDef{layout: columnLayout{typ: typeVarcharCompressed, meta: 201}, collation: 45}
+		if got, err := decodeOne(t, column, append([]byte{byte(len(packed) / 2)}, unhex(t, packed)...)); err != nil || string(got.Bytes()) != want {
+			t.Errorf("%s: a column has %q %v", packed, got.Bytes(), err)
+		}
 	}
 	for _, bad := range []string{"0900", "8a03", "89654b4ca43d0000", "89634b4ca43d0000", "8d0000000000", "99644b4ca43d0000", "8bffffff4b4ca43d0000", "81644b4ca43d0000"} {
 		if got, err := expand(unhex(t, bad), b); err == nil {

@@ -121,11 +121,10 @@ func (s *shape) decodeRows(b *changelog.Batch, e rowsEvent, skip int, at *ordina
 			done.Skipped++
 			done.SkippedBytes = len(e.Rows) - len(p)
 		} else {
-			ch := changelog.Change{Op: e.Op, RowInEvent: int32(done.Rows), Index: at.Index, TableIndex: at.TableIndex}
-			if p, err = s.change(b, &ch, p); err != nil {
+			b.Changes = append(b.Changes, changelog.Change{Op: e.Op, RowInEvent: int32(done.Rows), Index: at.Index, TableIndex: at.TableIndex})
+			if p, err = s.change(b, &b.Changes[len(b.Changes)-1], p); err != nil {
 				return rowsDone{}, fmt.Errorf("row %d of the event: %w", done.Rows, err)
 			}
-			b.Changes = append(b.Changes, ch)
 		}
 		done.Rows++
 		at.Index++

@@ -69,11 +69,12 @@ func scanDate(_ *column, p []byte, dst *changelog.Value, _ *changelog.Batch) err
 	if len(p) != 10 || !civilDate(p, &c) {
 		return fmt.Errorf("%w: %.40q", errTemporal, p)
 	}
-	if !onCalendar(c) {
+	days, exists := calendarDay(c)
+	if !exists {
 		*dst = changelog.ZeroParts(changelog.KindDate, c)
 		return nil
 	}
-	*dst = changelog.Date(changelog.DaysFromCivil(c.Year, c.Month, c.Day))
+	*dst = changelog.Date(days)
 	return nil
 }
 
@@ -101,7 +102,7 @@ func scanTimestamp(_ *column, p []byte, dst *changelog.Value, _ *changelog.Batch
 		*dst = changelog.ZeroParts(changelog.KindTimestamp, c)
 		return nil
 	}
-	if !onCalendar(c) || c.Hour > 23 || c.Minute > 59 || c.Second > 59 {
+	if _, exists := calendarDay(c); !exists || c.Hour > 23 || c.Minute > 59 || c.Second > 59 {
 		return fmt.Errorf("%w: %.40q", errTemporal, p)
 	}
 	*dst = changelog.Timestamp(c.Micros())

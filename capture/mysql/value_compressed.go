@@ -39,7 +39,7 @@ func (d columnDef) compressed(col *changelog.Column, dec *column) error {
 		dec.prefix = lengthPrefix(int(d.layout.meta))
 	}
 	inner := dec.decode
-	dec.decode = func(c *column, p []byte, dst *changelog.Value, b *changelog.Batch) error {
+	dec.fast, dec.decode = fastNone, func(c *column, p []byte, dst *changelog.Value, b *changelog.Batch) error {
 		p, err := expand(p, b)
 		if err != nil {
 			return err

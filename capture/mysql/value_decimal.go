@@ -1,8 +1,10 @@
 package mysql
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 
 	"cdcbridge/changelog"
@@ -29,6 +31,9 @@ func (d columnDef) decimal(col *changelog.Column, dec *column) error {
 	col.Type.Kind, col.Type.Precision, col.Type.Scale = changelog.KindDecimal, precision, scale
 	col.SourceType = d.sign("decimal(" + strconv.Itoa(precision) + "," + strconv.Itoa(scale) + ")")
 	dec.digits, dec.scale, dec.width, dec.decode = precision-scale, scale, width, decodeDecimal
+	if 0 < dec.digits && dec.digits <= 18 && scale <= 9 {
+		dec.decode = decodeShortDecimal
+	}
 	return nil
 }
 
@@ -49,6 +54,66 @@ func decodeDecimal(c *column, p []byte, dst *changelog.Value, b *changelog.Batch
 	}
 	*dst = changelog.Decimal(b.Copy(text))
 	return nil
+}
+
+// decodeShortDecimal is decodeDecimal for 1-18 digits before the point and up to nine after it: two numbers, of which the text
+// is made from its end.
+func decodeShortDecimal(c *column, p []byte, dst *changelog.Value, b *changelog.Batch) error {
+	var flip uint64 // what turns a negative number's bits into those of a positive one
+	if p[0]&0x80 == 0 {
+		flip = math.MaxUint64
+	}
+	size := c.digits
+	if size > 9 {
+		size -= 9
+	}
+	n := decimalBytes[size]
+	whole := bigEndian(p[:n]) ^ 1<<(8*n-1)
+	p = p[n:]
+	if whole = (whole ^ flip) & (1<<(8*n) - 1); whole >= powersOf10[size] {
+		return decimalFault(whole, size)
+	}
+	if c.digits > 9 {
+		g := uint64(binary.BigEndian.Uint32(p) ^ uint32(flip))
+		if g >= powersOf10[9] {
+			return decimalFault(g, 9)
+		}
+		whole, p = whole*powersOf10[9]+g, p[4:]
+	}
+	part := (bigEndian(p) ^ flip) & (1<<(8*len(p)) - 1)
+	if part >= powersOf10[c.scale] {
+		return decimalFault(part, c.scale)
+	}
+	negative := flip != 0 && whole|part != 0
+
+	var text [1 + 18 + 1 + 9]byte
+	i := len(text)
+	for range c.scale {
+		i--
+		text[i] = byte('0' + part%10)
+		part /= 10
+	}
+	if c.scale > 0 {
+		i--
+		text[i] = '.'
+	}
+	for {
+		i--
+		text[i] = byte('0' + whole%10)
+		if whole /= 10; whole == 0 {
+			break
+		}
+	}
+	if negative {
+		i--
+		text[i] = '-'
+	}
+	*dst = changelog.Decimal(b.Copy(text[i:]))
+	return nil
+}
+
+func decimalFault(group uint64, size int) error {
+	return fmt.Errorf("%w: %d in %d digits", errDecimalGroup, group, size)
 }
 
 var errDecimalGroup = errors.New("a group of decimal digits is out of range")
@@ -119,7 +184,7 @@ func decimalGroup(p []byte, size int) (uint64, []byte, error) {
 	n := decimalBytes[size]
 	g := bigEndian(p[:n])
 	if g >= powersOf10[size] {
-		return 0, nil, fmt.Errorf("%w: %d in %d digits", errDecimalGroup, g, size)
+		return 0, nil, decimalFault(g, size)
 	}
 	return g, p[n:], nil
 }

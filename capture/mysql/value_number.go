@@ -12,15 +12,15 @@ import (
 func (d columnDef) number(col *changelog.Column, dec *column) error {
 	switch d.layout.typ {
 	case typeTiny:
-		d.integer(col, dec, integerForm{"tinyint", 1, decodeInt8, decodeUint8})
+		d.integer(col, dec, integerForm{"tinyint", 1, fastInt8, decodeInt8, decodeUint8})
 	case typeShort:
-		d.integer(col, dec, integerForm{"smallint", 2, decodeInt16, decodeUint16})
+		d.integer(col, dec, integerForm{"smallint", 2, fastInt16, decodeInt16, decodeUint16})
 	case typeInt24:
-		d.integer(col, dec, integerForm{"mediumint", 3, decodeInt24, decodeUint24})
+		d.integer(col, dec, integerForm{"mediumint", 3, fastNone, decodeInt24, decodeUint24})
 	case typeLong:
-		d.integer(col, dec, integerForm{"int", 4, decodeInt32, decodeUint32})
+		d.integer(col, dec, integerForm{"int", 4, fastInt32, decodeInt32, decodeUint32})
 	case typeLongLong:
-		d.integer(col, dec, integerForm{"bigint", 8, decodeInt64, decodeUint64})
+		d.integer(col, dec, integerForm{"bigint", 8, fastInt64, decodeInt64, decodeUint64})
 	case typeFloat:
 		col.Type.Kind, col.SourceType = changelog.KindFloat32, d.sign("float")
 		dec.width, dec.decode = 4, decodeFloat
@@ -39,14 +39,15 @@ func (d columnDef) number(col *changelog.Column, dec *column) error {
 type integerForm struct {
 	name             string
 	width            int // bytes
+	fast             fast
 	signed, unsigned decodeFunc
 }
 
 func (d columnDef) integer(col *changelog.Column, dec *column, f integerForm) {
 	col.SourceType, col.Type.Bits = d.sign(f.name), 8*f.width
-	col.Type.Kind, dec.decode = changelog.KindInt, f.signed
+	col.Type.Kind, dec.decode, dec.fast = changelog.KindInt, f.signed, f.fast
 	if d.unsigned {
-		col.Type.Kind, dec.decode = changelog.KindUint, f.unsigned
+		col.Type.Kind, dec.decode, dec.fast = changelog.KindUint, f.unsigned, fastNone
 	}
 	dec.width = f.width
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"math"
 	"math/big"
+	"math/rand/v2"
 	"os"
 	"strconv"
 	"strings"
@@ -15,10 +16,10 @@ import (
 	"pgregory.net/rapid"
 )
 
-// decodeOne runs one decoder over one value.
+// decodeOne runs one decoder over one value, in both ways.
 func decodeOne(t interface{ Fatal(...any) }, d columnDef, val []byte) (changelog.Value, error) {
 	l := tableLayout{columns: []columnLayout{d.layout}, meta: tableMetadata{names: [][]byte{[]byte("c")}, unsigned: []bool{d.unsigned}, collations: []uint32{d.collation}, labels: [][][]byte{d.labels}}}
-	s := &shape{table: &changelog.Table{Columns: make([]changelog.Column, 1)}, columns: make([]column, 1)}
+	s := &shape{table: &changelog.Table{Columns: make([]changelog.Column, 1)}, columns: make([]column, 1), nullBytes: 1}
 	if err := s.prepare(0, l); err != nil {
 		t.Fatal(err)
 	}
@@ -29,6 +30,10 @@ func decodeOne(t interface{ Fatal(...any) }, d columnDef, val []byte) (changelog
 	}
 	var v changelog.Value
 	err := c.decode(c, val[from:to], &v, changelog.NewBatch())
+	row, _, imageErr := s.image(changelog.NewBatch(), append([]byte{0}, val...))
+	if (err == nil) != (imageErr == nil) || err == nil && !row[0].Equal(v) {
+		t.Fatal("two results:", v, err, row, imageErr)
+	}
 	return v, err
 }
 
@@ -240,4 +245,63 @@ func bomb() []byte {
 
 func prefixed(p []byte) []byte {
 	return append(binary.LittleEndian.AppendUint16(nil, uint16(len(p))), p...)
+}
+
+// TestCalendarDays counts through the years that a DATE can have, and beyond.
+func TestCalendarDays(t *testing.T) {
+	days := changelog.DaysFromCivil(1, 1, 1)
+	for year := range int32(20_001) {
+		for month := range uint8(16) {
+			for day := range uint8(32) {
+				got, exists := calendarDay(changelog.Civil{Year: year, Month: month, Day: day})
+				want := year > 0 && changelog.CivilFromDays(days) == changelog.Civil{Year: year, Month: month, Day: day}
+				if exists != want || exists && got != days {
+					t.Fatalf("%d-%d-%d: %d %v, want %d %v", year, month, day, got, exists, days, want)
+				}
+				if exists {
+					days++
+				}
+			}
+		}
+	}
+}
+
+// TestShortDecimals compares the two ways to make a decimal's text.
+func TestShortDecimals(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	for digits := 1; digits <= 18; digits++ {
+		for scale := range 10 {
+			width, _ := decimalWidth(digits+scale, scale)
+			c := column{digits: digits, scale: scale}
+			for i := range 300 {
+				p := make([]byte, width)
+				for j := range p {
+					p[j] = byte(random.Uint32())
+				}
+				switch i % 4 { // most random bytes are no digits: small numbers of both signs, zero and its negative
+				case 1:
+					clear(p[:width-1-i%width])
+					p[0] ^= 0x80
+				case 2:
+					for j := range p[:width-1-i%width] {
+						p[j] = 0xff
+					}
+					p[0] ^= 0x80
+				case 3:
+					for j := range p {
+						p[j] = byte(-(i / 4 % 2))
+					}
+					p[0] ^= 0x80
+				}
+				want, wantErr := appendDecimal(nil, p, digits, scale)
+				var got changelog.Value
+				b := changelog.NewBatch()
+				err := decodeShortDecimal(&c, p, &got, b)
+				if (err == nil) != (wantErr == nil) || err != nil && err.Error() != wantErr.Error() || err == nil && string(got.Bytes()) != string(want) {
+					t.Fatalf("DECIMAL(%d,%d) % x: %s, %v, want %s, %v", digits+scale, scale, p, got.Bytes(), err, want, wantErr)
+				}
+				b.Release()
+			}
+		}
+	}
 }

@@ -22,14 +22,18 @@ func (d columnDef) text(col *changelog.Column, dec *column) error {
 		col.Type.Length, col.Type.Fixed = length/cs.maxLen, true
 		col.SourceType = "char(" + strconv.Itoa(col.Type.Length) + ")"
 		dec.prefix, dec.decode = lengthPrefix(length), decodeChar
+		return nil
 	case typeVarchar, typeVarString:
 		col.Type.Length = length / cs.maxLen
 		col.SourceType = "varchar(" + strconv.Itoa(col.Type.Length) + ")"
 		dec.prefix = lengthPrefix(length)
 	default:
-		return d.blobPrefix(col, dec, "text")
+		err = d.blobPrefix(col, dec, "text")
 	}
-	return nil
+	if cs.ascii {
+		dec.fast = fastText
+	}
+	return err
 }
 
 // lengthPrefix is how many bytes the length of a string takes whose longest value has so many bytes.

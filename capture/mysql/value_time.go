@@ -76,11 +76,12 @@ func decodeYear(_ *column, p []byte, dst *changelog.Value, _ *changelog.Batch) e
 func decodeDate(_ *column, p []byte, dst *changelog.Value, _ *changelog.Batch) error {
 	n := uint32(p[0]) | uint32(p[1])<<8 | uint32(p[2])<<16
 	c := changelog.Civil{Year: int32(n >> 9), Month: uint8(n >> 5 & 15), Day: uint8(n & 31)}
-	if !onCalendar(c) {
+	days, exists := calendarDay(c)
+	if !exists {
 		*dst = changelog.ZeroParts(changelog.KindDate, c)
 		return nil
 	}
-	*dst = changelog.Date(changelog.DaysFromCivil(c.Year, c.Month, c.Day))
+	*dst = changelog.Date(days)
 	return nil
 }
 
@@ -109,7 +110,7 @@ func decodeTime(_ *column, p []byte, dst *changelog.Value, _ *changelog.Batch) e
 
 // decodeDateTime reads year*13+month in 17 bits, day in 5, hour, minute and second in 5, 6 and 6, then the fraction.
 func decodeDateTime(_ *column, p []byte, dst *changelog.Value, _ *changelog.Batch) error {
-	n := int64(bigEndian(p[:5])) - 0x8000000000
+	n := int64(p[0])<<32 + int64(binary.BigEndian.Uint32(p[1:])) - 0x8000000000
 	if n < 0 {
 		return errors.New("a DATETIME is negative")
 	}
@@ -123,11 +124,12 @@ func putDateTime(c changelog.Civil, kind changelog.Kind, dst *changelog.Value) e
 	if c.Hour > 23 || c.Minute > 59 || c.Second > 59 || c.Micro >= second {
 		return errClock
 	}
-	if !onCalendar(c) {
+	days, exists := calendarDay(c)
+	if !exists {
 		*dst = changelog.ZeroParts(kind, c)
 		return nil
 	}
-	*dst = changelog.DateTime(changelog.DaysFromCivil(c.Year, c.Month, c.Day)*day +
+	*dst = changelog.DateTime(days*day +
 		int64(c.Hour)*hour + int64(c.Minute)*minute + int64(c.Second)*second + int64(c.Micro))
 	return nil
 }
@@ -188,14 +190,28 @@ func decodeOldDateTime(_ *column, p []byte, dst *changelog.Value, _ *changelog.B
 	return putDateTime(c, changelog.KindDateTime, dst)
 }
 
-var monthDays = [13]uint8{0, 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31}
+// monthDays are the days of each month, and yearDays those before it, of a leap year.
+var (
+	monthDays = [13]uint8{0, 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31}
+	yearDays  = [13]uint16{0, 0, 31, 60, 91, 121, 152, 182, 213, 244, 274, 305, 335}
+)
 
-// onCalendar reports a date that exists. MySQL also stores zero years, months and days, and with ALLOW_INVALID_DATES every
-// day up to 31: those have no count of days, and their parts are all that can be said of them.
-func onCalendar(c changelog.Civil) bool {
-	if c.Year == 0 || c.Month == 0 || c.Month > 12 || c.Day == 0 || c.Day > monthDays[c.Month] {
-		return false
+// calendarDay counts the days since 1970-01-01 to a date that exists. MySQL also stores zero years, months and days, and with
+// ALLOW_INVALID_DATES every day up to 31: those have no count of days, and their parts are all that can be said of them.
+func calendarDay(c changelog.Civil) (days int64, exists bool) {
+	if c.Year <= 0 || c.Month == 0 || c.Month > 12 || c.Day == 0 || c.Day > monthDays[c.Month] {
+		return 0, false
 	}
-	leap := c.Year%4 == 0 && (c.Year%100 != 0 || c.Year%400 == 0)
-	return leap || c.Month != 2 || c.Day < 29
+	year, before := uint32(c.Year), uint32(yearDays[c.Month])
+	if leap := year%4 == 0 && (year%100 != 0 || year%400 == 0); !leap && c.Month >= 2 {
+		if c.Month == 2 && c.Day == 29 {
+			return 0, false
+		}
+		if c.Month > 2 {
+			before--
+		}
+	}
+	const epoch = 719_162 // the days from 0001-01-01 to it
+	year--
+	return int64(365*year+year/4-year/100+year/400+before+uint32(c.Day)) - 1 - epoch, true
 }
