@@ -28,6 +28,10 @@ type Config struct {
 
 	// CreateTopics lets the daemon create missing topics, the state topic included.
 	CreateTopics bool `mapstructure:"create_topics"`
+
+	// AtLeastOnce has rows written outside of transactions: readable at once, and again after a crash. It is a setting of each
+	// pipeline.
+	AtLeastOnce bool `mapstructure:"-"`
 }
 
 // DefaultConfig returns the defaults.

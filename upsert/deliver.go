@@ -69,13 +69,17 @@ func (p *producer) deliver(ctx context.Context, busy []*lane) error {
 // load seals the head of each lane and puts it into the request to its leader.
 func (p *producer) load(busy []*lane) []*shipment {
 	var shipments []*shipment
+	txnID := "" // none outside of a transaction
+	if p.phase == open {
+		txnID = p.txnID
+	}
 	for _, l := range busy {
 		if l.leader < 0 {
 			continue
 		}
 		s := shipmentTo(shipments, l.leader)
 		if s == nil {
-			s = &shipment{broker: l.leader, request: kafkawire.ProduceRequest{Protocol: p.proto, TransactionalID: p.txnID, Timeout: p.attemptTime()}}
+			s = &shipment{broker: l.leader, request: kafkawire.ProduceRequest{Protocol: p.proto, TransactionalID: txnID, Timeout: p.attemptTime()}}
 			shipments = append(shipments, s)
 		}
 		part := l.queue[0]
@@ -83,7 +87,7 @@ func (p *producer) load(busy []*lane) []*shipment {
 			continue // its turn comes in the next round
 		}
 		if !l.sealed {
-			part.Header.Transactional, part.Header.Producer, part.Header.Sequence = true, p.id, l.sequence
+			part.Header.Transactional, part.Header.Producer, part.Header.Sequence = p.phase == open, p.id, l.sequence
 			kafkawire.SealBatch(part.Batch, &part.Header)
 			l.sealed = true
 		}
@@ -155,7 +159,10 @@ func (p *producer) judge(shipments []*shipment) (again error, lost bool, err err
 func (p *producer) acknowledge(l *lane) {
 	part := l.queue[0]
 	l.sequence = kafkawire.NextSequence(l.sequence, part.Header.Count)
-	l.txn, l.sealed = p.number, false
+	l.sealed = false
+	if p.phase == open {
+		l.txn = p.number
+	}
 	if l.queue = l.queue[1:]; len(l.queue) == 0 {
 		l.queue = nil
 	}

@@ -93,6 +93,13 @@ func (b *pinBook) take() []named {
 	return sortedPins(b.pending)
 }
 
+// waiting reports whether there are pins that no commit holds yet.
+func (b *pinBook) waiting() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.pending) > 0
+}
+
 // settle tells that the pins are durable.
 func (b *pinBook) settle(taken []named) {
 	b.mu.Lock()

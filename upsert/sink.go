@@ -48,7 +48,8 @@ type Sink struct {
 	progress *Topic             // nil: there is none
 	report   *Progress          // what commits write there; nil: nothing was reported yet
 
-	records, bytes, changes int // of the open transaction
+	records, bytes, changes int       // that no commit covers yet
+	began                   time.Time // when the first of them was written; zero: there are none
 }
 
 // NewSink makes a sink. It does no I/O.
@@ -93,8 +94,8 @@ func (s *Sink) Claim(ctx context.Context, cp changelog.Checkpoint) error {
 }
 
 // Write makes the chunk a part of the open transaction, which it begins if there is none. When it returns nil all parts are
-// acknowledged by all in-sync replicas, and readable once Commit succeeds. The chunk's bytes are the caller's again when it
-// returns, whatever the outcome.
+// acknowledged by all in-sync replicas, and readable once Commit succeeds; with Config.AtLeastOnce they are in no transaction, and
+// readable now. The chunk's bytes are the caller's again when it returns, whatever the outcome.
 func (s *Sink) Write(ctx context.Context, c *Chunk) error {
 	if !s.claimed {
 		return misuse("writing rows", "the pipeline is not claimed")
@@ -102,12 +103,36 @@ func (s *Sink) Write(ctx context.Context, c *Chunk) error {
 	if len(c.Parts) == 0 {
 		return nil
 	}
-	if err := s.txn.write(ctx, c.Parts); err != nil {
+	if s.began.IsZero() {
+		s.began = time.Now()
+	}
+	write := s.txn.write
+	if s.cfg.AtLeastOnce {
+		if err := s.pinFirst(ctx); err != nil {
+			return err
+		}
+		write = s.txn.append
+	}
+	if err := write(ctx, c.Parts); err != nil {
 		return s.judgeOwnership(ctx, err)
 	}
 	s.records += c.Records
 	s.bytes += c.Bytes
 	s.changes += c.Changes
+	return nil
+}
+
+// pinFirst makes the pins of new topics durable before a row is in them that no transaction holds back: after a crash the topics
+// would else be filled ones that no checkpoint knows.
+func (s *Sink) pinFirst(ctx context.Context) error {
+	if !s.pins.waiting() {
+		return nil
+	}
+	began := s.began
+	if err := s.between(ctx); err != nil {
+		return err
+	}
+	s.began = began // the position has not moved
 	return nil
 }
 
@@ -180,7 +205,7 @@ func (s *Sink) commit(ctx context.Context, w *stateScribe, cp changelog.Checkpoi
 	}
 	done.At = time.Now()
 	s.pins.settle(pins)
-	s.pos, s.records, s.bytes, s.changes = pos, 0, 0, 0
+	s.pos, s.records, s.bytes, s.changes, s.began = pos, 0, 0, 0, time.Time{}
 	s.counters.committed.Add(1)
 	s.counters.lastCommit.Store(int64(done.At.Sub(start)))
 	return done, nil

@@ -21,6 +21,9 @@ package upsert
 //     whose outcome was unknown for a while, the epoch is raised with our own id before the next transaction begins.
 //     KIP-890 raises it with every EndTxn; sequences then start at 0 again.
 //   - A transaction begins when the last one has ended in all of its partitions: see lost.go.
+//   - What is written while no transaction is open, rows of delivery: at_least_once, has the same producer id and epoch. A request
+//     of theirs that comes late is then refused in every partition that a newer epoch has written to, and its rows come again
+//     before that (docs/adr/0022).
 //   - (−1,−1) as the current id is for takeOver alone, which the open always follows by reading the state: anywhere else it
 //     would take the id back from a legitimate successor.
 
@@ -181,6 +184,24 @@ func (p *producer) write(ctx context.Context, parts []Part) (err error) {
 	}
 	p.touched = true
 	if err := p.enlist(ctx, busy); err != nil {
+		return err
+	}
+	return p.deliver(ctx, busy)
+}
+
+// append writes parts outside of any transaction. It returns when all of them are acknowledged, and so are readable.
+func (p *producer) append(ctx context.Context, parts []Part) (err error) {
+	defer func() { p.breakOn(err) }()
+	if p.phase != idle {
+		return fault.New(fault.Internal, "writing rows", errors.New("a transaction is open, or the last one failed"), "The pipeline must be opened again.")
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, p.timeout*2/3, errTooLate)
+	defer cancel()
+	busy, err := p.enqueue(parts)
+	if err != nil {
+		return err
+	}
+	if err := p.freshen(ctx); err != nil {
 		return err
 	}
 	return p.deliver(ctx, busy)

@@ -118,10 +118,10 @@ func endHeaders(pipeline string, plan *Plan, r *changelog.Record, op string) ext
 }
 
 // Truncate ends all keys of tables, each as a delete would, in the open transaction and in others before it. Nothing that is not
-// committed may have been written. It returns when the transaction that is open now began, the zero time if none is.
+// committed may have been written. It returns when the first record was written that no commit covers, the zero time if none was.
 func (s *Sink) Truncate(ctx context.Context, list []Truncation) (began time.Time, err error) {
-	if !s.claimed || !s.OpenSince().IsZero() {
-		return time.Time{}, misuse("ending the keys of a table", "the pipeline is not claimed, or a transaction is open")
+	if !s.claimed || !s.began.IsZero() {
+		return time.Time{}, misuse("ending the keys of a table", "the pipeline is not claimed, or there is something to commit")
 	}
 	if err := s.txn.awaitEnd(ctx); err != nil {
 		return time.Time{}, s.judgeOwnership(ctx, err)
@@ -139,7 +139,7 @@ func (s *Sink) Truncate(ctx context.Context, list []Truncation) (began time.Time
 			}
 		}
 	}
-	return s.OpenSince(), nil
+	return s.began, nil
 }
 
 // keysOf finds out which records of which partitions must be read.

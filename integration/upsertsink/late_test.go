@@ -22,6 +22,7 @@ type detour struct {
 	api     uint16 // the next request of this API is taken
 	taken   []byte
 	address string
+	taking  func() // called when it is taken; may be nil
 }
 
 func (d *detour) dial(ctx context.Context, network, address string) (net.Conn, error) {
@@ -81,6 +82,9 @@ func (c *detoured) Write(b []byte) (int, error) {
 	}
 	c.d.waiting, c.d.taken, c.d.address = false, append([]byte(nil), b...), c.address
 	_ = c.Close()
+	if c.d.taking != nil {
+		c.d.taking()
+	}
 	return len(b), errors.New("taken by the test")
 }
 
