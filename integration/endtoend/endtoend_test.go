@@ -45,13 +45,14 @@ kafka: {brokers: [%s], topics: {partitions: 3}%s}
 pipelines:
   - name: %s
     source: {%s, tables: ["%s"], exclude_tables: ["%s"]%s}
+    delivery: %s
     commit: %s
     snapshot: %s
     outputs:
-      - {name: dbz, format: debezium-json, topic: "{pipeline}.dbz.%[10]s"}
-      - {name: can, format: canal-json, topic: "{pipeline}.can.%[10]s"}
+      - {name: dbz, format: debezium-json, topic: "{pipeline}.dbz.%[11]s"}
+      - {name: can, format: canal-json, topic: "{pipeline}.can.%[11]s"}
 `, strings.Join(s.brokers, ", "), s.kafka, s.name, s.b.source(), s.b.pattern(table), s.b.pattern("uncaptured"), s.source,
-		cmp.Or(s.commit, "{}"), cmp.Or(s.snapshot, "{mode: never}"), s.b.template())
+		s.b.delivery(), cmp.Or(s.commit, "{}"), cmp.Or(s.snapshot, "{mode: never}"), s.b.template())
 }
 
 // bench is a database with the test schema and a writer.
@@ -60,6 +61,15 @@ type bench struct {
 	conn *sql.DB
 	name string
 	load *workload
+
+	repeats bool // its pipelines deliver at least once
+}
+
+func (b *bench) delivery() string {
+	if b.repeats {
+		return "at_least_once"
+	}
+	return "exactly_once"
 }
 
 // write runs the workload over several connections until each has committed n transactions or ctx ends.

@@ -20,7 +20,7 @@ type mysqlDatabase struct {
 func newBench(t *testing.T, my *servers.MySQL, name string) *bench {
 	t.Helper()
 	m := newMySQLDatabase(t, my, name)
-	b := &bench{m, m.db, name, &workload{db: m.db, writer: m}}
+	b := &bench{database: m, conn: m.db, name: name, load: &workload{db: m.db, writer: m}}
 	b.exec(t, m.schema()...)
 	return b
 }

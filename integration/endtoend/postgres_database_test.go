@@ -37,7 +37,7 @@ func attachPostgres(t *testing.T, pg *servers.Postgres, name string) *bench {
 	}
 	t.Cleanup(func() { _ = db.Close() })
 	p := &postgresDatabase{pg, db, name}
-	return &bench{p, db, name, &workload{db: db, writer: p}}
+	return &bench{database: p, conn: db, name: name, load: &workload{db: db, writer: p}}
 }
 
 func (p *postgresDatabase) source() string {

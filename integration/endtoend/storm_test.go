@@ -40,7 +40,7 @@ func newStorm(t *testing.T, my *servers.MySQL, seed uint64) (*storm, *bench) {
 	t.Helper()
 	m := newMySQLDatabase(t, my, "storm")
 	s := &storm{mysqlDatabase: m, ran: map[string]int{}, refused: map[string]int{}, r: rand.New(rand.NewPCG(seed, 9))}
-	b := &bench{s, m.db, m.name, &workload{db: m.db, writer: s, reconnect: 15}}
+	b := &bench{database: s, conn: m.db, name: m.name, load: &workload{db: m.db, writer: s, reconnect: 15}}
 	b.load.each = s.change
 	b.exec(t, "CREATE DATABASE storm CHARACTER SET utf8mb4", "CREATE DATABASE elsewhere", "CREATE TABLE storm.uncaptured (id INT PRIMARY KEY, v INT)")
 	for _, table := range stormTables {

@@ -163,6 +163,34 @@ func CheckOnce(records []Record) error {
 	return nil
 }
 
+// CheckRepeats verifies that the changes of each key stand in the order of the log, but for those that come again: these are followed by
+// all that came behind them.
+func CheckRepeats(records []Record) error {
+	numbers := map[string]map[string]int{} // by key and change: as it was there first
+	last := map[string]int{}
+	var first []Record
+	for _, r := range records {
+		if r.Headers["cdc.op"] == "r" {
+			continue
+		}
+		key := string(r.Key)
+		if numbers[key] == nil {
+			numbers[key] = map[string]int{}
+		}
+		n, again := numbers[key][r.ID()]
+		if !again {
+			n = len(numbers[key]) + 1
+			numbers[key][r.ID()] = n
+			first = append(first, r)
+		}
+		if n > last[key]+1 {
+			return fmt.Errorf("key %s: %s in %d/%d comes again without what came before it", key, r.ID(), r.Partition, r.Offset)
+		}
+		last[key] = n
+	}
+	return CheckOnce(first)
+}
+
 // place is where a change stands in the order of the log.
 type place struct {
 	file     string // PostgreSQL: the position of the commit, of which text has the order

@@ -176,6 +176,7 @@ var pipelineEffects = []effect{
 	{"source.end", "none once there is a checkpoint"},
 	{"source.", "from the position on"},
 	{"snapshot.", "mode and tables: what was not read yet; the rest is speed and memory"},
+	{"delivery", "from the position on; what was written before stays as it is"},
 	{"commit.", "speed and latency"},
 	{"memory", "memory and speed"},
 	{"workers", "memory and speed"},

@@ -77,7 +77,7 @@ func TestEverySettingArrives(t *testing.T) {
 	if src.Host != "db.example" || src.User != "cdc$x" || src.Password != "fallback" || src.MaxRow != 4<<20 || !src.TLS.Strict || src.TLS.Ratio != 0.5 {
 		t.Errorf("source %+v", src)
 	}
-	if p.Spec.Workers != 3 || p.Spec.Memory != 64<<20 || !p.ExitOnFailure || p.SourceType != "mysql" || p.Spec.ProgressTopic != "shop.progress" {
+	if p.Spec.Workers != 3 || p.Spec.Memory != 64<<20 || !p.ExitOnFailure || p.SourceType != "mysql" || p.Spec.ProgressTopic != "shop.progress" || !p.Spec.Delivery.AtLeastOnce {
 		t.Errorf("pipeline %+v", p)
 	}
 	wantSnapshot := capture.SnapshotConfig{

@@ -74,6 +74,7 @@ func TestFingerprints(t *testing.T) {
 		"keys in another order":  {"[one, two]", "[two, one]"},
 		"more memory":            {"name: shop", "name: shop\n    memory: 96MiB"},
 		"other snapshots":        {"name: shop", "name: shop\n    snapshot: {mode: never}"},
+		"another delivery":       {"name: shop", "name: shop\n    delivery: at_least_once"},
 		"on failure":             {"name: shop", "name: shop\n    on_failure: exit"},
 	} {
 		differ(name, edit(change[0], change[1]), "hunter2")

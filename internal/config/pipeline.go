@@ -20,6 +20,7 @@ type pipelineSection struct {
 	Outputs   []outputSection        `mapstructure:"outputs"`
 	Tables    []tableSection         `mapstructure:"tables"`
 	Snapshot  capture.SnapshotConfig `mapstructure:"snapshot"`
+	Delivery  string                 `mapstructure:"delivery"`
 	Commit    pipeline.CommitPolicy  `mapstructure:"commit"`
 	Memory    int64                  `mapstructure:"memory"`
 	Workers   int                    `mapstructure:"workers"`
@@ -64,12 +65,19 @@ type outputSection struct {
 
 const defaultTopic = "{pipeline}.{schema}.{table}"
 
+// What delivery may be.
+const (
+	exactlyOnce = "exactly_once"
+	atLeastOnce = "at_least_once"
+)
+
 // placeholders are what a topic template may hold.
 var placeholders = []string{"pipeline", "database", "schema", "table"}
 
 func (p *pipelineSection) setDefaults() {
 	p.Writing.setDefaults()
 	p.Snapshot = capture.DefaultSnapshotConfig()
+	p.Delivery = exactlyOnce
 	p.Commit = pipeline.DefaultCommitPolicy()
 	p.Memory = pipeline.DefaultMemory
 	p.Workers = pipeline.DefaultWorkers
@@ -131,6 +139,7 @@ func (b *builder) pipeline() Pipeline {
 		Name: s.Name, Kafka: b.doc.Kafka.Wire, Delivery: b.doc.Kafka.Delivery,
 		Snapshot: s.Snapshot, Commit: s.Commit, Memory: s.Memory, Workers: s.Workers, ProgressTopic: s.ProgressTopic,
 	}
+	p.Spec.Delivery.AtLeastOnce = s.Delivery == atLeastOnce
 	p.SourceType, p.Spec.Source = b.source()
 	_, b.messagesRead = p.Spec.Source.(messageSource)
 	b.outputs(&p)
@@ -144,6 +153,9 @@ func (b *builder) pipeline() Pipeline {
 	p.Spec.Tables = b.tables(p.Spec.Outputs)
 	b.validated(join(b.at, "snapshot"), s.Snapshot.Validate())
 	b.validated(join(b.at, "commit"), s.Commit.Validate())
+	if s.Delivery != exactlyOnce && s.Delivery != atLeastOnce {
+		b.report(join(b.at, "delivery"), "must be %s or %s, not %q", exactlyOnce, atLeastOnce, s.Delivery)
+	}
 	if s.OnFailure != "stay" && s.OnFailure != "exit" {
 		b.report(join(b.at, "on_failure"), "must be stay or exit, not %q", s.OnFailure)
 	}
