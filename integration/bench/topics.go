@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"hash/maphash"
 	"slices"
@@ -71,7 +72,7 @@ func (s *stand) verify(ctx context.Context, topics []string, want int64) error {
 	return nil
 }
 
-// scan calls f for each committed record of topics, up to the last stable offsets of this moment. A record is valid during
+// scan calls f for each committed record of topics, up to their ends of this moment. Nobody may write meanwhile. A record is valid during
 // the call.
 func (s *stand) scan(ctx context.Context, f func(*kgo.Record) error, topics ...string) error {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)
@@ -82,9 +83,9 @@ func (s *stand) scan(ctx context.Context, f func(*kgo.Record) error, topics ...s
 		return err
 	}
 	defer cl.Close()
-	ends, err := kadm.NewClient(cl).ListCommittedOffsets(ctx, topics...)
+	ends, err := stableEnds(ctx, kadm.NewClient(cl), topics)
 	if err != nil {
-		return fmt.Errorf("listing the stable offsets: %w", err)
+		return err
 	}
 	type place struct {
 		topic     string
@@ -92,7 +93,7 @@ func (s *stand) scan(ctx context.Context, f func(*kgo.Record) error, topics ...s
 	}
 	left := map[place]int64{}
 	ends.Each(func(o kadm.ListedOffset) {
-		if o.Err == nil && o.Offset > 0 {
+		if o.Offset > 0 {
 			left[place{o.Topic, o.Partition}] = o.Offset
 		}
 	})
@@ -115,4 +116,33 @@ func (s *stand) scan(ctx context.Context, f func(*kgo.Record) error, topics ...s
 		}
 	}
 	return nil
+}
+
+// stableEnds are the ends of the topics' partitions once no transaction is open in them: a commit is confirmed before its markers are
+// in all partitions.
+func stableEnds(ctx context.Context, cl *kadm.Client, topics []string) (kadm.ListedOffsets, error) {
+	for {
+		stable, err := cl.ListCommittedOffsets(ctx, topics...)
+		if err = errors.Join(err, stable.Error()); err != nil {
+			return nil, fmt.Errorf("listing the stable offsets: %w", err)
+		}
+		ends, err := cl.ListEndOffsets(ctx, topics...)
+		if err = errors.Join(err, ends.Error()); err != nil {
+			return nil, fmt.Errorf("listing the ends: %w", err)
+		}
+		open := 0
+		ends.Each(func(end kadm.ListedOffset) {
+			if o, ok := stable.Lookup(end.Topic, end.Partition); !ok || o.Offset < end.Offset {
+				open++
+			}
+		})
+		if open == 0 {
+			return ends, nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf("waiting for the end of a transaction in %d partitions: %w", open, ctx.Err())
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
 }
