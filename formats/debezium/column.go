@@ -9,7 +9,7 @@ import (
 
 // column is one column of a table version, ready to be written.
 type column struct {
-	prefix      []byte // brace or comma, name, colon
+	name        fieldName
 	kind        changelog.Kind
 	append      appendFunc
 	schema      *schema       // of the values; not of one's default, and whether it may be null

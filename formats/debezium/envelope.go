@@ -168,22 +168,28 @@ func (e *encoder) appendRow(dst []byte, row changelog.Row, unchanged unchangedFu
 	var err error
 	for i := range e.columns {
 		c, v := &e.columns[i], &row[i]
-		dst = append(dst, c.prefix...)
-		switch kind, _, _, _ := v.Raw(); kind {
-		case c.kind:
+		dst = c.name.append(dst)
+		if kind, _, _, _ := v.Raw(); kind == c.kind {
 			dst, err = c.append(dst, c, v)
-		case changelog.KindNull:
-			dst = append(dst, "null"...)
-		case changelog.KindUnchanged:
-			dst, err = unchanged(dst, c)
-		default:
-			err = malformed("a value of kind %d in a column of kind %d", v.Kind(), c.kind)
+		} else {
+			dst, err = appendMissing(dst, c, kind, unchanged)
 		}
 		if err != nil {
 			return dst, e.locate("encoding", e.table.Columns[i].Name, err)
 		}
 	}
 	return append(dst, '}'), nil
+}
+
+// appendMissing writes what is no value of the column's kind.
+func appendMissing(dst []byte, c *column, kind changelog.Kind, unchanged unchangedFunc) ([]byte, error) {
+	switch kind {
+	case changelog.KindNull:
+		return append(dst, "null"...), nil
+	case changelog.KindUnchanged:
+		return unchanged(dst, c)
+	}
+	return dst, malformed("a value of kind %d in a column of kind %d", kind, c.kind)
 }
 
 // CountsMoves implements formats.MoveCounter.

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"math/bits"
+	"slices"
 	"unicode/utf8"
 	"unsafe"
 )
@@ -21,19 +22,11 @@ var (
 
 // AppendString appends text as a JSON string literal with its quotes, as Jackson writes it: short escapes for \b \t \n \f
 // \r " and \, upper-case \u001F for other controls, surrogate pairs for characters beyond U+FFFF, everything else as it is.
-func AppendString(dst, text []byte) []byte {
-	dst = append(dst, '"')
-	dst = jackson.escape(dst, text)
-	return append(dst, '"')
-}
+func AppendString(dst, text []byte) []byte { return jackson.literal(dst, text) }
 
 // AppendCanalString appends text as a JSON string literal with its quotes, as Canal's writer (fastjson2) does: like
 // AppendString, but lower-case \u001f, and characters beyond U+FFFF stay raw.
-func AppendCanalString(dst, text []byte) []byte {
-	dst = append(dst, '"')
-	dst = fast2.escape(dst, text)
-	return append(dst, '"')
-}
+func AppendCanalString(dst, text []byte) []byte { return fast2.literal(dst, text) }
 
 // AppendEscaped appends what AppendString puts between the quotes.
 func AppendEscaped(dst, text []byte) []byte { return jackson.escape(dst, text) }
@@ -71,6 +64,17 @@ func AppendBase64(dst, raw []byte) []byte {
 	dst = append(dst, '"')
 	dst = base64.StdEncoding.AppendEncode(dst, raw)
 	return append(dst, '"')
+}
+
+func (d *dialect) literal(dst, text []byte) []byte {
+	if plainPrefix(text) < len(text) {
+		return append(d.escape(append(dst, '"'), text), '"')
+	}
+	n := len(dst)
+	dst = slices.Grow(dst, len(text)+2)[:n+len(text)+2]
+	dst[n], dst[len(dst)-1] = '"', '"'
+	copy(dst[n+1:], text)
+	return dst
 }
 
 func (d *dialect) escape(dst, text []byte) []byte {
