@@ -15,6 +15,8 @@ type arrival struct {
 	wire   net.Conn
 	socket syscall.RawConn // below it; nil: it has none
 	plain  bool            // the socket's bytes are the connection's
+	mark   int             // how much must have arrived before the kernel reports it; 0: nobody has said yet
+	pause  time.Duration   // how long gather waits the next time
 }
 
 // arrivalOn looks for the socket below a connection, TLS or not.
@@ -33,28 +35,51 @@ func arrivalOn(wire net.Conn) arrival {
 }
 
 const (
-	// gatherTime is how long the rest of a transaction is waited for.
-	gatherTime = 400 * time.Microsecond
+	// firstPause is how long the rest of what has begun to come is waited for, and longestPause how long when more and more comes.
+	firstPause   = 400 * time.Microsecond
+	longestPause = 5 * time.Millisecond
 	// enough is a read so large that there is no need to wait for more.
-	enough = 32 << 10
+	enough = 128 << 10
 )
 
 // gather waits a little for what is on its way. A walsender hands its messages to the network one by one, and to take each as it
-// comes would cost more than all the rest: not even the runtime's poller is to wake up for it.
+// comes would cost more than all the rest: not even the runtime's poller is to wake up for it. The longer the server goes on, the longer
+// are the pauses. It leaves a read deadline behind.
 func (a *arrival) gather() {
 	if a.socket == nil {
 		return
 	}
-	a.wakeAt(enough)
-	time.Sleep(gatherTime)
-	a.wakeAt(1)
+	a.pause = min(max(2*a.pause, firstPause), longestPause)
+	if !a.wakeAt(enough) {
+		time.Sleep(a.pause)
+		return
+	}
+	if a.wire.SetReadDeadline(time.Now().Add(a.pause)) != nil {
+		return // whoever reads finds out
+	}
+	waited := false
+	_ = a.socket.Read(func(uintptr) bool {
+		again := waited
+		waited = true
+		return again // the first time it is to wait
+	})
 }
 
-// wakeAt sets how much must have arrived before the kernel reports it. A kernel that does not know the option reports at once.
-func (a *arrival) wakeAt(bytes int) {
-	_ = a.socket.Control(func(fd uintptr) {
-		_ = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVLOWAT, bytes)
+// rest says that nothing is on its way.
+func (a *arrival) rest() { a.pause = 0 }
+
+// wakeAt sets how much must have arrived before the kernel reports it. It is not ok with a kernel that reports at once.
+func (a *arrival) wakeAt(bytes int) (ok bool) {
+	if a.socket == nil || a.mark == bytes {
+		return true
+	}
+	err := a.socket.Control(func(fd uintptr) {
+		ok = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVLOWAT, bytes) == nil
 	})
+	if ok = ok && err == nil; ok {
+		a.mark = bytes
+	}
+	return ok
 }
 
 // glance is how long a connection without a socket may take to give what it has.

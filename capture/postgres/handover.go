@@ -8,6 +8,40 @@ import (
 	"cdcbridge/changelog"
 )
 
+// linger is how long what has been read waits for more while the server has not said that it has none. A backlog comes with
+// pauses, and to hand over and commit what lies between two of them costs more than to read it.
+const linger = 20 * time.Millisecond
+
+// drained hands over what is there when nothing more has come. Between the messages of a transaction it waits: the server writes
+// them together.
+func (s *stream) drained(ctx context.Context) error {
+	if s.txn.active {
+		return nil
+	}
+	now := time.Now()
+	if now.Sub(s.looked) >= lookAgain {
+		if err := s.checkPublications(ctx); err != nil {
+			return err
+		}
+	}
+	all := s.atEnd || now.Sub(s.r.heard) >= linger
+	switch {
+	case len(s.batch.Txns) > 0, s.moved && len(s.batch.Notes) > 0:
+		if s.held.IsZero() {
+			s.held = now
+		}
+		if all || now.Sub(s.held) >= linger {
+			return s.emit(ctx, all)
+		}
+	case s.due(), s.owing && all, s.moved && (now.Sub(s.sent) >= idleMove || s.urgent || s.grown()):
+		return s.emit(ctx, all)
+	}
+	if now.Sub(s.shown) > 100*time.Millisecond {
+		s.publishStats()
+	}
+	return nil
+}
+
 // grown reports that so much log has passed that the server should soon be allowed to forget it.
 func (s *stream) grown() bool { return s.pos.lsn-s.urged >= idleGrowth }
 
@@ -35,7 +69,7 @@ func (s *stream) emit(ctx context.Context, drained bool) error {
 	if b.InTxn() {
 		s.stats.Transactions--
 	}
-	s.batch, s.moved = nil, false
+	s.batch, s.moved, s.owing, s.held = nil, false, !drained, time.Time{}
 	s.publishStats()
 	if err := s.hand(ctx, b); err != nil {
 		return err

@@ -38,7 +38,7 @@ func TestHandedOverIsGivenAway(t *testing.T) {
 
 // TestGoodbye is not said on a connection that has failed already, and is an error on one that fails only then.
 func TestGoodbye(t *testing.T) {
-	wire := &deafConn{memConn: memConn{quiet: true}}
+	wire := &deafConn{memConn: memConn{said: true, quiet: true}}
 	r := memReader(wire)
 	if _, err := r.read(make([]byte, 10), time.Time{}); err == nil {
 		t.Fatal("an ended connection was read")

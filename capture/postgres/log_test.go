@@ -156,15 +156,22 @@ func (w *walLog) from(lsn pglogrepl.LSN) []byte {
 	return nil
 }
 
-// memConn is a connection that has received everything already. At its end it is silent once and then broken.
+// memConn is a connection that has received everything already. At its end the server says that this was all, is silent once and
+// then gone.
 type memConn struct {
 	net.Conn
 	data  []byte
 	chunk int // most bytes a read gives, 0: as many as fit
+	said  bool
 	quiet bool
 }
 
 func (c *memConn) Read(p []byte) (int, error) {
+	if len(c.data) == 0 && !c.said {
+		var end walLog
+		end.keepalive(0, 0)
+		c.data, c.said = end.out, true
+	}
 	if len(c.data) == 0 {
 		if !c.quiet {
 			c.quiet = true

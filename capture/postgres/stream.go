@@ -61,7 +61,10 @@ type stream struct {
 	text   []byte // scratch for positions
 	stats  capture.Stats
 	shown  time.Time // when stats was last published
-	queued bool      // the server had more when last asked
+	queued bool      // something was there when last asked
+	atEnd  bool      // the server has said that it has nothing more, and nothing came since
+	held   time.Time // since when the batch waits for more; zero: it does not
+	owing  bool      // the last batch did not say that there was nothing more
 }
 
 // Stream implements capture.Source.
@@ -150,7 +153,7 @@ func (s *stream) run(ctx context.Context) error {
 			return s.located(err)
 		}
 		if s.due() {
-			if err := s.emit(ctx, !s.queued); err != nil {
+			if err := s.emit(ctx, s.atEnd && !s.queued); err != nil {
 				return err
 			}
 		}
@@ -168,10 +171,10 @@ func (s *stream) located(err error) error {
 	return fmt.Errorf("at %s: %w", s.at, serverFault("reading the WAL stream", err))
 }
 
-// next waits for a message. When none is there, what has been read goes out first.
+// next waits for a message. When none is there, what has been read may go out first.
 func (s *stream) next(ctx context.Context) (frame, error) {
 	for {
-		ready, err := s.r.arrived(s.txn.active || s.spool.block != nil)
+		ready, err := s.r.arrived(!s.atEnd)
 		if err != nil {
 			return frame{}, serverFault("reading the WAL stream", err)
 		}
@@ -196,26 +199,6 @@ func (s *stream) next(ctx context.Context) (frame, error) {
 	}
 }
 
-// drained hands over what is there when the server has nothing more right now. Between the messages of a transaction it
-// waits: the server writes them together.
-func (s *stream) drained(ctx context.Context) error {
-	if s.txn.active {
-		return nil
-	}
-	if time.Since(s.looked) >= lookAgain {
-		if err := s.checkPublications(ctx); err != nil {
-			return err
-		}
-	}
-	if len(s.batch.Txns) > 0 || s.due() || s.moved && (len(s.batch.Notes) > 0 || time.Since(s.sent) >= idleMove || s.urgent || s.grown()) {
-		return s.emit(ctx, true)
-	}
-	if time.Since(s.shown) > 100*time.Millisecond {
-		s.publishStats()
-	}
-	return nil
-}
-
 // moveTo is the position between two transactions.
 func (s *stream) moveTo(lsn pglogrepl.LSN) {
 	if lsn > s.pos.lsn {
@@ -231,7 +214,7 @@ func (s *stream) frame(ctx context.Context, f frame) error {
 	case 'N':
 		return s.notice(ctx)
 	}
-	s.at = f.start
+	s.at, s.atEnd = f.start, false
 	head, err := s.r.peek(5)
 	if err != nil {
 		return err
@@ -255,11 +238,13 @@ func (s *stream) frame(ctx context.Context, f frame) error {
 }
 
 // keepalive learns how far the server has read its log. Everything before was sent, so between two transactions that is
-// where to resume.
+// where to resume. A server that has sent something sends one when it has read all of its log (WalSndWaitForWal); those that it sends for other
+// reasons say it falsely, and then something goes out sooner than need be.
 func (s *stream) keepalive(f frame) error {
 	if s.txn.active {
 		return nil
 	}
+	s.atEnd = s.spool.block == nil
 	if p := s.txn.resume; p != nil {
 		if f.end > p.commit {
 			return p.missing()

@@ -337,7 +337,7 @@ func TestBusyStreamMovesThePosition(t *testing.T) {
 		w.end()
 	}
 	batches, err := play(t, w.out, nil, 1<<20, 0)
-	if err != nil || len(batches) != 6 || !batches[0].Soon || !batches[0].Empty() {
+	if err != nil || len(batches) != 7 || !batches[0].Soon || !batches[0].Empty() || batches[5].Drained || !batches[6].Drained {
 		t.Error(len(batches), err)
 	}
 }

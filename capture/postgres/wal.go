@@ -198,6 +198,7 @@ func (d *walReader) compact() {
 
 // read waits for at least one byte and keeps the server informed meanwhile.
 func (d *walReader) read(p []byte, until time.Time) (int, error) {
+	d.arrival.wakeAt(1)
 	now := time.Now()
 	for {
 		wake := d.nextUpkeep(now)
@@ -249,13 +250,16 @@ func (d *walReader) limit() time.Duration {
 	return d.patience
 }
 
-// arrived reports whether there is a next message, or a part of it, without waiting. Within a transaction, whose messages come
-// in one go, it lets some of them gather.
-func (d *walReader) arrived(within bool) (bool, error) {
+// arrived reports whether there is a next message, or a part of it. It does not wait for one; when more is on its way, it lets some of
+// that gather.
+func (d *walReader) arrived(more bool) (bool, error) {
 	if d.r < d.w {
 		return true, nil
 	}
-	if within && d.w < enough {
+	switch {
+	case !more:
+		d.arrival.rest()
+	case d.w < enough:
 		d.arrival.gather()
 	}
 	d.compact()

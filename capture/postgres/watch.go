@@ -118,6 +118,9 @@ func (s *stream) markPassed() {
 // patience is how long the stream waits for a message. While a place is watched it asks the server where it stands.
 func (s *stream) patience() (time.Duration, error) {
 	if !s.src.watches.any() {
+		if s.owing || !s.held.IsZero() {
+			return linger, nil
+		}
 		return idleMove / 4, nil
 	}
 	if s.queued || s.txn.active {
