@@ -46,8 +46,12 @@ func AppendDateTime(dst []byte, micros int64, separator byte, fsp int) []byte {
 	return dst[:at+len("0000-00-00 00:00:00.")+min(fsp, 6)]
 }
 
-const pairs = "00010203040506070809101112131415161718192021222324252627282930313233343536373839404142434445464748495051525354555657585960616263646566676869707172737475767778798081828384858687888990919293949596979899"
+// pairs has the digits of 00 to 99, and room for what an index of seven bits can be.
+var pairs = func() (p [128][2]byte) {
+	for n := range byte(100) {
+		p[n] = [2]byte{'0' + n/10, '0' + n%10}
+	}
+	return p
+}()
 
-func put2(p *[2]byte, n uint32) {
-	p[0], p[1] = pairs[2*n&0xFF], pairs[(2*n+1)&0xFF]
-}
+func put2(p *[2]byte, n uint32) { *p = pairs[n&127] }

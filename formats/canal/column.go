@@ -45,7 +45,8 @@ const (
 
 // column is everything that the encoder knows about one column.
 type column struct {
-	name     []byte // `"name":`
+	name     []byte     // `"name":`
+	member   jsonx.Name // the same with a comma before it
 	kind     changelog.Kind
 	form     form
 	fsp      int
@@ -74,7 +75,8 @@ func (c *Config) compileColumn(t *changelog.Table, i int) (column, error) {
 
 // compileText decides how a column's values are written as texts.
 func (c *Config) compileText(t *changelog.Table, col *changelog.Column) (column, error) {
-	out := column{name: fieldName(col.Name), kind: col.Type.Kind, fsp: col.Type.FSP, title: col.Name}
+	name := fieldName(col.Name)
+	out := column{name: name, member: jsonx.NewName(append([]byte{','}, name...)), kind: col.Type.Kind, fsp: col.Type.FSP, title: col.Name}
 	out.zeroNull, out.specNull, out.zoned = c.ZeroDate == ZeroNull, c.SpecialValues == SpecialNull, true
 	out.suffix = c.ZoneSuffix
 	var known bool

@@ -133,29 +133,22 @@ func (e *encoder) AppendKey(dst []byte, row changelog.Row) ([]byte, error) {
 		return nil, e.wrongWidth(row)
 	}
 	var err error
+	from := len(dst)
 	for n := range e.key {
 		k := &e.key[n]
 		v := &row[k.index]
-		if v.IsUnchanged() {
+		if unchanged(v) {
 			return nil, e.incomplete(&k.column)
 		}
 		if k.form == formText && !utf8.Valid(v.Bytes()) {
 			return nil, e.notText(&k.column)
 		}
-		dst = append(append(dst, separator(n)), k.name...)
+		dst = k.member.Append(dst)
 		if dst, err = k.appendValue(dst, v, e.zone); err != nil {
 			return nil, err
 		}
 	}
-	return append(dst, '}'), nil
-}
-
-// separator gives what stands before the n-th member of an object.
-func separator(n int) byte {
-	if n == 0 {
-		return '{'
-	}
-	return ','
+	return closeObject(dst, from), nil
 }
 
 // incomplete is the fault for a value that the log did not carry and that must not be written as null (invariant I8).

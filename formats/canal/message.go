@@ -103,7 +103,7 @@ func (e *encoder) image(ch *changelog.Change) (image, string, error) {
 // completed it or nobody can.
 func (e *encoder) appendData(dst []byte, im *image, whole bool) ([]byte, error) {
 	var err error
-	sep := byte('{')
+	from := len(dst)
 	for i := range e.cols {
 		c := &e.cols[i]
 		v := im.at(i)
@@ -113,13 +113,12 @@ func (e *encoder) appendData(dst []byte, im *image, whole bool) ([]byte, error) 
 			}
 			continue
 		}
-		dst = append(append(dst, sep), c.name...)
-		sep = ','
+		dst = c.member.Append(dst)
 		if dst, err = c.appendValue(dst, v, e.zone); err != nil {
 			return nil, err
 		}
 	}
-	return closeObject(dst, sep), nil
+	return closeObject(dst, from), nil
 }
 
 // appendOld appends the values before an update of the columns that it changed: [{}] if it is not known to have changed
@@ -128,7 +127,7 @@ func (e *encoder) appendData(dst []byte, im *image, whole bool) ([]byte, error) 
 func (e *encoder) appendOld(dst []byte, im *image) ([]byte, error) {
 	var err error
 	dst = append(dst, '[')
-	sep := byte('{')
+	from := len(dst)
 	whole := e.wholeOld && !slices.ContainsFunc(im.before, changelog.Value.IsUnchanged)
 	for i := range im.before {
 		v := &im.before[i]
@@ -136,18 +135,19 @@ func (e *encoder) appendOld(dst []byte, im *image) ([]byte, error) {
 			continue
 		}
 		c := &e.cols[i]
-		dst = append(append(dst, sep), c.name...)
-		sep = ','
+		dst = c.member.Append(dst)
 		if dst, err = c.appendValue(dst, v, e.zone); err != nil {
 			return nil, err
 		}
 	}
-	return append(closeObject(dst, sep), ']'), nil
+	return append(closeObject(dst, from), ']'), nil
 }
 
-func closeObject(dst []byte, sep byte) []byte {
-	if sep == '{' {
+// closeObject makes an object of the members that begin at from, each with a comma before it.
+func closeObject(dst []byte, from int) []byte {
+	if len(dst) == from {
 		dst = append(dst, '{')
 	}
+	dst[from] = '{'
 	return append(dst, '}')
 }

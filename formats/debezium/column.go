@@ -4,12 +4,13 @@ import (
 	"fmt"
 
 	"cdcbridge/changelog"
+	"cdcbridge/formats/internal/jsonx"
 	"cdcbridge/internal/fault"
 )
 
 // column is one column of a table version, ready to be written.
 type column struct {
-	name        fieldName
+	prefix      jsonx.Name // brace or comma, name, colon
 	kind        changelog.Kind
 	append      appendFunc
 	schema      *schema       // of the values; not of one's default, and whether it may be null

@@ -168,7 +168,7 @@ func (e *encoder) appendRow(dst []byte, row changelog.Row, unchanged unchangedFu
 	var err error
 	for i := range e.columns {
 		c, v := &e.columns[i], &row[i]
-		dst = c.name.append(dst)
+		dst = c.prefix.Append(dst)
 		if kind, _, _, _ := v.Raw(); kind == c.kind {
 			dst, err = c.append(dst, c, v)
 		} else {

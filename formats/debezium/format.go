@@ -2,7 +2,6 @@ package debezium
 
 import (
 	"fmt"
-	"slices"
 
 	"cdcbridge/changelog"
 	"cdcbridge/formats"
@@ -50,7 +49,7 @@ func (f *format) Compile(t *changelog.Table, o formats.Options) (formats.Encoder
 		if err := k.column(&e.columns[i], &t.Columns[i]); err != nil {
 			return nil, e.locate("preparing", t.Columns[i].Name, err)
 		}
-		e.columns[i].name = newFieldName(i == 0, e.fieldName(t.Columns[i].Name))
+		e.columns[i].prefix = fieldPrefix(i == 0, e.fieldName(t.Columns[i].Name))
 	}
 	if err := e.compileKey(k); err != nil {
 		return nil, err
@@ -61,29 +60,11 @@ func (f *format) Compile(t *changelog.Table, o formats.Options) (formats.Encoder
 	return e, nil
 }
 
-// fieldName is what stands before a value: the brace or comma, the name and the colon.
-type fieldName struct {
-	text  []byte
-	short [32]byte // the text, if it fits
-}
-
-func newFieldName(first bool, name string) fieldName {
-	n := fieldName{text: []byte{','}}
+// fieldPrefix renders what stands before a value: the brace or comma, the name and the colon.
+func fieldPrefix(first bool, name string) jsonx.Name {
+	p := []byte{','}
 	if first {
-		n.text[0] = '{'
+		p[0] = '{'
 	}
-	n.text = append(jsonx.AppendString(n.text, []byte(name)), ':')
-	copy(n.short[:], n.text)
-	return n
-}
-
-// append copies as many bytes as most names have, which is faster than as many as the name has.
-func (n *fieldName) append(dst []byte) []byte {
-	if len(n.text) > len(n.short) {
-		return append(dst, n.text...)
-	}
-	from := len(dst)
-	dst = slices.Grow(dst, len(n.short))
-	*(*[len(n.short)]byte)(dst[from:from+len(n.short)]) = n.short
-	return dst[:from+len(n.text)]
+	return jsonx.NewName(append(jsonx.AppendString(p, []byte(name)), ':'))
 }

@@ -33,7 +33,7 @@ func (e *encoder) compileKey(k compiler) error {
 		if err != nil {
 			return e.locate("preparing", in.Name, err)
 		}
-		c.name = newFieldName(n == 0, e.fieldName(in.Name))
+		c.prefix = fieldPrefix(n == 0, e.fieldName(in.Name))
 		e.key = append(e.key, c)
 	}
 	return nil
@@ -76,7 +76,7 @@ func (e *encoder) appendKeyColumns(dst []byte, row changelog.Row, asKey bool) ([
 		if !asKey {
 			c = &e.columns[k.index]
 		}
-		dst = k.name.append(dst)
+		dst = k.prefix.Append(dst)
 		switch v.Kind() {
 		case c.kind:
 			if err = e.checkKeyValue(v); err == nil {
