@@ -29,6 +29,9 @@ func (c *checker) cluster(ctx context.Context) error {
 	c.proto = features.Protocol()
 	c.add("cluster", fmt.Sprintf("%s, metadata.version %d", c.meta.ClusterID, features.MetadataVersion), capture.OK, "", "")
 	c.add("transaction.version", fmt.Sprintf("%d, %s transactions", features.TransactionVersion, c.proto), capture.OK, "", "")
+	if c.sink.cfg.AtLeastOnce {
+		c.add("delivery", "at least once: rows come again after a crash", capture.OK, "", "")
+	}
 	return nil
 }
 

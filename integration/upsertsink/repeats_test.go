@@ -3,11 +3,13 @@ package upsertsink
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"cdcbridge/capture"
 	"cdcbridge/changelog"
 	"cdcbridge/integration/harness"
 	"cdcbridge/integration/servers"
@@ -102,6 +104,10 @@ func (p *pipeline) rows(t *testing.T) int {
 // testReadableAtOnce: no transaction holds rows back, and without a failure each row is there once.
 func (e *env) testReadableAtOnce(t *testing.T) {
 	p := e.repeating(t)
+	findings, err := p.newSink("check").Check(t.Context(), nil)
+	if err != nil || !slices.ContainsFunc(findings, func(f capture.Finding) bool { return f.Subject == "delivery" && f.Severity == capture.OK }) {
+		t.Errorf("the check does not tell of the delivery: %+v, %v", findings, err)
+	}
 	r := p.mustOpen(t, "a")
 	for n := 6; n <= 120; n += 6 {
 		r.mustWrite(t, 5)
