@@ -44,6 +44,7 @@ type Sink struct {
 	opened   kafkawire.ProducerID // of this attempt, then
 	claimed  bool
 	topics   map[string]*target // Topic's own
+	ahead    map[string]known   // of topics that Topic will be asked for soon
 	group    string             // whose offsets this attempt has committed
 	progress *Topic             // nil: there is none
 	report   *Progress          // what commits write there; nil: nothing was reported yet

@@ -63,40 +63,49 @@ func (s *Sink) openTopic(ctx context.Context, name string, o *Output) (*target, 
 		return nil, fault.NewFinal(fault.Config, "opening topic "+name, errors.New("this is no topic name"), "Correct the topic template: 1 to 249 letters, digits, '.', '_' and '-'.")
 	}
 	p, _, pinned := s.pins.lookup(name)
+	k, ahead := s.ahead[name]
+	if !ahead {
+		var err error
+		if k, err = s.lookUp(ctx, name, o, p, pinned); err != nil {
+			return nil, err
+		}
+	}
+	delete(s.ahead, name)
+	if pinned {
+		if err := p.check(name, k.meta); err != nil {
+			return nil, err
+		}
+	} else if !k.created {
+		if err := s.takeIn(ctx, name, len(k.meta.Partitions), o); err != nil {
+			return nil, err
+		}
+	}
+	t := &Topic{Index: len(s.topics), Name: name, ID: k.meta.ID, Partitions: int32(len(k.meta.Partitions))}
+	if err := t.limits(k.settings.Values, s.cfg.Compression); err != nil {
+		return nil, err
+	}
+	return &target{topic: t, meta: k.meta, settings: k.settings, modes: map[Mode]bool{}}, nil
+}
+
+// lookUp finds one topic, or creates it where it may.
+func (s *Sink) lookUp(ctx context.Context, name string, o *Output, p pin, pinned bool) (k known, err error) {
 	create := s.cfg.CreateTopics && o.Settings.Create
-	meta, err := s.findTopic(ctx, name, pinned || !create)
-	if err != nil {
-		return nil, err
+	if k.meta, err = s.findTopic(ctx, name, pinned || !create); err != nil {
+		return k, err
 	}
-	created := false
 	switch {
-	case meta == nil && pinned:
-		return nil, p.check(name, nil)
-	case meta == nil && !create:
-		return nil, fault.NewFinal(fault.TopicMissing, "opening topic "+name, kafkawire.UnknownTopicOrPartition, "Create the topic, with cleanup.policy=compact for mode: upsert, or allow it to the daemon: create_topics.")
-	case meta == nil:
-		if meta, created, err = s.createTopic(ctx, newTarget(name, o)); err != nil {
-			return nil, err
-		}
+	case k.meta != nil:
 	case pinned:
-		if err := p.check(name, meta); err != nil {
-			return nil, err
+		return k, p.check(name, nil)
+	case !create:
+		return k, fault.NewFinal(fault.TopicMissing, "opening topic "+name, kafkawire.UnknownTopicOrPartition, "Create the topic, with cleanup.policy=compact for mode: upsert, or allow it to the daemon: create_topics.")
+	default:
+		if k.meta, k.created, err = s.createTopic(ctx, newTarget(name, o)); err != nil {
+			return k, err
 		}
 	}
-	settings, err := s.topicSettings(ctx, name)
-	if err != nil {
-		return nil, err
-	}
-	if !pinned && !created {
-		if err := s.takeIn(ctx, name, len(meta.Partitions), o); err != nil {
-			return nil, err
-		}
-	}
-	t := &Topic{Index: len(s.topics), Name: name, ID: meta.ID, Partitions: int32(len(meta.Partitions))}
-	if err := t.limits(settings.Values, s.cfg.Compression); err != nil {
-		return nil, err
-	}
-	return &target{topic: t, meta: meta, settings: settings, modes: map[Mode]bool{}}, nil
+	k.settings, err = s.topicSettings(ctx, name)
+	return k, err
 }
 
 // takeIn looks at a topic that was there before the pipeline knew it.

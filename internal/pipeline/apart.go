@@ -3,24 +3,35 @@ package pipeline
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"cdcbridge/capture"
 	"cdcbridge/internal/fault"
 	"cdcbridge/upsert"
 )
 
+// topics is the part of upsert.Sink that finds them.
+type topics interface {
+	Topic(ctx context.Context, name string, o *upsert.Output) (*upsert.Topic, error)
+	Prepare(ctx context.Context, wanted []upsert.Wanted) error
+}
+
 // apart keeps what is written apart from what is read: a pipeline that reads what it writes never ends.
-func apart(source capture.Source, open upsert.TopicFunc) upsert.TopicFunc {
+func apart(source capture.Source, sink topics) (open upsert.TopicFunc, prepare func(context.Context, []upsert.Wanted) error) {
 	reader, ok := source.(capture.TopicReader)
 	if !ok {
-		return open
+		return sink.Topic, sink.Prepare
 	}
-	return func(ctx context.Context, name string, o *upsert.Output) (*upsert.Topic, error) {
+	open = func(ctx context.Context, name string, o *upsert.Output) (*upsert.Topic, error) {
 		if reader.Reads(name) {
 			return nil, readFault(name, "give the output another topic")
 		}
-		return open(ctx, name, o)
+		return sink.Topic(ctx, name, o)
 	}
+	prepare = func(ctx context.Context, wanted []upsert.Wanted) error {
+		return sink.Prepare(ctx, slices.DeleteFunc(wanted, func(w upsert.Wanted) bool { return reader.Reads(w.Name) }))
+	}
+	return open, prepare
 }
 
 // ownTopics does so with what each commit writes beside the rows: with one of these topics among those that are read every commit would

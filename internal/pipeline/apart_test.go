@@ -38,18 +38,34 @@ func TestNoCommitIsReadBack(t *testing.T) {
 	}
 }
 
-// TestNothingIsWrittenIntoWhatIsRead: before the first record of it.
-func TestNothingIsWrittenIntoWhatIsRead(t *testing.T) {
-	open := func(_ context.Context, name string, _ *upsert.Output) (*upsert.Topic, error) {
-		return &upsert.Topic{Name: name}, nil
+// finder is a sink that has every topic, and remembers which it was told of before.
+type finder struct{ prepared []string }
+
+func (*finder) Topic(_ context.Context, name string, _ *upsert.Output) (*upsert.Topic, error) {
+	return &upsert.Topic{Name: name}, nil
+}
+
+func (f *finder) Prepare(_ context.Context, wanted []upsert.Wanted) error {
+	for _, w := range wanted {
+		f.prepared = append(f.prepared, w.Name)
 	}
+	return nil
+}
+
+// TestNothingIsWrittenIntoWhatIsRead: before the first record of it, and nothing is created for it.
+func TestNothingIsWrittenIntoWhatIsRead(t *testing.T) {
 	for name, c := range map[string]struct {
 		source capture.Source
 		topic  string
 		code   fault.Code
 	}{"the same": {readsIn{}, "in", fault.Config}, "another": {readsIn{}, "out", ""}, "a database": {nil, "in", ""}} {
-		if _, err := apart(c.source, open)(t.Context(), c.topic, nil); fault.CodeOf(err) != c.code {
+		var sink finder
+		open, prepare := apart(c.source, &sink)
+		if _, err := open(t.Context(), c.topic, nil); fault.CodeOf(err) != c.code {
 			t.Errorf("%s: %v", name, err)
+		}
+		if err := prepare(t.Context(), []upsert.Wanted{{Name: c.topic}}); err != nil || (len(sink.prepared) == 1) != (c.code == "") {
+			t.Errorf("%s: %v, prepared %v", name, err, sink.prepared)
 		}
 	}
 }

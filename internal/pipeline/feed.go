@@ -30,6 +30,7 @@ type job struct {
 // feeder takes batches from the source, waits until there is memory for them, and hangs the plans on their runs.
 type feeder struct {
 	planner *upsert.Planner
+	prepare func(context.Context, []upsert.Wanted) error // looks up topics before planner asks for each
 	start   changelog.Position // at which the attempt begins
 	budget  *semaphore.Weighted
 	memory  int64
@@ -89,6 +90,11 @@ func (f *feeder) give(ctx context.Context, b *changelog.Batch, queue, jobs chan<
 }
 
 func (f *feeder) plan(ctx context.Context, j *job) error {
+	if wanted := f.planner.Wanted(j.batch); len(wanted) > 0 {
+		if err := f.prepare(ctx, wanted); err != nil {
+			return err
+		}
+	}
 	j.plans.Runs = make([][]*upsert.Plan, len(j.batch.Runs))
 	for i := range j.batch.Runs {
 		plans, err := f.planner.Plans(ctx, j.batch.Runs[i].Table)

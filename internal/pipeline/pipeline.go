@@ -149,7 +149,8 @@ func (p *Pipeline) openBoth(ctx context.Context, source capture.Source, sink *up
 
 // move runs the stages. The first one that fails ends them all.
 func (p *Pipeline) move(ctx context.Context, stop <-chan struct{}, codec kafkawire.Codec, source capture.Source, sink *upsert.Sink) error {
-	planner, err := p.planner(apart(source, sink.Topic))
+	topic, prepare := apart(source, sink)
+	planner, err := p.planner(topic)
 	if err != nil {
 		return err
 	}
@@ -194,7 +195,7 @@ func (p *Pipeline) move(ctx context.Context, stop <-chan struct{}, codec kafkawi
 		return nil
 	})
 	f := feeder{
-		planner: planner, start: p.start, budget: semaphore.NewWeighted(p.spec.Memory), memory: p.spec.Memory, stats: &p.stats, log: p.env.Log,
+		planner: planner, prepare: prepare, start: p.start, budget: semaphore.NewWeighted(p.spec.Memory), memory: p.spec.Memory, stats: &p.stats, log: p.env.Log,
 	}
 	g.Go(func() error {
 		defer close(queue)

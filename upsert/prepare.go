@@ -1,0 +1,165 @@
+package upsert
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"cdcbridge/changelog"
+	"cdcbridge/internal/kafkawire"
+)
+
+// Wanted is a topic that Sink.Topic will be asked for, and the output that writes to it.
+type Wanted struct {
+	Name   string
+	Output *Output
+}
+
+// Wanted lists the topics of a batch's tables that have no plan yet. It asks nobody and decides nothing: tables that an output cannot
+// write, or whose rows say where they go, are left to Plans and RowTopics.
+func (p *Planner) Wanted(b *changelog.Batch) []Wanted {
+	var wanted []Wanted
+	var seen map[*changelog.Table]bool
+	for i := range b.Runs {
+		t := b.Runs[i].Table
+		if t.ID < len(p.compiled) && len(p.compiled[t.ID]) > 0 || seen[t] {
+			continue
+		}
+		if seen == nil {
+			seen = map[*changelog.Table]bool{}
+		}
+		seen[t] = true
+		for k := range p.outputs {
+			o := &p.outputs[k]
+			if o.Outbox == nil && (o.Tables == nil || o.Tables.Match(t.Namespace(), t.Name)) {
+				wanted = append(wanted, Wanted{TopicName(o.Topic, p.pipeline, t), o})
+			}
+		}
+	}
+	return wanted
+}
+
+// known is what Prepare has found out about a topic.
+type known struct {
+	meta     *kafkawire.Topic
+	created  bool
+	settings kafkawire.Settings
+}
+
+// preparing bounds the topics of one request, and the records that a controller makes of it: it takes 10 000 at once.
+const (
+	preparing        = 100
+	preparingRecords = 5000
+)
+
+// Prepare looks up topics that Topic will be asked for soon, and makes those that are missing, with a few calls for all of them: one by
+// one they take four calls each, which is minutes with thousands of tables. It judges nothing: whatever is not in order here is left for Topic to
+// find, and to tell. Like Topic, it is for one goroutine.
+func (s *Sink) Prepare(ctx context.Context, wanted []Wanted) error {
+	byName := map[string]*Output{}
+	var names []string
+	for _, w := range wanted {
+		if s.topics[w.Name] == nil && byName[w.Name] == nil && validTopicName(w.Name) {
+			byName[w.Name] = w.Output
+			names = append(names, w.Name)
+		}
+	}
+	if len(names) < 2 {
+		return nil // nothing is gained
+	}
+	slices.SortFunc(names, strings.Compare)
+	s.ahead = map[string]known{}
+	for some := range slices.Chunk(names, preparing) {
+		if err := s.prepare(ctx, some, byName); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Sink) prepare(ctx context.Context, names []string, outputs map[string]*Output) error {
+	meta, err := s.wire.Metadata(ctx, names...)
+	if err != nil {
+		return err
+	}
+	created, err := s.createMissing(ctx, meta, names, outputs)
+	if err != nil {
+		return err
+	}
+	if len(created) > 0 {
+		if meta, err = s.awaitLeaders(ctx, names, created); err != nil {
+			return err
+		}
+	}
+	settings, err := s.wire.TopicSettings(ctx, names...)
+	if err != nil {
+		return err
+	}
+	for i, name := range names {
+		if t := meta.Topic(name); ready(t) && settings[i].Code == kafkawire.OK {
+			s.ahead[name] = known{meta: t, created: created[name], settings: settings[i]}
+		}
+	}
+	return nil
+}
+
+// createMissing creates those that do not exist and may be created, and says which it has created.
+func (s *Sink) createMissing(ctx context.Context, meta *kafkawire.Metadata, names []string, outputs map[string]*Output) (map[string]bool, error) {
+	var missing []kafkawire.NewTopic
+	created := map[string]bool{}
+	records := 0
+	create := func() error {
+		if len(missing) == 0 {
+			return nil
+		}
+		answers, err := s.wire.CreateTopics(ctx, missing, createPatience/3, false)
+		if err != nil {
+			return err
+		}
+		for _, a := range answers {
+			if a.Code == kafkawire.OK {
+				created[a.Name] = true
+				s.log.Info("created topic", "topic", a.Name, "partitions", a.Partitions, "id", a.ID)
+			}
+		}
+		missing, records = nil, 0
+		return nil
+	}
+	for _, name := range names {
+		o := outputs[name]
+		_, _, pinned := s.pins.lookup(name)
+		if t := meta.Topic(name); t == nil || t.Code != kafkawire.UnknownTopicOrPartition || pinned || !s.cfg.CreateTopics || !o.Settings.Create {
+			continue
+		}
+		t := newTarget(name, o)
+		size := max(int(t.Partitions), 50) + len(t.Configs) + 1 // the cluster's own number of partitions is not known here
+		if records += size; records > preparingRecords {
+			if err := create(); err != nil {
+				return nil, err
+			}
+			records = size
+		}
+		missing = append(missing, t)
+	}
+	return created, create()
+}
+
+// awaitLeaders asks until the created topics have leaders everywhere, for so long as a broker may take to hear of them.
+func (s *Sink) awaitLeaders(ctx context.Context, names []string, created map[string]bool) (*kafkawire.Metadata, error) {
+	for began := time.Now(); ; {
+		meta, err := s.wire.Metadata(ctx, names...)
+		if err != nil {
+			return nil, err
+		}
+		waiting := slices.ContainsFunc(names, func(name string) bool { return created[name] && !ready(meta.Topic(name)) })
+		if !waiting || time.Since(began) > createPatience/3 {
+			return meta, nil
+		}
+		if err := kafkawire.Pause(ctx, confirmPause/5); err != nil {
+			return nil, err
+		}
+	}
+}
+
+func ready(t *kafkawire.Topic) bool { return t != nil && t.Code == kafkawire.OK && !leaderless(t) }
