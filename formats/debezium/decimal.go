@@ -170,7 +170,13 @@ func appendUnscaled(dst, number []byte, scale int) ([]byte, error) {
 	if len(text) == 0 {
 		return dst, malformed("an empty decimal")
 	}
-	if len(text) > maxWideDigits {
+	switch {
+	case len(text) <= chunk:
+		if word, ok := parseWord(text, point); ok {
+			return appendWord(dst, word, neg), nil
+		}
+		return dst, malformed("%.100q is no decimal", number)
+	case len(text) > maxWideDigits:
 		return appendHugeDecimal(dst, number)
 	}
 	var n wide
@@ -191,9 +197,6 @@ func appendUnscaled(dst, number []byte, scale int) ([]byte, error) {
 		word = word*10 + uint64(d)
 		digits++
 	}
-	if len(text) <= chunk {
-		return appendWord(dst, int64(word), neg), nil
-	}
 	n.mulAdd(pow10[digits], word)
 	if neg {
 		n.negate()
@@ -202,15 +205,33 @@ func appendUnscaled(dst, number []byte, scale int) ([]byte, error) {
 	return jsonx.AppendBase64(dst, minimalBytes(n.bytes(buf[:]))), nil
 }
 
-// appendWord is for most numbers: those of one word.
+// parseWord reads most numbers: those of one word.
+func parseWord(text []byte, point int) (n int64, ok bool) {
+	for i, ch := range text {
+		if i == point {
+			continue
+		}
+		if ch-'0' > 9 {
+			return 0, false
+		}
+		n = n*10 + int64(ch-'0')
+	}
+	return n, true
+}
+
+// appendWord writes one word's bytes, and the base64 of them by itself.
 func appendWord(dst []byte, n int64, neg bool) []byte {
 	if neg {
 		n = -n
 	}
 	size := bits.Len64(uint64(n^n>>63))/8 + 1
-	var buf [8]byte
-	binary.BigEndian.PutUint64(buf[:], uint64(n))
-	return jsonx.AppendBase64(dst, buf[len(buf)-size:])
+	const digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+	dst = append(dst, '"')
+	for w := uint64(n) << (64 - 8*size); size > 0; w, size = w<<24, size-3 {
+		dst = append(dst, digits[w>>58], digits[w>>52&63], digits[w>>46&63], digits[w>>40&63])
+	}
+	copy(dst[len(dst)+size:], "==") // for the bytes that the last three lacked
+	return append(dst, '"')
 }
 
 // appendHugeDecimal is for numbers that only a PostgreSQL column can hold.

@@ -165,10 +165,11 @@ func (e *encoder) refuseUnchanged(dst []byte, c *column) ([]byte, error) {
 }
 
 func (e *encoder) appendRow(dst []byte, row changelog.Row, unchanged unchangedFunc) ([]byte, error) {
-	var err error
-	for i := range e.columns {
-		c, v := &e.columns[i], &row[i]
+	columns := e.columns[:len(row)]
+	for i := range row {
+		c, v := &columns[i], &row[i]
 		dst = c.prefix.Append(dst)
+		var err error
 		if kind, _, _, _ := v.Raw(); kind == c.kind {
 			dst, err = c.append(dst, c, v)
 		} else {

@@ -2,9 +2,11 @@ package debezium
 
 import (
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"math/big"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -132,7 +134,7 @@ func TestDecimalAgreesWithBigInt(t *testing.T) {
 		if err != nil {
 			rt.Fatal(err)
 		}
-		raw, err := base64.StdEncoding.DecodeString(strings.Trim(got, `"`))
+		raw, err := base64.StdEncoding.Strict().DecodeString(strings.Trim(got, `"`))
 		if err != nil {
 			rt.Fatal(err)
 		}
@@ -151,6 +153,22 @@ func TestDecimalAgreesWithBigInt(t *testing.T) {
 			rt.Fatalf("%s took %d bytes for %d bits and a sign", text, len(raw), bits)
 		}
 	})
+}
+
+// TestDecimalsOfEachSize has the smallest and the largest numbers of each number of bytes.
+func TestDecimalsOfEachSize(t *testing.T) {
+	for shift := range 64 {
+		for n := int64(1)<<shift - 2; n <= int64(1)<<shift; n++ {
+			for _, n := range []int64{n, -n} {
+				var raw [8]byte
+				binary.BigEndian.PutUint64(raw[:], uint64(n))
+				want := `"` + base64.StdEncoding.EncodeToString(minimalBytes(raw[:])) + `"`
+				if got, err := appendUnscaled(nil, strconv.AppendInt(nil, n, 10), 0); err != nil || string(got) != want {
+					t.Fatalf("%d: %s, %v, want %s", n, got, err, want)
+				}
+			}
+		}
+	}
 }
 
 // TestValuesWithoutFormAreRefused has one row for every refusal.
