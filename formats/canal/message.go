@@ -33,6 +33,17 @@ func (e *encoder) AppendValue(dst []byte, c *formats.Context, ch *changelog.Chan
 
 // appendOrigin appends what stands between data and old.
 func (e *encoder) appendOrigin(dst []byte, c *formats.Context) []byte {
+	kept, made := c.Keep(e)
+	if kept == nil {
+		return e.renderOrigin(dst, c)
+	}
+	if !made {
+		kept.Parts[0] = e.renderOrigin(kept.Parts[0][:0], c)
+	}
+	return append(dst, kept.Parts[0]...)
+}
+
+func (e *encoder) renderOrigin(dst []byte, c *formats.Context) []byte {
 	dst = append(dst, e.afterData...)
 	dst = jsonx.AppendInt(dst, happened(c)/1000)
 	dst = append(dst, `,"gtid":"`...)
