@@ -58,12 +58,15 @@ func TestSink(t *testing.T) {
 			if harness.Long && e.proto == kw.KIP890 {
 				t.Run("ManyOffsets", e.testManyOffsets) // a thousand partitions keep a broker busy
 			}
+			if harness.Long || e.proto == kw.KIP890 {
+				t.Run("Prepared", e.testPrepared) // and so do a hundred topics
+			}
 			t.Run("Group", func(t *testing.T) {
 				for name, test := range map[string]func(*testing.T){
 					"Crash": e.testCrash, "Abort": e.testAbort, "TwoSinks": e.testTwoSinks, "Asleep": e.testAsleep, "AsleepBeforeATopic": e.testAsleepBeforeATopic,
 					"TimedOut": e.testTimedOut, "SharedState": e.testSharedState, "StateMissing": e.testStateMissing,
 					"DeadTransaction": e.testDeadTransaction, "TopicDeleted": e.testTopicDeleted, "TopicReplaced": e.testTopicReplaced,
-					"PartitionsAdded": e.testPartitionsAdded, "Policies": e.testPolicies, "Prepared": e.testPrepared, "Timeout": e.testTimeout,
+					"PartitionsAdded": e.testPartitionsAdded, "Policies": e.testPolicies, "Timeout": e.testTimeout,
 					"Timestamp": e.testTimestamp, "Split": e.testSplit, "TooLarge": e.testTooLarge, "LargeState": e.testLargeState,
 					"Check": e.testCheck, "CheckTopics": e.testCheckTopics, "CheckProducer": e.testCheckProducer, "CheckCheckpoint": e.testCheckCheckpoint,
 					"NewerState": e.testNewerState, "Requests": e.testRequests,
