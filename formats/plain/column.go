@@ -2,12 +2,13 @@ package plain
 
 import (
 	"cdcbridge/changelog"
+	"cdcbridge/formats/internal/jsonx"
 	"cdcbridge/internal/fault"
 )
 
 // column is one column of a table version, ready to be written.
 type column struct {
-	prefix []byte // brace or comma, name, colon
+	prefix jsonx.Name // brace or comma, name, colon
 	kind   changelog.Kind
 	append appendFunc
 	inner  appendFunc    // of a raw key: what writes it in JSON

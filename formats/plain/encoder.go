@@ -36,21 +36,15 @@ func (e *encoder) AppendValue(dst []byte, c *formats.Context, ch *changelog.Chan
 	if old {
 		row = ch.Before
 	}
-	var err error
-	for i := range e.columns {
-		col, v := &e.columns[i], &row[i]
-		dst = append(dst, col.prefix...)
-		switch v.Kind() {
-		case col.kind:
+	columns := e.columns[:len(row)]
+	for i := range row {
+		col, v := &columns[i], &row[i]
+		dst = col.prefix.Append(dst)
+		var err error
+		if kind, _, _, _ := v.Raw(); kind == col.kind {
 			dst, err = col.append(dst, col, v)
-		case changelog.KindNull:
-			dst = append(dst, "null"...)
-		case changelog.KindUnchanged:
-			if dst = append(dst, "null"...); !old {
-				err = refuse(fault.SourceSettings, e.wholeRows(), "the log does not carry the column's value")
-			}
-		default:
-			err = malformed("a value of kind %d in a column of kind %d", v.Kind(), col.kind)
+		} else {
+			dst, err = e.appendMissing(dst, col, kind, old)
 		}
 		if err != nil {
 			return dst, e.locate("encoding", e.table.Columns[i].Name, err)
@@ -58,10 +52,21 @@ func (e *encoder) AppendValue(dst []byte, c *formats.Context, ch *changelog.Chan
 	}
 	for i := range e.fields {
 		f := &e.fields[i]
-		dst = append(dst, f.prefix...)
+		dst = f.prefix.Append(dst)
 		dst = f.append(dst, f, c, ch)
 	}
 	return append(dst, '}'), nil
+}
+
+// appendMissing writes what is no value of the column's kind. old rows may lack values.
+func (e *encoder) appendMissing(dst []byte, c *column, kind changelog.Kind, old bool) ([]byte, error) {
+	switch {
+	case kind == changelog.KindUnchanged && !old:
+		return dst, refuse(fault.SourceSettings, e.wholeRows(), "the log does not carry the column's value")
+	case kind == changelog.KindNull || kind == changelog.KindUnchanged:
+		return append(dst, "null"...), nil
+	}
+	return dst, malformed("a value of kind %d in a column of kind %d", kind, c.kind)
 }
 
 // check makes sure that the change can be written and has the image for it.

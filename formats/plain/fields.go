@@ -38,8 +38,8 @@ func (c *Config) fieldName(name string) string {
 
 // field is one of them, ready to be written.
 type field struct {
-	prefix []byte // comma, name, colon
-	text   []byte // the value of one that is always the same
+	prefix jsonx.Name // comma, name, colon
+	text   []byte     // the value of one that is always the same
 	append func(dst []byte, f *field, c *formats.Context, ch *changelog.Change) []byte
 }
 

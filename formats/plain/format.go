@@ -42,10 +42,10 @@ func (f *format) Compile(t *changelog.Table, o formats.Options) (formats.Encoder
 }
 
 // fieldPrefix renders what stands before a value: the brace or comma, the name and the colon.
-func fieldPrefix(first bool, name string) []byte {
+func fieldPrefix(first bool, name string) jsonx.Name {
 	p := []byte{','}
 	if first {
 		p[0] = '{'
 	}
-	return append(jsonx.AppendString(p, []byte(name)), ':')
+	return jsonx.NewName(append(jsonx.AppendString(p, []byte(name)), ':'))
 }

@@ -72,7 +72,7 @@ func (e *encoder) AppendKey(dst []byte, row changelog.Row) ([]byte, error) {
 	for i := range e.key {
 		k := &e.key[i]
 		v := &row[k.index]
-		dst = append(dst, k.prefix...)
+		dst = k.prefix.Append(dst)
 		switch v.Kind() {
 		case k.kind:
 			if err = e.checkKeyValue(v, raw); err == nil {

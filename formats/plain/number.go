@@ -13,15 +13,16 @@ func appendBool(dst []byte, _ *column, v *changelog.Value) ([]byte, error) {
 }
 
 func appendInt(dst []byte, _ *column, v *changelog.Value) ([]byte, error) {
-	return strconv.AppendInt(dst, v.Int(), 10), nil
+	_, _, n, _ := v.Raw()
+	return jsonx.AppendInt(dst, int64(n)), nil
 }
 
 func appendUint(dst []byte, _ *column, v *changelog.Value) ([]byte, error) {
-	return strconv.AppendUint(dst, v.Uint(), 10), nil
+	return jsonx.AppendUint(dst, v.Uint()), nil
 }
 
 func appendUintText(dst []byte, _ *column, v *changelog.Value) ([]byte, error) {
-	return append(strconv.AppendUint(append(dst, '"'), v.Uint(), 10), '"'), nil
+	return append(jsonx.AppendUint(append(dst, '"'), v.Uint()), '"'), nil
 }
 
 // natural chooses for unsigned numbers. Those of 64 bits can exceed what most readers of JSON have room for.

@@ -10,7 +10,8 @@ import (
 
 // appendText writes text, the label of an ENUM, the labels of a SET, a JSON document as the database prints it, and bit strings.
 func appendText(dst []byte, _ *column, v *changelog.Value) ([]byte, error) {
-	return jsonx.AppendString(dst, v.Bytes()), nil
+	_, _, _, text := v.Raw()
+	return jsonx.AppendString(dst, text), nil
 }
 
 // appendDocument writes a JSON document as a part of the row.

@@ -64,6 +64,9 @@ func appendSQLTimestamp(dst []byte, c *column, v *changelog.Value) ([]byte, erro
 }
 
 func appendDateTime(dst []byte, c *column, v *changelog.Value, between byte, end string) ([]byte, error) {
+	if _, form, n, _ := v.Raw(); form == changelog.FormNormal {
+		return append(changelog.AppendDateTime(append(dst, '"'), int64(n), between, c.fsp), end...), nil
+	}
 	dst, done := ordinary(dst, c, v)
 	if done {
 		return dst, nil
