@@ -40,7 +40,12 @@ func (c *cursor) u32() uint32 {
 	return 0
 }
 
-func (c *cursor) u64() uint64 { return c.uint(8) }
+func (c *cursor) u64() uint64 {
+	if p := c.bytes(8); p != nil {
+		return binary.LittleEndian.Uint64(p)
+	}
+	return 0
+}
 
 // uint reads an unsigned integer of n (at most 8) bytes.
 func (c *cursor) uint(n int) uint64 {

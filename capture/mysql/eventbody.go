@@ -42,7 +42,16 @@ func (e *eventReader) tableID() (uint64, error) {
 	return id, nil
 }
 
-func (e *eventReader) keep(b *changelog.Batch) ([]byte, error) { return e.into(b.Grab(e.size)) }
+func (e *eventReader) keep(b *changelog.Batch) ([]byte, error) {
+	if e.size > e.left || e.size > e.w-e.r {
+		return e.into(b.Grab(e.size))
+	}
+	p, err := e.body()
+	if err != nil {
+		return nil, err
+	}
+	return b.Copy(p), nil
+}
 
 // plain gives the body with its checksum, not verified.
 func (e *eventReader) plain() ([]byte, error) {

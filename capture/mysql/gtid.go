@@ -192,14 +192,13 @@ func (r gnoRange) appendText(dst []byte) []byte {
 }
 
 func appendUUID(dst []byte, u [16]byte) []byte {
-	for i, n := range [...]int{4, 6, 8, 10, 16} {
-		from := [...]int{0, 4, 6, 8, 10}[i]
-		if i > 0 {
-			dst = append(dst, '-')
-		}
-		dst = hex.AppendEncode(dst, u[from:n])
-	}
-	return dst
+	var digits [32]byte
+	hex.Encode(digits[:], u[:])
+	dst = append(append(dst, digits[:8]...), '-')
+	dst = append(append(dst, digits[8:12]...), '-')
+	dst = append(append(dst, digits[12:16]...), '-')
+	dst = append(append(dst, digits[16:20]...), '-')
+	return append(dst, digits[20:]...)
 }
 
 func parseUUID(s string) (u [16]byte, err error) {

@@ -22,6 +22,7 @@ type logWriter struct {
 	gno    int64
 	nosum  bool
 	ticks  uint32
+	length uint64 // that GTID events say; 0: none
 	tables map[string]uint64
 }
 
@@ -100,6 +101,9 @@ func (w *logWriter) gtid() {
 	b = binary.LittleEndian.AppendUint64(b, uint64(w.gno))
 	micros := uint64(w.ticks)*1e6 + 5
 	b = append(b, binary.LittleEndian.AppendUint64(nil, micros)[:7]...)
+	if w.length > 0 {
+		b = binary.LittleEndian.AppendUint64(append(b, 254), w.length)
+	}
 	w.event(eventGTID, b)
 }
 

@@ -48,7 +48,7 @@ func (s *stream) splitHere() {
 }
 
 // hash takes an event's rows into the digest and compares it where the rows end that are done.
-func (r *tableRun) hash(ev rowsInTxn, done rowsDone) error {
+func (r *tableRun) hash(ev *rowsInTxn, done rowsDone) error {
 	if done.Skipped > 0 {
 		r.skip -= uint64(done.Skipped)
 		_, _ = r.sum.Write(ev.rows.Rows[:done.SkippedBytes])

@@ -41,6 +41,7 @@ type eventReader struct {
 	checked   bool  // that of the current event was compared, or is being by who reads the body
 
 	head     [headerSize]byte
+	front    int           // where it lies in the buffer; -1: not there any more
 	size     int           // of the current event's body and checksum
 	bytes    uint64        // of all events
 	deadline time.Time     // of a read between two events
@@ -71,10 +72,13 @@ func (e *eventReader) arrived() (bool, error) {
 	return err == nil, err
 }
 
+// headed reports that the header of the next event lies in the buffer.
+func (e *eventReader) headed() bool { return e.w-e.r >= 4+1+headerSize && !e.more }
+
 // next waits for an event until the deadline, or until a place is watched, and gives its header. errNothing says that none
 // came: call it again.
 func (e *eventReader) next(deadline time.Time) (eventHeader, error) {
-	if e.w-e.r < 4+1+headerSize || e.more {
+	if !e.headed() {
 		e.deadline = deadline
 		err := e.awaitHeader()
 		e.deadline = time.Time{}
@@ -98,6 +102,7 @@ func (e *eventReader) next(deadline time.Time) (eventHeader, error) {
 	}
 	e.startPacket()
 	e.take(1)
+	e.front = e.r
 	copy(e.head[:], e.take(headerSize))
 	h, err := parseHeader(e.head[:])
 	if err != nil {
@@ -189,7 +194,16 @@ func (e *eventReader) body() ([]byte, error) {
 	if err := e.need(e.size); err != nil {
 		return nil, err
 	}
-	return e.verified(e.take(e.size))
+	p := e.take(e.size)
+	if !e.checksums || e.front < 0 {
+		return e.verified(p)
+	}
+	e.checked = true
+	n := len(p) - checksumSize
+	if err := e.confirm(p[n:], crc32.ChecksumIEEE(e.buf[e.front:e.r-checksumSize])); err != nil {
+		return nil, err
+	}
+	return p[:n:n], nil
 }
 
 // into reads the body to dst, which has e.size bytes: the body and the checksum.
@@ -229,10 +243,7 @@ func (e *eventReader) endsWith(sum uint32) error {
 		return err
 	}
 	e.checked = true
-	if want := binary.LittleEndian.Uint32(tail[:]); want != sum {
-		return checksumFault(e.head[4], want, sum)
-	}
-	return nil
+	return e.confirm(tail[:], sum)
 }
 
 // blame finds out whether an event that cannot be understood is damaged: its bytes are then not to be believed, and may be
@@ -266,8 +277,12 @@ func (e *eventReader) compare(body []byte) error {
 	if n < 0 {
 		return protocolFault("an event of %d bytes has no checksum", headerSize+len(body))
 	}
-	sum := crc32.Update(crc32.ChecksumIEEE(e.head[:]), crc32.IEEETable, body[:n])
-	if want := binary.LittleEndian.Uint32(body[n:]); want != sum {
+	return e.confirm(body[n:], crc32.Update(crc32.ChecksumIEEE(e.head[:]), crc32.IEEETable, body[:n]))
+}
+
+// confirm compares the checksum that the current event has with what its bytes give.
+func (e *eventReader) confirm(tail []byte, sum uint32) error {
+	if want := binary.LittleEndian.Uint32(tail); want != sum {
 		return checksumFault(e.head[4], want, sum)
 	}
 	return nil
@@ -348,10 +363,10 @@ func (e *eventReader) fill() error {
 // receive reads once to the end of the buffer.
 func (e *eventReader) receive() error {
 	if e.r == e.w {
-		e.r, e.w = 0, 0
+		e.r, e.w, e.front = 0, 0, -1
 	} else if e.r > 0 && len(e.buf)-e.w < len(e.buf)/4 {
 		e.w = copy(e.buf, e.buf[e.r:e.w])
-		e.r = 0
+		e.r, e.front = 0, -1
 	}
 	n, err := e.wire.Read(e.buf[e.w:])
 	e.w += n

@@ -26,6 +26,8 @@ type tableEntry struct {
 	last   *changelog.Table  // newest version, nil before the first TABLE_MAP
 	seen   bool              // rows of it have left
 
+	logged, decoded int // bytes of the rows of its last event: in the log, and what they took in the batch beside them
+
 	serial uint64 // of the transaction that slot is about
 	slot   int    // index into its tables
 }
@@ -50,17 +52,25 @@ func (r *registry) mapped(id uint64) (*mappedTable, error) {
 	return m, nil
 }
 
-// tableMap takes a TABLE_MAP in. On a live stream nearly all of them repeat what is known already.
+// knows reports a TABLE_MAP that says what its number means already, as nearly all of them do on a live stream.
+func (r *registry) knows(body []byte) bool {
+	c := cursor{b: body}
+	m := r.byID[c.uint(6)]
+	c.u16() // the flags are nothing to us
+	return m != nil && m.body != nil && bytes.Equal(m.body, c.b)
+}
+
+// tableMap takes a TABLE_MAP in.
 func (s *stream) tableMap(ctx context.Context, body []byte) error {
+	r := &s.tables
+	if r.knows(body) {
+		return nil
+	}
 	m, err := parseTableMap(body)
 	if err != nil {
 		return err
 	}
 	m.MariaDB, m.Bare = s.src.facts.mariadb, s.src.facts.bareJSON()
-	r := &s.tables
-	if old := r.byID[m.ID]; old != nil && bytes.Equal(old.body, m.Shape) {
-		return nil
-	}
 	if s.txn.quiet && s.txn.xa == "" {
 		r.byID[m.ID] = &mappedTable{} // rows that are done; what they look like may not be known any more
 		return nil

@@ -107,6 +107,10 @@ func (s *stream) located(err error) error {
 
 // next waits for an event. When none is there, what has been read goes out first.
 func (s *stream) next(ctx context.Context) (eventHeader, error) {
+	if s.r.headed() {
+		s.queued = true
+		return s.await(s.r.next(time.Time{})) // which looks at no clock
+	}
 	ready, err := s.r.arrived()
 	if err != nil {
 		return eventHeader{}, serverFault("reading the binlog stream", err)

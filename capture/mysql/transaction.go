@@ -28,6 +28,7 @@ type txn struct {
 
 	gtid   gtid
 	at     logPlace
+	length int   // bytes in the log, as the GTID event says, but at most maxBatchBytes; 0: it does not say
 	commit int64 // microseconds
 	server uint32
 	thread uint32
@@ -111,7 +112,7 @@ func (s *stream) begin(ctx context.Context, h eventHeader, g gtidBody) error {
 		commit = int64(h.Timestamp) * 1e6
 	}
 	*t = txn{
-		active: true, begun: g.Begun, xa: g.XA, unapplied: g.Unapplied, serial: t.serial + 1, gtid: id, at: logPlace{s.file, s.off}, commit: commit, server: h.ServerID, thread: g.Thread,
+		active: true, begun: g.Begun, xa: g.XA, unapplied: g.Unapplied, serial: t.serial + 1, gtid: id, at: logPlace{s.file, s.off}, length: int(min(g.Length, maxBatchBytes)), commit: commit, server: h.ServerID, thread: g.Thread,
 		tables: t.tables[:0], events: clipped(t.events), saves: t.saves[:0], resume: t.resume, inBatch: -1, mark: markOf(s.batch),
 	}
 	t.quiet = s.past.covers(id, t.at)
@@ -153,7 +154,7 @@ func (s *stream) rows(ctx context.Context, h eventHeader, body eventBody) error 
 	var b []byte
 	if t.xa != "" {
 		b, err = body.body() // an XA transaction outlives the batch
-	} else if err = s.makeRoom(ctx, body.bodySize()); err == nil {
+	} else if err = s.makeRoom(ctx, m.entry, body.bodySize()); err == nil {
 		b, err = body.keep(s.batch)
 	}
 	if err != nil {
@@ -166,14 +167,18 @@ func (s *stream) rows(ctx context.Context, h eventHeader, body eventBody) error 
 	if t.xa != "" {
 		return s.hold(ev)
 	}
-	return s.append(ctx, ev)
+	return s.append(ctx, &ev)
 }
 
-// makeRoom hands whole transactions over before a transaction begins with an event that will not fit beside them: that is
-// cheaper than to move its rows later.
-func (s *stream) makeRoom(ctx context.Context, size int) error {
+// makeRoom hands whole transactions over before the first rows of one that will not fit beside them, as far as its length and what
+// rows of the table took before tell: to move rows later is to decode them twice.
+func (s *stream) makeRoom(ctx context.Context, e *tableEntry, size int) error {
 	t := &s.txn
-	if t.inBatch >= 0 || t.mark.txns == 0 || s.size()+size < s.cfg.BatchBytes {
+	if t.inBatch >= 0 || t.mark.txns == 0 {
+		return nil
+	}
+	size = min(max(size, t.length), maxBatchBytes)
+	if s.size()+size+size*e.decoded/max(e.logged, 1) < s.cfg.BatchBytes {
 		return nil
 	}
 	t.mark = batchMark{}
@@ -181,7 +186,7 @@ func (s *stream) makeRoom(ctx context.Context, size int) error {
 }
 
 // append decodes an event into the batch and hands the batch over when it is full.
-func (s *stream) append(ctx context.Context, ev rowsInTxn) error {
+func (s *stream) append(ctx context.Context, ev *rowsInTxn) error {
 	if err := s.decode(ev); err != nil {
 		return err
 	}
@@ -192,10 +197,10 @@ func (s *stream) append(ctx context.Context, ev rowsInTxn) error {
 }
 
 // decode appends the changes of an event that are not done yet.
-func (s *stream) decode(ev rowsInTxn) error {
+func (s *stream) decode(ev *rowsInTxn) error {
 	t := &s.txn
 	run := t.run(ev.table)
-	from := len(s.batch.Changes)
+	from, before := len(s.batch.Changes), s.batch.Size()
 	at := ordinals{Index: t.index, TableIndex: run.rows}
 	done, err := ev.shape.decodeRows(s.batch, ev.rows, int(min(run.skip, 1<<30)), &at)
 	if err != nil {
@@ -203,7 +208,7 @@ func (s *stream) decode(ev rowsInTxn) error {
 	}
 	t.index, run.rows = at.Index, at.TableIndex
 	if ev.rows.partial() && s.cfg.UnchangedValues == unchangedReread {
-		if err := s.gaps.find(s.batch, from, ev, t, done.SkippedBytes); err != nil {
+		if err := s.gaps.find(s.batch, from, *ev, t, done.SkippedBytes); err != nil {
 			return err
 		}
 	}
@@ -213,10 +218,13 @@ func (s *stream) decode(ev rowsInTxn) error {
 			return err
 		}
 	} else {
-		t.events = append(t.events, ev)
+		t.events = append(t.events, *ev)
 	}
 	if to := len(s.batch.Changes); to > from {
 		s.batch.Runs = append(s.batch.Runs, changelog.Run{Table: ev.shape.table, Txn: s.entry(), From: from, To: to, Pos: ev.pos, File: ev.file, Time: ev.time, Query: s.queryText(ev.query)})
+	}
+	if done.Skipped == 0 {
+		ev.table.logged, ev.table.decoded = len(ev.rows.Rows), s.batch.Size()-before
 	}
 	return nil
 }
@@ -290,8 +298,8 @@ func (s *stream) redo(events []rowsInTxn, notes []changelog.Note) error {
 	for _, n := range notes {
 		s.note(n)
 	}
-	for _, ev := range events {
-		if err := s.decode(ev); err != nil {
+	for i := range events {
+		if err := s.decode(&events[i]); err != nil {
 			return err
 		}
 	}

@@ -99,8 +99,8 @@ func (s *stream) release(ctx context.Context, p *preparedXA) error {
 	if s.txn.quiet {
 		return nil
 	}
-	for _, ev := range p.events {
-		if err := s.append(ctx, ev); err != nil {
+	for i := range p.events {
+		if err := s.append(ctx, &p.events[i]); err != nil {
 			return err
 		}
 	}
