@@ -17,7 +17,7 @@ import (
 
 const (
 	// snapshotFactor is how many times the rows of a backlog the table has.
-	snapshotFactor = 10
+	snapshotFactor = 3
 	// writeRate is how many one-row transactions a second are written while the table is read.
 	writeRate = 1000
 	// firstWritten is the first key of what is written meanwhile. Times are computed from keys and end in 2038.

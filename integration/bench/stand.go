@@ -78,7 +78,7 @@ func (s *stand) pipeline(ctx context.Context, v variant) (name, config string, e
 	for i, format := range v.formats {
 		outputs = append(outputs, fmt.Sprintf("{name: o%d, format: %s, topic: \"{pipeline}.o%d.{table}\"}", i, format, i))
 	}
-	rest := fmt.Sprintf("snapshot: %s, outputs: [%s]", cmp.Or(v.snapshot, "{mode: never}"), strings.Join(outputs, ", "))
+	rest := fmt.Sprintf("delivery: %s, snapshot: %s, outputs: [%s]", cmp.Or(v.delivery, "exactly_once"), cmp.Or(v.snapshot, "{mode: never}"), strings.Join(outputs, ", "))
 	return name, s.config(name, kafka, s.db.source(name, v.defaults), rest), s.db.prepare(ctx, name)
 }
 
@@ -102,5 +102,6 @@ type variant struct {
 	snapshot string   // the snapshot section; none when empty
 
 	compression string // of batches; "": the default
+	delivery    string // "": exactly once
 	partitions  int    // of each topic; 0: as everywhere
 }

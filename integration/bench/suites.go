@@ -22,6 +22,7 @@ var suites = []suite{
 		name: "drain", load: loadOrders, ceilings: true,
 		variants: []variant{
 			{label: "debezium-json", formats: []string{dbz}},
+			{label: "debezium-json, at least once", formats: []string{dbz}, delivery: "at_least_once"},
 			{label: "canal-json", formats: []string{can}},
 			{label: "both as two outputs", formats: []string{dbz, can}},
 			{label: "debezium-json, no compression", formats: []string{dbz}, compression: "none"},
@@ -30,7 +31,10 @@ var suites = []suite{
 	}.run, false},
 	{onMySQL, "single", "backlog of one-row transactions", backlogs{
 		name: "single", load: loadSingle, ceilings: true, rival: true,
-		variants: []variant{{label: "debezium-json", formats: []string{dbz}}},
+		variants: []variant{
+			{label: "debezium-json", formats: []string{dbz}},
+			{label: "debezium-json, at least once", formats: []string{dbz}, delivery: "at_least_once"},
+		},
 	}.run, false},
 	{onMySQL, "big", "all rows in one transaction", backlogs{
 		name: "big", load: loadBig, variants: []variant{{label: "debezium-json", formats: []string{dbz}}},
@@ -58,11 +62,14 @@ var suites = []suite{
 		name: "compressed", load: loadCompressed, ceilings: true,
 		variants: []variant{{label: "debezium-json", formats: []string{dbz}}},
 	}.run, false},
-	{onMySQL, "snapshot", "a table of ten times the rows, read while others write", measureSnapshot, false},
+	{onMySQL, "snapshot", "a table of three times the rows, read while others write", measureSnapshot, false},
 	{onMySQL, "latency", "commit to readable, default settings", measureLatency, false},
 	{onPostgres, "pg-drain", "backlog of 1 000-row transactions", backlogs{
 		name: "pg-drain", load: loadOrders, ceilings: true, rival: true,
-		variants: []variant{{label: "debezium-json", formats: []string{dbz}}},
+		variants: []variant{
+			{label: "debezium-json", formats: []string{dbz}},
+			{label: "debezium-json, at least once", formats: []string{dbz}, delivery: "at_least_once"},
+		},
 	}.run, false},
 	{onPostgres, "pg-single", "backlog of one-row transactions", backlogs{
 		name: "pg-single", load: loadSingle, ceilings: true, rival: true,
@@ -74,7 +81,7 @@ var suites = []suite{
 	{onPostgres, "pg-toast", "updates around unchanged values of 100 KB", backlogs{
 		name: "pg-toast", load: loadToast, variants: []variant{{label: "debezium-json", formats: []string{dbz}}},
 	}.run, false},
-	{onPostgres, "pg-snapshot", "a table of ten times the rows, read while others write", measureSnapshot, false},
+	{onPostgres, "pg-snapshot", "a table of three times the rows, read while others write", measureSnapshot, false},
 	{onPostgres, "pg-latency", "commit to readable, default settings", measureLatency, false},
 	{onTopics, "topic", "messages of Debezium in one partition, rows in six", measureTopics, false},
 	{onTopics, "topic-wide", "the same in a thousand partitions", measureWideTopics, false},
