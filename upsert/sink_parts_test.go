@@ -49,6 +49,9 @@ func TestPinBook(t *testing.T) {
 	if _, durable, ok := b.lookup("fresh"); durable || !ok {
 		t.Error("a pin is durable before its commit")
 	}
+	if !b.waiting() {
+		t.Error("a pin that is not durable does not wait")
+	}
 	taken := b.take()
 	b.add("late", late) // by the feeder, while the commit runs
 	if again := b.take(); len(again) != 2 || len(taken) != 1 || taken[0].topic != "fresh" {
@@ -61,7 +64,10 @@ func TestPinBook(t *testing.T) {
 	if left := b.take(); len(left) != 1 || left[0].topic != "late" {
 		t.Errorf("left %v", left)
 	}
-	if all := b.all(); len(all) != 2 || all[0].topic != "fresh" || all[1].topic != "known" {
+	if b.settle(b.take()); b.waiting() || newPinBook(map[string]pin{"known": known}).waiting() {
+		t.Error("a pin that is durable waits")
+	}
+	if all := b.all(); len(all) != 3 || all[0].topic != "fresh" || all[1].topic != "known" || all[2].topic != "late" {
 		t.Errorf("all %v", all)
 	}
 }

@@ -146,3 +146,37 @@ func TestBrokenProducer(t *testing.T) {
 		t.Error("the transaction is still counted as open")
 	}
 }
+
+// What is sent while no transaction is open belongs to none, and has the id, epoch and sequence that its like in a transaction would have.
+func TestLoadOutsideOfTransactions(t *testing.T) {
+	for _, phase := range []phase{idle, open} {
+		p := testProducer(kafkawire.KIP890)
+		p.txnID, p.phase, p.number, p.id = "txn", phase, 7, kafkawire.ProducerID{ID: 5, Epoch: 3}
+		section := kafkawire.AppendRecord(nil, &kafkawire.Record{Key: []byte("k")})
+		part := &Part{Header: kafkawire.BatchHeader{Count: 1}, Batch: append(kafkawire.ReserveBatchHeader(nil), section...)}
+		l := &lane{leader: 1, sequence: 9, queue: []*Part{part}}
+		shipments := p.load([]*lane{l})
+		b, _, ok, err := kafkawire.NextBatch(shipments[0].request.Parts[0].Batch)
+		if err != nil || !ok || b.Producer != p.id || b.Sequence != 9 {
+			t.Fatalf("%+v, %v, %v", b, ok, err)
+		}
+		if id := shipments[0].request.TransactionalID; b.Transactional != (phase == open) || (id != "") != (phase == open) {
+			t.Errorf("phase %d: a batch in a transaction: %v; transactional id %q", phase, b.Transactional, id)
+		}
+		p.acknowledge(l)
+		if l.sequence != 10 || (l.txn == 7) != (phase == open) {
+			t.Errorf("phase %d: afterwards sequence %d, transaction %d", phase, l.sequence, l.txn)
+		}
+	}
+}
+
+// Rows outside of transactions are refused while one is open, and after a failure.
+func TestAppendBetweenTransactions(t *testing.T) {
+	for _, phase := range []phase{open, broken} {
+		p := testProducer(kafkawire.Classic)
+		p.phase = phase
+		if err := p.append(t.Context(), nil); !fault.Is(err, fault.Internal) || p.phase != broken {
+			t.Errorf("phase %d: %v, then phase %d", phase, err, p.phase)
+		}
+	}
+}

@@ -21,11 +21,11 @@ func TestKilledAtLeastOnce(t *testing.T) {
 		t.Parallel()
 		b := newBench(t, servers.MySQLFor(t, servers.MySQLOptions{}), "shop")
 		b.repeats, b.load.pause = true, harness.Longer(5*time.Millisecond, 0)
-		killLoop(t, kafka, b, setup{name: "repeats", commit: "{min_gap: 300ms}"}, harness.Longer(4, 50))
+		killLoop(t, kafka, b, setup{name: "repeats", commit: "{min_gap: 300ms}"}, harness.Longer(3, 50))
 	})
 	t.Run("snapshot", func(t *testing.T) {
 		t.Parallel()
-		mysqlShelf(t).killedAtLeastOnce(t, kafka, harness.Longer(4, 50))
+		mysqlShelf(t).killedAtLeastOnce(t, kafka, harness.Longer(3, 50))
 	})
 }
 

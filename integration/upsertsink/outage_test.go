@@ -17,7 +17,7 @@ import (
 )
 
 // TestOutage starts a pipeline while Kafka is down, kills Kafka in the middle and starts it again at once, kills it for longer
-// than the transaction timeout, and freezes it. Everything heals by opening again.
+// than the transaction timeout, and freezes it. Everything heals by opening again, for rows at least once beside it too.
 func TestOutage(t *testing.T) {
 	t.Parallel()
 	for _, kind := range kinds {
@@ -41,8 +41,10 @@ func TestOutage(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
+			beside := e.repeating(t)
+			beside.cfg.TransactionTimeout, beside.wire = p.cfg.TransactionTimeout, p.wire
 			must(k.KillBroker(0))
-			w := p.work(ctx, 0)
+			w, besides := p.work(ctx, 0), beside.work(ctx, 0)
 			w.awaitAttempts(t, 3)
 			must(k.StartBroker(ctx, 0))
 			cycles := 1
@@ -64,6 +66,7 @@ func TestOutage(t *testing.T) {
 			}
 			w.await(t, 60)
 			w.finish(t)
+			besides.finish(t)
 			skipped := e.skipped(t)
 			t.Logf("Kafka took partitions without a leader for deleted %d times", skipped)
 			harness.Evidence(t, began, map[string]any{"kills": 2*cycles + 1, "freezes": cycles, "rows": w.rows.Load(), "attempts": w.opens.Load(),
@@ -97,6 +100,10 @@ func TestThreeBrokers(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	w := p.work(ctx, 10)
+	var beside *workload // rows at least once
+	if harness.Long {
+		beside = e.repeating(t).work(ctx, 10)
+	}
 	for i := range 3 {
 		w.await(t, 120)
 		if err := k.KillBroker(i); err != nil {
@@ -119,6 +126,9 @@ func TestThreeBrokers(t *testing.T) {
 	}
 	w.await(t, 240)
 	w.finish(t)
+	if beside != nil {
+		beside.finish(t)
+	}
 }
 
 // testLeaderless takes the only replica of a partition away before its transaction is committed. Kafka commits, and forgets the
