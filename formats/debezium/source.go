@@ -147,20 +147,22 @@ func appendSession(dst []byte, c *formats.Context) []byte {
 }
 
 // appendTimes appends one instant three times: milliseconds, the text middle, microseconds, "ts_ns" and nanoseconds. Each
-// begins with the digits of the one before.
+// begins with the digits of the one before, of which the microseconds have 16 from 2001 to 2286.
 func appendTimes(dst []byte, micros int64, middle string) []byte {
 	const nanos = `,"ts_ns":`
-	if micros < 1000 { // never in practice; the digits would not line up
+	from := len(dst)
+	if micros < 1e15 || micros >= 1e16 {
 		dst = jsonx.AppendInt(dst, floorDiv(micros, 1000))
 		dst = jsonx.AppendInt(append(dst, middle...), micros)
-		return jsonx.AppendInt(append(dst, nanos...), micros*1000)
+		dst = jsonx.AppendInt(append(dst, nanos...), micros)
+		if micros != 0 {
+			dst = append(dst, "000"...)
+		}
+		return dst
 	}
-	from := len(dst)
 	dst = jsonx.AppendInt(dst, micros)
-	n := len(dst) - from
-	var digits [20]byte
-	copy(digits[:], dst[from:])
-	dst = append(dst[:from+n-3], middle...)
-	dst = append(append(dst, digits[:n]...), nanos...)
-	return append(append(dst, digits[:n]...), '0', '0', '0')
+	digits := [16]byte(dst[from:])
+	dst = append(dst[:len(dst)-3], middle...)
+	dst = append(append(dst, digits[:]...), nanos...)
+	return append(append(dst, digits[:]...), "000"...)
 }
