@@ -2,6 +2,8 @@ package postgres
 
 import (
 	"context"
+	"encoding/binary"
+	"strconv"
 	"testing"
 )
 
@@ -76,4 +78,51 @@ func BenchmarkLargeTransactions(b *testing.B) {
 		streamAll(b, log)
 	}
 	b.ReportMetric(float64(n)*float64(b.N)/b.Elapsed().Seconds(), "rows/s")
+}
+
+// orderTransactions is a log of n rows of twelve columns, two hundred in a transaction.
+func orderTransactions(n int64) []byte {
+	w := newLog()
+	for i := range n {
+		if i%200 == 0 {
+			w.begin()
+			if i == 0 {
+				w.frame(orderRelation())
+			}
+		}
+		w.frame(rowMessage('I', ordersOID, 'N', tuple(strconv.FormatInt(i, 10), "107919", "4001", "shipped", "EUR", "please leave the parcel of order 4711 at the door of the neighbour, thank you",
+			"eu-central-1", "1234.56", "7", "2024-05-06 07:08:09.123", "2024-05-06 09:08:10.456+00", "3")))
+		if i%200 == 199 {
+			w.end()
+		}
+	}
+	return w.out
+}
+
+func orderRelation() []byte {
+	b := append(binary.BigEndian.AppendUint32([]byte{'R'}, ordersOID), "public\x00orders\x00d\x00\x0c"...)
+	for i, c := range []struct {
+		typ      uint32
+		modifier int
+	}{{oidInt8, -1}, {oidInt8, -1}, {oidInt8, -1}, {oidVarchar, 20}, {oidVarchar, 7}, {oidVarchar, 259}, {oidVarchar, 36}, {oidNumeric, numericModifier(10, 2)}, {oidInt4, -1}, {oidTimestamp, 3}, {oidTimestampTZ, 3}, {oidInt2, -1}} {
+		flag := byte(0)
+		if i == 0 {
+			flag = 1
+		}
+		b = append(b, flag, 'c', 'a'+byte(i), 0)
+		b = binary.BigEndian.AppendUint32(b, c.typ)
+		b = binary.BigEndian.AppendUint32(b, uint32(int32(c.modifier)))
+	}
+	return b
+}
+
+func BenchmarkOrders(b *testing.B) {
+	const n = 50_000
+	log := orderTransactions(n)
+	b.SetBytes(int64(len(log)))
+	b.ReportAllocs()
+	for b.Loop() {
+		streamAll(b, log)
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(n*b.N), "ns/row")
 }

@@ -34,7 +34,7 @@ func (s *shape) decodeRow(b *changelog.Batch, ch *changelog.Change, body []byte)
 	}
 	if len(p) > 0 && ch.Op != changelog.Insert && (p[0] == tupleOld || p[0] == tupleOfKey) {
 		ch.Before = b.NewRow(len(s.columns))
-		if p, err = s.tuple(b, ch.Before, p[1:], p[0] == tupleOfKey); err != nil {
+		if p, _, err = s.tuple(b, ch.Before, p[1:], p[0] == tupleOfKey); err != nil {
 			return false, err
 		}
 	} else if ch.Op == changelog.Delete {
@@ -50,65 +50,67 @@ func (s *shape) decodeRow(b *changelog.Batch, ch *changelog.Change, body []byte)
 		return false, badMessage(body, "the new row is missing")
 	}
 	ch.After = b.NewRow(len(s.columns))
-	if p, err = s.tuple(b, ch.After, p[1:], false); err != nil {
+	p, unchanged, err := s.tuple(b, ch.After, p[1:], false)
+	if err != nil {
 		return false, err
 	}
 	if len(p) > 0 {
 		return false, badMessage(body, "%d bytes follow the new row", len(p))
 	}
-	return s.carryOver(ch), nil
+	return unchanged && carryOver(ch), nil
 }
 
-// tuple decodes one row from the front of p and returns what follows it. Of a key tuple only identity columns mean anything:
-// the others are sent as nulls and are not known.
-func (s *shape) tuple(b *changelog.Batch, row changelog.Row, p []byte, ofKey bool) ([]byte, error) {
+// tuple decodes one row from the front of p and returns what follows it, and whether values are unchanged. Of a key tuple only identity
+// columns mean anything: the others are sent as nulls and are not known.
+func (s *shape) tuple(b *changelog.Batch, row changelog.Row, p []byte, ofKey bool) (rest []byte, unchanged bool, err error) {
 	if len(p) < 2 {
-		return nil, s.mismatch("a row ends before its number of columns")
+		return nil, false, s.mismatch("a row ends before its number of columns")
 	}
 	if n := int(binary.BigEndian.Uint16(p)); n != len(s.columns) {
-		return nil, s.mismatch("a row has %d columns, the relation has %d", n, len(s.columns))
+		return nil, false, s.mismatch("a row has %d columns, the relation has %d", n, len(s.columns))
 	}
 	p = p[2:]
+	row = row[:len(s.columns)]
 	for i := range s.columns {
 		if len(p) == 0 {
-			return nil, s.mismatch("a row ends before column %d", i+1)
+			return nil, false, s.mismatch("a row ends before column %d", i+1)
 		}
-		kind := p[0]
-		p = p[1:]
-		switch kind {
-		case columnNull:
-			if ofKey && !s.identity[i] {
-				row[i] = changelog.Unchanged()
-			}
-		case columnUnchanged:
-			row[i] = changelog.Unchanged()
+		switch kind := p[0]; kind {
 		case columnText:
-			var text []byte
-			if len(p) >= 4 {
-				if n := uint64(binary.BigEndian.Uint32(p)); n <= uint64(len(p)-4) {
-					text, p = p[4:4+n:4+n], p[4+n:]
-				}
+			if len(p) < 5 {
+				return nil, false, s.mismatch("a row ends within column %d", i+1)
 			}
-			if text == nil {
-				return nil, s.mismatch("a row ends within column %d", i+1)
+			n := uint64(binary.BigEndian.Uint32(p[1:]))
+			if p = p[5:]; n > uint64(len(p)) {
+				return nil, false, s.mismatch("a row ends within column %d", i+1)
 			}
+			text := p[:n:n]
+			p = p[n:]
 			if ofKey && !s.identity[i] {
 				row[i] = changelog.Unchanged()
 				continue
 			}
 			c := &s.columns[i]
 			if err := c.decode(c, text, &row[i], b); err != nil {
-				return nil, s.valueFault(i, err)
+				return nil, false, s.valueFault(i, err)
 			}
+		case columnNull:
+			p = p[1:]
+			if ofKey && !s.identity[i] {
+				row[i] = changelog.Unchanged()
+			}
+		case columnUnchanged:
+			p, unchanged = p[1:], true
+			row[i] = changelog.Unchanged()
 		default:
-			return nil, s.mismatch("column %d is of the kind %q", i+1, kind)
+			return nil, false, s.mismatch("column %d is of the kind %q", i+1, kind)
 		}
 	}
-	return p, nil
+	return p, unchanged, nil
 }
 
 // carryOver takes unchanged values of the new row from the old one, as far as that has them.
-func (s *shape) carryOver(ch *changelog.Change) (gap bool) {
+func carryOver(ch *changelog.Change) (gap bool) {
 	for i := range ch.After {
 		if !ch.After[i].IsUnchanged() {
 			continue

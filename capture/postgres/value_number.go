@@ -109,22 +109,26 @@ func parseFloat(text []byte, bits int) (float64, bool) {
 
 // parseUint reads decimal digits and nothing else.
 func parseUint(text []byte) (uint64, bool) {
-	const maxDigits = 20
-	if len(text) == 0 || len(text) > maxDigits {
+	const fit = 19 // digits of which any number fits
+	if len(text) == 0 || len(text) > fit+1 {
 		return 0, false
 	}
 	var n uint64
-	for i, ch := range text {
+	for _, ch := range text[:min(len(text), fit)] {
 		d := uint64(ch - '0')
 		if d > 9 {
 			return 0, false
 		}
-		if i == maxDigits-1 && (n > (1<<64-1)/10 || n*10 > 1<<64-1-d) {
-			return 0, false
-		}
 		n = n*10 + d
 	}
-	return n, true
+	if len(text) <= fit {
+		return n, true
+	}
+	d := uint64(text[fit] - '0')
+	if d > 9 || n > (1<<64-1)/10 || n*10 > 1<<64-1-d {
+		return 0, false
+	}
+	return n*10 + d, true
 }
 
 func cutMinus(text []byte) (rest []byte, negative bool) {

@@ -94,6 +94,10 @@ func decodeTimeTZ(c *columnType, text []byte, dst *changelog.Value, _ *changelog
 }
 
 func decodeTimestamp(c *columnType, text []byte, dst *changelog.Value, _ *changelog.Batch) error {
+	if micros, rest, ok := c.plainTimestamp(text); ok && len(rest) == 0 {
+		*dst = changelog.DateTime(micros)
+		return nil
+	}
 	if positive, ok := infinity(text); ok {
 		*dst = changelog.Infinite(changelog.KindDateTime, positive)
 		return nil
@@ -109,6 +113,10 @@ func decodeTimestamp(c *columnType, text []byte, dst *changelog.Value, _ *change
 
 // decodeTimestampTZ expects the offset that the session's zone has at that time; it is exact for any offset.
 func decodeTimestampTZ(c *columnType, text []byte, dst *changelog.Value, _ *changelog.Batch) error {
+	if micros, rest, ok := c.plainTimestamp(text); ok && string(rest) == "+00" { // as our sessions have it
+		*dst = changelog.Timestamp(micros)
+		return nil
+	}
 	if positive, ok := infinity(text); ok {
 		*dst = changelog.Infinite(changelog.KindTimestamp, positive)
 		return nil
@@ -153,6 +161,35 @@ func (c *columnType) readTimestamp(p []byte, bc bool) (int64, []byte, error) {
 		return 0, nil, errTimestampRange
 	}
 	return days*microsecondsPerDay + micros, rest, nil
+}
+
+// plainTimestamp reads what nearly every timestamp begins with, "2024-05-06 07:08:09" and maybe a fraction, and returns what follows. It is
+// not ok with anything that is rare or wrong, which readTimestamp tells apart.
+func (c *columnType) plainTimestamp(p []byte) (micros int64, rest []byte, ok bool) {
+	const plain = len("2024-05-06 07:08:09")
+	if len(p) < plain || p[4] != '-' || p[7] != '-' || p[10] != ' ' || p[13] != ':' || p[16] != ':' {
+		return 0, nil, false
+	}
+	century, year, month, day := twoDigits(p), twoDigits(p[2:]), twoDigits(p[5:]), twoDigits(p[8:])
+	hour, minute, second := twoDigits(p[11:]), twoDigits(p[14:]), twoDigits(p[17:])
+	if century < 1 || year < 0 || month < 1 || month > 12 || day < 1 || day > 28 && day > daysOf(int32(century*100+year), month) ||
+		hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 59 {
+		return 0, nil, false
+	}
+	micros = int64((hour*60+minute)*60+second) * microsecondsPerSecond
+	if rest = p[plain:]; len(rest) > 0 && rest[0] == '.' {
+		fraction, n := int64(0), 1
+		unit := int64(microsecondsPerSecond)
+		for ; n < len(rest) && rest[n]-'0' <= 9 && unit > 1; n++ {
+			unit /= 10
+			fraction += int64(rest[n]-'0') * unit
+		}
+		if n == 1 || fraction%c.unit != 0 {
+			return 0, nil, false
+		}
+		micros, rest = micros+fraction, rest[n:]
+	}
+	return changelog.DaysFromCivil(int32(century*100+year), uint8(month), uint8(day))*microsecondsPerDay + micros, rest, true
 }
 
 func infinity(text []byte) (positive, ok bool) {
