@@ -82,7 +82,7 @@ func (a *arrival) wakeAt(bytes int) (ok bool) {
 	return ok
 }
 
-// glance is how long a connection without a socket may take to give what it has.
+// glance is how long a connection with TLS or without a socket may take to give what it has.
 const glance = 100 * time.Microsecond
 
 // read gives what is there, or errNothing. The connection has no read deadline when it is called.
@@ -101,6 +101,11 @@ func (a *arrival) read(p []byte) (int, error) {
 		return 0, err
 	}
 	n, err := a.wire.Read(p)
+	for a.socket != nil && err == nil && n < len(p) { // TLS gives one record at a time, that is one message of the walsender
+		var m int
+		m, err = a.wire.Read(p[n:])
+		n += m
+	}
 	if n == 0 && errors.Is(err, os.ErrDeadlineExceeded) {
 		err = errNothing
 	}
