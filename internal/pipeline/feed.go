@@ -31,7 +31,7 @@ type job struct {
 type feeder struct {
 	planner *upsert.Planner
 	prepare func(context.Context, []upsert.Wanted) error // looks up topics before planner asks for each
-	start   changelog.Position // at which the attempt begins
+	start   changelog.Position                           // at which the attempt begins
 	budget  *semaphore.Weighted
 	memory  int64
 	stats   *counters

@@ -149,8 +149,7 @@ func (p *Pipeline) openBoth(ctx context.Context, source capture.Source, sink *up
 
 // move runs the stages. The first one that fails ends them all.
 func (p *Pipeline) move(ctx context.Context, stop <-chan struct{}, codec kafkawire.Codec, source capture.Source, sink *upsert.Sink) error {
-	topic, prepare := apart(source, sink)
-	planner, err := p.planner(topic)
+	f, err := p.feeder(source, sink)
 	if err != nil {
 		return err
 	}
@@ -194,9 +193,6 @@ func (p *Pipeline) move(ctx context.Context, stop <-chan struct{}, codec kafkawi
 		}
 		return nil
 	})
-	f := feeder{
-		planner: planner, prepare: prepare, start: p.start, budget: semaphore.NewWeighted(p.spec.Memory), memory: p.spec.Memory, stats: &p.stats, log: p.env.Log,
-	}
 	g.Go(func() error {
 		defer close(queue)
 		defer close(jobs)
@@ -222,13 +218,19 @@ func (p *Pipeline) move(ctx context.Context, stop <-chan struct{}, codec kafkawi
 	return nil
 }
 
-// planner makes the planner, which goes on with a transaction that was begun.
-func (p *Pipeline) planner(open upsert.TopicFunc) (*upsert.Planner, error) {
-	planner := upsert.NewPlanner(p.spec.Name, p.spec.Outputs, p.spec.Tables, open)
-	if p.moves == nil {
-		return planner, nil
+// feeder makes the feeder, whose planner goes on with a transaction that was begun.
+func (p *Pipeline) feeder(source capture.Source, sink *upsert.Sink) (*feeder, error) {
+	topic, prepare := apart(source, sink)
+	planner := upsert.NewPlanner(p.spec.Name, p.spec.Outputs, p.spec.Tables, topic)
+	if p.moves != nil {
+		if err := planner.RestoreMoves(*p.moves); err != nil {
+			return nil, err
+		}
 	}
-	return planner, planner.RestoreMoves(*p.moves)
+	return &feeder{
+		planner: planner, prepare: prepare, start: p.start, budget: semaphore.NewWeighted(p.spec.Memory), memory: p.spec.Memory,
+		stats: &p.stats, log: p.env.Log,
+	}, nil
 }
 
 // closeTimeout bounds how long the abort of an open transaction may take when an attempt ends.
