@@ -176,20 +176,25 @@ func (c *columnType) plainTimestamp(p []byte) (micros int64, rest []byte, ok boo
 		hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 59 {
 		return 0, nil, false
 	}
-	micros = int64((hour*60+minute)*60+second) * microsecondsPerSecond
-	if rest = p[plain:]; len(rest) > 0 && rest[0] == '.' {
-		fraction, n := int64(0), 1
-		unit := int64(microsecondsPerSecond)
-		for ; n < len(rest) && rest[n]-'0' <= 9 && unit > 1; n++ {
-			unit /= 10
-			fraction += int64(rest[n]-'0') * unit
-		}
-		if n == 1 || fraction%c.unit != 0 {
-			return 0, nil, false
-		}
-		micros, rest = micros+fraction, rest[n:]
+	fraction, rest, ok := plainFraction(p[plain:])
+	if !ok || fraction%c.unit != 0 {
+		return 0, nil, false
 	}
-	return changelog.DaysFromCivil(int32(century*100+year), uint8(month), uint8(day))*microsecondsPerDay + micros, rest, true
+	days := changelog.DaysFromCivil(int32(century*100+year), uint8(month), uint8(day))
+	return days*microsecondsPerDay + int64((hour*60+minute)*60+second)*microsecondsPerSecond + fraction, rest, true
+}
+
+// plainFraction reads a point and up to six digits, as microseconds, where there is a point.
+func plainFraction(p []byte) (micros int64, rest []byte, ok bool) {
+	if len(p) == 0 || p[0] != '.' {
+		return 0, p, true
+	}
+	n, unit := 1, int64(microsecondsPerSecond)
+	for ; n < len(p) && p[n]-'0' <= 9 && unit > 1; n++ {
+		unit /= 10
+		micros += int64(p[n]-'0') * unit
+	}
+	return micros, p[n:], n > 1
 }
 
 func infinity(text []byte) (positive, ok bool) {
