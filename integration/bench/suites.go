@@ -141,10 +141,7 @@ type backlogs struct {
 }
 
 func (b backlogs) run(ctx context.Context, s *stand) error {
-	if s.variant != "" {
-		b.ceilings = false
-		b.variants = slices.DeleteFunc(slices.Clone(b.variants), func(v variant) bool { return v.label != s.variant })
-	}
+	b = b.only(s.variant)
 	if err := s.db.fresh(ctx); err != nil {
 		return err
 	}
@@ -204,4 +201,13 @@ func (b backlogs) run(ctx context.Context, s *stand) error {
 		}
 	}
 	return nil
+}
+
+// only is the suite with nothing but the variant of that label; without label it is all of it.
+func (b backlogs) only(label string) backlogs {
+	if label != "" {
+		b.ceilings = false
+		b.variants = slices.DeleteFunc(slices.Clone(b.variants), func(v variant) bool { return v.label != label })
+	}
+	return b
 }
