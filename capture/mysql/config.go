@@ -62,7 +62,7 @@ type Config struct {
 	// binlog_annotate_row_events on MariaDB. Default false.
 	IncludeQuery bool `mapstructure:"include_query"`
 
-	BatchBytes int `mapstructure:"batch_bytes"` // size at which a batch goes out, bytes in memory. Default 1048576
+	BatchBytes int `mapstructure:"batch_bytes"` // size at which a batch goes out, bytes in memory. Default 2097152
 }
 
 // Words of start and on_truncate.
@@ -92,7 +92,7 @@ func NewConfig() capture.Config {
 		UnchangedValues: unchangedReread,
 
 		Port: 3306, TLS: capture.TLS{Mode: capture.TLSPreferred}, HeartbeatInterval: time.Second,
-		ConnectTimeout: 10 * time.Second, OnTruncate: truncateFail, BatchBytes: 1 << 20,
+		ConnectTimeout: 10 * time.Second, OnTruncate: truncateFail, BatchBytes: 2 << 20,
 		ShadowTables: []string{"*._*_gho", "*._*_ghc", "*._*_del", "*._*_new", "*._*_old"},
 	}
 }
