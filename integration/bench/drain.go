@@ -44,6 +44,9 @@ type counters struct {
 	CommitSeconds                    float64 `json:"commit_seconds"`
 }
 
+// commitInterval is the longest that a backlog waits for a commit.
+const commitInterval = 500 * time.Millisecond
+
 // drainLimit bounds one drain.
 const drainLimit = 15 * time.Minute
 
@@ -104,14 +107,15 @@ func (s *stand) measure(ctx context.Context, label, name, config string, b backl
 
 // follow polls the counters until every change is committed.
 func follow(ctx context.Context, d *harness.Daemon, began time.Time, smp *sample) error {
-	const every = 40 * time.Millisecond // often enough, and little work for the daemon
+	const often, seldom = 20 * time.Millisecond, 250 * time.Millisecond // to ask is work for the daemon: often at the beginning and near the end
 	var first time.Time
 	var firstRows, seen int64
-	ticker := time.NewTicker(every)
-	defer ticker.Stop()
+	next := time.NewTimer(often)
+	defer next.Stop()
 	for {
 		select {
-		case <-ticker.C:
+		case <-next.C:
+			next.Reset(often)
 		case <-d.Exited():
 			return errors.New("the daemon ended")
 		case <-ctx.Done():
@@ -138,6 +142,9 @@ func follow(ctx context.Context, d *harness.Daemon, began time.Time, smp *sample
 			smp.PeakMemory = peak
 		}
 		if seen < smp.Rows {
+			if rate := float64(seen) / now.Sub(began).Seconds(); seen > 0 && float64(smp.Rows-seen) > 2*rate*(seldom+commitInterval).Seconds() {
+				next.Reset(seldom)
+			}
 			continue
 		}
 		smp.Records, smp.Commits, smp.Splits, smp.Bytes, smp.CommitSeconds = c.Records, c.Commits, c.Splits, c.Bytes, c.CommitSeconds
