@@ -171,9 +171,11 @@ func (c *columnType) plainTimestamp(p []byte) (micros int64, rest []byte, ok boo
 		return 0, nil, false
 	}
 	century, year, month, day := twoDigits(p), twoDigits(p[2:]), twoDigits(p[5:]), twoDigits(p[8:])
+	if century < 1 || year < 0 || month < 1 || month > 12 || day < 1 || day > 28 && day > daysOf(int32(century*100+year), month) {
+		return 0, nil, false
+	}
 	hour, minute, second := twoDigits(p[11:]), twoDigits(p[14:]), twoDigits(p[17:])
-	if century < 1 || year < 0 || month < 1 || month > 12 || day < 1 || day > 28 && day > daysOf(int32(century*100+year), month) ||
-		hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 59 {
+	if uint(hour) > 23 || uint(minute) > 59 || uint(second) > 59 { // what is no digit is below 0
 		return 0, nil, false
 	}
 	fraction, rest, ok := plainFraction(p[plain:])
