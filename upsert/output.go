@@ -11,6 +11,7 @@ import (
 	"fmt"
 
 	"cdcbridge/capture"
+	"cdcbridge/changelog"
 	"cdcbridge/formats"
 	"cdcbridge/internal/shape"
 )
@@ -44,6 +45,11 @@ type Output struct {
 	Metadata     []shape.Metadata // what is added to each row or record
 	Outbox       *Outbox          // the rows are messages: Mode is Changelog, and there is no Format; nil: they are rows
 	KeyPrefix    string           // added column that keys begin with, so that several tables can be in one compacted topic; "": none
+}
+
+// takes reports whether the output writes the table.
+func (o *Output) takes(t *changelog.Table) bool {
+	return o.Tables == nil || o.Tables.Match(t.Namespace(), t.Name)
 }
 
 // TopicSettings are how a topic is created when it does not exist.

@@ -90,7 +90,7 @@ func (p *Planner) Plans(ctx context.Context, t *changelog.Table) ([]*Plan, error
 	var plans []*Plan
 	for i := range p.outputs {
 		o := &p.outputs[i]
-		if o.Tables != nil && !o.Tables.Match(t.Namespace(), t.Name) {
+		if !o.takes(t) {
 			continue
 		}
 		plan, err := p.compile(ctx, t, o)

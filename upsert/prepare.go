@@ -32,7 +32,7 @@ func (p *Planner) Wanted(b *changelog.Batch) []Wanted {
 		seen[t] = true
 		for k := range p.outputs {
 			o := &p.outputs[k]
-			if o.Outbox == nil && (o.Tables == nil || o.Tables.Match(t.Namespace(), t.Name)) {
+			if o.Outbox == nil && o.takes(t) {
 				wanted = append(wanted, Wanted{TopicName(o.Topic, p.pipeline, t), o})
 			}
 		}

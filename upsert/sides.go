@@ -153,7 +153,7 @@ func (p *Planner) tableOf(ctx context.Context, o *Output, t *changelog.Table) (*
 
 // bareTable is tableOf for a table of which nothing is known but its name: no row of it was seen yet. The plan writes no rows.
 func (p *Planner) bareTable(ctx context.Context, o *Output, t *changelog.Table) (*Plan, error) {
-	if o.Tables != nil && !o.Tables.Match(t.Namespace(), t.Name) {
+	if !o.takes(t) {
 		return nil, nil
 	}
 	w := written{table: t, topic: TopicName(o.Topic, p.pipeline, t)}

@@ -25,7 +25,7 @@ func Targets(pipeline string, outputs []Output, rules []TableRule, tables []*cha
 			if o.Outbox != nil { // it has messages, and no rows
 				break
 			}
-			if o.Tables != nil && !o.Tables.Match(t.Namespace(), t.Name) {
+			if !o.takes(t) {
 				continue
 			}
 			w, err := p.written(t, o)

@@ -64,7 +64,7 @@ func taken(outputs []Output, tables []changelog.Table) iter.Seq2[*Output, *chang
 			o := &outputs[i]
 			for k := range tables {
 				t := &tables[k]
-				if (o.Tables == nil || o.Tables.Match(t.Namespace(), t.Name)) && !yield(o, t) {
+				if o.takes(t) && !yield(o, t) {
 					return
 				}
 			}
