@@ -97,7 +97,7 @@ func (c *checker) present(ctx context.Context, name string, found *kafkawire.Top
 	switch {
 	case found != nil && found.Code == kafkawire.UnknownTopicOrPartition:
 		return nil, nil
-	case found != nil && found.Code == kafkawire.OK && !leaderless(found):
+	case ready(found):
 		return found, nil
 	}
 	ctx, cancel := patient(ctx)

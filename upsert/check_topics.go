@@ -50,7 +50,7 @@ func (c *checker) missing(ctx context.Context, uses []TopicUse) error {
 		_, pinned := c.state.pins[u.Topic]
 		switch {
 		case pinned: // the look at the checkpoint has told that it is gone
-		case c.sink.cfg.CreateTopics && u.Output.Settings.Create:
+		case c.sink.mayCreate(u.Output):
 			create, outputs = append(create, newTarget(u.Topic, u.Output)), append(outputs, u.Output)
 		default:
 			c.add("topic "+u.Topic, "does not exist", capture.Problem, fault.TopicMissing, "Create it, with cleanup.policy=compact for mode: upsert, or set create_topics.")

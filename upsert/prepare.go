@@ -47,10 +47,12 @@ type known struct {
 	settings kafkawire.Settings
 }
 
-// preparing bounds the topics of one request, and the records that a controller makes of it: it takes 10 000 at once.
+// How much one request is about: so many topics, and of those that it creates so many records that a controller makes of them. It takes
+// 10 000 at once. usualPartitions stand for what the cluster gives a topic by itself, which is not known here.
 const (
-	preparing        = 100
+	preparing        = 90
 	preparingRecords = 5000
+	usualPartitions  = 50
 )
 
 // Prepare looks up topics that Topic will be asked for soon, and makes those that are missing, with a few calls for all of them: one by
@@ -107,42 +109,30 @@ func (s *Sink) prepare(ctx context.Context, names []string, outputs map[string]*
 // createMissing creates those that do not exist and may be created, and says which it has created.
 func (s *Sink) createMissing(ctx context.Context, meta *kafkawire.Metadata, names []string, outputs map[string]*Output) (map[string]bool, error) {
 	var missing []kafkawire.NewTopic
-	created := map[string]bool{}
-	records := 0
-	create := func() error {
-		if len(missing) == 0 {
-			return nil
+	most := 1 // records for one of them
+	for _, name := range names {
+		_, _, pinned := s.pins.lookup(name)
+		if t := meta.Topic(name); t == nil || t.Code != kafkawire.UnknownTopicOrPartition || pinned || !s.mayCreate(outputs[name]) {
+			continue
 		}
-		answers, err := s.wire.CreateTopics(ctx, missing, createPatience/3, false)
+		t := newTarget(name, outputs[name])
+		most = max(most, max(int(t.Partitions), usualPartitions)+len(t.Configs)+1)
+		missing = append(missing, t)
+	}
+	created := map[string]bool{}
+	for some := range slices.Chunk(missing, max(1, preparingRecords/most)) {
+		answers, err := s.wire.CreateTopics(ctx, some, createPatience/3, false)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		for _, a := range answers {
 			if a.Code == kafkawire.OK {
 				created[a.Name] = true
-				s.log.Info("created topic", "topic", a.Name, "partitions", a.Partitions, "id", a.ID)
+				s.tellCreated(a.Name, int(a.Partitions), a.ID)
 			}
 		}
-		missing, records = nil, 0
-		return nil
 	}
-	for _, name := range names {
-		o := outputs[name]
-		_, _, pinned := s.pins.lookup(name)
-		if t := meta.Topic(name); t == nil || t.Code != kafkawire.UnknownTopicOrPartition || pinned || !s.cfg.CreateTopics || !o.Settings.Create {
-			continue
-		}
-		t := newTarget(name, o)
-		size := max(int(t.Partitions), 50) + len(t.Configs) + 1 // the cluster's own number of partitions is not known here
-		if records += size; records > preparingRecords {
-			if err := create(); err != nil {
-				return nil, err
-			}
-			records = size
-		}
-		missing = append(missing, t)
-	}
-	return created, create()
+	return created, nil
 }
 
 // awaitLeaders asks until the created topics have leaders everywhere, for so long as a broker may take to hear of them.
@@ -161,5 +151,3 @@ func (s *Sink) awaitLeaders(ctx context.Context, names []string, created map[str
 		}
 	}
 }
-
-func ready(t *kafkawire.Topic) bool { return t != nil && t.Code == kafkawire.OK && !leaderless(t) }

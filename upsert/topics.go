@@ -89,7 +89,7 @@ func (s *Sink) openTopic(ctx context.Context, name string, o *Output) (*target, 
 
 // lookUp finds one topic, or creates it where it may.
 func (s *Sink) lookUp(ctx context.Context, name string, o *Output, p pin, pinned bool) (k known, err error) {
-	create := s.cfg.CreateTopics && o.Settings.Create
+	create := s.mayCreate(o)
 	if k.meta, err = s.findTopic(ctx, name, pinned || !create); err != nil {
 		return k, err
 	}
@@ -132,7 +132,7 @@ func (s *Sink) findTopic(ctx context.Context, name string, insist bool) (*kafkaw
 			code = t.Code
 		}
 		switch {
-		case code == kafkawire.OK && !leaderless(t):
+		case ready(t):
 			return t, nil
 		case code == kafkawire.OK:
 			code = kafkawire.LeaderNotAvailable
@@ -150,8 +150,10 @@ func (s *Sink) findTopic(ctx context.Context, name string, insist bool) (*kafkaw
 	}
 }
 
-func leaderless(t *kafkawire.Topic) bool {
-	return len(t.Partitions) == 0 || slices.ContainsFunc(t.Partitions, func(p kafkawire.Partition) bool { return p.Leader < 0 })
+// ready reports a topic that is there, with a leader everywhere.
+func ready(t *kafkawire.Topic) bool {
+	return t != nil && t.Code == kafkawire.OK && len(t.Partitions) > 0 &&
+		!slices.ContainsFunc(t.Partitions, func(p kafkawire.Partition) bool { return p.Leader < 0 })
 }
 
 // tooLate prefers the reason for waiting to the end of the patience, and the end of the caller's context to both.
@@ -160,6 +162,13 @@ func tooLate(werr, last error) error {
 		return fmt.Errorf("%w: %w", errTooLate, last)
 	}
 	return werr
+}
+
+// mayCreate reports whether missing topics of the output are made.
+func (s *Sink) mayCreate(o *Output) bool { return s.cfg.CreateTopics && o.Settings.Create }
+
+func (s *Sink) tellCreated(topic string, partitions int, id kafkawire.TopicID) {
+	s.log.Info("created topic", "topic", topic, "partitions", partitions, "id", id)
 }
 
 // newTarget says how a missing target topic is created.
@@ -223,7 +232,7 @@ func (s *Sink) createTopic(ctx context.Context, t kafkawire.NewTopic) (meta *kaf
 		}
 		if meta != nil {
 			if created {
-				s.log.Info("created topic", "topic", t.Name, "partitions", len(meta.Partitions), "id", meta.ID)
+				s.tellCreated(t.Name, len(meta.Partitions), meta.ID)
 			}
 			return meta, created, nil
 		}
