@@ -49,7 +49,7 @@ func (f *format) Compile(t *changelog.Table, o formats.Options) (formats.Encoder
 		if err := k.column(&e.columns[i], &t.Columns[i]); err != nil {
 			return nil, e.locate("preparing", t.Columns[i].Name, err)
 		}
-		e.columns[i].prefix = fieldPrefix(i == 0, e.fieldName(t.Columns[i].Name))
+		e.columns[i].prefix = jsonx.NewMember(i == 0, e.fieldName(t.Columns[i].Name))
 	}
 	if err := e.compileKey(k); err != nil {
 		return nil, err
@@ -58,13 +58,4 @@ func (f *format) Compile(t *changelog.Table, o formats.Options) (formats.Encoder
 		return nil, err
 	}
 	return e, nil
-}
-
-// fieldPrefix renders what stands before a value: the brace or comma, the name and the colon.
-func fieldPrefix(first bool, name string) jsonx.Name {
-	p := []byte{','}
-	if first {
-		p[0] = '{'
-	}
-	return jsonx.NewName(append(jsonx.AppendString(p, []byte(name)), ':'))
 }

@@ -6,6 +6,7 @@ import (
 	"unicode/utf8"
 
 	"cdcbridge/changelog"
+	"cdcbridge/formats/internal/jsonx"
 	"cdcbridge/internal/fault"
 )
 
@@ -33,7 +34,7 @@ func (e *encoder) compileKey(k compiler) error {
 		if err != nil {
 			return e.locate("preparing", in.Name, err)
 		}
-		c.prefix = fieldPrefix(n == 0, e.fieldName(in.Name))
+		c.prefix = jsonx.NewMember(n == 0, e.fieldName(in.Name))
 		e.key = append(e.key, c)
 	}
 	return nil

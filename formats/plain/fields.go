@@ -49,7 +49,7 @@ func (e *encoder) compileFields() error {
 		if e.table.ColumnIndex(full) >= 0 {
 			return fault.NewFinal(fault.Config, "preparing plain-json for "+e.table.FullName(), fmt.Errorf("the field %s of add_fields is also a column", full), "Choose another add_fields_prefix.")
 		}
-		f := field{prefix: fieldPrefix(false, full), append: appendConstant}
+		f := field{prefix: jsonx.NewMember(false, full), append: appendConstant}
 		switch name {
 		case fieldOp:
 			f.append = appendOp

@@ -33,19 +33,10 @@ func (f *format) Compile(t *changelog.Table, o formats.Options) (formats.Encoder
 		if err := k.column(&e.columns[i], &t.Columns[i]); err != nil {
 			return nil, e.locate("preparing", t.Columns[i].Name, err)
 		}
-		e.columns[i].prefix = fieldPrefix(i == 0, t.Columns[i].Name)
+		e.columns[i].prefix = jsonx.NewMember(i == 0, t.Columns[i].Name)
 	}
 	if err := e.compileKey(); err != nil {
 		return nil, err
 	}
 	return e, e.compileFields()
-}
-
-// fieldPrefix renders what stands before a value: the brace or comma, the name and the colon.
-func fieldPrefix(first bool, name string) jsonx.Name {
-	p := []byte{','}
-	if first {
-		p[0] = '{'
-	}
-	return jsonx.NewName(append(jsonx.AppendString(p, []byte(name)), ':'))
 }

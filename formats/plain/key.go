@@ -5,6 +5,7 @@ import (
 	"unicode/utf8"
 
 	"cdcbridge/changelog"
+	"cdcbridge/formats/internal/jsonx"
 	"cdcbridge/internal/fault"
 )
 
@@ -30,7 +31,7 @@ func (e *encoder) compileKey() error {
 		if e.cfg.KeyFormat == keyRaw {
 			c.raw()
 		} else {
-			c.prefix = fieldPrefix(n == 0, in.Name)
+			c.prefix = jsonx.NewMember(n == 0, in.Name)
 		}
 		e.key = append(e.key, c)
 	}

@@ -15,6 +15,15 @@ func NewName(text []byte) Name {
 	return n
 }
 
+// NewMember makes the one that stands before the value of an object's first or another member.
+func NewMember(first bool, name string) Name {
+	text := []byte{','}
+	if first {
+		text[0] = '{'
+	}
+	return NewName(append(AppendString(text, []byte(name)), ':'))
+}
+
 // Append copies as many bytes as most names have at most, which is faster than as many as this one has.
 func (n *Name) Append(dst []byte) []byte {
 	if len(n.text) > len(n.short) {
