@@ -190,11 +190,7 @@ func decodeOldDateTime(_ *column, p []byte, dst *changelog.Value, _ *changelog.B
 	return putDateTime(c, changelog.KindDateTime, dst)
 }
 
-// monthDays are the days of each month, and yearDays those before it, of a leap year.
-var (
-	monthDays = [13]uint8{0, 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31}
-	yearDays  = [13]uint16{0, 0, 31, 60, 91, 121, 152, 182, 213, 244, 274, 305, 335}
-)
+var monthDays = [13]uint8{0, 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31}
 
 // calendarDay counts the days since 1970-01-01 to a date that exists. MySQL also stores zero years, months and days, and with
 // ALLOW_INVALID_DATES every day up to 31: those have no count of days, and their parts are all that can be said of them.
@@ -202,16 +198,9 @@ func calendarDay(c changelog.Civil) (days int64, exists bool) {
 	if c.Year <= 0 || c.Month == 0 || c.Month > 12 || c.Day == 0 || c.Day > monthDays[c.Month] {
 		return 0, false
 	}
-	year, before := uint32(c.Year), uint32(yearDays[c.Month])
-	if leap := year%4 == 0 && (year%100 != 0 || year%400 == 0); !leap && c.Month >= 2 {
-		if c.Month == 2 && c.Day == 29 {
-			return 0, false
-		}
-		if c.Month > 2 {
-			before--
-		}
+	leap := c.Year%4 == 0 && (c.Year%100 != 0 || c.Year%400 == 0)
+	if !leap && c.Month == 2 && c.Day == 29 {
+		return 0, false
 	}
-	const epoch = 719_162 // the days from 0001-01-01 to it
-	year--
-	return int64(365*year+year/4-year/100+year/400+before+uint32(c.Day)) - 1 - epoch, true
+	return changelog.DaysFromCivil(c.Year, c.Month, c.Day), true
 }
