@@ -178,25 +178,12 @@ func (c *columnType) plainTimestamp(p []byte) (micros int64, rest []byte, ok boo
 	if uint(hour) > 23 || uint(minute) > 59 || uint(second) > 59 { // what is no digit is below 0
 		return 0, nil, false
 	}
-	fraction, rest, ok := plainFraction(p[plain:])
+	fraction, rest, ok := readFraction(p[plain:])
 	if !ok || fraction%c.unit != 0 {
 		return 0, nil, false
 	}
 	days := changelog.DaysFromCivil(int32(century*100+year), uint8(month), uint8(day))
 	return days*microsecondsPerDay + int64((hour*60+minute)*60+second)*microsecondsPerSecond + fraction, rest, true
-}
-
-// plainFraction reads a point and up to six digits, as microseconds, where there is a point.
-func plainFraction(p []byte) (micros int64, rest []byte, ok bool) {
-	if len(p) == 0 || p[0] != '.' {
-		return 0, p, true
-	}
-	n, unit := 1, int64(microsecondsPerSecond)
-	for ; n < len(p) && p[n]-'0' <= 9 && unit > 1; n++ {
-		unit /= 10
-		micros += int64(p[n]-'0') * unit
-	}
-	return micros, p[n:], n > 1
 }
 
 func infinity(text []byte) (positive, ok bool) {
@@ -278,22 +265,24 @@ func readMinutes(p []byte) (micros int64, rest []byte, ok bool) {
 	if minutes < 0 || minutes > 59 || seconds < 0 || seconds > 59 {
 		return 0, nil, false
 	}
-	micros, rest = int64(minutes*60+seconds)*microsecondsPerSecond, p[5:]
-	if len(rest) == 0 || rest[0] != '.' {
-		return micros, rest, true
+	fraction, rest, ok := readFraction(p[5:])
+	return int64(minutes*60+seconds)*microsecondsPerSecond + fraction, rest, ok
+}
+
+// readFraction reads a point and one to six digits at the front of p, as microseconds, where there is a point.
+func readFraction(p []byte) (micros int64, rest []byte, ok bool) {
+	if len(p) == 0 || p[0] != '.' {
+		return 0, p, true
 	}
-	n := countDigits(rest[1:])
-	if n < 1 || n > 6 {
+	n, unit := 1, int64(microsecondsPerSecond)
+	for ; n < len(p) && p[n]-'0' <= 9; n++ {
+		unit /= 10
+		micros += int64(p[n]-'0') * unit
+	}
+	if n < 2 || n > 7 {
 		return 0, nil, false
 	}
-	fraction := int64(0)
-	for i := range 6 {
-		fraction *= 10
-		if i < n {
-			fraction += int64(rest[1+i] - '0')
-		}
-	}
-	return micros + fraction, rest[1+n:], true
+	return micros, p[n:], true
 }
 
 // maxOffsetHours is the server's own limit.
