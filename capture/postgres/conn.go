@@ -125,7 +125,29 @@ func secure(ctx context.Context, cfg *Config, nc net.Conn) (net.Conn, error) {
 	if err := t.HandshakeContext(ctx); err != nil {
 		return nil, fmt.Errorf("starting TLS: %w", err)
 	}
+	if cfg.TLS.CertFile != "" {
+		if err := heed(t); err != nil {
+			return nil, fmt.Errorf("starting TLS: %w", err)
+		}
+	}
 	return t, nil
+}
+
+// objection is how long a server may take to refuse our certificate before we speak.
+const objection = 20 * time.Millisecond
+
+// heed gives a server the time to refuse our certificate. In TLS 1.3 it does so only behind the handshake, and closes: a message that
+// comes after that fails, and nobody reads why. One that comes before leads to the reason.
+func heed(t *tls.Conn) error {
+	_ = t.SetReadDeadline(time.Now().Add(objection))
+	n, err := t.Read(make([]byte, 1))
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return t.SetReadDeadline(time.Time{})
+	}
+	if n > 0 {
+		err = errors.New("the server speaks before it is asked")
+	}
+	return err
 }
 
 // query runs a statement and gives the rows of the last result as text, NULL as "". Arguments are texts of any type that
