@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"cdcbridge/integration/harness"
+	"cdcbridge/internal/pipeline"
 )
 
 // sample is one measurement of the daemon.
@@ -43,9 +44,6 @@ type counters struct {
 	Splits                           int64
 	CommitSeconds                    float64 `json:"commit_seconds"`
 }
-
-// commitInterval is the longest that a backlog waits for a commit.
-const commitInterval = 500 * time.Millisecond
 
 // drainLimit bounds one drain.
 const drainLimit = 15 * time.Minute
@@ -142,6 +140,7 @@ func follow(ctx context.Context, d *harness.Daemon, began time.Time, smp *sample
 			smp.PeakMemory = peak
 		}
 		if seen < smp.Rows {
+			commitInterval := pipeline.DefaultCommitPolicy().MaxInterval // the longest that a backlog waits
 			if rate := float64(seen) / now.Sub(began).Seconds(); seen > 0 && float64(smp.Rows-seen) > 2*rate*(seldom+commitInterval).Seconds() {
 				next.Reset(seldom)
 			}

@@ -141,7 +141,10 @@ type backlogs struct {
 }
 
 func (b backlogs) run(ctx context.Context, s *stand) error {
-	b = b.only(s.variant)
+	if b = b.only(s.variant); len(b.variants) == 0 {
+		progress("   nothing in it is labelled %q", s.variant)
+		return nil
+	}
 	if err := s.db.fresh(ctx); err != nil {
 		return err
 	}

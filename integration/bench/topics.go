@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"hash/maphash"
 	"slices"
@@ -11,6 +10,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"cdcbridge/integration/harness"
 )
 
 // topics lists the topics whose names begin with prefix.
@@ -83,7 +84,7 @@ func (s *stand) scan(ctx context.Context, f func(*kgo.Record) error, topics ...s
 		return err
 	}
 	defer cl.Close()
-	ends, err := stableEnds(ctx, kadm.NewClient(cl), topics)
+	ends, err := harness.StableEnds(ctx, kadm.NewClient(cl), topics...)
 	if err != nil {
 		return err
 	}
@@ -116,33 +117,4 @@ func (s *stand) scan(ctx context.Context, f func(*kgo.Record) error, topics ...s
 		}
 	}
 	return nil
-}
-
-// stableEnds are the ends of the topics' partitions once no transaction is open in them: a commit is confirmed before its markers are
-// in all partitions.
-func stableEnds(ctx context.Context, cl *kadm.Client, topics []string) (kadm.ListedOffsets, error) {
-	for {
-		stable, err := cl.ListCommittedOffsets(ctx, topics...)
-		if err = errors.Join(err, stable.Error()); err != nil {
-			return nil, fmt.Errorf("listing the stable offsets: %w", err)
-		}
-		ends, err := cl.ListEndOffsets(ctx, topics...)
-		if err = errors.Join(err, ends.Error()); err != nil {
-			return nil, fmt.Errorf("listing the ends: %w", err)
-		}
-		open := 0
-		ends.Each(func(end kadm.ListedOffset) {
-			if o, ok := stable.Lookup(end.Topic, end.Partition); !ok || o.Offset < end.Offset {
-				open++
-			}
-		})
-		if open == 0 {
-			return ends, nil
-		}
-		select {
-		case <-ctx.Done():
-			return nil, fmt.Errorf("waiting for the end of a transaction in %d partitions: %w", open, ctx.Err())
-		case <-time.After(20 * time.Millisecond):
-		}
-	}
 }

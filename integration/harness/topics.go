@@ -235,3 +235,26 @@ func TransactionState(ctx context.Context, brokers []string, id string) (string,
 	one, err := found.On(id, nil)
 	return one.State, err
 }
+
+// StableEnds are the ends of the topics' partitions once no transaction is open in them: a commit is confirmed before its markers are
+// in all partitions. It asks until ctx ends.
+func StableEnds(ctx context.Context, cl *kadm.Client, topics ...string) (kadm.ListedOffsets, error) {
+	for {
+		stable, err := cl.ListCommittedOffsets(ctx, topics...)
+		ends, err2 := cl.ListEndOffsets(ctx, topics...)
+		err = errors.Join(err, err2, stable.Error(), ends.Error())
+		ends.Each(func(end kadm.ListedOffset) {
+			if o, ok := stable.Lookup(end.Topic, end.Partition); err == nil && (!ok || o.Offset < end.Offset) {
+				err = fmt.Errorf("a transaction is open in %s/%d", end.Topic, end.Partition)
+			}
+		})
+		if err == nil {
+			return ends, nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf("waiting for the stable ends: %w: %w", ctx.Err(), err)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}

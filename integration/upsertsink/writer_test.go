@@ -1,10 +1,9 @@
 package upsertsink
 
 import (
+	"context"
 	"testing"
 	"time"
-
-	"github.com/twmb/franz-go/pkg/kadm"
 
 	"cdcbridge/changelog"
 	"cdcbridge/formats"
@@ -118,27 +117,10 @@ func (w *writer) mustCommit(t *testing.T, pos string) {
 // settled reads a topic when nothing in it is undecided: a commit is answered before its control batches are in all partitions.
 func (e *env) settled(t *testing.T, topic string) []harness.Record {
 	t.Helper()
-	adm := e.admin(t)
-	for patience := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
-		stable, err := adm.ListCommittedOffsets(t.Context(), topic)
-		if err != nil {
-			t.Fatal(err)
-		}
-		ends, err := adm.ListEndOffsets(t.Context(), topic)
-		if err != nil {
-			t.Fatal(err)
-		}
-		undecided := false
-		ends.Each(func(o kadm.ListedOffset) {
-			s, ok := stable.Lookup(topic, o.Partition)
-			undecided = undecided || !ok || s.Offset < o.Offset
-		})
-		if !undecided {
-			break
-		}
-		if time.Now().After(patience) {
-			t.Fatalf("%s has an open transaction", topic)
-		}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if _, err := harness.StableEnds(ctx, e.admin(t), topic); err != nil {
+		t.Fatal(err)
 	}
 	records, err := harness.ReadTopic(t.Context(), e.brokers, topic)
 	if err != nil {
