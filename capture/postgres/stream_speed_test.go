@@ -40,14 +40,18 @@ func streamAll(tb testing.TB, log []byte) {
 	}
 }
 
-func BenchmarkOneRowTransactions(b *testing.B) {
-	const n = 50000
-	log := oneRowTransactions(n).out
+func benchmarkStream(b *testing.B, log []byte) {
 	b.SetBytes(int64(len(log)))
 	b.ReportAllocs()
 	for b.Loop() {
 		streamAll(b, log)
 	}
+}
+
+func BenchmarkOneRowTransactions(b *testing.B) {
+	const n = 50000
+	log := oneRowTransactions(n).out
+	benchmarkStream(b, log)
 	b.ReportMetric(float64(n)*float64(b.N)/b.Elapsed().Seconds(), "txn/s")
 }
 
@@ -72,11 +76,7 @@ func largeTransactions(n int64) []byte {
 func BenchmarkLargeTransactions(b *testing.B) {
 	const n = 100_000
 	log := largeTransactions(n)
-	b.SetBytes(int64(len(log)))
-	b.ReportAllocs()
-	for b.Loop() {
-		streamAll(b, log)
-	}
+	benchmarkStream(b, log)
 	b.ReportMetric(float64(n)*float64(b.N)/b.Elapsed().Seconds(), "rows/s")
 }
 
@@ -119,10 +119,6 @@ func orderRelation() []byte {
 func BenchmarkOrders(b *testing.B) {
 	const n = 50_000
 	log := orderTransactions(n)
-	b.SetBytes(int64(len(log)))
-	b.ReportAllocs()
-	for b.Loop() {
-		streamAll(b, log)
-	}
+	benchmarkStream(b, log)
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(n*b.N), "ns/row")
 }
