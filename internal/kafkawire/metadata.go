@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/segmentio/kafka-go/protocol"
 )
@@ -30,7 +31,7 @@ type Metadata struct {
 	ClusterID  string
 	Controller int32 // takes topic changes; with KRaft any broker
 	Brokers    []Broker
-	Topics     []Topic // in the order of the request
+	Topics     []Topic // by name
 }
 
 // Broker is a member of the cluster.
@@ -72,12 +73,11 @@ type Partition struct {
 
 // Topic returns the topic with this name, nil if it was not asked for.
 func (m *Metadata) Topic(name string) *Topic {
-	for i := range m.Topics {
-		if m.Topics[i].Name == name {
-			return &m.Topics[i]
-		}
+	i, ok := slices.BinarySearchFunc(m.Topics, name, func(t Topic, name string) int { return strings.Compare(t.Name, name) })
+	if !ok {
+		return nil
 	}
-	return nil
+	return &m.Topics[i]
 }
 
 // Leader returns the broker that leads p and its epoch, or -1 and the reason.
@@ -164,6 +164,7 @@ func parseMetadata(r *reader) (*Metadata, error) {
 		m.Topics = append(m.Topics, parseTopic(r))
 	}
 	r.tags()
+	slices.SortFunc(m.Topics, func(a, b Topic) int { return strings.Compare(a.Name, b.Name) })
 	return m, finish(r, "Metadata")
 }
 
