@@ -41,6 +41,10 @@ type committer struct {
 // splitBytes is how many times max_bytes a transaction may grow before it is split inside a source transaction.
 const splitBytes = 4
 
+// busyGaps is how many times min_gap lies between two commits while the source has been drained and yet more is waiting: it writes
+// as fast as Kafka takes small chunks, which may go on for ever, and is no backlog, of which max_interval makes few transactions.
+const busyGaps = 3
+
 // keepAlive is how often a state-only transaction is written when nothing moves, so that the cluster does not forget the
 // transactional id (transactional.id.expiration.ms is seven days by default).
 const keepAlive = 24 * time.Hour
@@ -90,7 +94,9 @@ func (c *committer) due(now time.Time, more bool) time.Duration {
 		return c.splitAfter - now.Sub(c.began)
 	case c.bytes >= c.policy.MaxBytes:
 		return 0
-	case c.drained && !more:
+	case c.drained && more:
+		return min(busyGaps*c.policy.MinGap-now.Sub(c.last), c.oldest(now))
+	case c.drained:
 		return min(c.policy.MinGap-now.Sub(c.last), c.oldest(now))
 	default:
 		return c.oldest(now)

@@ -121,6 +121,27 @@ func TestCommitPolicyYieldsToTheTransactionTimeout(t *testing.T) {
 	}
 }
 
+// A source that is drained each time, while Kafka takes its small chunks no faster than they come, is no backlog: what it
+// gives does not wait for max_interval.
+func TestBusyStreamOfSmallChunks(t *testing.T) {
+	const gap = busyGaps * 20 * time.Millisecond
+	c := committer{policy: DefaultCommitPolicy(), splitAfter: time.Minute, drained: true}
+	c.last = time.Now()
+	c.began = c.last.Add(time.Millisecond)
+	for _, tc := range []struct {
+		after time.Duration
+		more  bool
+		want  time.Duration
+	}{{5 * time.Millisecond, true, gap - 5*time.Millisecond}, {gap, true, 0}, {5 * time.Millisecond, false, 15 * time.Millisecond}} {
+		if got := c.due(c.last.Add(tc.after), tc.more); got != tc.want {
+			t.Errorf("after %v, more %v: due in %v, want %v", tc.after, tc.more, got, tc.want)
+		}
+	}
+	if c.drained = false; c.due(c.last.Add(gap), true) <= gap {
+		t.Error("a backlog is committed as often as that")
+	}
+}
+
 func TestDrainCommitsWhatIsLeft(t *testing.T) {
 	w := &logWriter{begin: time.Now()}
 	c := committer{sink: w, ack: func(changelog.Position) {}, policy: DefaultCommitPolicy(), splitAfter: time.Hour, stats: &counters{}, release: func(int64) {}}
