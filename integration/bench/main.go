@@ -101,20 +101,23 @@ func run(ctx context.Context, args []string) (err error) {
 			continue
 		}
 		progress("== %s: %s", suite.name, suite.title)
-		if err := s.use(ctx, suite.on); err != nil {
-			return err
+		failed := s.use(ctx, suite.on)
+		if failed == nil {
+			failed = suite.run(ctx, s)
 		}
-		if err := suite.run(ctx, s); err != nil {
-			return fmt.Errorf("measuring %s: %w", suite.name, err)
+		if failed != nil { // what the others measure, or have measured in an hour, is not thrown away
+			progress("   failed: %v", failed)
+			err = errors.Join(err, fmt.Errorf("measuring %s: %w", suite.name, failed))
+		}
+		if ctx.Err() != nil {
+			break
 		}
 	}
 	s.report.Machine.LoadAfter = loadAverage()
 	if o.json != "" {
-		if err := s.report.writeJSON(o.json); err != nil {
-			return err
-		}
+		err = errors.Join(err, s.report.writeJSON(o.json))
 	}
-	return s.report.print(os.Stdout)
+	return errors.Join(err, s.report.print(os.Stdout))
 }
 
 // progress tells on standard error what goes on; standard output is the report alone.

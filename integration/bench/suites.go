@@ -53,7 +53,7 @@ var suites = []suite{
 		name: "tables-10", load: loadTables(10), variants: []variant{{label: "debezium-json", formats: []string{dbz}, partitions: 1}},
 	}.run, false},
 	{onMySQL, "tables-5000", "the same rows as drain in 5 000 tables", backlogs{
-		name: "tables-5000", load: loadTables(5000), variants: []variant{{label: "debezium-json", formats: []string{dbz}, partitions: 1}},
+		name: "tables-5000", load: loadTables(5000), variants: []variant{{label: "debezium-json", formats: []string{dbz}, partitions: 1}}, once: true,
 	}.run, false},
 	{onMySQL, "mixed", "updates and deletes, 100 rows a transaction", backlogs{
 		name: "mixed", load: loadMixed, variants: []variant{{label: "debezium-json", formats: []string{dbz}}},
@@ -138,6 +138,7 @@ type backlogs struct {
 	variants []variant
 	ceilings bool
 	rival    bool // Debezium drains it too, with -debezium
+	once     bool // however many runs there are: most of each would be the broker's, which makes thousands of topics
 }
 
 func (b backlogs) run(ctx context.Context, s *stand) error {
@@ -161,7 +162,7 @@ func (b backlogs) run(ctx context.Context, s *stand) error {
 	}
 	progress("   %d rows written in %.1f s", filled.changes, time.Since(began).Seconds())
 	var batches *load
-	for n := range s.runs {
+	for n := range b.runs(s) {
 		if b.ceilings {
 			res, err := s.db.dump(ctx, filled)
 			if err != nil {
@@ -204,6 +205,14 @@ func (b backlogs) run(ctx context.Context, s *stand) error {
 		}
 	}
 	return nil
+}
+
+// runs is how often the backlog is drained.
+func (b backlogs) runs(s *stand) int {
+	if b.once {
+		return 1
+	}
+	return s.runs
 }
 
 // only is the suite with nothing but the variant of that label; without label it is all of it.
