@@ -258,14 +258,22 @@ func TestMemoryLimit(t *testing.T) {
 	}
 	log := cfg.Log.Logger(&syncBuffer{}, slog.LevelInfo)
 	t.Setenv("GOMEMLIMIT", "1GiB")
-	limitMemory(cfg, log)
+	m := &memory{log: log}
+	m.limit(cfg)
+	m.fit(1 << 30)
 	if got := debug.SetMemoryLimit(-1); got != before {
 		t.Errorf("GOMEMLIMIT does not win: %d", got)
 	}
 	t.Setenv("GOMEMLIMIT", "")
-	limitMemory(cfg, log)
-	if got := debug.SetMemoryLimit(-1); got != (40+48+2*4)<<20 {
-		t.Errorf("limit %d", got)
+	m.limit(cfg)
+	const configured = (40 + 48 + 2*4) << 20
+	for _, tc := range []struct{ live, want int64 }{
+		{0, configured}, {48 << 20, configured}, {100 << 20, 170 << 20}, {98 << 20, 170 << 20}, {40 << 20, configured},
+	} {
+		m.fit(tc.live)
+		if got := debug.SetMemoryLimit(-1); got != tc.want {
+			t.Errorf("%d MiB are live: the limit is %d MiB, want %d", tc.live>>20, got>>20, tc.want>>20)
+		}
 	}
 }
 

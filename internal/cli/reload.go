@@ -19,6 +19,7 @@ type reloader struct {
 	instance string
 	log      *slog.Logger
 	level    *slog.LevelVar // of log
+	memory   memory
 
 	started *config.Config // what the process was started with
 	current *config.Config // what is in effect, but for what needs a restart
@@ -27,7 +28,8 @@ type reloader struct {
 func newReloader(a *app, cfg *config.Config, stderr io.Writer) *reloader {
 	level := &slog.LevelVar{}
 	cfg.Log.SetLevel(level)
-	return &reloader{app: a, instance: newInstance(), log: cfg.Log.Logger(stderr, level), level: level, started: cfg, current: cfg}
+	log := cfg.Log.Logger(stderr, level)
+	return &reloader{app: a, instance: newInstance(), log: log, level: level, memory: memory{log: log}, started: cfg, current: cfg}
 }
 
 // load implements daemon.Reload.
@@ -41,7 +43,7 @@ func (r *reloader) load() (*daemon.Next, error) {
 		Apply: func() {
 			r.current = cfg
 			cfg.Log.SetLevel(r.level)
-			limitMemory(cfg, r.log)
+			r.memory.limit(cfg)
 		},
 	}, nil
 }

@@ -3,16 +3,13 @@ package cli
 import (
 	"context"
 	"crypto/rand"
-	"log/slog"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"sync"
 	"syscall"
 
 	"github.com/spf13/cobra"
 
-	"cdcbridge/internal/config"
 	"cdcbridge/internal/daemon"
 )
 
@@ -47,11 +44,12 @@ func (a *app) run(ctx context.Context) error {
 		stderr = board
 	}
 	r := newReloader(a, cfg, stderr)
-	limitMemory(cfg, r.log)
+	r.memory.limit(cfg)
 	ctx, cancel := context.WithCancel(ctx)
 	var others sync.WaitGroup
 	defer others.Wait()
 	defer cancel()
+	others.Go(func() { r.memory.follow(ctx) })
 	asked := hangups
 	if board != nil {
 		asked = make(chan os.Signal, 1)
@@ -74,21 +72,4 @@ func newInstance() string {
 		host = "unknown"
 	}
 	return host + "-" + rand.Text()
-}
-
-// baseMemory is what the process needs beside the pipelines' budgets: code, connections, tables, compression buffers.
-const baseMemory = 40 << 20
-
-// limitMemory tells the garbage collector how much memory the process means to use, so that it works harder near that
-// instead of letting the heap double. GOMEMLIMIT in the environment wins.
-func limitMemory(cfg *config.Config, log *slog.Logger) {
-	if os.Getenv("GOMEMLIMIT") != "" {
-		return
-	}
-	limit := int64(baseMemory)
-	for _, p := range cfg.Pipelines {
-		limit += p.Spec.Memory + int64(p.Spec.Snapshot.Readers)*int64(p.Spec.Snapshot.ChunkBytes)
-	}
-	debug.SetMemoryLimit(limit)
-	log.Debug("memory limit set", "bytes", limit)
 }
