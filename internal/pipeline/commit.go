@@ -41,9 +41,13 @@ type committer struct {
 // splitBytes is how many times max_bytes a transaction may grow before it is split inside a source transaction.
 const splitBytes = 4
 
-// busyGaps is how many times min_gap lies between two commits while the source has been drained and yet more is waiting: it writes
-// as fast as Kafka takes small chunks, which may go on for ever, and is no backlog, of which max_interval makes few transactions.
+// busyGaps is how many times min_gap lies between two commits of a busy stream with which the daemon keeps up: more is always waiting,
+// but it is no backlog, of which max_interval makes few large transactions.
 const busyGaps = 3
+
+// freshness is how old the newest change may be that belongs to no backlog, by the clocks of the database and of this machine. Where these
+// differ, a stream is taken for a backlog or a backlog for a stream, which costs latency or some commits and nothing else.
+const freshness = 2 * time.Second
 
 // keepAlive is how often a state-only transaction is written when nothing moves, so that the cluster does not forget the
 // transactional id (transactional.id.expiration.ms is seven days by default).
@@ -94,13 +98,18 @@ func (c *committer) due(now time.Time, more bool) time.Duration {
 		return c.splitAfter - now.Sub(c.began)
 	case c.bytes >= c.policy.MaxBytes:
 		return 0
-	case c.drained && more:
-		return min(busyGaps*c.policy.MinGap-now.Sub(c.last), c.oldest(now))
-	case c.drained:
+	case c.drained && !more:
 		return min(c.policy.MinGap-now.Sub(c.last), c.oldest(now))
+	case c.drained, c.fresh(now):
+		return min(busyGaps*c.policy.MinGap-now.Sub(c.last), c.oldest(now))
 	default:
 		return c.oldest(now)
 	}
+}
+
+// fresh reports that the newest change written was made just now.
+func (c *committer) fresh(now time.Time) bool {
+	return c.commitTime != 0 && now.Sub(time.UnixMicro(c.commitTime)) < freshness
 }
 
 // oldest is how much longer the open transaction may stay open between two source transactions.

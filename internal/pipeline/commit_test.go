@@ -121,24 +121,33 @@ func TestCommitPolicyYieldsToTheTransactionTimeout(t *testing.T) {
 	}
 }
 
-// A source that is drained each time, while Kafka takes its small chunks no faster than they come, is no backlog: what it
-// gives does not wait for max_interval.
-func TestBusyStreamOfSmallChunks(t *testing.T) {
-	const gap = busyGaps * 20 * time.Millisecond
-	c := committer{policy: DefaultCommitPolicy(), splitAfter: time.Minute, drained: true}
-	c.last = time.Now()
-	c.began = c.last.Add(time.Millisecond)
-	for _, tc := range []struct {
-		after time.Duration
-		more  bool
-		want  time.Duration
-	}{{5 * time.Millisecond, true, gap - 5*time.Millisecond}, {gap, true, 0}, {5 * time.Millisecond, false, 15 * time.Millisecond}} {
-		if got := c.due(c.last.Add(tc.after), tc.more); got != tc.want {
-			t.Errorf("after %v, more %v: due in %v, want %v", tc.after, tc.more, got, tc.want)
+// What the daemon keeps up with does not wait for max_interval, though more is always there: a source that is drained each time while Kafka
+// takes its small chunks no faster than they come, and one that never says so but whose changes are new.
+func TestBusyStreamIsNoBacklog(t *testing.T) {
+	const ms, gap = time.Millisecond, busyGaps * 20 * time.Millisecond
+	last := time.Now()
+	for name, tc := range map[string]struct {
+		after         time.Duration
+		drained, more bool
+		age           time.Duration // of the newest change, 0: not known
+		want          time.Duration
+	}{
+		"drained, more waits":       {5 * ms, true, true, 0, gap - 5*ms},
+		"and the gap is over":       {gap, true, true, 0, 0},
+		"drained, nothing waits":    {5 * ms, true, false, time.Second, 15 * ms},
+		"never drained, but new":    {5 * ms, false, true, time.Second, gap - 5*ms},
+		"a clock that is ahead":     {5 * ms, false, true, -time.Hour, gap - 5*ms},
+		"a backlog":                 {5 * ms, false, true, time.Minute, 495 * ms},
+		"a backlog without a clock": {5 * ms, false, false, 0, 495 * ms},
+	} {
+		now := last.Add(tc.after)
+		c := committer{policy: DefaultCommitPolicy(), splitAfter: time.Minute, drained: tc.drained, last: last, began: last}
+		if tc.age != 0 {
+			c.commitTime = now.Add(-tc.age).UnixMicro()
 		}
-	}
-	if c.drained = false; c.due(c.last.Add(gap), true) <= gap {
-		t.Error("a backlog is committed as often as that")
+		if got := c.due(now, tc.more); got != tc.want {
+			t.Errorf("%s: due in %v, want %v", name, got, tc.want)
+		}
 	}
 }
 

@@ -33,7 +33,7 @@ type Spec struct {
 
 // CommitPolicy says when a Kafka transaction is committed. A transaction ends at a source transaction's boundary when
 // MaxInterval or MaxBytes is reached, or sooner when the source is drained and MinGap has passed since the last commit, three times MinGap
-// while more is already waiting to be written.
+// while more is always waiting but is no backlog.
 type CommitPolicy struct {
 	MinGap       time.Duration `mapstructure:"min_gap"`       // at least this long between two commits
 	MaxInterval  time.Duration `mapstructure:"max_interval"`  // age at which a transaction is committed
