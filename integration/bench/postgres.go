@@ -37,6 +37,7 @@ func startPostgres(ctx context.Context) (_ *postgresDB, err error) {
 	p := &postgresDB{}
 	p.server, err = servers.StartPostgres(ctx, servers.PostgresOptions{Settings: map[string]string{
 		"shared_buffers": "256MB", "max_wal_size": "4GB", "autovacuum": "off", "logical_decoding_work_mem": "64MB",
+		"max_replication_slots": "100", // each reader of a backlog has its own until the next one is filled
 	}})
 	if err != nil {
 		return nil, err
