@@ -149,8 +149,7 @@ func (b backlogs) run(ctx context.Context, s *stand) error {
 	if err := s.db.fresh(ctx); err != nil {
 		return err
 	}
-	rival := b.rival && s.debezium
-	if rival {
+	if b.compared(s) {
 		if err := s.prepareRivals(ctx); err != nil {
 			return fmt.Errorf("preparing Debezium: %w", err)
 		}
@@ -187,13 +186,8 @@ func (b backlogs) run(ctx context.Context, s *stand) error {
 				return err
 			}
 		}
-		if rival {
-			smp, err := s.drainRival(ctx, n, filled)
-			if err != nil {
-				return fmt.Errorf("draining with Debezium: %w", err)
-			}
-			s.report.drain(b.name, rivalLabel, smp)
-			progress("   run %d: %s %s rows/s, %.1f µs of CPU a row, %d MB", n+1, rivalLabel, thousands(float64(smp.Rows)/smp.Seconds), 1e6*smp.CPUSeconds/float64(smp.Rows), smp.PeakMemory>>20)
+		if err := b.compare(ctx, s, n, filled); err != nil {
+			return err
 		}
 		if b.ceilings {
 			res, err := s.produce(ctx, batches)
@@ -204,6 +198,22 @@ func (b backlogs) run(ctx context.Context, s *stand) error {
 			progress("   run %d: produce only %s rows/s", n+1, thousands(float64(res.Rows)/res.Seconds))
 		}
 	}
+	return nil
+}
+
+func (b backlogs) compared(s *stand) bool { return b.rival && s.debezium }
+
+// compare has Debezium drain the backlog too, in the nth run, where that is wanted.
+func (b backlogs) compare(ctx context.Context, s *stand, n int, filled backlog) error {
+	if !b.compared(s) {
+		return nil
+	}
+	smp, err := s.drainRival(ctx, n, filled)
+	if err != nil {
+		return fmt.Errorf("draining with Debezium: %w", err)
+	}
+	s.report.drain(b.name, rivalLabel, smp)
+	progress("   run %d: %s %s rows/s, %.1f µs of CPU a row, %d MB", n+1, rivalLabel, thousands(float64(smp.Rows)/smp.Seconds), 1e6*smp.CPUSeconds/float64(smp.Rows), smp.PeakMemory>>20)
 	return nil
 }
 
