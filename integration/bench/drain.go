@@ -218,10 +218,6 @@ func (s *stand) collectProfile(ctx context.Context, d *harness.Daemon, name stri
 		done <- nil
 		return done
 	}
-	if err := os.MkdirAll(s.profile, 0o755); err != nil {
-		done <- err
-		return done
-	}
 	go func() {
 		for {
 			_, _, err := readCounters(ctx, d)

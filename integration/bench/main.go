@@ -91,6 +91,14 @@ func run(ctx context.Context, args []string) (err error) {
 	if err != nil {
 		return err
 	}
+	for _, dir := range []string{o.profile, o.plots} {
+		if dir == "" {
+			continue
+		}
+		if err := os.MkdirAll(dir, 0o755); err != nil { // now, and not after an hour
+			return err
+		}
+	}
 	s, err := newStand(ctx, o)
 	if err != nil {
 		return err
