@@ -76,9 +76,7 @@ func bootFor(t *testing.T) *machine {
 		removeGroups(dir)
 	})
 	within(t, 30*time.Second, func() error {
-		if m.pid == 0 {
-			m.pid = childOf(m.boot.Process.Pid)
-		}
+		m.pid = childOf(m.boot.Process.Pid) // boot.sh has had others before systemd
 		out, err := m.run("systemctl", "is-system-running")
 		if strings.TrimSpace(out) == "running" {
 			return nil
