@@ -10,7 +10,7 @@ import (
 // This file says what each kind of event means for the stream.
 
 // apply handles an event that may also stand within a payload. body is where its body comes from.
-func (s *stream) apply(ctx context.Context, h eventHeader, body eventBody) error {
+func (s *stream) apply(ctx context.Context, h *eventHeader, body eventBody) error {
 	switch h.Type {
 	case eventGTID, eventAnonymousGTID, eventGTIDTagged, eventMariaGTID, eventQuery, eventQueryCompressed, eventXID, eventXAPrepare,
 		eventTableMap, eventIncident, eventExecuteLoadQuery:
@@ -23,9 +23,10 @@ func (s *stream) apply(ctx context.Context, h eventHeader, body eventBody) error
 		return s.rows(ctx, h, body)
 	case eventWriteRowsCompressedV1, eventUpdateRowsCompressedV1, eventDeleteRowsCompressedV1,
 		eventWriteRowsCompressed, eventUpdateRowsCompressed, eventDeleteRowsCompressed:
-		h.Type = uncompressedType(h.Type)
-		s.inflate.of(h.Type, body)
-		return s.rows(ctx, h, &s.inflate)
+		plain := *h
+		plain.Type = uncompressedType(h.Type)
+		s.inflate.of(plain.Type, body)
+		return s.rows(ctx, &plain, &s.inflate)
 	case eventPreviousGTIDs:
 		return s.previousGTIDs(body)
 	case eventRowsQuery, eventAnnotateRows:
@@ -43,7 +44,7 @@ func (s *stream) apply(ctx context.Context, h eventHeader, body eventBody) error
 }
 
 // control handles the events that bound transactions or say something about tables.
-func (s *stream) control(ctx context.Context, h eventHeader, body []byte) error {
+func (s *stream) control(ctx context.Context, h *eventHeader, body []byte) error {
 	switch h.Type {
 	case eventTableMap:
 		return s.tableMap(ctx, body)
@@ -54,15 +55,7 @@ func (s *stream) control(ctx context.Context, h eventHeader, body []byte) error 
 		s.txn.byXID = true
 		return s.finish("an XID event")
 	case eventQuery, eventQueryCompressed:
-		q, err := parseQuery(body)
-		if err == nil && h.Type == eventQueryCompressed {
-			q.SQL, err = s.inflate.record(q.SQL)
-		}
-		if err != nil {
-			return err
-		}
-		s.time = int64(h.Timestamp) * 1e6
-		return s.query(ctx, q)
+		return s.queryEvent(ctx, h, body)
 	case eventXAPrepare:
 		x, err := parseXAPrepare(body)
 		if err != nil {
@@ -79,9 +72,9 @@ func (s *stream) control(ctx context.Context, h eventHeader, body []byte) error 
 	case eventExecuteLoadQuery:
 		return s.loadQuery(body)
 	}
-	g, err := parseAnyGTID(h, body)
-	if err != nil {
+	var g gtidBody
+	if err := g.read(h, body); err != nil {
 		return err
 	}
-	return s.begin(ctx, h, g)
+	return s.begin(ctx, h, &g)
 }

@@ -88,7 +88,7 @@ const opHeartbeat = "reading a HEARTBEAT event"
 
 // parseHeartbeat reads a heartbeat. The first version is the file's name, and its position is in the header, modulo 2^32;
 // the second has numbered fields.
-func parseHeartbeat(h eventHeader, body []byte) (heartbeatBody, error) {
+func parseHeartbeat(h *eventHeader, body []byte) (heartbeatBody, error) {
 	if h.Type == eventHeartbeat {
 		if len(body) == 0 {
 			return heartbeatBody{}, badEvent(opHeartbeat, "it has no file name")

@@ -1,6 +1,7 @@
 package mysql
 
 import (
+	"fmt"
 	"testing"
 
 	"cdcbridge/changelog"
@@ -49,18 +50,18 @@ func TestFormatDescription(t *testing.T) {
 }
 
 func TestHeartbeats(t *testing.T) {
-	h, err := parseHeartbeat(eventHeader{Type: eventHeartbeat, NextPos: 157}, []byte("binlog.000002"))
+	h, err := parseHeartbeat(&eventHeader{Type: eventHeartbeat, NextPos: 157}, []byte("binlog.000002"))
 	if err != nil || h.Pos != 157 || string(h.File) != "binlog.000002" {
 		t.Errorf("%+v %v", h, err)
 	}
 	body := append([]byte{1, 13}, "binlog.000002"...)
 	body = append(body, 2, 9, 254, 1, 0, 0, 0, 2, 0, 0, 0, 0)
-	h, err = parseHeartbeat(eventHeader{Type: eventHeartbeatV2}, body)
+	h, err = parseHeartbeat(&eventHeader{Type: eventHeartbeatV2}, body)
 	if err != nil || h.Pos != 1+2<<32 || string(h.File) != "binlog.000002" {
 		t.Errorf("%+v %v", h, err)
 	}
 	for n := range body[:len(body)-1] {
-		if h, err := parseHeartbeat(eventHeader{Type: eventHeartbeatV2}, body[:n]); err == nil && n != 15 {
+		if h, err := parseHeartbeat(&eventHeader{Type: eventHeartbeatV2}, body[:n]); err == nil && n != 15 {
 			t.Errorf("%d bytes: %+v", n, h)
 		}
 	}
@@ -85,7 +86,7 @@ func TestSmallBodies(t *testing.T) {
 		"xid":       func() error { _, err := parseXID([]byte{1}); return err },
 		"incident":  func() error { _, err := parseIncident([]byte{1, 0, 2, 'x'}); return err },
 		"xa":        func() error { _, err := parseXAPrepare([]byte{1, 7, 0, 0, 0, 4, 0, 0, 0, 6, 0, 0, 0, 'x'}); return err },
-		"heartbeat": func() error { _, err := parseHeartbeat(eventHeader{Type: eventHeartbeat}, nil); return err },
+		"heartbeat": func() error { _, err := parseHeartbeat(&eventHeader{Type: eventHeartbeat}, nil); return err },
 		"query":     func() error { _, err := parseQuery(make([]byte, 13)); return err },
 		"gtid":      func() error { _, err := parseGTID(make([]byte, 24)); return err },
 		"tagged":    func() error { _, err := parseGTIDTagged([]byte{2, 200, 0}); return err },
@@ -190,5 +191,28 @@ func TestFactsThatContradictTheLogAreLeftOut(t *testing.T) {
 	}
 	if s := r.lastShape("composite"); s == nil || s.table.FullName() != "tables.composite" {
 		t.Error("composite is not in the recording")
+	}
+}
+
+// sameBegin compares what the short way says of a statement with what the long one has read.
+func sameBegin(body []byte, q queryBody) error {
+	if thread, ok := plainBegin(body); ok != (string(q.SQL) == "BEGIN") || ok && thread != q.ThreadID {
+		return fmt.Errorf("BEGIN %v of session %d: %q of %d", ok, thread, q.SQL, q.ThreadID)
+	}
+	return nil
+}
+
+func TestPlainBegin(t *testing.T) {
+	body := append([]byte{7, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 5, 0}, "\x00\x00\x00\x00\x00shop\x00BEGIN"...)
+	if thread, ok := plainBegin(body); !ok || thread != 7 {
+		t.Errorf("%d %v", thread, ok)
+	}
+	for n := range body {
+		if _, ok := plainBegin(body[:n]); ok {
+			t.Errorf("%d bytes are enough", n)
+		}
+		if _, ok := plainBegin(body[n:]); ok && n > 0 {
+			t.Errorf("without the first %d bytes it is still one", n)
+		}
 	}
 }

@@ -48,7 +48,12 @@ func FuzzBodies(f *testing.F) {
 				t.Errorf("%+v", g)
 			}
 		case eventQuery:
-			_, err = parseQuery(body)
+			var q queryBody
+			if q, err = parseQuery(body); err == nil {
+				if other := sameBegin(body, q); other != nil {
+					t.Error(other)
+				}
+			}
 		case eventXID:
 			_, err = parseXID(body)
 		case eventRotate:
@@ -60,7 +65,7 @@ func FuzzBodies(f *testing.F) {
 		case eventIncident:
 			_, err = parseIncident(body)
 		case eventHeartbeat, eventHeartbeatV2:
-			_, err = parseHeartbeat(eventHeader{Type: eventType(typ)}, body)
+			_, err = parseHeartbeat(&eventHeader{Type: eventType(typ)}, body)
 		default:
 			_, err = parseRows(eventType(typ), body)
 		}

@@ -36,44 +36,44 @@ func (g *gtidBody) gtid(tag string) gtid {
 
 const opGTID = "reading a GTID event"
 
-// parseAnyGTID reads what begins a transaction.
-func parseAnyGTID(h eventHeader, body []byte) (gtidBody, error) {
+// read reads what begins a transaction.
+func (g *gtidBody) read(h *eventHeader, body []byte) (err error) {
 	switch h.Type {
 	case eventGTIDTagged:
-		return parseGTIDTagged(body)
+		*g, err = parseGTIDTagged(body)
 	case eventMariaGTID:
-		return parseMariaGTID(h.ServerID, body)
+		*g, err = parseMariaGTID(h.ServerID, body)
+	default:
+		err = g.readPlain(body)
 	}
-	g, err := parseGTID(body)
 	if h.Type == eventAnonymousGTID {
 		g.GNO = 0
 	}
-	return g, err
+	return err
 }
 
-// parseGTID reads the body of a GTID or ANONYMOUS_GTID event. The body has grown over the releases: 5.7 ends it after the
+// readPlain reads the body of a GTID or ANONYMOUS_GTID event. The body has grown over the releases: 5.7 ends it after the
 // logical clock, 8.0 adds commit times, the length and the versions. What a release appends later is left alone.
-func parseGTID(body []byte) (gtidBody, error) {
+func (g *gtidBody) readPlain(body []byte) error {
 	c := cursor{b: body}
 	c.u8() // may have statements logged as text
-	var g gtidBody
 	copy(g.UUID[:], c.bytes(16))
 	g.GNO = int64(c.u64())
 	if c.short || g.GNO < 0 {
-		return gtidBody{}, badEvent(opGTID, "its %d bytes do not hold a GTID", len(body))
+		return badEvent(opGTID, "its %d bytes do not hold a GTID", len(body))
 	}
 	const logicalClock = 2
 	if len(c.b) == 0 || c.u8() != logicalClock {
-		return g, nil
+		return nil
 	}
 	g.LastCommitted, g.Sequence = int64(c.u64()), int64(c.u64())
 	if !c.short && len(c.b) > 0 {
 		g.readTimes(&c)
 	}
 	if c.short {
-		return gtidBody{}, badEvent(opGTID, "its %d bytes end within a field", len(body))
+		return badEvent(opGTID, "its %d bytes end within a field", len(body))
 	}
-	return g, nil
+	return nil
 }
 
 func (g *gtidBody) readTimes(c *cursor) {

@@ -18,11 +18,39 @@ func (g gtid) appendText(dst []byte) []byte {
 	if g.maria.seq > 0 {
 		return g.maria.appendText(dst)
 	}
-	dst = append(appendUUID(dst, g.uuid), ':')
-	if g.tag != "" {
-		dst = append(append(dst, g.tag...), ':')
+	return strconv.AppendInt(g.gtidSource.appendText(dst), g.gno, 10)
+}
+
+// appendText appends what stands before the number.
+func (s gtidSource) appendText(dst []byte) []byte {
+	dst = append(appendUUID(dst, s.uuid), ':')
+	if s.tag != "" {
+		dst = append(append(dst, s.tag...), ':')
 	}
-	return strconv.AppendInt(dst, g.gno, 10)
+	return dst
+}
+
+// txnNames renders the names of transactions in turn. Those of one source differ in their numbers only.
+type txnNames struct {
+	source gtidSource // of the last GTID
+	text   []byte     // that GTID
+	number int        // where its number begins; 0: there was none
+}
+
+// of gives the transaction's id, as Txn.ID has it, until the next call.
+func (n *txnNames) of(t *txn) []byte {
+	switch {
+	case t.gtid.gno == 0:
+		n.number = 0
+		n.text = t.appendName(n.text[:0])
+		return n.text
+	case n.number == 0 || n.source != t.gtid.gtidSource:
+		n.source = t.gtid.gtidSource
+		n.text = n.source.appendText(n.text[:0])
+		n.number = len(n.text)
+	}
+	n.text = strconv.AppendInt(n.text[:n.number], t.gtid.gno, 10)
+	return n.text
 }
 
 // gtidState is what a position says is done, in terms of GTIDs: a *gtidSet on MySQL, a *domainState on MariaDB. It is used by

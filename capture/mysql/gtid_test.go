@@ -226,3 +226,14 @@ func TestDomainStateInLogOrder(t *testing.T) {
 		t.Errorf("%s and its fork %s", s, fork)
 	}
 }
+
+func TestNamesOfTransactions(t *testing.T) {
+	a, b := gtidSource{uuid: [16]byte{1}}, gtidSource{[16]byte{1}, "blue"}
+	var names txnNames
+	for _, g := range []gtid{{gtidSource: a, gno: 9}, {gtidSource: a, gno: 10}, {gtidSource: b, gno: 10}, {}, {gtidSource: b, gno: 7}, {maria: domainGTID{1, 2, 3}}, {maria: domainGTID{1, 2, 4}}, {gtidSource: a, gno: 1}} {
+		x := txn{gtid: g, at: logPlace{"binlog.000001", 4}}
+		if got := string(names.of(&x)); got != x.name() {
+			t.Errorf("%q, not %q", got, x.name())
+		}
+	}
+}

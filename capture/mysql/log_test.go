@@ -107,9 +107,13 @@ func (w *logWriter) gtid() {
 	w.event(eventGTID, b)
 }
 
+// status are the status variables of a statement as MySQL 9.7 writes them.
+const status = "\x00\x00\x00\x00\x00" + "\x01\x20\x00\xa0\x45\x00\x00\x00\x00" + "\x06\x03std" + "\x04\x2d\x00\x2d\x00\xff\x00" + "\x12\xff\x00"
+
 func (w *logWriter) query(sql string) {
 	b := binary.LittleEndian.AppendUint32(nil, 9) // thread
-	b = append(b, 0, 0, 0, 0, 4, 0, 0, 0, 0)
+	b = append(b, 0, 0, 0, 0, 4, 0, 0, byte(len(status)), 0)
+	b = append(b, status...)
 	w.event(eventQuery, append(append(b, "shop\x00"...), sql...))
 }
 
@@ -233,4 +237,13 @@ func span(from, n int64) []int64 {
 		out[i] = from + int64(i)
 	}
 	return out
+}
+
+func parseHeader(b []byte) (h eventHeader, err error) { err = h.read(b); return h, err }
+
+func parseGTID(body []byte) (g gtidBody, err error) { err = g.readPlain(body); return g, err }
+
+func parseRows(t eventType, body []byte) (e rowsEvent, err error) {
+	err = e.read(t, body)
+	return e, err
 }

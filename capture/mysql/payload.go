@@ -23,6 +23,7 @@ type payloadReader struct {
 	expect   uint64      // uncompressed bytes that the head announces
 	read     uint64
 	left     int // bytes of the current event's body not read yet
+	event    eventHeader
 	small    [headerSize]byte
 	skipping []byte
 }
@@ -111,26 +112,26 @@ func (p *payloadReader) start(compression, uncompressed, size uint64) error {
 
 // next steps to the next event, over what was not read of the one before, and gives its header. It returns io.EOF, not
 // wrapped, after the last event when all bytes that the head announced have come.
-func (p *payloadReader) next() (eventHeader, error) {
+func (p *payloadReader) next() (*eventHeader, error) {
 	if err := p.skip(); err != nil {
-		return eventHeader{}, err
+		return nil, err
 	}
 	n, ended := io.ReadFull(p.src, p.small[:])
 	p.read += uint64(n)
 	switch {
 	case ended == io.EOF && p.read == p.expect:
-		return eventHeader{}, io.EOF
+		return nil, io.EOF
 	case ended == io.EOF && p.in.err == nil:
-		return eventHeader{}, badEvent(opPayload, "it has %d bytes, and its head says %d", p.read, p.expect)
+		return nil, badEvent(opPayload, "it has %d bytes, and its head says %d", p.read, p.expect)
 	case ended != nil:
-		return eventHeader{}, p.fault(ended)
+		return nil, p.fault(ended)
 	}
-	h, err := parseHeader(p.small[:])
-	if err != nil {
-		return eventHeader{}, err
+	h := &p.event
+	if err := h.read(p.small[:]); err != nil {
+		return nil, err
 	}
 	if uint64(h.Size-headerSize) > p.expect-min(p.read, p.expect) {
-		return eventHeader{}, badEvent(opPayload, "an event of %d bytes does not fit in it", h.Size)
+		return nil, badEvent(opPayload, "an event of %d bytes does not fit in it", h.Size)
 	}
 	p.left = int(h.Size) - headerSize
 	return h, nil

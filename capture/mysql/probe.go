@@ -261,7 +261,7 @@ func (p *probe) read(ctx context.Context, s *stream) error {
 }
 
 // heartbeat reports whether the server has sent all up to the end: it says so when it has nothing more to send.
-func (p *probe) heartbeat(s *stream, h eventHeader) (bool, error) {
+func (p *probe) heartbeat(s *stream, h *eventHeader) (bool, error) {
 	body, err := s.r.body()
 	if err != nil {
 		return false, err

@@ -11,20 +11,32 @@ import (
 	"cdcbridge/internal/fault"
 )
 
+// queryEvent takes a statement out of its event.
+func (s *stream) queryEvent(ctx context.Context, h *eventHeader, body []byte) error {
+	s.time = int64(h.Timestamp) * 1e6
+	if thread, ok := plainBegin(body); ok && h.Type == eventQuery && s.txn.active {
+		s.txn.ranBy(thread)
+		s.txn.begun = true
+		return nil
+	}
+	q, err := parseQuery(body)
+	if err == nil && h.Type == eventQueryCompressed {
+		q.SQL, err = s.inflate.record(q.SQL)
+	}
+	if err != nil {
+		return err
+	}
+	return s.query(ctx, q)
+}
+
 // query handles a statement in the log: a boundary of the transaction, DDL, or something that must not be there.
 func (s *stream) query(ctx context.Context, q queryBody) error {
 	t := &s.txn
 	if !t.active {
 		return badEvent("reading the binlog stream", "the statement %q stands outside of a transaction", abbreviate(string(q.SQL), 60))
 	}
-	if t.thread == 0 {
-		t.thread = q.ThreadID
-	}
-	switch string(q.SQL) { // nearly all of them
-	case "BEGIN":
-		t.begun = true
-		return nil
-	case "COMMIT":
+	t.ranBy(q.ThreadID)
+	if string(q.SQL) == "COMMIT" { // of tables without transactions
 		return s.finish("COMMIT")
 	}
 	text, err := q.text(s.batch)

@@ -2,6 +2,7 @@ package mysql
 
 import (
 	"bytes"
+	"encoding/binary"
 
 	"cdcbridge/changelog"
 )
@@ -65,6 +66,17 @@ func parseQuery(body []byte) (queryBody, error) {
 		return queryBody{}, badEvent(opQuery, "its status variables are cut short")
 	}
 	return q, nil
+}
+
+// plainBegin recognizes the statement BEGIN, of which only the session matters. Nearly every transaction begins with one.
+func plainBegin(body []byte) (thread uint32, ok bool) {
+	const fixed, begin = 13, "BEGIN"
+	at := len(body) - len(begin)
+	if at < fixed || string(body[at:]) != begin {
+		return 0, false
+	}
+	schema, status := int(body[8]), int(binary.LittleEndian.Uint16(body[11:]))
+	return binary.LittleEndian.Uint32(body), fixed+status+schema+1 == at
 }
 
 // text gives the statement in UTF-8, in memory of the event or of the batch. A statement may hold bytes that are no text,

@@ -40,13 +40,14 @@ type eventReader struct {
 	checksums bool  // events end in a CRC32
 	checked   bool  // that of the current event was compared, or is being by who reads the body
 
-	head     [headerSize]byte
-	front    int           // where it lies in the buffer; -1: not there any more
-	size     int           // of the current event's body and checksum
-	bytes    uint64        // of all events
-	deadline time.Time     // of a read between two events
-	patience time.Duration // of a read within an event
-	watches  *watches      // what ends a wait between two events early
+	event    eventHeader
+	head     [headerSize]byte // the same as bytes
+	front    int              // where it lies in the buffer; -1: not there any more
+	size     int              // of the current event's body and checksum
+	bytes    uint64           // of all events
+	deadline time.Time        // of a read between two events
+	patience time.Duration    // of a read within an event
+	watches  *watches         // what ends a wait between two events early
 }
 
 // newEventReader reads what comes after a dump command. A server that stops in the middle of an event for longer than
@@ -76,42 +77,43 @@ func (e *eventReader) arrived() (bool, error) {
 func (e *eventReader) headed() bool { return e.w-e.r >= 4+1+headerSize && !e.more }
 
 // next waits for an event until the deadline, or until a place is watched, and gives its header. errNothing says that none
-// came: call it again.
-func (e *eventReader) next(deadline time.Time) (eventHeader, error) {
+// came: call it again. The header is valid until then.
+func (e *eventReader) next(deadline time.Time) (*eventHeader, error) {
 	if !e.headed() {
 		e.deadline = deadline
 		err := e.awaitHeader()
 		e.deadline = time.Time{}
 		e.watches.awake()
 		if errors.Is(err, os.ErrDeadlineExceeded) {
-			return eventHeader{}, errNothing
+			return nil, errNothing
 		}
 		if err != nil {
-			return eventHeader{}, err
+			return nil, err
 		}
 	}
 	size := e.packetSize()
 	if e.buf[e.r+3] != e.seq {
-		return eventHeader{}, protocolFault("packet %d came instead of %d", e.buf[e.r+3], e.seq)
+		return nil, protocolFault("packet %d came instead of %d", e.buf[e.r+3], e.seq)
 	}
 	if size == 0 || e.buf[e.r+4] != 0 {
-		return eventHeader{}, e.endOfStream(size)
+		return nil, e.endOfStream(size)
 	}
 	if size < 1+headerSize {
-		return eventHeader{}, protocolFault("a packet of %d bytes holds no event", size)
+		return nil, protocolFault("a packet of %d bytes holds no event", size)
 	}
 	e.startPacket()
 	e.take(1)
 	e.front = e.r
-	copy(e.head[:], e.take(headerSize))
-	h, err := parseHeader(e.head[:])
-	if err != nil {
-		return h, protocolFault("%w", err)
+	raw := e.take(headerSize)
+	copy(e.head[:], raw)
+	h := &e.event
+	if err := h.read(raw); err != nil {
+		return nil, protocolFault("%w", err)
 	}
 	e.checked = false
 	e.size = int(h.Size) - headerSize
 	if h.Size > maxEvent || e.size < e.left || e.size > e.left && !e.more || e.checksums && e.size < checksumSize {
-		return h, protocolFault("an event of %d bytes came in a packet of %d", h.Size, size)
+		return nil, protocolFault("an event of %d bytes came in a packet of %d", h.Size, size)
 	}
 	e.bytes += uint64(h.Size)
 	return h, nil

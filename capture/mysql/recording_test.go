@@ -81,7 +81,10 @@ func (r *recording) event(h eventHeader, body []byte) error {
 		r.gtids = append(r.gtids, g)
 	case eventQuery:
 		var q queryBody
-		if q, err = parseQuery(body); err == nil && (len(q.SQL) == 0 || q.Client == 0) {
+		if q, err = parseQuery(body); err == nil {
+			err = sameBegin(body, q)
+		}
+		if err == nil && (len(q.SQL) == 0 || q.Client == 0) {
 			err = fmt.Errorf("the statement %q of the collation %d", q.SQL, q.Client)
 		}
 	case eventXID:
@@ -117,7 +120,7 @@ func (r *recording) compressed(body []byte) error {
 		if err := r.payload.body(inner); err != nil {
 			return err
 		}
-		if err := r.event(h, inner); err != nil {
+		if err := r.event(*h, inner); err != nil {
 			return err
 		}
 	}

@@ -24,10 +24,10 @@ type rowsEvent struct {
 	Options       bool   // new images begin with options: columns of JSON may be differences
 }
 
-// parseRows reads the head of a ROWS event's body (no header, no checksum).
-func parseRows(t eventType, body []byte) (rowsEvent, error) {
+// read reads the head of a ROWS event's body (no header, no checksum).
+func (e *rowsEvent) read(t eventType, body []byte) error {
 	c := cursor{b: body}
-	e := rowsEvent{TableID: c.uint(6), Flags: c.u16()}
+	e.TableID, e.Flags = c.uint(6), c.u16()
 	switch t {
 	case eventWriteRows, eventWriteRowsV1:
 		e.Op = changelog.Insert
@@ -38,7 +38,7 @@ func parseRows(t eventType, body []byte) (rowsEvent, error) {
 	case eventPartialUpdateRows:
 		e.Op, e.Options = changelog.Update, true
 	default:
-		return rowsEvent{}, badEvent("reading a ROWS event", "its type is %d", t)
+		return badEvent("reading a ROWS event", "its type is %d", t)
 	}
 	if t >= eventWriteRows {
 		// Version 2 has extra data (partition ids, NDB) of which the length counts itself; nothing in it is row data.
@@ -53,13 +53,13 @@ func parseRows(t eventType, body []byte) (rowsEvent, error) {
 		e.After = c.bytes(bits)
 	}
 	if c.short || e.Columns == 0 {
-		return rowsEvent{}, badEvent("reading a ROWS event", "its %d bytes do not hold the bits of %d columns", len(body), e.Columns)
+		return badEvent("reading a ROWS event", "its %d bytes do not hold the bits of %d columns", len(body), e.Columns)
 	}
 	if !e.Options && hasAll(e.Before, e.Columns) && hasAll(e.After, e.Columns) {
 		e.Before, e.After = nil, nil
 	}
 	e.Rows = c.b
-	return e, nil
+	return nil
 }
 
 // hasAll reports bits of which the first n are set, or none at all.

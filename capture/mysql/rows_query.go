@@ -4,7 +4,7 @@ package mysql
 // (binlog_annotate_row_events). One stands before the TABLE_MAP events of a statement and holds for all rows up to the next one or the transaction's end.
 
 // rowsQuery takes in the text of a statement. A transaction that is done already needs none, but for rows of an XA transaction.
-func (s *stream) rowsQuery(h eventHeader, body eventBody) error {
+func (s *stream) rowsQuery(h *eventHeader, body eventBody) error {
 	t := &s.txn
 	if !s.cfg.IncludeQuery || !t.active || t.quiet && t.xa == "" {
 		return body.discard()

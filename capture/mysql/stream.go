@@ -44,6 +44,7 @@ type stream struct {
 	inner   innerBody
 	inflate inflater
 	text    []byte // scratch for positions
+	names   txnNames
 	stats   capture.Stats
 	shown   time.Time // when stats was last published
 	queued  bool      // the server had more when last asked
@@ -106,14 +107,14 @@ func (s *stream) located(err error) error {
 }
 
 // next waits for an event. When none is there, what has been read goes out first.
-func (s *stream) next(ctx context.Context) (eventHeader, error) {
+func (s *stream) next(ctx context.Context) (*eventHeader, error) {
 	if s.r.headed() {
 		s.queued = true
 		return s.await(s.r.next(time.Time{})) // which looks at no clock
 	}
 	ready, err := s.r.arrived()
 	if err != nil {
-		return eventHeader{}, serverFault("reading the binlog stream", err)
+		return nil, serverFault("reading the binlog stream", err)
 	}
 	s.queued = ready
 	if ready {
@@ -126,7 +127,7 @@ func (s *stream) next(ctx context.Context) (eventHeader, error) {
 	}
 	s.leave(func(tr *trail) { tr.passed(logPlace{s.file, s.off}, false) })
 	if err := s.drained(ctx); err != nil {
-		return eventHeader{}, err
+		return nil, err
 	}
 	limit := 3 * s.cfg.HeartbeatInterval
 	if s.stats.Events == 0 {
@@ -135,7 +136,7 @@ func (s *stream) next(ctx context.Context) (eventHeader, error) {
 	silent := time.Now().Add(limit)
 	for {
 		if err := s.answer(ctx); err != nil {
-			return eventHeader{}, err
+			return nil, err
 		}
 		deadline := silent
 		if wake := time.Now().Add(idleMove); s.moved && wake.Before(deadline) {
@@ -146,19 +147,19 @@ func (s *stream) next(ctx context.Context) (eventHeader, error) {
 			return s.await(h, err)
 		}
 		if !time.Now().Before(silent) {
-			return eventHeader{}, fault.New(fault.Unreachable, "reading the binlog stream", fmt.Errorf("not even a heartbeat came for %v", limit),
+			return nil, fault.New(fault.Unreachable, "reading the binlog stream", fmt.Errorf("not even a heartbeat came for %v", limit),
 				"The server hangs or the network drops packets. The source connects again by itself.")
 		}
 		if err := s.drained(ctx); err != nil {
-			return eventHeader{}, err
+			return nil, err
 		}
 	}
 }
 
 // await finishes a read of the next header.
-func (s *stream) await(h eventHeader, err error) (eventHeader, error) {
+func (s *stream) await(h *eventHeader, err error) (*eventHeader, error) {
 	if err != nil {
-		return h, serverFault("reading the binlog stream", err)
+		return nil, serverFault("reading the binlog stream", err)
 	}
 	s.stats.Events++
 	return h, nil
@@ -213,7 +214,7 @@ func (s *stream) publishStats() {
 }
 
 // event handles one event of the stream, the payload kind included.
-func (s *stream) event(ctx context.Context, h eventHeader) error {
+func (s *stream) event(ctx context.Context, h *eventHeader) error {
 	end, err := s.place(h)
 	if err != nil {
 		return s.r.blame(err)
@@ -247,7 +248,7 @@ func (s *stream) event(ctx context.Context, h eventHeader) error {
 
 // place finds where the event stands in its file and where the next one begins. Offsets have 64 bits and are summed from
 // sizes; the 32 bits in the header confirm them. With GTIDs the server leaves out what we have, so the sum may jump.
-func (s *stream) place(h eventHeader) (end uint64, err error) {
+func (s *stream) place(h *eventHeader) (end uint64, err error) {
 	if h.Flags&flagArtificial != 0 || h.Type == eventHeartbeat || h.Type == eventHeartbeatV2 || h.NextPos == 0 && !s.txn.active {
 		return s.off, nil
 	}
@@ -311,7 +312,7 @@ func (s *stream) rotate() error {
 
 // heartbeat learns where the server stands in the file. It says so after transactions that it left out because we have them,
 // which may be more than 4 GiB; the next event's header alone would not tell. The position to resume from stays.
-func (s *stream) heartbeat(h eventHeader) error {
+func (s *stream) heartbeat(h *eventHeader) error {
 	body, err := s.r.body()
 	if err != nil {
 		return err

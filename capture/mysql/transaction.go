@@ -97,8 +97,15 @@ func (t *txn) appendName(dst []byte) []byte {
 	return strconv.AppendUint(append(dst, ",pos="...), t.at.pos, 10)
 }
 
+// ranBy says which session ran a statement of the transaction: the first one tells.
+func (t *txn) ranBy(thread uint32) {
+	if t.thread == 0 {
+		t.thread = thread
+	}
+}
+
 // begin starts a transaction at its GTID event.
-func (s *stream) begin(ctx context.Context, h eventHeader, g gtidBody) error {
+func (s *stream) begin(ctx context.Context, h *eventHeader, g *gtidBody) error {
 	t := &s.txn
 	if t.active {
 		return badEvent("reading the binlog stream", "a transaction begins within %s", t.name())
@@ -135,7 +142,7 @@ func clipped(evs []rowsInTxn) []rowsInTxn {
 }
 
 // rows handles a ROWS event.
-func (s *stream) rows(ctx context.Context, h eventHeader, body eventBody) error {
+func (s *stream) rows(ctx context.Context, h *eventHeader, body eventBody) error {
 	t := &s.txn
 	if !t.active {
 		return badEvent("reading the binlog stream", "rows stand outside of a transaction")
@@ -161,7 +168,7 @@ func (s *stream) rows(ctx context.Context, h eventHeader, body eventBody) error 
 		return err
 	}
 	ev := rowsInTxn{table: m.entry, shape: m.shape, time: int64(h.Timestamp) * 1e6, file: s.file, pos: s.off, query: t.query}
-	if ev.rows, err = parseRows(h.Type, b); err != nil {
+	if err = ev.rows.read(h.Type, b); err != nil {
 		return err
 	}
 	if t.xa != "" {
@@ -236,8 +243,7 @@ func (s *stream) entry() int {
 		return t.inBatch
 	}
 	t.inBatch = len(s.batch.Txns)
-	var buf [96]byte
-	id := s.batch.String(t.appendName(buf[:0]))
+	id := s.batch.String(s.names.of(t))
 	o := changelog.Origin{File: t.at.file, Pos: t.at.pos, ServerID: t.server, Thread: uint64(t.thread)}
 	if !t.gtid.none() {
 		o.GTID = id
