@@ -95,7 +95,7 @@ func (s *stand) measure(ctx context.Context, label, name, config string, b backl
 		return smp, fmt.Errorf("draining %s: %w\n%s", label, err, d.Log())
 	}
 	smp.Shares = readUsage().since(before, d.PID())
-	if err := errors.Join(<-profiled, d.Stop(limit)); err != nil {
+	if err := errors.Join(<-profiled, s.collectHeap(limit, d, name), d.Stop(limit)); err != nil {
 		return smp, err
 	}
 	cpu, _ := d.Usage()
@@ -198,16 +198,33 @@ func readCounters(ctx context.Context, d *harness.Daemon) (state string, c count
 	return state, c, nil
 }
 
-// writeProfile writes a profile and, as text, the functions that stand highest in it.
-func writeProfile(ctx context.Context, path string, profile []byte) error {
+// writeProfile writes a profile and, as text, the functions that stand highest in it, of each kind of samples that is named.
+func writeProfile(ctx context.Context, path string, profile []byte, kinds ...string) error {
 	if err := os.WriteFile(path+".pprof", profile, 0o644); err != nil {
 		return err
 	}
-	text, err := exec.CommandContext(ctx, "go", "tool", "pprof", "-top", "-nodecount", "40", path+".pprof").Output()
-	if err != nil {
-		return fmt.Errorf("reading the profile %s: %w", path, err)
+	for _, kind := range kinds {
+		text, err := exec.CommandContext(ctx, "go", "tool", "pprof", "-top", "-nodecount", "40", "-sample_index", kind, path+".pprof").Output()
+		if err != nil {
+			return fmt.Errorf("reading the profile %s: %w", path, err)
+		}
+		if err := os.WriteFile(path+"."+kind+".txt", text, 0o644); err != nil {
+			return err
+		}
 	}
-	return os.WriteFile(path+".txt", text, 0o644)
+	return nil
+}
+
+// collectHeap takes a profile of what the daemon still holds when its work is done, and of all that it has allocated, if that is wanted.
+func (s *stand) collectHeap(ctx context.Context, d *harness.Daemon, name string) error {
+	if s.profile == "" {
+		return nil
+	}
+	_, body, err := d.Get(ctx, "/debug/pprof/heap?gc=1")
+	if err != nil {
+		return fmt.Errorf("reading the heap profile: %w", err)
+	}
+	return writeProfile(ctx, filepath.Join(s.profile, name+".heap"), body, "inuse_space", "alloc_space")
 }
 
 // collectProfile takes a CPU profile of the daemon's first seconds of work, if that is wanted. The channel tells when it is
@@ -233,7 +250,7 @@ func (s *stand) collectProfile(ctx context.Context, d *harness.Daemon, name stri
 		}
 		_, body, err := d.Get(ctx, "/debug/pprof/profile?seconds=5")
 		if err == nil {
-			err = writeProfile(ctx, filepath.Join(s.profile, name), body)
+			err = writeProfile(ctx, filepath.Join(s.profile, name+".cpu"), body, "cpu")
 		}
 		done <- err
 	}()

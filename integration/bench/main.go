@@ -63,7 +63,7 @@ func parse(args []string) (options, error) {
 	f.Int64Var(&o.rows, "rows", 1_000_000, "rows of the large backlogs; the others scale with it")
 	f.IntVar(&o.runs, "runs", 5, "times that each backlog is drained; the table has the median")
 	f.StringVar(&o.json, "json", "", "write every single measurement into this file")
-	f.StringVar(&o.profile, "profile", "", "write a CPU profile of the daemon for each drain into this directory")
+	f.StringVar(&o.profile, "profile", "", "write profiles of the daemon's CPU and heap for each drain into this directory")
 	f.StringVar(&o.source, "source", "", "more settings of the pipeline's source, to try them out: \"batch_bytes: 1048576\"")
 	f.StringVar(&o.setting, "pipeline", "", "more settings of the pipeline: \"workers: 1, commit: {max_interval: 1s}\"")
 	f.StringVar(&o.variant, "variant", "", "drain only what has this label in the table, without ceilings: for somebody who tunes one thing")
