@@ -75,19 +75,29 @@ func (p *producer) refresh(ctx context.Context, last error) error {
 	}
 }
 
-// freshen looks at leaders and pins when that was a while ago.
+// freshen looks at leaders and pins when that was a while ago, else at those of new topics alone.
 func (p *producer) freshen(ctx context.Context) error {
-	if !p.routes.stale() {
-		return nil
+	if p.routes.stale() {
+		return p.refresh(ctx, nil)
+	}
+	looking, cancel := p.glancing(ctx)
+	defer cancel()
+	if err := p.routes.meet(looking); err == nil || fault.IsFinal(err) {
+		return err
 	}
 	return p.refresh(ctx, nil)
 }
 
-// glance is one attempt of routes.refresh. It has the time to make sure that a topic is gone.
+// glance is one attempt of routes.refresh.
 func (p *producer) glance(ctx context.Context, broker int32, number uint64) error {
-	ctx, cancel := context.WithTimeout(ctx, p.attemptTime()+confirmTimes*confirmPause)
+	ctx, cancel := p.glancing(ctx)
 	defer cancel()
 	return p.routes.refresh(ctx, broker, number)
+}
+
+// glancing bounds one look at leaders and pins. It leaves the time to make sure that a topic is gone.
+func (p *producer) glancing(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, p.attemptTime()+confirmTimes*confirmPause)
 }
 
 // Pauses before a repetition.

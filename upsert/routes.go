@@ -17,6 +17,7 @@ type routes struct {
 	pins      *pinBook
 	byTopic   map[*Topic]*route
 	order     []*route // as they were added: requests must not depend on the order of a map
+	asked     int      // of order: those after them nobody has asked about
 	refreshed time.Time
 	tried     time.Time // when it was begun to refresh all
 	moved     bool      // a partition of the last transaction was without a leader for a while
@@ -57,7 +58,6 @@ func (r *routes) lane(t *Topic, partition int32) (*lane, error) {
 		}
 		r.byTopic[t] = rt
 		r.order = append(r.order, rt)
-		r.refreshed = time.Time{}
 	}
 	if partition < 0 || int(partition) >= len(rt.lanes) {
 		return nil, fault.NewFinal(fault.Internal, "writing to topic "+t.Name, fmt.Errorf("partition %d of %d", partition, len(rt.lanes)), "Report this as a bug.")
@@ -73,19 +73,37 @@ func (r *routes) overdue(d time.Duration) bool {
 	return time.Since(r.refreshed) > d && time.Since(r.tried) > d
 }
 
-// refresh asks a broker for leaders and ids, of the topics that a transaction has written to, or of all for transaction 0. A
-// topic that is not what its pin says ends the attempt: the transaction must not commit.
+// refresh asks a broker for leaders and ids, of the topics that a transaction has written to, or of all for transaction 0.
 func (r *routes) refresh(ctx context.Context, broker int32, number uint64) error {
-	began := time.Now()
-	if number == 0 {
-		r.tried = began
+	if number != 0 {
+		return r.ask(ctx, broker, slices.DeleteFunc(slices.Clone(r.order), func(rt *route) bool { return !rt.has(number) }))
 	}
-	var asked []*route
-	var names []string
-	for _, rt := range r.order {
-		if number == 0 || rt.has(number) {
-			asked, names = append(asked, rt), append(names, rt.topic.Name)
-		}
+	began := time.Now()
+	r.tried = began
+	if err := r.ask(ctx, broker, r.order); err != nil {
+		return err
+	}
+	r.refreshed, r.asked = began, len(r.order)
+	return nil
+}
+
+// meet asks for those of new topics: with thousands of others, these need not be asked about for each new one.
+func (r *routes) meet(ctx context.Context) error {
+	if err := r.ask(ctx, kafkawire.AnyBroker, r.order[r.asked:]); err != nil {
+		return err
+	}
+	r.asked = len(r.order)
+	return nil
+}
+
+// ask is about some topics. One that is not what its pin says ends the attempt: the transaction must not commit.
+func (r *routes) ask(ctx context.Context, broker int32, asked []*route) error {
+	if len(asked) == 0 {
+		return nil
+	}
+	names := make([]string, len(asked))
+	for i, rt := range asked {
+		names[i] = rt.topic.Name
 	}
 	meta, err := r.wire.MetadataOf(ctx, broker, names...)
 	if err != nil {
@@ -105,9 +123,6 @@ func (r *routes) refresh(ctx context.Context, broker int32, number uint64) error
 			r.moved = r.moved || l.epoch >= 0 && l.epoch != epoch
 			l.epoch = max(l.epoch, epoch)
 		}
-	}
-	if number == 0 {
-		r.refreshed = began
 	}
 	return nil
 }

@@ -19,7 +19,7 @@ type target struct {
 	topic    *Topic
 	meta     *kafkawire.Topic
 	settings kafkawire.Settings
-	modes    map[Mode]bool // that its settings were found good for
+	modes    []Mode // that its settings were found good for
 }
 
 // createPatience is how long a new topic may need to get leaders everywhere.
@@ -44,11 +44,11 @@ func (s *Sink) Topic(ctx context.Context, name string, o *Output) (*Topic, error
 			return nil, err
 		}
 	}
-	if !t.modes[o.Mode] {
+	if !slices.Contains(t.modes, o.Mode) {
 		if err := s.judgeSettings(examineTopic(name, o.Mode, t.meta, t.settings.Values)); err != nil {
 			return nil, err
 		}
-		t.modes[o.Mode] = true
+		t.modes = append(t.modes, o.Mode)
 	}
 	if s.topics[name] == nil {
 		s.topics[name] = t
@@ -84,7 +84,7 @@ func (s *Sink) openTopic(ctx context.Context, name string, o *Output) (*target, 
 	if err := t.limits(k.settings.Values, s.cfg.Compression); err != nil {
 		return nil, err
 	}
-	return &target{topic: t, meta: k.meta, settings: k.settings, modes: map[Mode]bool{}}, nil
+	return &target{topic: t, meta: k.meta, settings: k.settings}, nil
 }
 
 // lookUp finds one topic, or creates it where it may.

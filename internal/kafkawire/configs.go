@@ -2,6 +2,7 @@ package kafkawire
 
 import (
 	"context"
+	"maps"
 	"strconv"
 
 	"github.com/segmentio/kafka-go/protocol"
@@ -13,7 +14,8 @@ const (
 	brokerResource int8 = 4
 )
 
-// Settings are the effective settings of a topic or broker, by their Kafka names.
+// Settings are the effective settings of a topic or broker, by their Kafka names. Values that are equal may be the same map, which is not to
+// be changed.
 type Settings struct {
 	Code    Code
 	Message string
@@ -58,15 +60,21 @@ func parseDescribeConfigs(r *reader, names []string) ([]Settings, error) {
 	for i := range all {
 		all[i] = Settings{Code: UnknownServerError, Message: "the answer does not mention it"}
 	}
+	texts := map[string]string{}
+	var last map[string]string
 	r.int32() // throttle time
 	for n := r.array(7); n > 0 && r.err == nil; n-- {
 		s := Settings{Code: r.code(), Message: r.string(), Values: map[string]string{}}
 		r.int8() // kind
 		name := r.string()
 		for m := r.array(9); m > 0 && r.err == nil; m-- {
-			parseSetting(r, &s)
+			parseSetting(r, &s, texts)
 		}
 		r.tags()
+		if maps.Equal(s.Values, last) {
+			s.Values = last // of thousands of topics most have the settings of the one before
+		}
+		last = s.Values
 		for i := range names {
 			if names[i] == name {
 				all[i] = s
@@ -77,8 +85,8 @@ func parseDescribeConfigs(r *reader, names []string) ([]Settings, error) {
 	return all, finish(r, "DescribeConfigs")
 }
 
-func parseSetting(r *reader, s *Settings) {
-	name, value := r.string(), r.string()
+func parseSetting(r *reader, s *Settings, texts map[string]string) {
+	name, value := r.oneOf(texts), r.oneOf(texts)
 	r.bool() // read only
 	r.int8() // source
 	r.bool() // sensitive

@@ -2,6 +2,7 @@ package kafkawire
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"github.com/segmentio/kafka-go/protocol"
 )
@@ -105,6 +106,18 @@ func (e *encoder) bytes(b []byte) {
 	}
 	e.chunks = append(e.chunks, chunk{at: len(e.buf), data: b})
 	e.extra += len(b)
+}
+
+// reserve makes room for n byte fields that are to come, each in a list entry of a topic: requests with many small ones are long.
+func (e *encoder) reserve(n int, field func(i int) []byte) {
+	const around = 100 // a topic's name, mostly
+	size := n * around
+	for i := range n {
+		if b := field(i); len(b) < ownedChunk {
+			size += len(b)
+		}
+	}
+	e.buf = slices.Grow(e.buf, size)
 }
 
 // tags ends a structure; flexible versions have a section of tagged fields there, of which we send none.

@@ -160,7 +160,9 @@ func parseMetadata(r *reader) (*Metadata, error) {
 	}
 	m.ClusterID = r.string()
 	m.Controller = r.int32()
-	for n := r.array(26); n > 0 && r.err == nil; n-- {
+	n := r.array(26)
+	m.Topics = slices.Grow(m.Topics, n)
+	for ; n > 0 && r.err == nil; n-- {
 		m.Topics = append(m.Topics, parseTopic(r))
 	}
 	r.tags()
@@ -170,7 +172,9 @@ func parseMetadata(r *reader) (*Metadata, error) {
 
 func parseTopic(r *reader) Topic {
 	t := Topic{Code: r.code(), Name: r.string(), ID: r.uuid(), Internal: r.bool()}
-	for n := r.array(18); n > 0 && r.err == nil; n-- {
+	n := r.array(18)
+	t.Partitions = slices.Grow(t.Partitions, n)
+	for ; n > 0 && r.err == nil; n-- {
 		p := Partition{Code: r.code(), Index: r.int32(), Leader: r.int32(), LeaderEpoch: r.int32(), Replicas: r.int32s(), InSync: r.int32s()}
 		r.int32s() // offline replicas
 		r.tags()

@@ -41,6 +41,7 @@ func (c *Client) Produce(ctx context.Context, broker int32, r *ProduceRequest) (
 	}
 	req := newEncoder(protocol.Produce, version, flex, c.cfg.ClientID)
 	req.optional(r.TransactionalID)
+	req.reserve(len(r.Parts), func(i int) []byte { return r.Parts[i].Batch })
 	req.int16(-1) // acks: all in-sync replicas
 	req.int32(int32(r.Timeout.Milliseconds()))
 	req.partitions(len(r.Parts), func(i int) string { return r.Parts[i].Topic }, func(i int) {

@@ -103,6 +103,21 @@ func (r *reader) string() string {
 	return string(r.take(n))
 }
 
+// oneOf is string for texts that come again and again: each is kept in known once.
+func (r *reader) oneOf(known map[string]string) string {
+	n := r.length(false)
+	if n <= 0 {
+		return ""
+	}
+	b := r.take(n)
+	s, ok := known[string(b)]
+	if !ok {
+		s = string(b)
+		known[s] = s
+	}
+	return s
+}
+
 // bytes reads a byte field, null as nil.
 func (r *reader) bytes() []byte {
 	n := r.length(true)
