@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"hash/maphash"
 	"reflect"
 	"slices"
 	"sync"
@@ -13,6 +14,8 @@ import (
 type Shapes struct {
 	mu     sync.Mutex
 	tables map[string]*shapesOf // by unique name
+	seed   maphash.Seed
+	alike  map[uint64][]changelog.Column // by their hash
 }
 
 type shapesOf struct {
@@ -31,8 +34,8 @@ func (s *Shapes) ID(name string) int {
 	return s.of(name).id
 }
 
-// Intern gives the known version that is equal to t but for ID and Version, or makes t the newest one and sets these two.
-// t must not be changed afterwards.
+// Intern gives the known version that is equal to t but for ID and Version, or makes t the newest one and sets these two. Tables whose
+// columns are equal get the same ones, as most of thousands of tables have. t must not be changed afterwards.
 func (s *Shapes) Intern(t *changelog.Table) *changelog.Table {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -43,6 +46,7 @@ func (s *Shapes) Intern(t *changelog.Table) *changelog.Table {
 			return k
 		}
 	}
+	t.Columns = s.share(t.Columns)
 	e.versions++
 	t.ID, t.Version = e.id, e.versions
 	if len(e.known) == keptShapes {
@@ -56,7 +60,41 @@ func (s *Shapes) Intern(t *changelog.Table) *changelog.Table {
 func same(a, b *changelog.Table) bool {
 	x, y := *a, *b
 	x.Columns, y.Columns = nil, nil
-	return reflect.DeepEqual(x, y) && slices.EqualFunc(a.Columns, b.Columns, sameColumn)
+	return reflect.DeepEqual(x, y) && sameColumns(a.Columns, b.Columns)
+}
+
+// share gives the columns that are kept for these.
+func (s *Shapes) share(columns []changelog.Column) []changelog.Column {
+	if s.alike == nil {
+		s.seed, s.alike = maphash.MakeSeed(), map[uint64][]changelog.Column{}
+	}
+	sum := s.hash(columns)
+	kept, ok := s.alike[sum]
+	if !ok {
+		s.alike[sum] = columns
+	} else if sameColumns(kept, columns) {
+		return kept
+	}
+	return columns
+}
+
+// hash is over what tells most columns apart.
+func (s *Shapes) hash(columns []changelog.Column) uint64 {
+	var h maphash.Hash
+	h.SetSeed(s.seed)
+	for i := range columns {
+		c := &columns[i]
+		maphash.WriteComparable(&h, [...]string{c.Name, c.SourceType, c.Default.String(), c.Comment})
+		maphash.WriteComparable(&h, [...]bool{c.Nullable, c.Generated, c.Invisible, c.AutoIncrement})
+	}
+	return h.Sum64()
+}
+
+func sameColumns(a, b []changelog.Column) bool {
+	if len(a) > 0 && len(a) == len(b) && &a[0] == &b[0] {
+		return true
+	}
+	return slices.EqualFunc(a, b, sameColumn)
 }
 
 func sameColumn(a, b changelog.Column) bool {

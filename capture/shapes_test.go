@@ -54,3 +54,21 @@ func TestShapesCompareDefaults(t *testing.T) {
 		seen[first] = true
 	}
 }
+
+// TestAlikeTablesShareColumns: thousands of tables have few definitions between them.
+func TestAlikeTablesShareColumns(t *testing.T) {
+	var s Shapes
+	table := func(name, typ string) *changelog.Table {
+		return s.Intern(&changelog.Table{Database: "shop", Name: name, Columns: []changelog.Column{{Name: "id", SourceType: typ}, {Name: "note", SourceType: "text"}}})
+	}
+	a, b, other := table("a", "int"), table("b", "int"), table("c", "bigint")
+	if &a.Columns[0] != &b.Columns[0] {
+		t.Error("equal columns are there twice")
+	}
+	if &a.Columns[0] == &other.Columns[0] || other.Columns[0].SourceType != "bigint" {
+		t.Errorf("other columns became the same: %+v", other.Columns)
+	}
+	if a.ID == b.ID || a.Name != "a" || b.Name != "b" {
+		t.Errorf("tables became the same: %+v, %+v", a, b)
+	}
+}

@@ -12,8 +12,8 @@ import (
 
 // tableFacts is what the catalogue knows of a table now. It decorates what the log says and never decodes.
 type tableFacts struct {
-	columns []columnFacts
-	words   *tableWords // nil: it was asked for no more than the log needs
+	columns []columnFacts // of the history; those of the catalogue are among the words
+	words   *tableWords   // nil: it was asked for no more than the log needs
 	engine  string
 	key     []string // columns of the primary key, or of a unique one over whole columns that are not nullable
 }
@@ -21,6 +21,21 @@ type tableFacts struct {
 // transactional reports an engine whose rows a rollback takes back.
 func (f *tableFacts) transactional() bool {
 	return strings.EqualFold(f.engine, "InnoDB") || strings.EqualFold(f.engine, "ndbcluster")
+}
+
+// described gives what is known of the columns beyond the log. A nil receiver knows nothing.
+func (f *tableFacts) described() []columnFacts {
+	switch {
+	case f == nil:
+		return nil
+	case f.words == nil:
+		return f.columns
+	}
+	columns := make([]columnFacts, len(f.words.columns))
+	for i, w := range f.words.columns {
+		columns[i] = columnFacts{Name: w.name, ColumnType: w.columnType, Generated: w.generated}
+	}
+	return columns
 }
 
 // cascade is a captured table whose rows a foreign key changes by itself.
@@ -55,41 +70,53 @@ func (c catalog) read(only *tableName) (map[tableName]*tableFacts, error) {
 		where = " WHERE t.TABLE_SCHEMA=" + quote(only.database) + " AND t.TABLE_NAME=" + quote(only.name)
 	}
 	out := map[tableName]*tableFacts{}
-	rows, err := c.conn.query("SELECT t.TABLE_SCHEMA, t.TABLE_NAME, t.ENGINE, (SELECT GROUP_CONCAT(s.COLUMN_NAME ORDER BY s.SEQ_IN_INDEX SEPARATOR '\\0') " +
-		"FROM information_schema.STATISTICS s WHERE s.TABLE_SCHEMA=t.TABLE_SCHEMA AND s.TABLE_NAME=t.TABLE_NAME AND s.NON_UNIQUE=0 GROUP BY s.INDEX_NAME " +
-		"HAVING SUM(s.NULLABLE='YES' OR s.COLUMN_NAME IS NULL OR s.SUB_PART IS NOT NULL AND s.INDEX_NAME<>'PRIMARY')=0 ORDER BY s.INDEX_NAME<>'PRIMARY' LIMIT 1), " +
-		"t.TABLE_COLLATION, t.TABLE_COMMENT FROM information_schema.TABLES t" + where + " AND t.TABLE_TYPE='BASE TABLE'")
+	same := texts{}
+	err := c.conn.each("SELECT t.TABLE_SCHEMA, t.TABLE_NAME, t.ENGINE, (SELECT GROUP_CONCAT(s.COLUMN_NAME ORDER BY s.SEQ_IN_INDEX SEPARATOR '\\0') "+
+		"FROM information_schema.STATISTICS s WHERE s.TABLE_SCHEMA=t.TABLE_SCHEMA AND s.TABLE_NAME=t.TABLE_NAME AND s.NON_UNIQUE=0 GROUP BY s.INDEX_NAME "+
+		"HAVING SUM(s.NULLABLE='YES' OR s.COLUMN_NAME IS NULL OR s.SUB_PART IS NOT NULL AND s.INDEX_NAME<>'PRIMARY')=0 ORDER BY s.INDEX_NAME<>'PRIMARY' LIMIT 1), "+
+		"t.TABLE_COLLATION, t.TABLE_COMMENT FROM information_schema.TABLES t"+where+" AND t.TABLE_TYPE='BASE TABLE'", func(r []string) {
+		if c.filter.Match(r[0], r[1]) {
+			f := &tableFacts{engine: same.keep(r[2]), words: &tableWords{charset: same.keep(charsetOfCollation(r[4])), comment: same.keep(r[5])}}
+			if r[3] != "" {
+				f.key = strings.Split(same.keep(r[3]), "\x00")
+			}
+			out[tableName{same.keep(r[0]), strings.Clone(r[1])}] = f
+		}
+	})
 	if err != nil {
 		return nil, err
-	}
-	for _, r := range rows {
-		if c.filter.Match(r[0], r[1]) {
-			f := &tableFacts{engine: r[2], words: &tableWords{charset: charsetOfCollation(r[4]), comment: r[5]}}
-			if r[3] != "" {
-				f.key = strings.Split(r[3], "\x00")
-			}
-			out[tableName{r[0], r[1]}] = f
-		}
 	}
 	if len(out) == 0 {
 		return out, nil
 	}
-	return out, c.columns(where, out)
+	return out, c.columns(where, same, out)
 }
 
 // columns reads the columns of tables of which the rest is known.
-func (c catalog) columns(where string, tables map[tableName]*tableFacts) error {
-	rows, err := c.conn.query("SELECT t.TABLE_SCHEMA, t.TABLE_NAME, " + wordColumns + " FROM information_schema.COLUMNS t" + where + " ORDER BY t.TABLE_SCHEMA, t.TABLE_NAME, t.ORDINAL_POSITION")
+func (c catalog) columns(where string, same texts, tables map[tableName]*tableFacts) error {
+	var alike lists[columnWords]
+	var last *tableFacts // whose columns are being read
+	var columns []columnWords
+	turn := func(f *tableFacts) {
+		if last != nil {
+			last.words.columns = alike.share(columns)
+		}
+		if last, columns = f, columns[:0]; f != nil {
+			columns = append(columns, f.words.columns...) // some, where names differ in their case and the order does not
+		}
+	}
+	err := c.conn.each("SELECT t.TABLE_SCHEMA, t.TABLE_NAME, "+wordColumns+" FROM information_schema.COLUMNS t"+where+" ORDER BY t.TABLE_SCHEMA, t.TABLE_NAME, t.ORDINAL_POSITION", func(r []string) {
+		if f := tables[tableName{r[0], r[1]}]; f != nil {
+			if f != last {
+				turn(f)
+			}
+			columns = append(columns, newColumnWords(r[2:], same))
+		}
+	})
 	if err != nil {
 		return err
 	}
-	for _, r := range rows {
-		if f := tables[tableName{r[0], r[1]}]; f != nil {
-			w := newColumnWords(r[2:])
-			f.columns = append(f.columns, columnFacts{Name: w.name, ColumnType: w.columnType, Generated: w.generated})
-			f.words.columns = append(f.words.columns, w)
-		}
-	}
+	turn(nil)
 	for _, name := range sortedNames(tables) {
 		if err := c.conn.show(name, tables[name].words); err != nil {
 			return err

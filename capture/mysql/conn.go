@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"time"
 
@@ -166,29 +167,44 @@ func handshake(ctx context.Context, cfg *Config, raw *pollConn, hello greeting) 
 func (c *conn) wire() net.Conn { return c.Conn.Conn.Conn }
 
 // query runs a statement and gives its rows as text, NULL as "". It takes at most the connect timeout.
-func (c *conn) query(sql string) ([][]string, error) {
-	if err := c.raw.SetDeadline(time.Now().Add(c.timeout)); err != nil {
-		return nil, serverFault("preparing a statement", err)
-	}
-	res, err := c.Execute(sql)
-	if err != nil {
-		return nil, serverFault("running "+abbreviate(sql, 120), err)
-	}
-	if !res.HasResultset() {
-		return nil, nil
-	}
-	rows := make([][]string, res.RowNumber())
-	for i := range rows {
-		rows[i] = make([]string, res.ColumnNumber())
-		for j := range rows[i] {
-			v, err := res.GetString(i, j)
-			if err != nil {
-				return nil, serverFault("reading the result of "+abbreviate(sql, 120), err)
-			}
-			rows[i][j] = strings.Clone(v)
+func (c *conn) query(sql string) (rows [][]string, err error) {
+	err = c.each(sql, func(row []string) {
+		row = slices.Clone(row)
+		for i := range row {
+			row[i] = strings.Clone(row[i])
 		}
+		rows = append(rows, row)
+	})
+	if err != nil {
+		return nil, err
 	}
 	return rows, nil
+}
+
+// each is query for what may be about thousands of tables: the rows are never in memory all at once. A row and its texts are valid until
+// take returns, which must not run a statement.
+func (c *conn) each(sql string, take func(row []string)) error {
+	if err := c.raw.SetDeadline(time.Now().Add(c.timeout)); err != nil {
+		return serverFault("preparing a statement", err)
+	}
+	var res gomysql.Result
+	var row []string
+	err := c.ExecuteSelectStreaming(sql, &res, func(values []gomysql.FieldValue) error {
+		res.Values, row = append(res.Values[:0], values), row[:0] // where GetString looks for them
+		for i := range values {
+			text, err := res.GetString(0, i)
+			if err != nil {
+				return err
+			}
+			row = append(row, text)
+		}
+		take(row)
+		return nil
+	}, nil)
+	if err != nil {
+		return serverFault("running "+abbreviate(sql, 120), err)
+	}
+	return nil
 }
 
 // during gives up on the connection when ctx ends while f runs.

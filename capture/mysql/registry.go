@@ -1,7 +1,6 @@
 package mysql
 
 import (
-	"bytes"
 	"context"
 
 	"cdcbridge/changelog"
@@ -13,6 +12,8 @@ type registry struct {
 	src    *source
 	byName map[tableName]*tableEntry
 	byID   map[uint64]*mappedTable
+	facts  lists[columnFacts]
+	alike  map[likeness]*shape
 	extra  *conn // for catalogue facts while the stream runs; nil: not open
 }
 
@@ -20,11 +21,11 @@ type registry struct {
 type tableEntry struct {
 	name   string // database.table
 	id     int
-	origin string            // of its tables
-	shapes map[string]*shape // by tableMap.Shape
-	facts  *tableFacts       // nil: the catalogue has no such table
-	last   *changelog.Table  // newest version, nil before the first TABLE_MAP
-	seen   bool              // rows of it have left
+	origin string           // of its tables
+	shapes []*shape         // of different bodies
+	facts  *tableFacts      // nil: the catalogue has no such table
+	last   *changelog.Table // newest version, nil before the first TABLE_MAP
+	seen   bool             // rows of it have left
 
 	logged, decoded int // bytes of the rows of its last event: in the log, and what they took in the batch beside them
 
@@ -34,7 +35,7 @@ type tableEntry struct {
 
 // mappedTable is what a number means: a captured table in one shape, or another table (entry nil).
 type mappedTable struct {
-	body  []byte // of the TABLE_MAP, from the names on
+	body  string // of the TABLE_MAP, from the names on; "": not known
 	entry *tableEntry
 	shape *shape
 }
@@ -57,7 +58,7 @@ func (r *registry) knows(body []byte) bool {
 	c := cursor{b: body}
 	m := r.byID[c.uint(6)]
 	c.u16() // the flags are nothing to us
-	return m != nil && m.body != nil && bytes.Equal(m.body, c.b)
+	return m != nil && m.body != "" && m.body == string(c.b)
 }
 
 // tableMap takes a TABLE_MAP in.
@@ -75,7 +76,7 @@ func (s *stream) tableMap(ctx context.Context, body []byte) error {
 		r.byID[m.ID] = &mappedTable{} // rows that are done; what they look like may not be known any more
 		return nil
 	}
-	mt := &mappedTable{body: bytes.Clone(m.Shape)}
+	mt := &mappedTable{}
 	name := tableName{string(m.Schema), string(m.Name)}
 	if s.src.filter.Match(name.database, name.name) {
 		e := r.entry(name)
@@ -83,8 +84,11 @@ func (s *stream) tableMap(ctx context.Context, body []byte) error {
 			return err
 		}
 		if mt.shape != nil {
-			mt.entry = e
+			mt.entry, mt.body = e, mt.shape.body
 		}
+	}
+	if mt.entry == nil {
+		mt.body = string(m.Shape)
 	}
 	if len(r.byID) >= tooManyMaps {
 		clear(r.byID)
@@ -97,7 +101,7 @@ func (s *stream) tableMap(ctx context.Context, body []byte) error {
 func (r *registry) entry(name tableName) *tableEntry {
 	e := r.byName[name]
 	if e == nil {
-		e = &tableEntry{name: name.String(), id: r.src.shapes.ID(name.String()), origin: r.src.facts.origin(), shapes: map[string]*shape{}, facts: r.src.tables[name]}
+		e = &tableEntry{name: name.String(), id: r.src.shapes.ID(name.String()), origin: r.src.facts.origin(), facts: r.src.tables[name]}
 		if t := r.src.history.table(name); t != nil {
 			e.facts = factsOf(t)
 		}
@@ -108,9 +112,21 @@ func (r *registry) entry(name tableName) *tableEntry {
 
 // shape finds or prepares the decoder of a TABLE_MAP. There is none for what is not a table of rows.
 func (s *stream) shape(ctx context.Context, e *tableEntry, name tableName, m tableMap) (*shape, error) {
-	if sh := e.shapes[string(m.Shape)]; sh != nil {
-		return sh, nil
+	for _, sh := range e.shapes {
+		if sh.body == string(m.Shape) {
+			return sh, nil
+		}
 	}
+	sh, err := s.newShape(ctx, e, name, m)
+	if sh == nil || err != nil {
+		return nil, err
+	}
+	sh.body = string(m.Shape)
+	e.shapes, e.last = append(e.shapes, sh), sh.table
+	return sh, nil
+}
+
+func (s *stream) newShape(ctx context.Context, e *tableEntry, name tableName, m tableMap) (*shape, error) {
 	l, err := m.parseLayout()
 	if err != nil {
 		return nil, err
@@ -127,16 +143,13 @@ func (s *stream) shape(ctx context.Context, e *tableEntry, name tableName, m tab
 			return nil, err
 		}
 		fallthrough
-	case e.facts == nil:
-		sh, err = l.shape(name, nil)
 	default:
-		sh, err = l.shape(name, e.facts.columns)
+		return s.described(e, name, l, m)
 	}
 	if sh == nil || err != nil {
 		return nil, err
 	}
 	sh.table = s.src.version(name, sh)
-	e.shapes[string(m.Shape)], e.last = sh, sh.table
 	return sh, nil
 }
 
@@ -198,7 +211,7 @@ func (r *registry) refresh(ctx context.Context, name tableName) error {
 
 // forget says that what TABLE_MAPs of a table mean may not be what it was.
 func (r *registry) forget(e *tableEntry) {
-	clear(e.shapes)
+	e.shapes = nil
 	for id, m := range r.byID {
 		if m.entry == e || m.entry == nil {
 			delete(r.byID, id)

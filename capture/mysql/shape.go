@@ -9,6 +9,7 @@ import (
 
 // shape is the prepared decoder of one TABLE_MAP body and the table version that it describes. It is immutable.
 type shape struct {
+	body      string // of the TABLE_MAP, from the names on; "": it is of none
 	table     *changelog.Table
 	columns   []column
 	nullBytes int

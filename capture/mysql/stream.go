@@ -54,7 +54,7 @@ type stream struct {
 
 func newStream(src *source, r *eventReader, out chan<- *changelog.Batch) *stream {
 	s := &stream{src: src, cfg: src.cfg, r: r, out: out, batch: changelog.NewBatch(), pos: *src.from, sent: time.Now()}
-	s.tables = registry{src: src, byName: map[tableName]*tableEntry{}, byID: map[uint64]*mappedTable{}}
+	s.tables = registry{src: src, byName: map[tableName]*tableEntry{}, byID: map[uint64]*mappedTable{}, alike: map[likeness]*shape{}}
 	s.stats = *src.stats.Load()
 	s.values.src = src
 	r.watches = &src.watches

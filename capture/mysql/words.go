@@ -1,6 +1,7 @@
 package mysql
 
 import (
+	"slices"
 	"strings"
 	"sync"
 
@@ -42,14 +43,17 @@ type columnWords struct {
 type wordBook struct {
 	mu     sync.Mutex
 	tables map[tableName]*tableWords
+	alike  lists[columnWords]
 }
 
+// put takes the words over; what others say alike is kept once.
 func (b *wordBook) put(name tableName, w *tableWords) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.tables == nil {
 		b.tables = map[tableName]*tableWords{}
 	}
+	w.columns = b.alike.share(w.columns)
 	b.tables[name] = w
 }
 
@@ -71,7 +75,7 @@ func (w *tableWords) describe(sh *shape, f *serverFacts) {
 		return
 	}
 	t := sh.table
-	t.Charset, t.Comment = w.charset, w.comment
+	w.entitle(t)
 	for i := range t.Columns {
 		col := &t.Columns[i]
 		c := w.column(i, col.Name)
@@ -81,6 +85,21 @@ func (w *tableWords) describe(sh *shape, f *serverFacts) {
 		col.Comment, col.AutoIncrement = c.comment, c.numbered
 		col.Default = defaultReader{facts: f, words: c, col: col, dec: &sh.columns[i]}.read()
 	}
+}
+
+// entitle gives a table what is said of it as a whole. A nil receiver says nothing.
+func (w *tableWords) entitle(t *changelog.Table) {
+	if w != nil {
+		t.Charset, t.Comment = w.charset, w.comment
+	}
+}
+
+// first is the first column's words, nil where there are none.
+func (w *tableWords) first() *columnWords {
+	if w == nil {
+		return nil
+	}
+	return first(w.columns)
 }
 
 // column finds a column, which is nearly always where it is in the table.
@@ -99,10 +118,10 @@ func (w *tableWords) column(at int, name string) *columnWords {
 // wordColumns are what newColumnWords reads, of information_schema.COLUMNS t.
 const wordColumns = "t.COLUMN_NAME, t.COLUMN_TYPE, t.GENERATION_EXPRESSION<>'', t.IS_NULLABLE, t.COLUMN_DEFAULT IS NOT NULL, t.COLUMN_DEFAULT, t.EXTRA, t.COLUMN_COMMENT"
 
-func newColumnWords(r []string) columnWords {
+func newColumnWords(r []string, same texts) columnWords {
 	return columnWords{
-		name: r[0], columnType: r[1], generated: r[2] == "1", nullable: r[3] == "YES", defaults: r[4] == "1", text: r[5],
-		constant: !strings.Contains(r[6], "DEFAULT_GENERATED"), numbered: strings.Contains(r[6], "auto_increment"), comment: r[7],
+		name: same.keep(r[0]), columnType: same.keep(r[1]), generated: r[2] == "1", nullable: r[3] == "YES", defaults: r[4] == "1", text: same.keep(r[5]),
+		constant: !strings.Contains(r[6], "DEFAULT_GENERATED"), numbered: strings.Contains(r[6], "auto_increment"), comment: same.keep(r[7]),
 	}
 }
 
@@ -116,15 +135,16 @@ func charsetOfCollation(name string) string {
 // column (MySQL 8), cuts bytes off or puts question marks in their place, and has no characters beyond Unicode's first plane. The
 // statement that would make the table has the time in our zone, all bytes when nothing is converted, and from MySQL 9.7 on all characters.
 func (c *conn) show(name tableName, w *tableWords) error {
+	if !slices.ContainsFunc(w.columns, func(d columnWords) bool { return d.doubt(c.mariadb) }) {
+		return nil
+	}
+	w.columns = slices.Clone(w.columns) // others may have the same list
 	var doubtful []*columnWords
 	for i := range w.columns {
 		if d := &w.columns[i]; d.doubt(c.mariadb) {
 			d.doubtful = true
 			doubtful = append(doubtful, d)
 		}
-	}
-	if len(doubtful) == 0 {
-		return nil
 	}
 	if _, err := c.query("SET @r=@@SESSION.character_set_results, SESSION character_set_results=NULL"); err != nil {
 		return err
