@@ -20,6 +20,10 @@ type Options struct {
 	Topic  string // name of the topic that the records go to
 	Upsert bool   // the topic is compacted: values must be complete and describe exactly one row
 	Ends   bool   // nothing is wanted of the encoder but what an Ender does: the name of the table is enough
+
+	// Like is an encoder that the same Format has compiled with the same Key and Upsert for a table of the same origin which has the very same
+	// Columns; nil: none. What depends on nothing else may be taken from it: thousands of tables have few definitions between them.
+	Like Encoder
 }
 
 // Encoder writes the messages of one table version. It is immutable and safe for concurrent use. All methods append to

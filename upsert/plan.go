@@ -49,13 +49,14 @@ type Planner struct {
 	outputs  []Output
 	rules    []TableRule
 	topic    TopicFunc
-	compiled [][]compiled                 // by changelog.Table.ID, the newest first
-	owners   map[string]map[string]string // topic of an upsert output → what its keys begin with → the table that these belong to
+	compiled [][]compiled     // by changelog.Table.ID, the newest first
+	owners   map[place]string // the tables that keys of upsert outputs belong to
 	sides    []*sideWriter
-	rows     map[string]bool    // topics that rows go to
-	besides  map[string]*Output // topics of records beside the rows → the output that writes them
-	parking  *Output            // of the dead-letter topic
-	counting bool               // some plan counts moves
+	like     map[likeness]formats.Encoder // one of each
+	rows     map[string]bool              // topics that rows go to
+	besides  map[string]*Output           // topics of records beside the rows → the output that writes them
+	parking  *Output                      // of the dead-letter topic
+	counting bool                         // some plan counts moves
 	moves    moveCounter
 	messages map[string]*Topic // topics of outboxes
 	text     []byte            // scratch: what is to become the name of a topic, and that name
@@ -67,10 +68,23 @@ type compiled struct {
 	plans []*Plan
 }
 
+// place is where keys must be of one table: a topic, and what they begin with there.
+type place struct{ topic, shard string }
+
+// likeness is what an encoder depends on beside the name of its table.
+type likeness struct {
+	output   *Output
+	columns  *changelog.Column // the first one; equal columns are the same for whole sources, see capture.Shapes
+	count    int
+	key      string
+	origin   string
+	inferred bool
+}
+
 // NewPlanner makes a planner.
 func NewPlanner(pipeline string, outputs []Output, rules []TableRule, topic TopicFunc) *Planner {
 	p := &Planner{
-		pipeline: pipeline, outputs: outputs, topic: topic, rules: rules, owners: map[string]map[string]string{},
+		pipeline: pipeline, outputs: outputs, topic: topic, rules: rules, owners: map[place]string{}, like: map[likeness]formats.Encoder{},
 		rows: map[string]bool{}, besides: map[string]*Output{}, messages: map[string]*Topic{}, parking: deadLetter(outputs),
 	}
 	p.sides = p.newSideWriters()
@@ -119,7 +133,7 @@ func (p *Planner) compile(ctx context.Context, t *changelog.Table, o *Output) (*
 	if err != nil {
 		return nil, err
 	}
-	enc, err := o.Format.Compile(w.table, formats.Options{Key: w.key, Topic: topic.Name, Upsert: o.Mode == Upsert})
+	enc, err := p.encoder(w, o, topic)
 	if err != nil {
 		return nil, err
 	}
@@ -142,6 +156,20 @@ func (p *Planner) compile(ctx context.Context, t *changelog.Table, o *Output) (*
 			"Deletes would be lost: set tombstones_on_delete of the output to true.")
 	}
 	return plan, nil
+}
+
+// encoder compiles the encoder of a table, out of that of a table that is alike if there was one.
+func (p *Planner) encoder(w written, o *Output, topic *Topic) (formats.Encoder, error) {
+	t := w.table
+	like := likeness{output: o, count: len(t.Columns), key: fmt.Sprint(w.key), origin: t.Origin, inferred: t.Inferred}
+	if like.count > 0 {
+		like.columns = &t.Columns[0]
+	}
+	enc, err := o.Format.Compile(t, formats.Options{Key: w.key, Topic: topic.Name, Upsert: o.Mode == Upsert, Like: p.like[like]})
+	if err == nil && p.like[like] == nil {
+		p.like[like] = enc
+	}
+	return enc, err
 }
 
 // written is what becomes of a table in an output.
@@ -202,17 +230,12 @@ func (p *Planner) own(topic, shard string, t *changelog.Table, o *Output) error 
 	if o.Mode != Upsert {
 		return nil
 	}
-	owners := p.owners[topic]
-	if owners == nil {
-		owners = map[string]string{}
-		p.owners[topic] = owners
-	}
-	name := t.UniqueName()
-	if other, ok := owners[shard]; ok && other != name {
+	at, name := place{topic, shard}, t.UniqueName()
+	if other, ok := p.owners[at]; ok && other != name {
 		return fault.NewFinal(fault.Config, "routing tables to topics", fmt.Errorf("tables %s and %s would both be written to topic %s", other, name, topic),
 			"Equal keys of two tables would overwrite each other: make the topic template tell them apart, begin the keys with what does (key_prefix), or use mode: changelog.")
 	}
-	owners[shard] = name
+	p.owners[at] = name
 	return nil
 }
 

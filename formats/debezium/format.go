@@ -28,7 +28,9 @@ func newFormat(c *Config, env formats.Env) *format {
 
 // Compile prepares the encoder of one table version.
 func (f *format) Compile(t *changelog.Table, o formats.Options) (formats.Encoder, error) {
-	source := newSource(f.env, t)
+	like, _ := o.Like.(*encoder)
+	o.Like = nil
+	source := newSource(f.env, t, like)
 	if source == nil {
 		return nil, fault.NewFinal(fault.UnsupportedType, "preparing debezium-json for "+t.FullName(),
 			fmt.Errorf("a source of kind %q has no source block", t.Origin), "Use another format for this source.")
@@ -42,20 +44,28 @@ func (f *format) Compile(t *changelog.Table, o formats.Options) (formats.Encoder
 			fmt.Errorf("the messages that it is read from do not say what its columns are, and a schema must"),
 			"Read messages that have schemas or mysqlType, or set schemas_enable and key_schemas_enable to false.")
 	}
-	e := &encoder{table: t, options: o, cfg: &f.cfg, server: f.env.Server, source: source, columns: make([]column, len(t.Columns)), headers: f.headers(t)}
-	k := compiler{cfg: e.cfg, origin: t.Origin, placeholder: f.placeholder}
-	e.compiler = k
-	for i := range t.Columns {
-		if err := k.column(&e.columns[i], &t.Columns[i]); err != nil {
-			return nil, e.locate("preparing", t.Columns[i].Name, err)
-		}
-		e.columns[i].prefix = jsonx.NewMember(i == 0, e.fieldName(t.Columns[i].Name))
-	}
-	if err := e.compileKey(k); err != nil {
+	e := &encoder{table: t, options: o, cfg: &f.cfg, server: f.env.Server, source: source, headers: f.headers(t)}
+	e.compiler = compiler{cfg: e.cfg, origin: t.Origin, placeholder: f.placeholder}
+	if like != nil {
+		e.columns, e.key = like.columns, like.key
+	} else if err := e.compileColumns(); err != nil {
 		return nil, err
 	}
 	if err := e.compileSchemas(); err != nil {
 		return nil, err
 	}
 	return e, nil
+}
+
+// compileColumns prepares the columns of the rows and of the record key.
+func (e *encoder) compileColumns() error {
+	e.columns = make([]column, len(e.table.Columns))
+	for i := range e.table.Columns {
+		in := &e.table.Columns[i]
+		if err := e.compiler.column(&e.columns[i], in); err != nil {
+			return e.locate("preparing", in.Name, err)
+		}
+		e.columns[i].prefix = jsonx.NewMember(i == 0, e.fieldName(in.Name))
+	}
+	return e.compileKey(e.compiler)
 }

@@ -58,5 +58,5 @@ func (s *side) appendSource(dst []byte, c *formats.Context, n *changelog.Note, t
 	}
 	at := *c
 	at.Txn, at.Run = &txn, &changelog.Run{Table: t, File: n.File, Pos: n.Pos, Time: n.Time}
-	return appendSource(dst, newSource(s.f.env, t), &at, &changelog.Change{Pos: n.Pos})
+	return appendSource(dst, newSource(s.f.env, t, nil), &at, &changelog.Change{Pos: n.Pos})
 }

@@ -32,15 +32,16 @@ func appendSource(dst []byte, s source, c *formats.Context, ch *changelog.Change
 }
 
 // newSource chooses by the table's origin; nil: Debezium has no such connector, or we do not know its struct.
-func newSource(env formats.Env, t *changelog.Table) source {
+// like is an encoder of a table with the same columns, nil: none.
+func newSource(env formats.Env, t *changelog.Table, like *encoder) source {
 	switch t.Origin {
 	case "mysql", "mariadb":
-		return newMySQLSource(env, t)
+		return newMySQLSource(env, t, like)
 	case postgres:
 		return newPostgresSource(env, t)
 	case "":
 		if t.Inferred { // messages that name no database: readers look for db, table and times, which both structs have
-			return newMySQLSource(env, t)
+			return newMySQLSource(env, t, like)
 		}
 	}
 	return nil
@@ -75,14 +76,23 @@ func sourceHead(env formats.Env, t *changelog.Table) string {
 // mysqlSource is the source struct of the MySQL connector with all constant text rendered, in its order: version, connector,
 // name, ts_ms, snapshot, db, sequence, ts_us, ts_ns, table, server_id, gtid, file, pos, row, thread, query.
 type mysqlSource struct {
-	head        string                 // up to the milliseconds
-	afterMillis [len(snapshots)]string // up to the microseconds, by the run's place in a snapshot
-	afterNanos  string                 // up to the server id
+	head        string         // up to the milliseconds
+	afterMillis *snapshotTexts // up to the microseconds
+	afterNanos  string         // up to the server id
 }
 
-func newMySQLSource(env formats.Env, t *changelog.Table) *mysqlSource {
+// snapshotTexts are by the run's place in a snapshot.
+type snapshotTexts [len(snapshots)]string
+
+func newMySQLSource(env formats.Env, t *changelog.Table, like *encoder) *mysqlSource {
+	s := &mysqlSource{afterNanos: `,"table":` + quotedName(t.Name) + `,"server_id":`}
+	if like != nil && like.table.Database == t.Database {
+		same := like.source.(*mysqlSource)
+		s.head, s.afterMillis = same.head, same.afterMillis
+		return s
+	}
+	s.head, s.afterMillis = sourceHead(env, t), new(snapshotTexts)
 	db := `,"db":` + quoted(t.Database) + `,"sequence":null,"ts_us":`
-	s := &mysqlSource{head: sourceHead(env, t), afterNanos: `,"table":` + quotedName(t.Name) + `,"server_id":`}
 	for place, text := range snapshots {
 		s.afterMillis[place] = `,"snapshot":"` + text + `"` + db
 	}
