@@ -200,10 +200,22 @@ type Env struct {
 	Snapshot bool     // tables are read: a start that is not said is the end of the log
 	Unread   []string // of those, the full names of the ones that are not read all the same
 
+	// Batch tells at which size in bytes a batch is to leave the source, given the one that its configuration asks for: less while many
+	// pipelines share the process's memory. It may tell otherwise each time. It never blocks; nil: what the configuration asks for.
+	Batch func(most int) int
+
 	// Aside asks for a source that somebody only looks through while the pipeline has its own: it begins at the end of the log,
 	// uses and leaves behind nothing that outlives its connections (slot, server id, offsets of a group), writes nothing, and gives
 	// changes as the log has them, with Unchanged where it has no value. A truncation is a note.
 	Aside bool
+}
+
+// BatchBytes is what Batch tells.
+func (e *Env) BatchBytes(most int) int {
+	if e.Batch == nil {
+		return most
+	}
+	return e.Batch(most)
 }
 
 // Kind is one row of the wiring table: a name that the configuration's source.type can have.

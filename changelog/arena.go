@@ -5,7 +5,8 @@ import "unsafe"
 const (
 	byteSlab         = 64 << 10
 	valueSlab        = 1024
-	maxPooledBytes   = 2 << 20 // an arena that grew beyond this goes to the garbage collector
+	maxPooledBytes   = 2 << 20   // an arena that grew beyond this goes to the garbage collector
+	maxUnusedBytes   = 256 << 10 // and so does one of which this and half of what it held lay idle: batches have become smaller
 	maxPooledChanges = 16 << 10
 )
 
@@ -45,7 +46,7 @@ func (a *arena) row(n int) Row {
 // reset empties the arena and reports whether it is small enough to be kept. Values are cleared because rows start as
 // NULLs and because stale ones would keep foreign memory alive.
 func (a *arena) reset() bool {
-	kept := 0
+	kept, used := 0, a.size
 	for i := range a.bytes {
 		kept += cap(a.bytes[i])
 		a.bytes[i] = a.bytes[i][:0]
@@ -56,5 +57,5 @@ func (a *arena) reset() bool {
 		a.values[i] = a.values[i][:0]
 	}
 	a.curB, a.curV, a.size = 0, 0, 0
-	return kept <= maxPooledBytes
+	return kept <= maxPooledBytes && kept <= used+used/2+maxUnusedBytes
 }

@@ -344,7 +344,7 @@ func TestMessagesAllocateNothingPerRow(t *testing.T) {
 		})
 	}
 	few, many := of(10), of(1000)
-	if many > few+2 {
+	if many > few+2 && !raceEnabled {
 		t.Errorf("10 rows take %v allocations, 1000 take %v", few, many)
 	}
 }

@@ -2,6 +2,7 @@ package upsert
 
 import (
 	"fmt"
+	"sync"
 
 	"cdcbridge/internal/fault"
 	"cdcbridge/internal/kafkawire"
@@ -10,9 +11,6 @@ import (
 // targetPart is how large the uncompressed records of a part grow before it is closed: brokers pay per batch, and a
 // megabyte compresses well.
 const targetPart = 1 << 20
-
-// keptBuilders bounds the free builders that a worker keeps between chunks.
-const keptBuilders = 32
 
 // builder collects the records of one partition.
 type builder struct {
@@ -23,14 +21,22 @@ type builder struct {
 	base, max int64 // record timestamps, milliseconds
 }
 
+// builders have the large buffers of all workers of the process: those that do not work have none.
+var builders = sync.Pool{New: func() any { return &builder{} }}
+
+// giveBack ends the use of a builder, whose buffer is kept unless a huge record has blown it up.
+func (b *builder) giveBack() {
+	if b.topic = nil; cap(b.records) <= targetPart+targetPart/2 {
+		builders.Put(b)
+	}
+}
+
 // partSet collects the records of one chunk by partition. It belongs to one worker.
 type partSet struct {
 	chunk  *Chunk
 	codec  kafkawire.Codec
 	slots  [][]*builder // by Topic.Index and partition; nil: nothing collected
 	active []*builder
-	free   []*builder
-	packed []byte // scratch for compression
 }
 
 func (s *partSet) begin(c *Chunk, codec kafkawire.Codec) { s.chunk, s.codec = c, codec }
@@ -69,12 +75,7 @@ func (s *partSet) builder(t *Topic, partition int32) *builder {
 	if b := s.slots[t.Index][partition]; b != nil {
 		return b
 	}
-	var b *builder
-	if n := len(s.free); n > 0 {
-		b, s.free = s.free[n-1], s.free[:n-1]
-	} else {
-		b = &builder{}
-	}
+	b := builders.Get().(*builder)
 	b.topic, b.partition, b.count = t, partition, 0
 	b.records = kafkawire.ReserveBatchHeader(b.records[:0])
 	s.slots[t.Index][partition] = b
@@ -85,14 +86,15 @@ func (s *partSet) builder(t *Topic, partition int32) *builder {
 // close turns what b has collected into a part and empties b.
 func (s *partSet) close(b *builder) error {
 	raw := b.records
-	s.packed = kafkawire.ReserveBatchHeader(s.packed[:0])
 	codec, out := kafkawire.None, raw
 	if s.codec != kafkawire.None {
-		packed, err := kafkawire.AppendCompressed(s.packed, s.codec, raw[kafkawire.BatchHeaderSize:])
+		scratch := builders.Get().(*builder)
+		defer scratch.giveBack()
+		packed, err := kafkawire.AppendCompressed(kafkawire.ReserveBatchHeader(scratch.records[:0]), s.codec, raw[kafkawire.BatchHeaderSize:])
 		if err != nil {
 			return fmt.Errorf("compressing a batch for %s/%d: %w", b.topic.Name, b.partition, err)
 		}
-		s.packed = packed
+		scratch.records = packed
 		if len(packed) < len(raw) {
 			codec, out = s.codec, packed
 		}
@@ -133,15 +135,9 @@ func (s *partSet) finish() error {
 func (s *partSet) drop() {
 	for i, b := range s.active {
 		s.slots[b.topic.Index][b.partition] = nil
-		if len(s.free) < keptBuilders && cap(b.records) <= targetPart+targetPart/2 {
-			b.topic = nil
-			s.free = append(s.free, b)
-		}
+		b.giveBack()
 		s.active[i] = nil
 	}
 	s.active = s.active[:0]
-	if cap(s.packed) > 2*targetPart {
-		s.packed = nil
-	}
 	s.chunk = nil
 }

@@ -122,7 +122,7 @@ func (s *stream) run(ctx context.Context) error {
 		if err != nil {
 			return s.beforeFailing(ctx, err)
 		}
-		if s.batch.Size() >= s.cfg.BatchBytes && !s.merger.together() {
+		if s.batch.Size() >= s.src.env.BatchBytes(s.cfg.BatchBytes) && !s.merger.together() {
 			if err := s.send(ctx, false); err != nil {
 				return err
 			}

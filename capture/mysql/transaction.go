@@ -185,7 +185,7 @@ func (s *stream) makeRoom(ctx context.Context, e *tableEntry, size int) error {
 		return nil
 	}
 	size = min(max(size, t.length), maxBatchBytes)
-	if s.size()+size+size*e.decoded/max(e.logged, 1) < s.cfg.BatchBytes {
+	if s.size()+size+size*e.decoded/max(e.logged, 1) < s.src.env.BatchBytes(s.cfg.BatchBytes) {
 		return nil
 	}
 	t.mark = batchMark{}
@@ -197,7 +197,7 @@ func (s *stream) append(ctx context.Context, ev *rowsInTxn) error {
 	if err := s.decode(ev); err != nil {
 		return err
 	}
-	if s.size() < s.cfg.BatchBytes {
+	if s.size() < s.src.env.BatchBytes(s.cfg.BatchBytes) {
 		return nil
 	}
 	return s.overflow(ctx)
@@ -276,7 +276,7 @@ func (s *stream) overflow(ctx context.Context) error {
 			return err
 		}
 		t.mark = batchMark{}
-		if err := s.redo(events, notes); err != nil || s.size() < s.cfg.BatchBytes {
+		if err := s.redo(events, notes); err != nil || s.size() < s.src.env.BatchBytes(s.cfg.BatchBytes) {
 			return err
 		}
 	}
@@ -361,10 +361,10 @@ func (s *stream) endTransaction(ctx context.Context) error {
 		s.moveTo(s.file, s.off)
 		s.pos.resume = s.xa.resume(s.pos.gtids)
 	}
-	if s.size() >= s.cfg.BatchBytes && len(s.batch.Txns) > 0 || t.split {
+	if s.size() >= s.src.env.BatchBytes(s.cfg.BatchBytes) && len(s.batch.Txns) > 0 || t.split {
 		return s.emit(ctx, false)
 	}
-	if s.batch.Size() >= s.cfg.BatchBytes {
+	if s.batch.Size() >= s.src.env.BatchBytes(s.cfg.BatchBytes) {
 		s.batch.Release() // memory without content
 		s.batch = changelog.NewBatch()
 	}

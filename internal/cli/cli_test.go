@@ -17,8 +17,10 @@ import (
 	"time"
 
 	"cdcbridge/capture"
+	"cdcbridge/internal/config"
 	"cdcbridge/internal/daemon"
 	"cdcbridge/internal/fault"
+	"cdcbridge/internal/pipeline"
 )
 
 func TestWrongCommandLines(t *testing.T) {
@@ -273,6 +275,24 @@ func TestMemoryLimit(t *testing.T) {
 		m.fit(tc.live)
 		if got := debug.SetMemoryLimit(-1); got != tc.want {
 			t.Errorf("%d MiB are live: the limit is %d MiB, want %d", tc.live>>20, got>>20, tc.want>>20)
+		}
+	}
+}
+
+// TestMemoryLimitOfManyPipelines: they share what is in flight, and their budgets are not summed up.
+func TestMemoryLimitOfManyPipelines(t *testing.T) {
+	before := debug.SetMemoryLimit(-1)
+	defer debug.SetMemoryLimit(before)
+	t.Setenv("GOMEMLIMIT", "")
+	m := &memory{log: slog.New(slog.DiscardHandler)}
+	for _, tc := range []struct{ pipelines, memory, want int64 }{{1, 48, 88}, {2, 48, 136}, {64, 48, 40 + 96 + 64*2}, {64, 200, 40 + 400 + 64*2}} {
+		var cfg config.Config
+		for range tc.pipelines {
+			cfg.Pipelines = append(cfg.Pipelines, config.Pipeline{Spec: pipeline.Spec{Memory: tc.memory << 20}})
+		}
+		m.limit(&cfg)
+		if got := debug.SetMemoryLimit(-1) >> 20; got != tc.want {
+			t.Errorf("%d pipelines of %d MiB: the limit is %d MiB, want %d", tc.pipelines, tc.memory, got, tc.want)
 		}
 	}
 }

@@ -10,10 +10,23 @@ import (
 	"time"
 
 	"cdcbridge/internal/config"
+	"cdcbridge/internal/pipeline"
 )
 
 // baseMemory is what the process needs beside the pipelines' budgets: code, connections, some hundred tables, compression buffers.
 const baseMemory = 40 << 20
+
+// pipelineMemory is what each pipeline needs beside what it shares: the batch that its source fills, and connections.
+const pipelineMemory = 2 << 20
+
+// sharedMemory is what all pipelines together may have in flight: twice what any may have alone, for none takes more than it leaves free.
+func sharedMemory(cfg *config.Config) int64 {
+	size := int64(pipeline.LeastShared)
+	for _, p := range cfg.Pipelines {
+		size = max(size, 2*p.Spec.Memory)
+	}
+	return size
+}
 
 // memory tells the garbage collector how much memory the process means to use, so that it works harder near that instead of
 // letting the heap double. GOMEMLIMIT in the environment wins.
@@ -30,10 +43,11 @@ func (m *memory) limit(cfg *config.Config) {
 	if os.Getenv("GOMEMLIMIT") != "" {
 		return
 	}
-	limit := int64(baseMemory)
+	var budgets int64
 	for _, p := range cfg.Pipelines {
-		limit += p.Spec.Memory + int64(p.Spec.Snapshot.Readers)*int64(p.Spec.Snapshot.ChunkBytes)
+		budgets += p.Spec.Memory + int64(p.Spec.Snapshot.Readers)*int64(p.Spec.Snapshot.ChunkBytes)
 	}
+	limit := baseMemory + min(budgets, sharedMemory(cfg)+int64(len(cfg.Pipelines))*pipelineMemory)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.configured = limit

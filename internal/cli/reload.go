@@ -20,6 +20,7 @@ type reloader struct {
 	log      *slog.Logger
 	level    *slog.LevelVar // of log
 	memory   memory
+	shared   *pipeline.Shared
 
 	started *config.Config // what the process was started with
 	current *config.Config // what is in effect, but for what needs a restart
@@ -29,7 +30,7 @@ func newReloader(a *app, cfg *config.Config, stderr io.Writer) *reloader {
 	level := &slog.LevelVar{}
 	cfg.Log.SetLevel(level)
 	log := cfg.Log.Logger(stderr, level)
-	return &reloader{app: a, instance: newInstance(), log: log, level: level, memory: memory{log: log}, started: cfg, current: cfg}
+	return &reloader{app: a, instance: newInstance(), log: log, level: level, memory: memory{log: log}, shared: pipeline.NewShared(sharedMemory(cfg)), started: cfg, current: cfg}
 }
 
 // load implements daemon.Reload.
@@ -44,6 +45,7 @@ func (r *reloader) load() (*daemon.Next, error) {
 			r.current = cfg
 			cfg.Log.SetLevel(r.level)
 			r.memory.limit(cfg)
+			r.shared.Resize(sharedMemory(cfg))
 		},
 	}, nil
 }
@@ -52,7 +54,7 @@ func (r *reloader) load() (*daemon.Next, error) {
 func (r *reloader) pipelines(cfg *config.Config) []daemon.Pipeline {
 	var ps []daemon.Pipeline
 	for _, p := range cfg.Pipelines {
-		env := pipeline.Env{Instance: r.instance, Log: r.log.With("pipeline", p.Spec.Name)}
+		env := pipeline.Env{Instance: r.instance, Log: r.log.With("pipeline", p.Spec.Name), Shared: r.shared}
 		ps = append(ps, daemon.Pipeline{
 			Name:          p.Spec.Name,
 			ExitOnFailure: p.ExitOnFailure,

@@ -59,7 +59,7 @@ func TestReloader(t *testing.T) {
 	if text := log.String(); strings.Contains(text, "msg=before") || !strings.Contains(text, "msg=after") {
 		t.Errorf("the level does not follow: %s", text)
 	}
-	if got, want := debug.SetMemoryLimit(-1), int64(40+2*(48+2*4))<<20; got != want {
+	if got, want := debug.SetMemoryLimit(-1), int64(40+96+2*2)<<20; got != want {
 		t.Errorf("memory limit %d, want %d", got, want)
 	}
 

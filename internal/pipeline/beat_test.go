@@ -13,8 +13,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"golang.org/x/sync/semaphore"
-
 	"cdcbridge/changelog"
 	"cdcbridge/formats"
 	"cdcbridge/upsert"
@@ -50,7 +48,7 @@ func beatsOf(t *testing.T, every, until time.Duration, come map[time.Duration]*c
 			return &upsert.Topic{Name: name, Partitions: 1}, nil
 		}
 		outputs := []upsert.Output{{Name: "o", Mode: upsert.Upsert, Format: beating{every: every}}}
-		f := &feeder{planner: upsert.NewPlanner("p", outputs, nil, open), start: "start", budget: semaphore.NewWeighted(1 << 30), memory: 1 << 30,
+		f := &feeder{planner: upsert.NewPlanner("p", outputs, nil, open), start: "start", budget: NewShared(1 << 30).budget(1 << 30),
 			stats: &counters{}, log: slog.New(slog.NewTextHandler(io.Discard, nil))}
 		batches, queue, jobs := make(chan *changelog.Batch), make(chan *job, 100), make(chan *job, 100)
 		go func() {

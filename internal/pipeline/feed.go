@@ -7,8 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sync/semaphore"
-
 	"cdcbridge/changelog"
 	"cdcbridge/internal/fault"
 	"cdcbridge/upsert"
@@ -32,8 +30,7 @@ type feeder struct {
 	planner *upsert.Planner
 	prepare func(context.Context, []upsert.Wanted) error // looks up topics before planner asks for each
 	start   changelog.Position                           // at which the attempt begins
-	budget  *semaphore.Weighted
-	memory  int64
+	budget  *budget
 	stats   *counters
 	log     *slog.Logger
 	seq     uint64
@@ -69,8 +66,8 @@ func (f *feeder) run(ctx context.Context, batches <-chan *changelog.Batch, queue
 
 // give hands a batch on when there is memory for it.
 func (f *feeder) give(ctx context.Context, b *changelog.Batch, queue, jobs chan<- *job) error {
-	j := &job{batch: b, held: min(int64(b.Size())*expansion+1, f.memory), done: make(chan struct{})}
-	if err := f.budget.Acquire(ctx, j.held); err != nil {
+	j := &job{batch: b, held: min(int64(b.Size())*expansion+1, f.budget.limit), done: make(chan struct{})}
+	if err := f.budget.acquire(ctx, j.held); err != nil {
 		return err
 	}
 	f.stats.inFlight.Add(j.held)
@@ -181,17 +178,19 @@ func (f *feeder) work(ctx context.Context, m *upsert.Materializer, jobs <-chan *
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		chunk, err := m.Chunk(j.batch, j.plans, time.Now().UnixMicro(), j.seq)
+		err := f.budget.shared.encode(ctx, func() (err error) {
+			j.chunk, err = m.Chunk(j.batch, j.plans, time.Now().UnixMicro(), j.seq)
+			return err
+		})
 		if err != nil {
 			return err
 		}
-		j.chunk = chunk
 		j.batch.Release()
 		j.batch, j.plans = nil, upsert.Plans{}
-		if spare := j.held - int64(chunk.Bytes); spare > 0 {
+		if spare := j.held - int64(j.chunk.Bytes); spare > 0 {
 			j.held -= spare
 			f.stats.inFlight.Add(-spare)
-			f.budget.Release(spare)
+			f.budget.release(spare)
 		}
 		close(j.done)
 	}

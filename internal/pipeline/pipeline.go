@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
-	"golang.org/x/sync/semaphore"
 
 	"cdcbridge/capture"
 	"cdcbridge/changelog"
@@ -21,6 +20,7 @@ import (
 type Env struct {
 	Instance string // identifies this process among those that may run the same pipeline
 	Log      *slog.Logger
+	Shared   *Shared // by all pipelines of the process
 }
 
 // Pipeline is one attempt. It is used once.
@@ -75,7 +75,7 @@ func (p *Pipeline) Run(ctx context.Context, stop <-chan struct{}) (err error) {
 
 // newSource makes the source, with snapshots when it can read its tables.
 func (p *Pipeline) newSource() capture.Source {
-	env := capture.Env{Pipeline: p.spec.Name, Log: p.env.Log, Snapshot: p.spec.Snapshot.Reads(), Unread: p.spec.Snapshot.Unread()}
+	env := capture.Env{Pipeline: p.spec.Name, Log: p.env.Log, Snapshot: p.spec.Snapshot.Reads(), Unread: p.spec.Snapshot.Unread(), Batch: p.env.Shared.batch}
 	source := p.spec.Source.New(env)
 	if _, ok := source.(capture.Scanner); !ok {
 		return source
@@ -153,6 +153,7 @@ func (p *Pipeline) move(ctx context.Context, stop <-chan struct{}, codec kafkawi
 	if err != nil {
 		return err
 	}
+	defer f.budget.close()
 	g, ctx := errgroup.WithContext(ctx)
 	streaming, endStream := context.WithCancel(ctx)
 	defer endStream()
@@ -203,7 +204,7 @@ func (p *Pipeline) move(ctx context.Context, stop <-chan struct{}, codec kafkawi
 	}
 	c := committer{
 		sink: sink, ack: source.Ack, policy: p.spec.Commit, stats: &p.stats,
-		splitAfter: p.spec.Delivery.TransactionTimeout / 3, release: f.budget.Release,
+		splitAfter: p.spec.Delivery.TransactionTimeout / 3, release: f.budget.release,
 	}
 	g.Go(func() error { return c.run(ctx, queue) })
 	err = g.Wait()
@@ -228,7 +229,7 @@ func (p *Pipeline) feeder(source capture.Source, sink *upsert.Sink) (*feeder, er
 		}
 	}
 	return &feeder{
-		planner: planner, prepare: prepare, start: p.start, budget: semaphore.NewWeighted(p.spec.Memory), memory: p.spec.Memory,
+		planner: planner, prepare: prepare, start: p.start, budget: p.env.Shared.budget(p.spec.Memory),
 		stats: &p.stats, log: p.env.Log,
 	}, nil
 }
