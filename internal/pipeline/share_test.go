@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -57,7 +58,9 @@ func TestPipelinesThatHangLeaveRoom(t *testing.T) {
 		for i := range 9 {
 			hanging.Go(func() {
 				b := s.budget(size)
-				for b.acquire(ctx, piece) == nil {
+				var err error
+				for err == nil {
+					err = b.acquire(ctx, piece)
 				}
 			})
 			synctest.Wait()
@@ -81,9 +84,10 @@ func TestPipelinesThatHangLeaveRoom(t *testing.T) {
 // TestTheSumStaysWithinWhatIsShared: whatever pipelines do, together they have no more than that in flight beside one batch of each; none has more than its own
 // memory, all come to their end, and nothing is held after it.
 func TestTheSumStaysWithinWhatIsShared(t *testing.T) {
-	const pipelines, size, limit, most = 16, 1000, 300, 40
+	const pipelines, size, limit, piece = 16, 1000, 300, 40
 	s := NewShared(size)
-	var total, worst, turns atomic.Int64
+	var total, turns atomic.Int64
+	var worst [pipelines]int64 // that each has seen
 	var all sync.WaitGroup
 	for i := range pipelines {
 		all.Go(func() {
@@ -98,9 +102,8 @@ func TestTheSumStaysWithinWhatIsShared(t *testing.T) {
 					b.release(n)
 				}
 			})
-			var own int64
 			for range 500 {
-				n := 1 + r.Int64N(most)
+				n := 1 + r.Int64N(piece)
 				ctx, cancel := context.WithCancel(t.Context())
 				if r.IntN(4) == 0 {
 					go cancel()
@@ -110,10 +113,8 @@ func TestTheSumStaysWithinWhatIsShared(t *testing.T) {
 				if err != nil {
 					continue
 				}
-				own = max(own, total.Add(n))
+				worst[i] = max(worst[i], total.Add(n))
 				pieces <- n
-			}
-			for now := worst.Load(); own > now && !worst.CompareAndSwap(now, own); now = worst.Load() {
 			}
 			close(pieces)
 			releasing.Wait()
@@ -121,8 +122,8 @@ func TestTheSumStaysWithinWhatIsShared(t *testing.T) {
 		})
 	}
 	all.Wait()
-	if worst.Load() > size+pipelines*most {
-		t.Errorf("%d bytes were in flight of %d", worst.Load(), size)
+	if most := slices.Max(worst[:]); most > size+pipelines*piece {
+		t.Errorf("%d bytes were in flight of %d", most, size)
 	}
 	if s.held != 0 || s.busy != 0 || len(s.waiting) != 0 {
 		t.Errorf("%d bytes are held by %d, %d wait", s.held, s.busy, len(s.waiting))
