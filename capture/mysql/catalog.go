@@ -12,10 +12,10 @@ import (
 
 // tableFacts is what the catalogue knows of a table now. It decorates what the log says and never decodes.
 type tableFacts struct {
-	columns []columnFacts // of the history; those of the catalogue are among the words
-	words   *tableWords   // nil: it was asked for no more than the log needs
-	engine  string
-	key     []string // columns of the primary key, or of a unique one over whole columns that are not nullable
+	told   []columnFacts // what the history tells of the columns; what the catalogue does is among the words: see described
+	words  *tableWords   // nil: it was asked for no more than the log needs
+	engine string
+	key    []string // columns of the primary key, or of a unique one over whole columns that are not nullable
 }
 
 // transactional reports an engine whose rows a rollback takes back.
@@ -29,7 +29,7 @@ func (f *tableFacts) described() []columnFacts {
 	case f == nil:
 		return nil
 	case f.words == nil:
-		return f.columns
+		return f.told
 	}
 	columns := make([]columnFacts, len(f.words.columns))
 	for i, w := range f.words.columns {

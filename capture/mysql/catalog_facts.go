@@ -6,7 +6,7 @@ import "cdcbridge/capture/mysql/schema"
 func factsOf(t *schema.Table) *tableFacts {
 	f := &tableFacts{engine: t.Engine}
 	for _, c := range t.Columns {
-		f.columns = append(f.columns, columnFacts{Name: c.Name, ColumnType: c.ColumnType, Generated: c.Generated})
+		f.told = append(f.told, columnFacts{Name: c.Name, ColumnType: c.ColumnType, Generated: c.Generated})
 	}
 	for _, p := range keyOf(t).Parts {
 		f.key = append(f.key, p.Column)

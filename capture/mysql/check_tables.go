@@ -26,7 +26,7 @@ func (fs *findings) tables(f *serverFacts, tables map[tableName]*tableFacts) {
 			fs.add(false, capture.Problem, "table "+name.String(), "binlog_do_db or binlog_ignore_db keeps its database out of the log",
 				"Remove binlog_do_db and binlog_ignore_db from the server's configuration and restart it.")
 		}
-		for _, c := range t.columns {
+		for _, c := range t.described() {
 			if oldFraction(c.ColumnType) {
 				fs.add(false, capture.Problem, "table "+name.String(), "column "+c.Name+" is "+c.ColumnType+": the log does not tell how long its values are",
 					"Run SET GLOBAL mysql56_temporal_format = ON, then ALTER TABLE "+name.sql()+" FORCE.")

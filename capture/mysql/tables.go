@@ -28,7 +28,7 @@ func (k *checker) Tables(ctx context.Context) ([]changelog.Table, error) {
 	var tables []changelog.Table
 	for _, name := range sortedNames(found) {
 		t := changelog.Table{Origin: (&serverFacts{mariadb: c.mariadb}).origin(), Database: name.database, Name: name.name}
-		for _, c := range found[name].columns {
+		for _, c := range found[name].described() {
 			t.Columns = append(t.Columns, changelog.Column{Name: c.Name})
 		}
 		for _, column := range found[name].key {
