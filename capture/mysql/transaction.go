@@ -177,6 +177,9 @@ func (s *stream) rows(ctx context.Context, h *eventHeader, body eventBody) error
 	return s.append(ctx, &ev)
 }
 
+// batchBytes is the size at which a batch leaves now.
+func (s *stream) batchBytes() int { return s.src.env.BatchBytes(s.cfg.BatchBytes) }
+
 // makeRoom hands whole transactions over before the first rows of one that will not fit beside them, as far as its length and what
 // rows of the table took before tell: to move rows later is to decode them twice.
 func (s *stream) makeRoom(ctx context.Context, e *tableEntry, size int) error {
@@ -185,7 +188,7 @@ func (s *stream) makeRoom(ctx context.Context, e *tableEntry, size int) error {
 		return nil
 	}
 	size = min(max(size, t.length), maxBatchBytes)
-	if s.size()+size+size*e.decoded/max(e.logged, 1) < s.src.env.BatchBytes(s.cfg.BatchBytes) {
+	if s.size()+size+size*e.decoded/max(e.logged, 1) < s.batchBytes() {
 		return nil
 	}
 	t.mark = batchMark{}
@@ -197,7 +200,7 @@ func (s *stream) append(ctx context.Context, ev *rowsInTxn) error {
 	if err := s.decode(ev); err != nil {
 		return err
 	}
-	if s.size() < s.src.env.BatchBytes(s.cfg.BatchBytes) {
+	if s.size() < s.batchBytes() {
 		return nil
 	}
 	return s.overflow(ctx)
@@ -276,7 +279,7 @@ func (s *stream) overflow(ctx context.Context) error {
 			return err
 		}
 		t.mark = batchMark{}
-		if err := s.redo(events, notes); err != nil || s.size() < s.src.env.BatchBytes(s.cfg.BatchBytes) {
+		if err := s.redo(events, notes); err != nil || s.size() < s.batchBytes() {
 			return err
 		}
 	}
@@ -361,10 +364,10 @@ func (s *stream) endTransaction(ctx context.Context) error {
 		s.moveTo(s.file, s.off)
 		s.pos.resume = s.xa.resume(s.pos.gtids)
 	}
-	if s.size() >= s.src.env.BatchBytes(s.cfg.BatchBytes) && len(s.batch.Txns) > 0 || t.split {
+	if s.size() >= s.batchBytes() && len(s.batch.Txns) > 0 || t.split {
 		return s.emit(ctx, false)
 	}
-	if s.batch.Size() >= s.src.env.BatchBytes(s.cfg.BatchBytes) {
+	if s.batch.Size() >= s.batchBytes() {
 		s.batch.Release() // memory without content
 		s.batch = changelog.NewBatch()
 	}

@@ -114,11 +114,14 @@ func clipped(evs []event) []event {
 	return evs[:0]
 }
 
+// batchBytes is the size at which a batch leaves now.
+func (s *stream) batchBytes() int { return s.src.env.BatchBytes(s.cfg.BatchBytes) }
+
 // makeRoom hands whole transactions over before a transaction begins that will not fit beside them, to judge by its first
 // message and by the transaction before: that is cheaper than to move its rows later.
 func (s *stream) makeRoom(ctx context.Context, size int) error {
 	t := &s.txn
-	if t.inBatch >= 0 || t.mark.txns == 0 || s.size()+max(size, s.usual) < s.src.env.BatchBytes(s.cfg.BatchBytes) {
+	if t.inBatch >= 0 || t.mark.txns == 0 || s.size()+max(size, s.usual) < s.batchBytes() {
 		return nil
 	}
 	t.mark = batchMark{}
@@ -130,7 +133,7 @@ func (s *stream) append(ctx context.Context, ev event) error {
 	if err := s.take(ev); err != nil {
 		return err
 	}
-	if s.size() < s.src.env.BatchBytes(s.cfg.BatchBytes) {
+	if s.size() < s.batchBytes() {
 		return nil
 	}
 	return s.overflow(ctx)
@@ -252,7 +255,7 @@ func (s *stream) overflow(ctx context.Context) error {
 			return err
 		}
 		t.mark = batchMark{}
-		if err := s.redo(events); err != nil || s.size() < s.src.env.BatchBytes(s.cfg.BatchBytes) {
+		if err := s.redo(events); err != nil || s.size() < s.batchBytes() {
 			return err
 		}
 	}
@@ -324,9 +327,9 @@ func (s *stream) end(ctx context.Context, c commitBody) error {
 	s.usual = size - s.filled
 	s.filled = size
 	switch {
-	case size >= s.src.env.BatchBytes(s.cfg.BatchBytes) && len(s.batch.Txns) > 0, t.split, s.grown():
+	case size >= s.batchBytes() && len(s.batch.Txns) > 0, t.split, s.grown():
 		return s.emit(ctx, false)
-	case size >= s.src.env.BatchBytes(s.cfg.BatchBytes):
+	case size >= s.batchBytes():
 		s.batch.Release() // memory without content
 		s.batch, s.filled = changelog.NewBatch(), 0
 	}
