@@ -74,7 +74,7 @@ func Check(tb TB, s Stage, want Cost) {
 	tb.Helper()
 	got := Measure(s)
 	tb.Logf("cost of %s: %.3f allocations, %.1f bytes a row", s.Name, got.Allocs, got.Bytes)
-	if raceDetector {
+	if RaceDetector {
 		want.Allocs, want.Bytes = want.Allocs+0.5, math.Inf(1) // pools drop at random then; an allocation a row is seen all the same
 		if got.Allocs > want.Allocs {
 			tb.Errorf("%s allocates %.2f times a row under the race detector, want at most %.2f", s.Name, got.Allocs, want.Allocs)

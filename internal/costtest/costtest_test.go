@@ -66,7 +66,7 @@ func TestGuardSeesAnAllocation(t *testing.T) {
 		var r recorder
 		Check(&r, stage(c.more), c.want)
 		says := strings.Join(r.errors, "\n")
-		if raceDetector {
+		if RaceDetector {
 			if (says != "") != c.race {
 				t.Errorf("%s: the guard says %q", name, says)
 			}

@@ -2,7 +2,8 @@
 
 package costtest
 
-const raceDetector = false
+// RaceDetector says that costs are not exact.
+const RaceDetector = false
 
 const (
 	tries  = 3

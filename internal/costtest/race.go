@@ -2,7 +2,7 @@
 
 package costtest
 
-// raceDetector says that pools drop at random, so that costs are not exact.
-const raceDetector = true
+// RaceDetector says that pools drop at random and what they hold is made anew, so that costs are not exact.
+const RaceDetector = true
 
 const tries, rounds = 1, 1 // it is slow

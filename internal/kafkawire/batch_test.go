@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/segmentio/kafka-go/protocol"
+
+	"cdcbridge/internal/costtest"
 )
 
 // sample makes n records of a size that change capture has.
@@ -224,7 +226,7 @@ func TestEncodeAllocatesNothing(t *testing.T) {
 	dst := make([]byte, 0, BatchHeaderSize+CompressedBound(len(raw))+len(raw))
 	header := BatchHeader{Count: 500}
 	limit := 0.5 // a garbage collection empties the pools now and then
-	if raceEnabled {
+	if costtest.RaceDetector {
 		limit = 50
 	}
 	for codec := None; codec <= Zstd; codec++ {

@@ -1,5 +1,0 @@
-//go:build !race
-
-package kafkawire
-
-const raceEnabled = false

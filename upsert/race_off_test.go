@@ -1,5 +1,0 @@
-//go:build !race
-
-package upsert
-
-const raceEnabled = false
