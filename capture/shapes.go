@@ -27,6 +27,9 @@ type shapesOf struct {
 // keptShapes is how many versions of a table are compared with. An older one that comes back is another version.
 const keptShapes = 8
 
+// keptAlike bounds the memory of columns that no table may have any more.
+const keptAlike = 4096
+
 // ID is the number of the table with that full name.
 func (s *Shapes) ID(name string) int {
 	s.mu.Lock()
@@ -71,6 +74,9 @@ func (s *Shapes) share(columns []changelog.Column) []changelog.Column {
 	sum := s.hash(columns)
 	kept, ok := s.alike[sum]
 	if !ok {
+		if len(s.alike) >= keptAlike {
+			clear(s.alike)
+		}
 		s.alike[sum] = columns
 	} else if sameColumns(kept, columns) {
 		return kept

@@ -167,10 +167,16 @@ func (p *Planner) encoder(w written, o *Output, topic *Topic) (formats.Encoder, 
 	}
 	enc, err := o.Format.Compile(t, formats.Options{Key: w.key, Topic: topic.Name, Upsert: o.Mode == Upsert, Like: p.like[like]})
 	if err == nil && p.like[like] == nil {
+		if len(p.like) >= keptLikes {
+			clear(p.like)
+		}
 		p.like[like] = enc
 	}
 	return enc, err
 }
+
+// keptLikes bounds the memory of encoders for definitions that no table may have any more.
+const keptLikes = 4096
 
 // written is what becomes of a table in an output.
 type written struct {

@@ -43,6 +43,9 @@ func (l *lists[T]) share(list []T) []T {
 	sum := h.Sum64()
 	kept, ok := l.kept[sum]
 	if !ok {
+		if len(l.kept) >= tooManyAlike {
+			clear(l.kept)
+		}
 		kept = slices.Clone(list)
 		l.kept[sum] = kept
 	}
@@ -83,6 +86,9 @@ func (s *stream) described(e *tableEntry, name tableName, l tableLayout, m table
 	}
 	words.describe(sh, s.src.facts)
 	sh.table = s.src.shapes.Intern(sh.table)
+	if len(r.alike) >= tooManyAlike {
+		clear(r.alike)
+	}
 	r.alike[like] = sh
 	return sh, nil
 }

@@ -40,8 +40,12 @@ type mappedTable struct {
 	shape *shape
 }
 
-// tooManyMaps bounds the memory of numbers, which the server gives away and never uses again.
-const tooManyMaps = 4096
+// tooManyMaps bounds the memory of numbers, which the server gives away and never uses again; and tooManyAlike that of definitions that no table
+// may have any more.
+const (
+	tooManyMaps  = 4096
+	tooManyAlike = 4096
+)
 
 // mapped gives the meaning of a number. A number without TABLE_MAP is an error, but for the one that says "no rows".
 func (r *registry) mapped(id uint64) (*mappedTable, error) {
