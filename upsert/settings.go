@@ -18,6 +18,7 @@ func examineTopic(name string, mode Mode, t *kafkawire.Topic, settings map[strin
 	e.policy(mode)
 	e.replication(t)
 	e.unclean()
+	e.timestamps()
 	return e.findings
 }
 
@@ -65,6 +66,7 @@ func examineState(name string, t *kafkawire.Topic, settings map[string]string) [
 	}
 	e.replication(t)
 	e.unclean()
+	e.timestamps()
 	return e.findings
 }
 
@@ -103,6 +105,18 @@ func (e *examiner) replication(t *kafkawire.Topic) {
 func (e *examiner) unclean() {
 	if e.settings["unclean.leader.election.enable"] == "true" {
 		e.warn("unclean.leader.election.enable", "A leader without all records may be elected, and rows or checkpoints that were committed would be lost: set it to false.")
+	}
+}
+
+// leastBefore is the least age that a topic must accept of timestamps. Kafka stamps a marker when it decides a transaction, checks it
+// like a record where it is appended, and never ends a transaction whose marker was refused: its transactional id is lost and readers wait for ever.
+const leastBefore = time.Minute
+
+// timestamps looks at whether markers of transactions may come too late for the topic.
+func (e *examiner) timestamps() {
+	const setting = "message.timestamp.before.max.ms"
+	if before, err := strconv.ParseInt(e.settings[setting], 10, 64); err == nil && before < leastBefore.Milliseconds() {
+		e.problem(setting, fault.TopicSettings, "Kafka refuses the marker that ends a transaction when it is older than this, and the transaction never ends: set it to 60000 at least.")
 	}
 }
 

@@ -145,6 +145,7 @@ func TestExamineState(t *testing.T) {
 	for setting, value := range map[string]string{
 		"segment.bytes": "1073741824", "segment.ms": "604800000", "min.cleanable.dirty.ratio": "0.5", "delete.retention.ms": "86400000",
 		"unclean.leader.election.enable": "true", "cleanup.policy": "delete", "min.insync.replicas": "2",
+		"message.timestamp.before.max.ms": "59999",
 	} {
 		bad := map[string]string{}
 		for k, v := range good {

@@ -73,6 +73,10 @@ var topicMishaps = []mishap{
 		s.create(s.topic(), 1, "cleanup.policy", "compact", "min.insync.replicas", "2")
 		return s.start(setup{source: s.mysql(s.my)})
 	}},
+	{name: "narrow-timestamps", code: fault.TopicSettings, cause: func(s *scene) *harness.Daemon {
+		s.rows(s.my, 1)
+		return s.start(setup{source: s.mysql(s.my), kafka: `, topics: {config: [{name: message.timestamp.before.max.ms, value: "1000"}]}`})
+	}},
 	{name: "refused-setting", code: fault.Config, exit: 3, cause: func(s *scene) *harness.Daemon {
 		s.rows(s.my, 1)
 		return s.start(setup{source: s.mysql(s.my), kafka: `, topics: {config: [{name: segment.bytes, value: "few"}]}`})
@@ -91,10 +95,26 @@ var recordMishaps = []mishap{
 		s.exec(s.my, "UPDATE t SET v = 'another message'")
 		return s.start(setup{source: s.mysql(s.my), pipeline: []string{"outbox: {key: id, payload: v, headers: []}"}})
 	}},
-	{name: "old-row", code: fault.Timestamp, cause: func(s *scene) *harness.Daemon {
+	{name: "old-row", code: fault.Timestamp, once: true, cause: func(s *scene) *harness.Daemon {
 		s.rows(s.my, 1)
-		return s.start(setup{source: s.mysql(s.my), kafka: `, topics: {config: [{name: message.timestamp.before.max.ms, value: "1"}]}`})
+		d := s.start(setup{source: s.mysql(s.my)})
+		s.read(d, 1)
+		s.configure(s.topic(), "message.timestamp.before.max.ms", "3600000") // a running daemon gives rows their own time
+		s.exec(s.my, "SET original_commit_timestamp = 1577836800000000", "INSERT INTO t VALUES (2, 'of 2020')")
+		return d
 	}},
+}
+
+// configure sets a topic's setting.
+func (s *scene) configure(topic, setting, value string) {
+	s.Helper()
+	answers, err := s.adm.AlterTopicConfigs(s.Context(), []kadm.AlterConfig{{Op: kadm.SetConfig, Name: setting, Value: &value}}, topic)
+	if err == nil {
+		err = answers[0].Err
+	}
+	if err != nil {
+		s.Fatal(err)
+	}
 }
 
 // drop deletes a topic.

@@ -124,6 +124,7 @@ func (e *env) testCheckTopics(t *testing.T) {
 		{name: "compacted log", settings: compact(), output: log, subject: "cleanup.policy", severity: capture.Warning},
 		{name: "compacted letters", settings: compact(), output: dead, subject: "cleanup.policy", severity: capture.Problem, code: fault.TopicSettings},
 		{name: "unwritable", settings: compact("min.insync.replicas", "2"), output: rows, subject: "min.insync.replicas", severity: capture.Problem, code: fault.TopicSettings},
+		{name: "too young", settings: compact("message.timestamp.before.max.ms", "59999"), output: rows, subject: "message.timestamp.before.max.ms", severity: capture.Problem, code: fault.TopicSettings},
 		{name: "unclean", settings: compact("unclean.leader.election.enable", "true"), output: rows, subject: "unclean.leader.election.enable", severity: capture.Warning},
 		{name: "forgetful", settings: compact("delete.retention.ms", "60000"), output: rows, subject: "delete.retention.ms", severity: capture.Warning},
 		{name: "no tombstones", settings: compact("delete.retention.ms", "60000"), output: quiet, subject: "cleanup.policy", severity: capture.OK},
