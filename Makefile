@@ -50,13 +50,13 @@ race: ## unit tests under the race detector
 	$(GO) test -race ./...
 
 .PHONY: bench
-bench: servers build ## measure speed, memory and latency on real servers; prints the table of docs/benchmarks.md
-	cd integration && $(GO) run ./bench
+bench: servers build ## measure speed, memory and latency on real servers; prints the table of docs/benchmarks.md (ARGS: its options)
+	cd integration && $(GO) run ./bench $(ARGS)
 
 .PHONY: bench-debezium
 bench-debezium: servers build ## the main drains beside Debezium on Kafka Connect, exactly-once, on the same backlogs
 	./integration/provision.sh debezium
-	cd integration && $(GO) run ./bench -debezium -only drain,single,pg-drain,pg-single
+	cd integration && $(GO) run ./bench -debezium -only drain,single,pg-drain,pg-single $(ARGS)
 
 .PHONY: bench-growth
 bench-growth: servers build ## what a row costs as rows, tables and pipelines grow; draws docs/benchmarks/growth-*.svg
