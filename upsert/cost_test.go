@@ -20,7 +20,7 @@ func TestCostOfRows(t *testing.T) {
 	})
 	m := NewMaterializer(kafkawire.LZ4)
 	costtest.Check(t, costtest.Stage{Name: "materializing", Rows: rows, Round: func() {
-		if _, err := m.Chunk(b, Plans{Runs: plans}, 9_000_000, 1); err != nil {
+		if _, err := m.Chunk(9_000_000, Planned{b, Plans{Runs: plans}, 1}); err != nil {
 			t.Fatal(err)
 		}
 	}}, costtest.Cost{Bytes: 10}) // the compressed batch, which leaves

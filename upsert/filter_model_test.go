@@ -89,7 +89,7 @@ func TestFilteredTopicIsTheFilteredTable(t *testing.T) {
 				b.Changes = append(b.Changes, m.change(whole))
 			}
 		})
-		c, err := NewMaterializer(kafkawire.None).Chunk(b, Plans{Runs: [][]*Plan{plans}}, 9_000_000, 1)
+		c, err := NewMaterializer(kafkawire.None).Chunk(9_000_000, Planned{b, Plans{Runs: [][]*Plan{plans}}, 1})
 		if err != nil {
 			t.Fatal(err)
 		}

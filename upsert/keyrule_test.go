@@ -91,7 +91,7 @@ func TestWithoutTombstones(t *testing.T) {
 			changelog.Change{Op: changelog.Delete, Before: row(b, 1, "a")},
 			changelog.Change{Op: changelog.Update, Before: row(b, 2, "b"), After: row(b, 3, "b")})
 	})
-	c, err := NewMaterializer(kafkawire.None).Chunk(b, Plans{Runs: plans}, 9_000_000, 1)
+	c, err := NewMaterializer(kafkawire.None).Chunk(9_000_000, Planned{b, Plans{Runs: plans}, 1})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -59,32 +59,26 @@ type Plans struct {
 	Parking *Parking   // nil: no record is parked
 }
 
-// Chunk encodes and compresses a batch. now is the wall clock in microseconds since the Unix epoch, seq the number of the batch
-// in this attempt. The batch is left as it is.
-func (m *Materializer) Chunk(b *changelog.Batch, plans Plans, now int64, seq uint64) (*Chunk, error) {
-	c := &Chunk{Next: b.Next, InTxn: b.InTxn(), Drained: b.Drained, Soon: b.Soon, Changes: len(b.Changes)}
-	for i := range b.Txns {
-		if b.Txns[i].Snapshot {
-			c.Read += len(b.Changes) // such a batch holds nothing else
-			continue
-		}
-		if b.Txns[i].Last {
-			c.Txns++
-		}
-		c.Commit = max(c.Commit, b.Txns[i].Commit)
-	}
-	if c.Watermark = b.Watermark; c.Watermark == 0 && len(b.Records) == 0 {
-		c.Watermark = c.Commit // a log has its transactions in the order of their commits; topics say what they know
-	}
-	m.ctx.Now, m.ctx.Seq = now, seq
+// Planned is a batch and what it is written by.
+type Planned struct {
+	Batch *changelog.Batch
+	Plans Plans
+	Seq   uint64 // number of the batch in this attempt
+}
+
+// Chunk encodes and compresses batches that follow each other. now is the wall clock in microseconds since the Unix epoch. The batches are
+// left as they are.
+func (m *Materializer) Chunk(now int64, batches ...Planned) (*Chunk, error) {
+	c := &Chunk{}
+	m.ctx.Now = now
 	m.parts.begin(c, m.codec)
-	err := m.encode(b, plans)
-	if err == nil && plans.Parking != nil {
-		err = m.park(b, plans.Parking)
-	}
-	if err != nil {
-		m.parts.drop()
-		return nil, err
+	for i := range batches {
+		c.covers(batches[i].Batch)
+		m.ctx.Seq = batches[i].Seq
+		if err := m.encode(batches[i].Batch, batches[i].Plans); err != nil {
+			m.parts.drop()
+			return nil, err
+		}
 	}
 	if err := m.parts.finish(); err != nil {
 		return nil, err
@@ -93,8 +87,8 @@ func (m *Materializer) Chunk(b *changelog.Batch, plans Plans, now int64, seq uin
 	return c, nil
 }
 
-// encode writes the rows of a batch and what stands beside them, in the batch's order. A record beside the rows may stand
-// within a run, since both may go to one topic.
+// encode writes the rows of a batch and what stands beside them, in the batch's order, and then what is parked. A record beside the rows
+// may stand within a run, since both may go to one topic.
 func (m *Materializer) encode(b *changelog.Batch, plans Plans) error {
 	var cues []cue
 	if plans.Sides != nil {
@@ -138,7 +132,7 @@ func (m *Materializer) encode(b *changelog.Batch, plans Plans) error {
 			return err
 		}
 	}
-	return nil
+	return m.park(b, plans.Parking)
 }
 
 // encodeRun writes Changes[from:to] of a run.

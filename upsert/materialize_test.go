@@ -140,7 +140,7 @@ func TestSnapshotRowsBelongToNoTransaction(t *testing.T) {
 		})
 		b.Txns = []changelog.Txn{{Commit: 5_000_000, First: true, Last: true, Snapshot: true, Origin: changelog.Origin{File: "binlog.000002", Pos: 77}}}
 		b.Runs[0].Snapshot, b.Runs[0].File, b.Runs[0].Pos = changelog.SnapshotRow, "", 0
-		c, err := NewMaterializer(kafkawire.None).Chunk(b, Plans{Runs: plans}, 9_000_000, 1)
+		c, err := NewMaterializer(kafkawire.None).Chunk(9_000_000, Planned{b, Plans{Runs: plans}, 1})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -165,7 +165,7 @@ func TestRowsThatTheLogDoesNotCarryWhole(t *testing.T) {
 			changelog.Change{Op: changelog.Update, Before: row(b, 2, "a"), After: row(b, 3, "?"), Fill: changelog.Gone},
 			changelog.Change{Op: changelog.Insert, After: row(b, 4, "?"), Fill: changelog.Gone})
 	})
-	c, err := NewMaterializer(kafkawire.None).Chunk(b, Plans{Runs: plans}, 9_000_000, 1)
+	c, err := NewMaterializer(kafkawire.None).Chunk(9_000_000, Planned{b, Plans{Runs: plans}, 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -198,7 +198,7 @@ func TestPositionsOfPostgreSQL(t *testing.T) {
 	})
 	b.Txns[0].ID, b.Txns[0].Origin.Pos = "1305:4349034256", 0x1_0338_FF10
 	b.Runs[0].File = ""
-	c, err := NewMaterializer(kafkawire.None).Chunk(b, Plans{Runs: plans}, 9_000_000, 1)
+	c, err := NewMaterializer(kafkawire.None).Chunk(9_000_000, Planned{b, Plans{Runs: plans}, 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -208,7 +208,7 @@ func TestPositionsOfPostgreSQL(t *testing.T) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 	b.Changes[1].Before[0] = changelog.Unchanged()
-	_, err = NewMaterializer(kafkawire.None).Chunk(b, Plans{Runs: plans}, 9_000_000, 1)
+	_, err = NewMaterializer(kafkawire.None).Chunk(9_000_000, Planned{b, Plans{Runs: plans}, 1})
 	if !fault.Is(err, fault.NoKey) || !strings.Contains(err.Error(), "at 00000001/0338FE90 of transaction 1305:4349034256 for output out") {
 		t.Errorf("a key that the log does not have: %v", err)
 	}
@@ -242,7 +242,7 @@ func TestWhatBecomesOfAChange(t *testing.T) {
 	} {
 		plan := testPlan(t, mode, &Topic{Name: "p.shop.orders", Partitions: 1, MaxBatch: 1 << 20})
 		b, plans := testBatch(plan, changes)
-		c, err := NewMaterializer(kafkawire.LZ4).Chunk(b, Plans{Runs: plans}, 9_000_000, 1)
+		c, err := NewMaterializer(kafkawire.LZ4).Chunk(9_000_000, Planned{b, Plans{Runs: plans}, 1})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -292,7 +292,7 @@ func TestTombstonesAlone(t *testing.T) {
 			b.Changes = append(b.Changes, changelog.Change{Op: changelog.Update, Before: row(b, 1, "b"), After: row(b, 2, "b")},
 				changelog.Change{Op: changelog.Delete, Before: row(b, 2, "b")})
 		})
-		c, err := NewMaterializer(kafkawire.None).Chunk(b, Plans{Runs: plans}, 9_000_000, 1)
+		c, err := NewMaterializer(kafkawire.None).Chunk(9_000_000, Planned{b, Plans{Runs: plans}, 1})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -310,7 +310,7 @@ func TestPartsRespectTheTopicsLimit(t *testing.T) {
 			b.Changes = append(b.Changes, changelog.Change{Op: changelog.Insert, After: row(b, int64(i), strings.Repeat("x", i%700))})
 		}
 	})
-	c, err := NewMaterializer(kafkawire.None).Chunk(b, Plans{Runs: plans}, 9_000_000, 1)
+	c, err := NewMaterializer(kafkawire.None).Chunk(9_000_000, Planned{b, Plans{Runs: plans}, 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -338,13 +338,13 @@ func TestRowLargerThanTheTopicAccepts(t *testing.T) {
 		b.Changes = append(b.Changes, changelog.Change{Op: changelog.Insert, After: row(b, 1, strings.Repeat("x", 2000))})
 	})
 	m := NewMaterializer(kafkawire.None)
-	if _, err := m.Chunk(b, Plans{Runs: plans}, 9_000_000, 1); !fault.Is(err, fault.RecordTooLarge) || !fault.IsFinal(err) {
+	if _, err := m.Chunk(9_000_000, Planned{b, Plans{Runs: plans}, 1}); !fault.Is(err, fault.RecordTooLarge) || !fault.IsFinal(err) {
 		t.Errorf("got %v", err)
 	}
 	small, plans := testBatch(plan, func(b *changelog.Batch) {
 		b.Changes = append(b.Changes, changelog.Change{Op: changelog.Insert, After: row(b, 1, "x")})
 	})
-	if c, err := m.Chunk(small, Plans{Runs: plans}, 9_000_000, 2); err != nil || c.Records != 1 || len(c.Parts) != 1 {
+	if c, err := m.Chunk(9_000_000, Planned{small, Plans{Runs: plans}, 2}); err != nil || c.Records != 1 || len(c.Parts) != 1 {
 		t.Errorf("after a refused chunk: %v, %+v", err, c)
 	}
 }
@@ -406,7 +406,7 @@ func TestMaterializingAllocatesPerPartNotPerRow(t *testing.T) {
 	})
 	m := NewMaterializer(kafkawire.LZ4)
 	n := testing.AllocsPerRun(20, func() {
-		if _, err := m.Chunk(b, Plans{Runs: plans}, 9_000_000, 1); err != nil {
+		if _, err := m.Chunk(9_000_000, Planned{b, Plans{Runs: plans}, 1}); err != nil {
 			t.Fatal(err)
 		}
 	})
@@ -427,7 +427,7 @@ func (constEncoder) AppendValue(dst []byte, _ *formats.Context, _ *changelog.Cha
 
 func TestChunkSaysWhatTheSourceAsksFor(t *testing.T) {
 	for _, b := range []*changelog.Batch{{Drained: true}, {Soon: true}, {Next: changelog.Checkpoint{Pos: "p"}}} {
-		c, err := NewMaterializer(kafkawire.LZ4).Chunk(b, Plans{}, 0, 1)
+		c, err := NewMaterializer(kafkawire.LZ4).Chunk(0, Planned{b, Plans{}, 1})
 		if err != nil || c.Drained != b.Drained || c.Soon != b.Soon || c.Next.Pos != b.Next.Pos {
 			t.Errorf("%+v became %+v, %v", b, c, err)
 		}

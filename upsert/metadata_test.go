@@ -60,7 +60,7 @@ func TestMetadataInRowsAndHeaders(t *testing.T) {
 		changelog.Change{Op: changelog.Insert, After: row(b, 1, "b"), Index: 1})
 	b.Runs = []changelog.Run{{Table: one, To: 1, Record: 1}, {Table: two, From: 1, To: 2, File: "f", Pos: 4}}
 	b.Records = []changelog.Record{{Topic: "in", Offset: 5}}
-	c, err := NewMaterializer(kafkawire.None).Chunk(b, Plans{Runs: [][]*Plan{first, second}}, 9_000_000, 1)
+	c, err := NewMaterializer(kafkawire.None).Chunk(9_000_000, Planned{b, Plans{Runs: [][]*Plan{first, second}}, 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,7 +90,7 @@ func TestPositionsOfPostgreSQLInRows(t *testing.T) {
 		b.Changes = append(b.Changes, changelog.Change{Op: changelog.Insert, After: row(b, 1, "a"), Pos: 1}, changelog.Change{Op: changelog.Insert, After: row(b, 2, "a"), Pos: 2})
 	})
 	b.Txns[0].Origin.Pos = 3
-	c, err := NewMaterializer(kafkawire.None).Chunk(b, Plans{Runs: [][]*Plan{plans}}, 9_000_000, 1)
+	c, err := NewMaterializer(kafkawire.None).Chunk(9_000_000, Planned{b, Plans{Runs: [][]*Plan{plans}}, 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -210,7 +210,7 @@ func TestMetadataAllocateNothing(t *testing.T) {
 	}
 	m := NewMaterializer(kafkawire.LZ4)
 	if n := testing.AllocsPerRun(20, func() {
-		if _, err := m.Chunk(b, Plans{Runs: runs}, 9_000_000, 1); err != nil {
+		if _, err := m.Chunk(9_000_000, Planned{b, Plans{Runs: runs}, 1}); err != nil {
 			t.Fatal(err)
 		}
 	}); n > 20 {

@@ -95,7 +95,7 @@ func numbered(t *testing.T, rules []TableRule) map[int]map[string][]string {
 			if plans.Sides, err = p.Sides(t.Context(), b); err != nil {
 				t.Fatal(err)
 			}
-			c, err := NewMaterializer(kafkawire.None).Chunk(b, plans, 9_000_000, 1)
+			c, err := NewMaterializer(kafkawire.None).Chunk(9_000_000, Planned{b, plans, 1})
 			if err != nil {
 				t.Fatal(err)
 			}

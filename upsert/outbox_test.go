@@ -70,7 +70,7 @@ func (x *outbox) write(t *testing.T, fill func(b *changelog.Batch)) ([]string, e
 	if all.Topics, err = x.RowTopics(t.Context(), b, all.Runs); err != nil {
 		return nil, err
 	}
-	c, err := NewMaterializer(0).Chunk(b, all, 9_000_000, 1)
+	c, err := NewMaterializer(0).Chunk(9_000_000, Planned{b, all, 1})
 	if err != nil {
 		return nil, err
 	}
@@ -339,7 +339,7 @@ func TestMessagesAllocateNothingPerRow(t *testing.T) {
 			if all.Topics, err = x.RowTopics(t.Context(), b, all.Runs); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := m.Chunk(b, all, 9_000_000, 1); err != nil {
+			if _, err := m.Chunk(9_000_000, Planned{b, all, 1}); err != nil {
 				t.Fatal(err)
 			}
 		})

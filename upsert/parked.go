@@ -98,6 +98,9 @@ func (p *Planner) parkingTopic(ctx context.Context, name string) (*Topic, error)
 // park writes the records of a batch that could not be read. Those with a key go where a producer would put them, those without
 // one stay in the order of their partition.
 func (m *Materializer) park(b *changelog.Batch, p *Parking) error {
+	if p == nil {
+		return nil
+	}
 	for i, t := range p.topics {
 		if t == nil {
 			continue

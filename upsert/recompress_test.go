@@ -28,7 +28,7 @@ func TestLimitOfRecompressedTopics(t *testing.T) {
 		b, plans := testBatch(plan, func(b *changelog.Batch) {
 			b.Changes = append(b.Changes, changelog.Change{Op: changelog.Insert, After: row(b, 1, strings.Repeat("x", tc.width))})
 		})
-		_, err := NewMaterializer(tc.codec).Chunk(b, Plans{Runs: plans}, 9_000_000, 1)
+		_, err := NewMaterializer(tc.codec).Chunk(9_000_000, Planned{b, Plans{Runs: plans}, 1})
 		if fault.CodeOf(err) != tc.code || fault.IsFinal(err) != (tc.code != "") {
 			t.Errorf("%+v: %v", tc, err)
 		}
@@ -50,7 +50,7 @@ func TestClocksAhead(t *testing.T) {
 			b.Changes = append(b.Changes, changelog.Change{Op: changelog.Delete, Before: row(b, 1, "x")})
 		})
 		b.Txns[0].Commit = tc.commit
-		c, err := NewMaterializer(kafkawire.None).Chunk(b, Plans{Runs: plans}, now, 1)
+		c, err := NewMaterializer(kafkawire.None).Chunk(now, Planned{b, Plans{Runs: plans}, 1})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -26,7 +26,7 @@ func TestChangesThatComeFromRecords(t *testing.T) {
 		b.Txns = []changelog.Txn{{ID: "gtid:1", Commit: 5_000_000, First: true, Last: true}, {Commit: 5_000_000, First: true, Last: true}, {Commit: 5_000_000, Snapshot: true}}
 		b.Runs = []changelog.Run{{Table: plan.Table, To: 1, File: "f", Pos: 42, Record: 1}, {Table: plan.Table, Txn: 1, From: 1, To: 2, Record: 2}, {Table: plan.Table, Txn: 2, From: 2, To: 3, Record: 3}}
 		b.Records = []changelog.Record{{Topic: "in", Partition: 2, Offset: 9}, {Topic: "in", Partition: 2, Offset: 10}, {Topic: "in", Offset: 1234567890123}}
-		c, err := NewMaterializer(kafkawire.None).Chunk(b, Plans{Runs: [][]*Plan{{plan}, {plan}, {plan}}}, 9_000_000, 1)
+		c, err := NewMaterializer(kafkawire.None).Chunk(9_000_000, Planned{b, Plans{Runs: [][]*Plan{{plan}, {plan}, {plan}}}, 1})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -40,7 +40,7 @@ func TestChangesThatComeFromRecords(t *testing.T) {
 			t.Errorf("%s: got\n%s\nwant\n%s", origin, strings.Join(got, "\n"), strings.Join(want, "\n"))
 		}
 		b.Changes[1].After[0] = changelog.Unchanged()
-		_, err = NewMaterializer(kafkawire.None).Chunk(b, Plans{Runs: [][]*Plan{{plan}, {plan}, {plan}}}, 9_000_000, 1)
+		_, err = NewMaterializer(kafkawire.None).Chunk(9_000_000, Planned{b, Plans{Runs: [][]*Plan{{plan}, {plan}, {plan}}}, 1})
 		if !fault.Is(err, fault.NoKey) || !strings.Contains(err.Error(), "at in/2@10 for output out") {
 			t.Errorf("a key that the record does not have: %v", err)
 		}
@@ -70,7 +70,7 @@ func TestRecordsThatCannotBeReadArePutAside(t *testing.T) {
 	if !slices.Equal(*opened, []string{"dead dead letter"}) {
 		t.Errorf("opened %q", *opened)
 	}
-	c, err := NewMaterializer(kafkawire.LZ4).Chunk(b, Plans{Parking: parked}, 9_000_000, 1)
+	c, err := NewMaterializer(kafkawire.LZ4).Chunk(9_000_000, Planned{b, Plans{Parking: parked}, 1})
 	if err != nil {
 		t.Fatal(err)
 	}

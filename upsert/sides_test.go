@@ -170,7 +170,7 @@ func encodeSides(t *testing.T, outputs []Output, b *changelog.Batch) (map[string
 	if plans.Sides, err = p.Sides(t.Context(), b); err != nil {
 		t.Fatal(err)
 	}
-	c, err := NewMaterializer(kafkawire.None).Chunk(b, plans, 9_000_000, 1)
+	c, err := NewMaterializer(kafkawire.None).Chunk(9_000_000, Planned{b, plans, 1})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -87,7 +87,7 @@ func (s *Sink) Claim(ctx context.Context, cp changelog.Checkpoint) error {
 		value, ok := known[e.Key]
 		return ok && e.Value != nil && string(value) == string(e.Value)
 	})
-	if _, err := s.commit(ctx, w, cp); err != nil {
+	if _, err := s.commit(ctx, w, cp, nil); err != nil {
 		return s.judgeOwnership(ctx, err)
 	}
 	s.claimed = true
@@ -104,9 +104,6 @@ func (s *Sink) Write(ctx context.Context, c *Chunk) error {
 	if len(c.Parts) == 0 {
 		return nil
 	}
-	if s.began.IsZero() {
-		s.began = time.Now()
-	}
 	write := s.txn.write
 	if s.cfg.AtLeastOnce {
 		if err := s.pinFirst(ctx); err != nil {
@@ -114,13 +111,21 @@ func (s *Sink) Write(ctx context.Context, c *Chunk) error {
 		}
 		write = s.txn.append
 	}
+	s.add(c)
 	if err := write(ctx, c.Parts); err != nil {
 		return s.judgeOwnership(ctx, err)
+	}
+	return nil
+}
+
+// add counts a chunk that no commit covers yet.
+func (s *Sink) add(c *Chunk) {
+	if s.began.IsZero() {
+		s.began = time.Now()
 	}
 	s.records += c.Records
 	s.bytes += c.Bytes
 	s.changes += c.Changes
-	return nil
 }
 
 // pinFirst makes the pins of new topics durable before a row is in them that no transaction holds back: after a crash the topics
@@ -129,34 +134,48 @@ func (s *Sink) pinFirst(ctx context.Context) error {
 	if !s.pins.waiting() {
 		return nil
 	}
-	began := s.began
-	if err := s.between(ctx); err != nil {
-		return err
-	}
-	s.began = began // the position has not moved
-	return nil
+	return s.between(ctx)
 }
 
 // Commit writes the checkpoint into the open transaction and ends it; without one it writes a transaction that holds only the
-// checkpoint. cp.State and cp.Group have what changed since the last commit. On success rows and checkpoint are durable and readable. After
-// an error it may or may not have been committed: the next Open tells.
-func (s *Sink) Commit(ctx context.Context, cp changelog.Checkpoint) (Committed, error) {
+// checkpoint. cp.State and cp.Group have what changed since the last commit. last is written with it, as Write would, but by the same
+// requests; nil: everything is written. On success rows and checkpoint are durable and readable. After an error it may or may not have been
+// committed: the next Open tells.
+func (s *Sink) Commit(ctx context.Context, cp changelog.Checkpoint, last *Chunk) (Committed, error) {
 	if !s.claimed {
 		return Committed{}, misuse("committing", "the pipeline is not claimed")
 	}
-	done, err := s.commit(ctx, s.scribe(), cp)
+	if last != nil && s.cfg.AtLeastOnce {
+		if err := s.Write(ctx, last); err != nil {
+			return Committed{}, err
+		}
+		last = nil
+	}
+	done, err := s.commit(ctx, s.scribe(), cp, last)
 	if err != nil {
 		return Committed{}, s.judgeOwnership(ctx, err)
 	}
 	return done, nil
 }
 
+// Settle waits until the last transaction has ended in all partitions, without which no other one begins. Rows outside of transactions do not
+// wait for it.
+func (s *Sink) Settle(ctx context.Context) error {
+	if s.cfg.AtLeastOnce {
+		return nil
+	}
+	if err := s.txn.awaitEnd(ctx); err != nil {
+		return s.judgeOwnership(ctx, err)
+	}
+	return nil
+}
+
 func (s *Sink) scribe() *stateScribe {
 	return &stateScribe{pipeline: s.id.Pipeline, instance: s.id.Instance, now: time.Now().UTC().Format(time.RFC3339Nano)}
 }
 
-// commit writes w's records, the checkpoint and the new pins, and ends the transaction.
-func (s *Sink) commit(ctx context.Context, w *stateScribe, cp changelog.Checkpoint) (Committed, error) {
+// commit writes the last rows, w's records, the checkpoint and the new pins, and ends the transaction.
+func (s *Sink) commit(ctx context.Context, w *stateScribe, cp changelog.Checkpoint, last *Chunk) (Committed, error) {
 	start := time.Now()
 	grouped := cp.Group != nil && len(cp.Group.Offsets) > 0
 	if grouped {
@@ -184,6 +203,10 @@ func (s *Sink) commit(ctx context.Context, w *stateScribe, cp changelog.Checkpoi
 	parts := stateParts(s.state, statePartition(s.id.Pipeline), w.recs, start.UnixMilli())
 	if err := packState(parts, s.codec); err != nil {
 		return Committed{}, err
+	}
+	if last != nil && len(last.Parts) > 0 {
+		s.add(last)
+		parts = slices.Concat(last.Parts, parts)
 	}
 	if s.progress != nil && s.report != nil {
 		part, err := s.progressPart(string(pos), start.UnixMilli())

@@ -70,7 +70,7 @@ func shapedChanges(t *testing.T, o Output, rule TableRule, fill func(b *changelo
 	}
 	b, _ := testBatch(&Plan{Table: table}, fill)
 	b.Runs[0].Query = "UPDATE orders SET note = 'secret'"
-	c, err := NewMaterializer(kafkawire.None).Chunk(b, Plans{Runs: [][]*Plan{plans}}, 9_000_000, 1)
+	c, err := NewMaterializer(kafkawire.None).Chunk(9_000_000, Planned{b, Plans{Runs: [][]*Plan{plans}}, 1})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -164,7 +164,7 @@ func (s *Sink) keysOf(ctx context.Context, t *Truncation) ([]keysOf, error) {
 
 // between commits what is written, with the checkpoint that was committed last.
 func (s *Sink) between(ctx context.Context) error {
-	if _, err := s.commit(ctx, s.scribe(), changelog.Checkpoint{}); err != nil {
+	if _, err := s.commit(ctx, s.scribe(), changelog.Checkpoint{}, nil); err != nil {
 		return s.judgeOwnership(ctx, err)
 	}
 	return nil

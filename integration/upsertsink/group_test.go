@@ -130,7 +130,7 @@ func (e *env) testGroupOffsets(t *testing.T) {
 		r.mustCommit(t)
 		p.mustBeAt(t, r.next)
 	}
-	if _, err := r.sink.Commit(t.Context(), r.checkpoint()); err != nil { // nothing but a checkpoint
+	if _, err := r.sink.Commit(t.Context(), r.checkpoint(), nil); err != nil { // nothing but a checkpoint
 		t.Fatal(err)
 	}
 	r.mustWrite(t, 5)
@@ -138,7 +138,7 @@ func (e *env) testGroupOffsets(t *testing.T) {
 
 	cp := r.checkpoint()
 	cp.Group.Offsets = append(cp.Group.Offsets, changelog.GroupOffset{Topic: p.name + ".is.gone", Offset: 7, LeaderEpoch: -1})
-	if _, err := r.sink.Commit(t.Context(), cp); err != nil { // the rows that were read of it are not lost with a topic
+	if _, err := r.sink.Commit(t.Context(), cp, nil); err != nil { // the rows that were read of it are not lost with a topic
 		t.Fatal(err)
 	}
 	p.mustBeAt(t, 30)
@@ -249,7 +249,7 @@ func (e *env) testManyOffsets(t *testing.T) {
 		cp.Group.Offsets = append(cp.Group.Offsets, changelog.GroupOffset{Topic: name, Partition: i, Offset: int64(i) * 3, LeaderEpoch: -1})
 	}
 	start := time.Now()
-	if _, err := r.sink.Commit(t.Context(), cp); err != nil {
+	if _, err := r.sink.Commit(t.Context(), cp, nil); err != nil {
 		t.Fatal(err)
 	}
 	t.Logf("%d offsets took %v", partitions, time.Since(start))

@@ -74,7 +74,7 @@ func TestProducerIDsRunOut(t *testing.T) {
 						r.mustWrite(t, 7)
 					}
 					cp := changelog.Checkpoint{Pos: changelog.Position(strconv.Itoa(r.next)), State: []changelog.State{{Key: "n", Value: []byte(strconv.Itoa(i))}}}
-					if _, err := r.sink.Commit(t.Context(), cp); err != nil {
+					if _, err := r.sink.Commit(t.Context(), cp, nil); err != nil {
 						t.Fatalf("transaction %d: %v", transactions, err)
 					}
 					rows = r.next

@@ -68,7 +68,7 @@ func (e *env) testPrepared(t *testing.T) {
 	if err := r.sink.Write(t.Context(), &upsert.Chunk{Records: len(parts), Parts: parts}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.sink.Commit(t.Context(), changelog.Checkpoint{Pos: "1"}); err != nil {
+	if _, err := r.sink.Commit(t.Context(), changelog.Checkpoint{Pos: "1"}, nil); err != nil {
 		t.Fatal(err)
 	}
 	for _, i := range []int{0, tables - 1} {

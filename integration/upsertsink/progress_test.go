@@ -28,7 +28,7 @@ func (e *env) testProgress(t *testing.T) {
 			r.sink.Report(upsert.Progress{Watermark: i*1_000_000 + 999, CommitTime: i * 2_000_000, InTxn: i == 3})
 			r.mustCommit(t)
 		}
-		if _, err := r.sink.Commit(t.Context(), changelog.Checkpoint{Pos: "99"}); err != nil { // no rows, and as reported last
+		if _, err := r.sink.Commit(t.Context(), changelog.Checkpoint{Pos: "99"}, nil); err != nil { // no rows, and as reported last
 			t.Fatal(err)
 		}
 		if k == 0 {

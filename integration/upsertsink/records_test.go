@@ -48,14 +48,14 @@ func (e *env) testStateRestored(t *testing.T) {
 	p := e.pipeline(t)
 	r := p.mustOpen(t, "daemon")
 	r.mustWrite(t, 10)
-	if _, err := r.sink.Commit(t.Context(), changelog.Checkpoint{Pos: "10", State: []changelog.State{{Key: "kept", Value: []byte{0xff}}}}); err != nil {
+	if _, err := r.sink.Commit(t.Context(), changelog.Checkpoint{Pos: "10", State: []changelog.State{{Key: "kept", Value: []byte{0xff}}}}, nil); err != nil {
 		t.Fatal(err)
 	}
 	export := p.records(t)
 	if want := []string{"claim ", "entry kept", "pin " + p.topic, "pin " + p.cfg.StateTopic, "position "}; !slices.Equal(names(export), want) {
 		t.Fatalf("exported %q, want %q", names(export), want)
 	}
-	if _, err := r.sink.Commit(t.Context(), changelog.Checkpoint{Pos: "12", State: []changelog.State{{Key: "kept", Value: []byte("later")}, {Key: "new", Value: []byte("x")}}}); err != nil {
+	if _, err := r.sink.Commit(t.Context(), changelog.Checkpoint{Pos: "12", State: []changelog.State{{Key: "kept", Value: []byte("later")}, {Key: "new", Value: []byte("x")}}}, nil); err != nil {
 		t.Fatal(err)
 	}
 	err := p.mustOpenSink(t, "import-0").Restore(t.Context(), upsert.Restoring{Records: export, StateTopic: p.cfg.StateTopic})
@@ -96,7 +96,7 @@ func (e *env) testStateRenamed(t *testing.T) {
 	p := e.pipeline(t)
 	r := p.mustOpen(t, "daemon")
 	r.mustWrite(t, 10)
-	if _, err := r.sink.Commit(t.Context(), changelog.Checkpoint{Pos: "10", State: []changelog.State{{Key: "kept", Value: []byte("x")}}}); err != nil {
+	if _, err := r.sink.Commit(t.Context(), changelog.Checkpoint{Pos: "10", State: []changelog.State{{Key: "kept", Value: []byte("x")}}}, nil); err != nil {
 		t.Fatal(err)
 	}
 	before := p.records(t)

@@ -69,7 +69,7 @@ func (r *run) mustRemove(t *testing.T, keys ...string) {
 	for _, k := range keys {
 		cp.State = append(cp.State, changelog.State{Key: k})
 	}
-	if _, err := r.sink.Commit(t.Context(), cp); err != nil {
+	if _, err := r.sink.Commit(t.Context(), cp, nil); err != nil {
 		t.Fatal(err)
 	}
 }

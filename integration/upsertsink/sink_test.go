@@ -210,7 +210,7 @@ func part(topic *upsert.Topic, partition int32, codec kw.Codec, now int64, secti
 func (r *run) write(ctx context.Context, n int) error { return r.sink.Write(ctx, r.chunk(n, kw.LZ4)) }
 
 func (r *run) commit(ctx context.Context) error {
-	_, err := r.sink.Commit(ctx, r.checkpoint())
+	_, err := r.sink.Commit(ctx, r.checkpoint(), nil)
 	return err
 }
 

@@ -25,10 +25,10 @@ func (e *env) testLargeState(t *testing.T) {
 	}
 	state[1].Value = []byte{0xff, 0, 1}
 	state[2].Value = []byte{}
-	if _, err := r.sink.Commit(t.Context(), changelog.Checkpoint{Pos: "5", State: state}); err != nil {
+	if _, err := r.sink.Commit(t.Context(), changelog.Checkpoint{Pos: "5", State: state}, nil); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.sink.Commit(t.Context(), changelog.Checkpoint{State: []changelog.State{{Key: "k000"}}}); err != nil {
+	if _, err := r.sink.Commit(t.Context(), changelog.Checkpoint{State: []changelog.State{{Key: "k000"}}}, nil); err != nil {
 		t.Fatal(err)
 	}
 	sink := p.newSink("b")

@@ -125,7 +125,7 @@ func (e *env) testCompactedState(t *testing.T) {
 		for range 5 {
 			r.mustWrite(t, 2)
 			cp := changelog.Checkpoint{Pos: changelog.Position(strconv.Itoa(r.next)), State: []changelog.State{{Key: "k" + strconv.Itoa(opens%3), Value: []byte(strconv.Itoa(r.next))}}}
-			if _, err := r.sink.Commit(t.Context(), cp); err != nil {
+			if _, err := r.sink.Commit(t.Context(), cp, nil); err != nil {
 				t.Fatal(err)
 			}
 			committed = r.next

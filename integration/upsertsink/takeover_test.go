@@ -266,7 +266,7 @@ func (p *pipeline) resume(ctx context.Context, n int) error {
 	}
 }
 
-// attempt writes two chunks a transaction.
+// attempt writes two chunks a transaction, of which the second travels with the checkpoint.
 func (p *pipeline) attempt(ctx context.Context, n int) (done bool, err error) {
 	r, err := p.open(ctx, "one")
 	defer r.close()
@@ -277,14 +277,16 @@ func (p *pipeline) attempt(ctx context.Context, n int) (done bool, err error) {
 		return false, err
 	}
 	for r.next < n {
-		for range 2 {
-			if err := r.write(ctx, min(3, n-r.next)); err != nil {
-				return false, err
-			}
+		if err := r.write(ctx, min(3, n-r.next)); err != nil {
+			return false, err
 		}
+		last := r.chunk(min(3, n-r.next), kw.LZ4)
 		cp := r.checkpoint()
 		cp.State = []changelog.State{{Key: "rows", Value: []byte(strconv.Itoa(r.next))}}
-		if _, err := r.sink.Commit(ctx, cp); err != nil {
+		if _, err := r.sink.Commit(ctx, cp, last); err != nil {
+			return false, err
+		}
+		if err := r.sink.Settle(ctx); err != nil {
 			return false, err
 		}
 	}

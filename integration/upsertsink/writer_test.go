@@ -98,7 +98,7 @@ func (w *writer) mustGive(t *testing.T, b *changelog.Batch) {
 			t.Fatal(err)
 		}
 	}
-	chunk, err := w.materializer.Chunk(b, plans, committedAt, 1)
+	chunk, err := w.materializer.Chunk(committedAt, upsert.Planned{Batch: b, Plans: plans, Seq: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +109,7 @@ func (w *writer) mustGive(t *testing.T, b *changelog.Batch) {
 
 func (w *writer) mustCommit(t *testing.T, pos string) {
 	t.Helper()
-	if _, err := w.sink.Commit(t.Context(), changelog.Checkpoint{Pos: changelog.Position(pos)}); err != nil {
+	if _, err := w.sink.Commit(t.Context(), changelog.Checkpoint{Pos: changelog.Position(pos)}, nil); err != nil {
 		t.Fatal(err)
 	}
 }

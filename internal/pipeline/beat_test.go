@@ -50,6 +50,9 @@ func beatsOf(t *testing.T, every, until time.Duration, come map[time.Duration]*c
 		outputs := []upsert.Output{{Name: "o", Mode: upsert.Upsert, Format: beating{every: every}}}
 		f := &feeder{planner: upsert.NewPlanner("p", outputs, nil, open), start: "start", budget: NewShared(1 << 30).budget(1 << 30),
 			stats: &counters{}, log: slog.New(slog.NewTextHandler(io.Discard, nil))}
+		wanted := make(chan struct{})
+		close(wanted) // always
+		f.wanted = wanted
 		batches, queue, jobs := make(chan *changelog.Batch), make(chan *job, 100), make(chan *job, 100)
 		go func() {
 			for _, at := range slices.Sorted(maps.Keys(come)) {
@@ -64,11 +67,12 @@ func beatsOf(t *testing.T, every, until time.Duration, come map[time.Duration]*c
 		for {
 			select {
 			case j := <-queue:
-				s := fmt.Sprintf("%v %s", time.Since(begin), j.batch.Next.Pos)
-				if len(j.batch.Notes) > 0 {
+				b := j.batches[0].Batch
+				s := fmt.Sprintf("%v %s", time.Since(begin), b.Next.Pos)
+				if len(b.Notes) > 0 {
 					s += "+"
 				}
-				if j.plans.Sides == nil && len(j.batch.Notes) > 0 {
+				if j.batches[0].Plans.Sides == nil && len(b.Notes) > 0 {
 					t.Errorf("%s: nothing is to be written", s)
 				}
 				got = append(got, s)

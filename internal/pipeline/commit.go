@@ -12,7 +12,8 @@ import (
 type writer interface {
 	Write(ctx context.Context, c *upsert.Chunk) error
 	Report(p upsert.Progress)
-	Commit(ctx context.Context, cp changelog.Checkpoint) (upsert.Committed, error)
+	Commit(ctx context.Context, cp changelog.Checkpoint, last *upsert.Chunk) (upsert.Committed, error)
+	Settle(ctx context.Context) error
 	Truncate(ctx context.Context, list []upsert.Truncation) (began time.Time, err error)
 }
 
@@ -22,8 +23,10 @@ type committer struct {
 	sink       writer
 	ack        func(changelog.Position)
 	policy     CommitPolicy
-	splitAfter time.Duration // age at which any transaction is committed, even inside a source transaction
-	release    func(int64)   // gives memory back to the feeder
+	splitAfter time.Duration   // age at which any transaction is committed, even inside a source transaction
+	release    func(int64)     // gives memory back to the feeder
+	wanted     chan<- struct{} // asks the feeder for what it gathers
+	eager      bool            // rows are readable as soon as they are written: the feeder is asked for them between two commits too
 	stats      *counters
 
 	next       merged    // covers everything written so far
@@ -36,6 +39,7 @@ type committer struct {
 	moved      bool      // next is ahead of what is committed
 	soon       bool      // the source waits for next to be committed
 	last       time.Time // end of the last commit
+	asked      bool      // what the feeder has gathered is on its way
 }
 
 // splitBytes is how many times max_bytes a transaction may grow before it is split inside a source transaction.
@@ -58,27 +62,59 @@ func (c *committer) run(ctx context.Context, queue <-chan *job) error {
 	timer := time.NewTimer(c.policy.IdleInterval)
 	defer timer.Stop()
 	for {
+		now := time.Now()
+		c.ask(now)
+		wait := c.due(now, c.asked || len(queue) > 0)
+		if wait <= 0 {
+			if err := c.commit(ctx, nil); err != nil {
+				return err
+			}
+			continue
+		}
+		var wanted chan<- struct{}
+		switch gap := c.gap(now); {
+		case c.asked:
+		case gap > 0:
+			wait = min(wait, gap)
+		default:
+			wanted = c.wanted
+		}
+		timer.Reset(wait)
 		select {
 		case j, ok := <-queue:
 			if !ok {
 				return c.drain(ctx)
 			}
-			if err := c.write(ctx, j); err != nil {
+			c.asked = false
+			if err := c.write(ctx, j, len(queue) > 0); err != nil {
 				return err
 			}
+		case wanted <- struct{}{}:
+			c.asked = true
 		case <-timer.C:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		now := time.Now()
-		if wait := c.due(now, len(queue) > 0); wait <= 0 {
-			if err := c.commit(ctx); err != nil {
-				return err
-			}
-			timer.Reset(c.due(time.Now(), len(queue) > 0))
-		} else {
-			timer.Reset(wait)
-		}
+	}
+}
+
+// gap is in how long rows could be committed that are written now, as far as nothing else is known of them; 0 or less: now.
+func (c *committer) gap(now time.Time) time.Duration {
+	if c.eager {
+		return 0
+	}
+	return c.policy.MinGap - now.Sub(c.last)
+}
+
+// ask has the feeder hand on what it has gathered, if that could be committed.
+func (c *committer) ask(now time.Time) {
+	if c.asked || c.gap(now) > 0 {
+		return
+	}
+	select {
+	case c.wanted <- struct{}{}:
+		c.asked = true
+	default:
 	}
 }
 
@@ -117,7 +153,8 @@ func (c *committer) oldest(now time.Time) time.Duration {
 	return min(c.policy.MaxInterval, c.splitAfter) - now.Sub(c.began)
 }
 
-func (c *committer) write(ctx context.Context, j *job) error {
+// write makes a chunk a part of the open transaction, and commits that if it is due then: the end of a transaction travels with its last rows.
+func (c *committer) write(ctx context.Context, j *job, more bool) error {
 	select {
 	case <-j.done:
 	case <-ctx.Done():
@@ -126,30 +163,39 @@ func (c *committer) write(ctx context.Context, j *job) error {
 	if err := c.truncate(ctx, j.truncations); err != nil {
 		return err
 	}
-	chunk := j.chunk
-	if len(chunk.Parts) > 0 {
-		if c.began.IsZero() {
-			c.began = time.Now()
-			c.stats.openSince.Store(c.began.UnixMicro())
-		}
-		if err := c.sink.Write(ctx, chunk); err != nil {
-			return err
-		}
+	c.add(j.chunk)
+	var err error
+	if c.due(time.Now(), more) <= 0 {
+		err = c.commit(ctx, j.chunk)
+	} else if len(j.chunk.Parts) > 0 {
+		err = c.sink.Write(ctx, j.chunk)
+	}
+	if err != nil {
+		return err
+	}
+	c.stats.inFlight.Add(-j.held)
+	c.release(j.held)
+	return nil
+}
+
+// add counts a chunk as a part of the open transaction.
+func (c *committer) add(chunk *upsert.Chunk) {
+	if len(chunk.Parts) > 0 && c.began.IsZero() {
+		c.began = time.Now()
+		c.stats.openSince.Store(c.began.UnixMicro())
 	}
 	c.moved = c.next.add(chunk.Next) || c.moved
 	c.bytes += int64(chunk.Bytes)
 	c.inTxn, c.drained, c.soon = chunk.InTxn, chunk.Drained, c.soon || chunk.Soon
 	c.commitTime, c.watermark = later(c.commitTime, chunk.Commit), later(c.watermark, chunk.Watermark)
 	c.stats.written(chunk)
-	c.stats.inFlight.Add(-j.held)
-	c.release(j.held)
-	return nil
 }
 
-func (c *committer) commit(ctx context.Context) error {
+// commit ends the transaction with a chunk that is counted and not written, nil: none.
+func (c *committer) commit(ctx context.Context, last *upsert.Chunk) error {
 	begin := time.Now()
 	c.sink.Report(upsert.Progress{Watermark: c.watermark, CommitTime: c.commitTime, InTxn: c.inTxn})
-	done, err := c.sink.Commit(ctx, c.next.Checkpoint)
+	done, err := c.sink.Commit(ctx, c.next.Checkpoint, last)
 	if err != nil {
 		return err
 	}
@@ -158,7 +204,7 @@ func (c *committer) commit(ctx context.Context) error {
 	c.stats.committed(c, done, c.last.Sub(begin))
 	c.began, c.bytes, c.moved, c.soon = time.Time{}, 0, false, false
 	c.next.committed()
-	return nil
+	return c.sink.Settle(ctx) // while nothing waits for it
 }
 
 // drain commits what is left when the source has ended in an orderly way.
@@ -169,7 +215,7 @@ func (c *committer) drain(ctx context.Context) error {
 	if c.began.IsZero() && !c.moved {
 		return nil
 	}
-	return c.commit(ctx)
+	return c.commit(ctx, nil)
 }
 
 // later is the later of two times, of which 0 is none.

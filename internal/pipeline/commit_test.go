@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,6 +17,7 @@ import (
 // logWriter notes what the committer does and when.
 type logWriter struct {
 	begin time.Time
+	mu    sync.Mutex // guards log
 	log   []string
 	fail  error
 
@@ -23,6 +25,8 @@ type logWriter struct {
 }
 
 func (w *logWriter) note(format string, args ...any) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.log = append(w.log, fmt.Sprintf("%v ", time.Since(w.begin))+fmt.Sprintf(format, args...))
 }
 
@@ -33,10 +37,16 @@ func (w *logWriter) Write(_ context.Context, c *upsert.Chunk) error {
 
 func (w *logWriter) Report(p upsert.Progress) { w.reports = append(w.reports, p) }
 
-func (w *logWriter) Commit(_ context.Context, cp changelog.Checkpoint) (upsert.Committed, error) {
+func (w *logWriter) Commit(_ context.Context, cp changelog.Checkpoint, last *upsert.Chunk) (upsert.Committed, error) {
+	if last != nil && len(last.Parts) > 0 {
+		w.note("commit %s with rows %v", cp.Pos, cp.State)
+		return upsert.Committed{}, w.fail
+	}
 	w.note("commit %s %v", cp.Pos, cp.State)
 	return upsert.Committed{}, nil
 }
+
+func (w *logWriter) Settle(context.Context) error { return nil }
 
 func (w *logWriter) Truncate(_ context.Context, list []upsert.Truncation) (time.Time, error) {
 	w.note("truncate %d", len(list))
@@ -91,12 +101,12 @@ func TestCommitPolicy(t *testing.T) {
 		until  time.Duration
 		want   string
 	}{
-		"a lone change at once":               {[]chunkAt{{100 * ms, rows("a", 1, false, true)}}, time.Second, "100ms write a; 100ms commit a []; 100ms ack a"},
-		"not sooner than the gap":             {[]chunkAt{{100 * ms, rows("a", 1, false, true)}, {101 * ms, rows("b", 1, false, true)}}, time.Second, "100ms write a; 100ms commit a []; 100ms ack a; 101ms write b; 120ms commit b []; 120ms ack b"},
+		"a lone change at once":               {[]chunkAt{{100 * ms, rows("a", 1, false, true)}}, time.Second, "100ms commit a with rows []; 100ms ack a"},
+		"not sooner than the gap":             {[]chunkAt{{100 * ms, rows("a", 1, false, true)}, {101 * ms, rows("b", 1, false, true)}}, time.Second, "100ms commit a with rows []; 100ms ack a; 101ms write b; 120ms commit b []; 120ms ack b"},
 		"a busy stream at the interval":       {[]chunkAt{{100 * ms, rows("a", 1, false, false)}, {200 * ms, rows("b", 1, false, false)}}, time.Second, "100ms write a; 200ms write b; 600ms commit b []; 600ms ack b"},
-		"at the size":                         {[]chunkAt{{100 * ms, rows("a", 9<<20, false, false)}, {150 * ms, rows("b", 9<<20, false, false)}}, 300 * ms, "100ms write a; 150ms write b; 150ms commit b []; 150ms ack b"},
-		"not inside a transaction":            {[]chunkAt{{100 * ms, rows("a", 20<<20, true, false)}, {2000 * ms, rows("b", 1, false, true)}}, 3 * time.Second, "100ms write a; 2s write b; 2s commit b []; 2s ack b"},
-		"but a large transaction is split":    {[]chunkAt{{100 * ms, rows("a", 40<<20, true, false)}, {110 * ms, rows("b", 40<<20, true, false)}}, time.Second, "100ms write a; 110ms write b; 110ms commit b []; 110ms ack b"},
+		"at the size":                         {[]chunkAt{{100 * ms, rows("a", 9<<20, false, false)}, {150 * ms, rows("b", 9<<20, false, false)}}, 300 * ms, "100ms write a; 150ms commit b with rows []; 150ms ack b"},
+		"not inside a transaction":            {[]chunkAt{{100 * ms, rows("a", 20<<20, true, false)}, {2000 * ms, rows("b", 1, false, true)}}, 3 * time.Second, "100ms write a; 2s commit b with rows []; 2s ack b"},
+		"but a large transaction is split":    {[]chunkAt{{100 * ms, rows("a", 40<<20, true, false)}, {110 * ms, rows("b", 40<<20, true, false)}}, time.Second, "100ms write a; 110ms commit b with rows []; 110ms ack b"},
 		"and an old one":                      {[]chunkAt{{100 * ms, rows("a", 1, true, false)}}, 6 * time.Second, "100ms write a; 5.1s commit a []; 5.1s ack a"},
 		"an idle position after its interval": {[]chunkAt{{100 * ms, idle}}, 11 * time.Second, "10s commit i []; 10s ack i"},
 		"but at once when the source waits":   {[]chunkAt{{100 * ms, urgentAt("i")}, {110 * ms, later}}, 9 * time.Second, "100ms commit i []; 100ms ack i"},

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -12,20 +13,21 @@ import (
 	"cdcbridge/upsert"
 )
 
-// job is one batch on its way from the feeder through a worker to the committer.
+// job is what becomes one chunk on its way from the feeder through a worker to the committer: batches that follow each other.
 type job struct {
-	batch *changelog.Batch
-	plans upsert.Plans
-	seq   uint64
-	held  int64 // bytes of the budget
+	batches []upsert.Planned
+	bytes   int   // that the batches hold
+	held    int64 // bytes of the budget
 
-	truncations []upsert.Truncation // keys that end before the chunk is written
+	truncations []upsert.Truncation // keys that end before the chunk is written; such a job has one batch
 
 	done  chan struct{} // closed by the worker when chunk is set
 	chunk *upsert.Chunk
 }
 
-// feeder takes batches from the source, waits until there is memory for them, and hangs the plans on their runs.
+// feeder takes batches from the source, waits until there is memory for them, and hangs the plans on their runs. Small ones of a source that
+// is drained it gathers while the committer has no use for them: each would be a request to Kafka, and all of them are readable with the
+// same commit.
 type feeder struct {
 	planner *upsert.Planner
 	prepare func(context.Context, []upsert.Wanted) error // looks up topics before planner asks for each
@@ -33,6 +35,8 @@ type feeder struct {
 	budget  *budget
 	stats   *counters
 	log     *slog.Logger
+	wanted  <-chan struct{} // the committer would write what is gathered now
+	next    *job            // is being gathered, nil: nothing is
 	seq     uint64
 	parked  map[string]bool // topics of which the log has told that a record was parked
 }
@@ -41,15 +45,26 @@ type feeder struct {
 // before compression, for two outputs. Once it is encoded, what its chunk does not need is given back.
 const expansion = 4
 
+// What is gathered is handed on, whether the committer waits for it or not, when it is a request of its own: so many bytes, or batches, each of
+// which has more memory than it uses.
+const (
+	gatheredBytes   = 256 << 10
+	gatheredBatches = 32
+)
+
 func (f *feeder) run(ctx context.Context, batches <-chan *changelog.Batch, queue, jobs chan<- *job) error {
 	beat := newBeat(f.planner.BeatEvery(), f.start)
 	defer beat.stop()
 	for {
+		var wanted <-chan struct{}
+		if f.next != nil {
+			wanted = f.wanted
+		}
 		var b *changelog.Batch
 		select {
 		case next, ok := <-batches:
 			if !ok {
-				return ctx.Err()
+				return errors.Join(f.hand(ctx, queue, jobs), ctx.Err())
 			}
 			b = next
 			beat.passes(b)
@@ -57,71 +72,110 @@ func (f *feeder) run(ctx context.Context, batches <-chan *changelog.Batch, queue
 			if b = beat.alone(); b == nil {
 				continue
 			}
+		case <-wanted:
+			if err := f.hand(ctx, queue, jobs); err != nil {
+				return err
+			}
+			continue
 		}
-		if err := f.give(ctx, b, queue, jobs); err != nil {
+		if err := f.take(ctx, b, queue, jobs); err != nil {
 			return err
 		}
 	}
 }
 
-// give hands a batch on when there is memory for it.
-func (f *feeder) give(ctx context.Context, b *changelog.Batch, queue, jobs chan<- *job) error {
-	j := &job{batch: b, held: min(int64(b.Size())*expansion+1, f.budget.limit), done: make(chan struct{})}
-	if err := f.budget.acquire(ctx, j.held); err != nil {
-		return err
-	}
-	f.stats.inFlight.Add(j.held)
-	f.seq++
-	j.seq = f.seq
-	if err := f.plan(ctx, j); err != nil {
-		return err
-	}
-	for _, to := range []chan<- *job{queue, jobs} {
-		select {
-		case to <- j:
-		case <-ctx.Done():
-			return ctx.Err()
+// take plans a batch when there is memory for it. It hands on what there is no reason to gather more for.
+func (f *feeder) take(ctx context.Context, b *changelog.Batch, queue, jobs chan<- *job) error {
+	held := min(int64(b.Size())*expansion+1, f.budget.limit)
+	if !f.budget.try(held) {
+		if err := f.hand(ctx, queue, jobs); err != nil { // it holds memory too
+			return err
+		}
+		if err := f.budget.acquire(ctx, held); err != nil {
+			return err
 		}
 	}
-	return nil
-}
-
-func (f *feeder) plan(ctx context.Context, j *job) error {
-	if wanted := f.planner.Wanted(j.batch); len(wanted) > 0 {
+	f.stats.inFlight.Add(held)
+	f.seq++
+	if wanted := f.planner.Wanted(b); len(wanted) > 0 {
+		if err := f.hand(ctx, queue, jobs); err != nil { // it need not wait for topics that are made
+			return err
+		}
 		if err := f.prepare(ctx, wanted); err != nil {
 			return err
 		}
 	}
-	j.plans.Runs = make([][]*upsert.Plan, len(j.batch.Runs))
-	for i := range j.batch.Runs {
-		plans, err := f.planner.Plans(ctx, j.batch.Runs[i].Table)
-		if err != nil {
-			return err
-		}
-		j.plans.Runs[i] = plans
-	}
-	var err error
-	if j.plans.Moves, err = f.planner.Moves(j.batch, j.plans.Runs); err != nil {
+	plans, err := f.plan(ctx, b)
+	if err != nil {
 		return err
 	}
-	if j.plans.Topics, err = f.planner.RowTopics(ctx, j.batch, j.plans.Runs); err != nil {
+	truncations, err := f.planner.Truncations(ctx, b, f.seq)
+	if err != nil {
 		return err
 	}
-	if j.plans.Sides, err = f.planner.Sides(ctx, j.batch); err != nil {
-		return err
-	}
-	if j.plans.Parking, err = f.planner.Parking(ctx, j.batch); err != nil {
-		return err
-	}
-	if j.truncations, err = f.planner.Truncations(ctx, j.batch, j.seq); err != nil {
-		return err
-	}
-	for i := range j.batch.Notes {
-		if err := f.tell(j.batch, &j.batch.Notes[i]); err != nil {
+	if len(truncations) > 0 { // the keys end behind everything before and before everything in the batch
+		if err := f.hand(ctx, queue, jobs); err != nil {
 			return err
 		}
 	}
+	if f.next == nil {
+		f.next = &job{truncations: truncations, done: make(chan struct{})}
+	}
+	f.next.add(upsert.Planned{Batch: b, Plans: plans, Seq: f.seq}, held)
+	if b.Drained && len(truncations) == 0 && f.next.bytes < gatheredBytes && len(f.next.batches) < gatheredBatches {
+		return nil
+	}
+	return f.hand(ctx, queue, jobs)
+}
+
+func (j *job) add(p upsert.Planned, held int64) {
+	j.batches = append(j.batches, p)
+	j.bytes += p.Batch.Size()
+	j.held += held
+}
+
+// hand gives what is gathered to a worker and, in its place, to the committer.
+func (f *feeder) hand(ctx context.Context, queue, jobs chan<- *job) error {
+	if f.next == nil {
+		return nil
+	}
+	for _, to := range []chan<- *job{queue, jobs} {
+		select {
+		case to <- f.next:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	f.next = nil
 	return nil
+}
+
+// plan finds what the batch is written by, and tells of what is no change of a row.
+func (f *feeder) plan(ctx context.Context, b *changelog.Batch) (plans upsert.Plans, err error) {
+	plans.Runs = make([][]*upsert.Plan, len(b.Runs))
+	for i := range b.Runs {
+		if plans.Runs[i], err = f.planner.Plans(ctx, b.Runs[i].Table); err != nil {
+			return plans, err
+		}
+	}
+	if plans.Moves, err = f.planner.Moves(b, plans.Runs); err != nil {
+		return plans, err
+	}
+	if plans.Topics, err = f.planner.RowTopics(ctx, b, plans.Runs); err != nil {
+		return plans, err
+	}
+	if plans.Sides, err = f.planner.Sides(ctx, b); err != nil {
+		return plans, err
+	}
+	if plans.Parking, err = f.planner.Parking(ctx, b); err != nil {
+		return plans, err
+	}
+	for i := range b.Notes {
+		if err := f.tell(b, &b.Notes[i]); err != nil {
+			return plans, err
+		}
+	}
+	return plans, nil
 }
 
 // maxTold is how much of a logical message's content the log shows, bytes.
@@ -179,14 +233,16 @@ func (f *feeder) work(ctx context.Context, m *upsert.Materializer, jobs <-chan *
 			return ctx.Err()
 		}
 		err := f.budget.shared.encode(ctx, func() (err error) {
-			j.chunk, err = m.Chunk(j.batch, j.plans, time.Now().UnixMicro(), j.seq)
+			j.chunk, err = m.Chunk(time.Now().UnixMicro(), j.batches...)
 			return err
 		})
 		if err != nil {
 			return err
 		}
-		j.batch.Release()
-		j.batch, j.plans = nil, upsert.Plans{}
+		for _, p := range j.batches {
+			p.Batch.Release()
+		}
+		j.batches = nil
 		if spare := j.held - int64(j.chunk.Bytes); spare > 0 {
 			j.held -= spare
 			f.stats.inFlight.Add(-spare)

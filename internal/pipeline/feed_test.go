@@ -29,9 +29,8 @@ func TestNotesAreToldInTheLog(t *testing.T) {
 		changelog.Note{Kind: changelog.Message, Txn: -1, Prefix: "ping"},
 		changelog.Note{Kind: changelog.Heartbeat, Txn: -1},
 		changelog.Note{Kind: changelog.Truncate, Txn: 0, Table: orders, Text: "TRUNCATE", Policy: upsert.PolicyTombstone})
-	j := &job{batch: b}
-	if err := f.plan(t.Context(), j); err != nil || len(j.plans.Runs) != 0 || j.plans.Sides != nil {
-		t.Fatalf("%v, %+v", err, j.plans)
+	if plans, err := f.plan(t.Context(), b); err != nil || len(plans.Runs) != 0 || plans.Sides != nil {
+		t.Fatalf("%v, %+v", err, plans)
 	}
 	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
 	for i, want := range []string{
@@ -50,7 +49,7 @@ func TestNotesAreToldInTheLog(t *testing.T) {
 	}
 	for _, stray := range []changelog.NoteKind{changelog.Watermark, 99} {
 		b.Notes = append(b.Notes[:0], changelog.Note{Kind: stray, Txn: -1, Text: "binlog.1:4"})
-		if err := f.plan(t.Context(), j); !fault.Is(err, fault.Internal) || !fault.IsFinal(err) {
+		if _, err := f.plan(t.Context(), b); !fault.Is(err, fault.Internal) || !fault.IsFinal(err) {
 			t.Errorf("a note of kind %d: %v", stray, err)
 		}
 	}
@@ -69,9 +68,8 @@ func TestParkedRecordsAreToldOnceATopic(t *testing.T) {
 		b.Records = append(b.Records, changelog.Record{Topic: topic, Offset: int64(i)})
 		b.Notes = append(b.Notes, changelog.Note{Kind: changelog.Parked, Txn: -1, Record: i + 1, Prefix: "dead", Code: "decode", Text: "no JSON"})
 	}
-	j := &job{batch: b}
-	if err := f.plan(t.Context(), j); err != nil || j.plans.Parking == nil {
-		t.Fatalf("%v, %+v", err, j.plans)
+	if plans, err := f.plan(t.Context(), b); err != nil || plans.Parking == nil {
+		t.Fatalf("%v, %+v", err, plans)
 	}
 	const tail = ` partition=0 offset=%d code=decode reason="no JSON" dead_letter=dead doc=docs/errors.md#decode`
 	lines := strings.Split(strings.TrimSpace(out.String()), "\n")

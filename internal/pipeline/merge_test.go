@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"cdcbridge/changelog"
 	"cdcbridge/upsert"
@@ -88,12 +89,12 @@ func BenchmarkMerged(b *testing.B) {
 // TestWatermarkIsReported: it never goes back, and a chunk that says nothing leaves it.
 func TestWatermarkIsReported(t *testing.T) {
 	w := &logWriter{}
-	c := committer{sink: w, ack: func(changelog.Position) {}, policy: DefaultCommitPolicy(), stats: &counters{}, release: func(int64) {}}
+	c := committer{sink: w, ack: func(changelog.Position) {}, policy: DefaultCommitPolicy(), last: time.Now(), stats: &counters{}, release: func(int64) {}}
 	for i, chunk := range []upsert.Chunk{{}, {Watermark: 20, Commit: 7}, {Watermark: 10}, {}, {Watermark: 30, Commit: 9, InTxn: true}} {
 		chunk.Next.Pos = changelog.Position(fmt.Sprint(i))
 		j := &job{done: make(chan struct{}), chunk: &chunk}
 		close(j.done)
-		if err := errors.Join(c.write(t.Context(), j), c.commit(t.Context())); err != nil {
+		if err := errors.Join(c.write(t.Context(), j, false), c.commit(t.Context(), nil)); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -149,7 +149,8 @@ func (p *Pipeline) openBoth(ctx context.Context, source capture.Source, sink *up
 
 // move runs the stages. The first one that fails ends them all.
 func (p *Pipeline) move(ctx context.Context, stop <-chan struct{}, codec kafkawire.Codec, source capture.Source, sink *upsert.Sink) error {
-	f, err := p.feeder(source, sink)
+	wanted := make(chan struct{})
+	f, err := p.feeder(source, sink, wanted)
 	if err != nil {
 		return err
 	}
@@ -205,6 +206,7 @@ func (p *Pipeline) move(ctx context.Context, stop <-chan struct{}, codec kafkawi
 	c := committer{
 		sink: sink, ack: source.Ack, policy: p.spec.Commit, stats: &p.stats,
 		splitAfter: p.spec.Delivery.TransactionTimeout / 3, release: f.budget.release,
+		wanted: wanted, eager: p.spec.Delivery.AtLeastOnce,
 	}
 	g.Go(func() error { return c.run(ctx, queue) })
 	err = g.Wait()
@@ -220,7 +222,7 @@ func (p *Pipeline) move(ctx context.Context, stop <-chan struct{}, codec kafkawi
 }
 
 // feeder makes the feeder, whose planner goes on with a transaction that was begun.
-func (p *Pipeline) feeder(source capture.Source, sink *upsert.Sink) (*feeder, error) {
+func (p *Pipeline) feeder(source capture.Source, sink *upsert.Sink, wanted <-chan struct{}) (*feeder, error) {
 	topic, prepare := apart(source, sink)
 	planner := upsert.NewPlanner(p.spec.Name, p.spec.Outputs, p.spec.Tables, topic)
 	if p.moves != nil {
@@ -230,7 +232,7 @@ func (p *Pipeline) feeder(source capture.Source, sink *upsert.Sink) (*feeder, er
 	}
 	return &feeder{
 		planner: planner, prepare: prepare, start: p.start, budget: p.env.Shared.budget(p.spec.Memory),
-		stats: &p.stats, log: p.env.Log,
+		stats: &p.stats, log: p.env.Log, wanted: wanted,
 	}, nil
 }
 

@@ -77,6 +77,17 @@ type budget struct {
 
 func (s *Shared) budget(limit int64) *budget { return &budget{shared: s, limit: limit} }
 
+// try is acquire when there is no need to wait, and else nothing.
+func (b *budget) try(n int64) bool {
+	b.shared.mu.Lock()
+	defer b.shared.mu.Unlock()
+	if !b.fits(n) {
+		return false
+	}
+	b.add(n)
+	return true
+}
+
 // acquire waits until n bytes, at most the limit, may be in flight.
 func (b *budget) acquire(ctx context.Context, n int64) error {
 	s := b.shared
@@ -119,13 +130,18 @@ func (b *budget) close() {
 // serve gives to those who wait what they may have now. The lock is held.
 func (s *Shared) serve() {
 	s.waiting = slices.DeleteFunc(s.waiting, func(b *budget) bool {
-		if b.held > 0 && b.held+b.want > min(b.limit, s.size-s.held-b.want) {
+		if !b.fits(b.want) {
 			return false
 		}
 		b.add(b.want)
 		close(b.got)
 		return true
 	})
+}
+
+// fits reports that n bytes more may be held now. The lock is held.
+func (b *budget) fits(n int64) bool {
+	return b.held == 0 || b.held+n <= min(b.limit, b.shared.size-b.shared.held-n)
 }
 
 // add changes what is held. The lock is held.

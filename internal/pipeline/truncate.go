@@ -13,7 +13,7 @@ func (c *committer) truncate(ctx context.Context, list []upsert.Truncation) erro
 		return nil
 	}
 	if !c.began.IsZero() || c.moved {
-		if err := c.commit(ctx); err != nil {
+		if err := c.commit(ctx, nil); err != nil {
 			return err
 		}
 	}
