@@ -102,7 +102,7 @@ func TestCommitPolicy(t *testing.T) {
 		want   string
 	}{
 		"a lone change at once":               {[]chunkAt{{100 * ms, rows("a", 1, false, true)}}, time.Second, "100ms commit a with rows []; 100ms ack a"},
-		"not sooner than the gap":             {[]chunkAt{{100 * ms, rows("a", 1, false, true)}, {101 * ms, rows("b", 1, false, true)}}, time.Second, "100ms commit a with rows []; 100ms ack a; 101ms write b; 120ms commit b []; 120ms ack b"},
+		"not sooner than the gap":             {[]chunkAt{{100 * ms, rows("a", 1, false, true)}, {101 * ms, rows("b", 1, false, true)}}, time.Second, "100ms commit a with rows []; 100ms ack a; 101ms write b; 115ms commit b []; 115ms ack b"},
 		"a busy stream at the interval":       {[]chunkAt{{100 * ms, rows("a", 1, false, false)}, {200 * ms, rows("b", 1, false, false)}}, time.Second, "100ms write a; 200ms write b; 600ms commit b []; 600ms ack b"},
 		"at the size":                         {[]chunkAt{{100 * ms, rows("a", 9<<20, false, false)}, {150 * ms, rows("b", 9<<20, false, false)}}, 300 * ms, "100ms write a; 150ms commit b with rows []; 150ms ack b"},
 		"not inside a transaction":            {[]chunkAt{{100 * ms, rows("a", 20<<20, true, false)}, {2000 * ms, rows("b", 1, false, true)}}, 3 * time.Second, "100ms write a; 2s commit b with rows []; 2s ack b"},
@@ -110,7 +110,7 @@ func TestCommitPolicy(t *testing.T) {
 		"and an old one":                      {[]chunkAt{{100 * ms, rows("a", 1, true, false)}}, 6 * time.Second, "100ms write a; 5.1s commit a []; 5.1s ack a"},
 		"an idle position after its interval": {[]chunkAt{{100 * ms, idle}}, 11 * time.Second, "10s commit i []; 10s ack i"},
 		"but at once when the source waits":   {[]chunkAt{{100 * ms, urgentAt("i")}, {110 * ms, later}}, 9 * time.Second, "100ms commit i []; 100ms ack i"},
-		"and no sooner than the gap":          {[]chunkAt{{100 * ms, urgentAt("i")}, {110 * ms, urgentAt("k")}}, time.Second, "100ms commit i []; 100ms ack i; 120ms commit k []; 120ms ack k"},
+		"and no sooner than the gap":          {[]chunkAt{{100 * ms, urgentAt("i")}, {110 * ms, urgentAt("k")}}, time.Second, "100ms commit i []; 100ms ack i; 115ms commit k []; 115ms ack k"},
 		"a state-only transaction once a day": {nil, 25 * time.Hour, "24h0m0s commit  []; 24h0m0s ack "},
 	} {
 		if got := strings.Join(runCommitter(t, DefaultCommitPolicy(), tc.chunks, tc.until), "; "); got != tc.want {
@@ -134,7 +134,7 @@ func TestCommitPolicyYieldsToTheTransactionTimeout(t *testing.T) {
 // What the daemon keeps up with does not wait for max_interval, though more is always there: a source that is drained each time while Kafka
 // takes its small chunks no faster than they come, and one that never says so but whose changes are new.
 func TestBusyStreamIsNoBacklog(t *testing.T) {
-	const ms, gap = time.Millisecond, busyGaps * 20 * time.Millisecond
+	const ms, gap = time.Millisecond, busyGaps * 15 * time.Millisecond
 	last := time.Now()
 	for name, tc := range map[string]struct {
 		after         time.Duration
@@ -144,7 +144,7 @@ func TestBusyStreamIsNoBacklog(t *testing.T) {
 	}{
 		"drained, more waits":       {5 * ms, true, true, 0, gap - 5*ms},
 		"and the gap is over":       {gap, true, true, 0, 0},
-		"drained, nothing waits":    {5 * ms, true, false, time.Second, 15 * ms},
+		"drained, nothing waits":    {5 * ms, true, false, time.Second, 10 * ms},
 		"never drained, but new":    {5 * ms, false, true, time.Second, gap - 5*ms},
 		"a clock that is ahead":     {5 * ms, false, true, -time.Hour, gap - 5*ms},
 		"a backlog":                 {5 * ms, false, true, time.Minute, 495 * ms},

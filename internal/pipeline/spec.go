@@ -43,7 +43,7 @@ type CommitPolicy struct {
 
 // DefaultCommitPolicy favours latency: a lone change is readable in milliseconds, a busy stream gets big transactions.
 func DefaultCommitPolicy() CommitPolicy {
-	return CommitPolicy{MinGap: 20 * time.Millisecond, MaxInterval: 500 * time.Millisecond, MaxBytes: 16 << 20, IdleInterval: 10 * time.Second}
+	return CommitPolicy{MinGap: 15 * time.Millisecond, MaxInterval: 500 * time.Millisecond, MaxBytes: 16 << 20, IdleInterval: 10 * time.Second}
 }
 
 // Validate returns every problem.

@@ -40,7 +40,7 @@ func TestTruncationsComeBetweenTransactions(t *testing.T) {
 			t.Error("a transaction is said to be open")
 		}
 	})
-	if got, want := strings.Join(w.log, "; "), "0s truncate 2; 0s write a; 0s write b; 0s commit b []; 0s ack b; 0s truncate 2; 0s write d; 20ms commit d []; 20ms ack d"; got != want {
+	if got, want := strings.Join(w.log, "; "), "0s truncate 2; 0s write a; 0s write b; 0s commit b []; 0s ack b; 0s truncate 2; 0s write d; 15ms commit d []; 15ms ack d"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }
