@@ -1,8 +1,6 @@
 package upsert
 
 import (
-	"slices"
-
 	"cdcbridge/changelog"
 	"cdcbridge/internal/kafkawire"
 )
@@ -26,20 +24,20 @@ type Part struct {
 	Batch     []byte                // reserved header, then the records section in Header.Codec
 }
 
-// Chunk is what batches of changes became: any number of parts, and the checkpoint that holds once they are durable.
+// Chunk is what batches of changes became: any number of parts, and the checkpoints that hold once they are durable.
 // Parts of the same partition are in order. It borrows nothing from the batches.
 type Chunk struct {
 	Parts   []Part
-	Records int                  // records in all parts
-	Bytes   int                  // bytes of all parts as they go over the wire
-	Changes int                  // row changes that they came from, counted once whatever the number of outputs
-	Read    int                  // of these, rows that a snapshot read
-	Next    changelog.Checkpoint // of several batches it may name a key or a partition more than once, the newest last
-	InTxn   bool                 // Next is inside a source transaction
-	Drained bool                 // the source had nothing more to read
-	Soon    bool                 // the source asks for Next to be committed soon, even if nothing else is
-	Txns    int                  // source transactions that end in the chunk
-	Commit  int64                // commit time of the newest source transaction in it, microseconds since the Unix epoch; 0: none
+	Records int                    // records in all parts
+	Bytes   int                    // bytes of all parts as they go over the wire
+	Changes int                    // row changes that they came from, counted once whatever the number of outputs
+	Read    int                    // of these, rows that a snapshot read
+	Next    []changelog.Checkpoint // of each batch, in their order
+	InTxn   bool                   // the last of Next is inside a source transaction
+	Drained bool                   // the source had nothing more to read
+	Soon    bool                   // the source asks for Next to be committed soon, even if nothing else is
+	Txns    int                    // source transactions that end in the chunk
+	Commit  int64                  // commit time of the newest source transaction in it, microseconds since the Unix epoch; 0: none
 
 	// Watermark says that what comes later has event times at or after it, microseconds since the Unix epoch; 0: nothing new is known.
 	Watermark int64
@@ -68,20 +66,5 @@ func (c *Chunk) covers(b *changelog.Batch) {
 		c.Watermark = watermark
 	}
 	c.InTxn, c.Drained, c.Soon = b.InTxn(), b.Drained, c.Soon || b.Soon
-	c.Next = behind(c.Next, b.Next)
-}
-
-// behind is a checkpoint with a newer one on top.
-func behind(cp, next changelog.Checkpoint) changelog.Checkpoint {
-	if len(cp.State) > 0 {
-		next.State = slices.Concat(cp.State, next.State)
-	}
-	switch {
-	case cp.Group == nil:
-	case next.Group == nil:
-		next.Group = cp.Group
-	default:
-		next.Group = &changelog.GroupOffsets{Group: next.Group.Group, Offsets: slices.Concat(cp.Group.Offsets, next.Group.Offsets)}
-	}
-	return next
+	c.Next = append(c.Next, b.Next)
 }

@@ -9,8 +9,8 @@ import (
 	"cdcbridge/internal/kafkawire"
 )
 
-// TestChunkOfSeveralBatches: their rows stand in the order of the batches, and the chunk says of all of them what it says of one; what
-// the newest batch says of a state or a partition stands last.
+// TestChunkOfSeveralBatches: their rows stand in the order of the batches, and the chunk says of all of them what it says of one; their
+// checkpoints follow each other.
 func TestChunkOfSeveralBatches(t *testing.T) {
 	plan := testPlan(t, Upsert, &Topic{Name: "p.shop.orders", Partitions: 1, MaxBatch: 1 << 20})
 	planned := func(seq int, group *changelog.GroupOffsets) Planned {
@@ -33,8 +33,16 @@ func TestChunkOfSeveralBatches(t *testing.T) {
 	if len(c.Parts) != 1 || c.Records != 3 || c.Changes != 3 || c.Txns != 3 || c.Commit != 9 || c.Watermark != 9 || !c.Drained || !c.Soon || c.InTxn {
 		t.Errorf("got %+v", c)
 	}
-	if got := fmt.Sprintf("%s %s %v", c.Next.Pos, c.Next.State, c.Next.Group.Offsets); got != "3 [{k 1} {k 2} {k 3}] [{in 0 5 0} {in 0 6 0}]" {
-		t.Errorf("its checkpoint is %s", got)
+	var said []string
+	for _, next := range c.Next {
+		var offsets []changelog.GroupOffset
+		if next.Group != nil {
+			offsets = next.Group.Offsets
+		}
+		said = append(said, fmt.Sprintf("%s %s %v", next.Pos, next.State, offsets))
+	}
+	if got := strings.Join(said, "; "); got != "1 [{k 1}] [{in 0 5 0}]; 2 [{k 2}] [{in 0 6 0}]; 3 [{k 3}] []" {
+		t.Errorf("its checkpoints are %s", got)
 	}
 	var keys []string
 	for _, r := range records(t, c.Parts[0]) {

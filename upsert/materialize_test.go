@@ -428,7 +428,7 @@ func (constEncoder) AppendValue(dst []byte, _ *formats.Context, _ *changelog.Cha
 func TestChunkSaysWhatTheSourceAsksFor(t *testing.T) {
 	for _, b := range []*changelog.Batch{{Drained: true}, {Soon: true}, {Next: changelog.Checkpoint{Pos: "p"}}} {
 		c, err := NewMaterializer(kafkawire.LZ4).Chunk(0, Planned{b, Plans{}, 1})
-		if err != nil || c.Drained != b.Drained || c.Soon != b.Soon || c.Next.Pos != b.Next.Pos {
+		if err != nil || c.Drained != b.Drained || c.Soon != b.Soon || c.Next[0].Pos != b.Next.Pos {
 			t.Errorf("%+v became %+v, %v", b, c, err)
 		}
 	}

@@ -100,7 +100,7 @@ func numbered(t *testing.T, rules []TableRule) map[int]map[string][]string {
 				t.Fatal(err)
 			}
 			copy(unsafe.Slice(unsafe.StringData(b.Txns[0].ID), len(b.Txns[0].ID)), "new") // as the next user of the batch's memory does
-			for _, s := range c.Next.State {
+			for _, s := range c.Next[0].State {
 				if state[s.Key] = s.Value; (s.Value == nil) != (i == 1) {
 					t.Errorf("batch %d: state %q", i, s.Value)
 				}

@@ -194,7 +194,7 @@ func (r *run) chunk(n int, codec kw.Codec) *upsert.Chunk {
 		}
 	}
 	r.next += n
-	c.Next.Pos = changelog.Position(strconv.Itoa(r.next))
+	c.Next = []changelog.Checkpoint{{Pos: changelog.Position(strconv.Itoa(r.next))}}
 	return c
 }
 

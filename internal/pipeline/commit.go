@@ -184,7 +184,9 @@ func (c *committer) add(chunk *upsert.Chunk) {
 		c.began = time.Now()
 		c.stats.openSince.Store(c.began.UnixMicro())
 	}
-	c.moved = c.next.add(chunk.Next) || c.moved
+	for _, next := range chunk.Next {
+		c.moved = c.next.add(next) || c.moved
+	}
 	c.bytes += int64(chunk.Bytes)
 	c.inTxn, c.drained, c.soon = chunk.InTxn, chunk.Drained, c.soon || chunk.Soon
 	c.commitTime, c.watermark = later(c.commitTime, chunk.Commit), later(c.watermark, chunk.Watermark)

@@ -31,7 +31,7 @@ func (w *logWriter) note(format string, args ...any) {
 }
 
 func (w *logWriter) Write(_ context.Context, c *upsert.Chunk) error {
-	w.note("write %s", c.Next.Pos)
+	w.note("write %s", c.Next[0].Pos)
 	return w.fail
 }
 
@@ -60,11 +60,11 @@ type chunkAt struct {
 }
 
 func rows(pos string, bytes int, inTxn, drained bool) upsert.Chunk {
-	return upsert.Chunk{Parts: []upsert.Part{{}}, Bytes: bytes, Next: changelog.Checkpoint{Pos: changelog.Position(pos)}, InTxn: inTxn, Drained: drained}
+	return upsert.Chunk{Parts: []upsert.Part{{}}, Bytes: bytes, Next: []changelog.Checkpoint{{Pos: changelog.Position(pos)}}, InTxn: inTxn, Drained: drained}
 }
 
 func urgentAt(pos string) upsert.Chunk {
-	return upsert.Chunk{Next: changelog.Checkpoint{Pos: changelog.Position(pos)}, Drained: true, Soon: true}
+	return upsert.Chunk{Next: []changelog.Checkpoint{{Pos: changelog.Position(pos)}}, Drained: true, Soon: true}
 }
 
 func runCommitter(t *testing.T, policy CommitPolicy, chunks []chunkAt, until time.Duration) []string {
@@ -94,8 +94,8 @@ func runCommitter(t *testing.T, policy CommitPolicy, chunks []chunkAt, until tim
 
 func TestCommitPolicy(t *testing.T) {
 	const ms = time.Millisecond
-	idle := upsert.Chunk{Next: changelog.Checkpoint{Pos: "i"}, Drained: true}
-	later := upsert.Chunk{Next: changelog.Checkpoint{Pos: "j"}, Drained: true}
+	idle := upsert.Chunk{Next: []changelog.Checkpoint{{Pos: "i"}}, Drained: true}
+	later := upsert.Chunk{Next: []changelog.Checkpoint{{Pos: "j"}}, Drained: true}
 	for name, tc := range map[string]struct {
 		chunks []chunkAt
 		until  time.Duration
@@ -167,7 +167,7 @@ func TestDrainCommitsWhatIsLeft(t *testing.T) {
 	queue := make(chan *job, 2)
 	for _, pos := range []string{"a", "b"} {
 		chunk := rows(pos, 1, pos == "b", false)
-		chunk.Next.State = []changelog.State{{Key: "cursor", Value: []byte(pos)}}
+		chunk.Next[0].State = []changelog.State{{Key: "cursor", Value: []byte(pos)}}
 		j := &job{done: make(chan struct{}), chunk: &chunk}
 		close(j.done)
 		queue <- j

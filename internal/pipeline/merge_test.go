@@ -91,7 +91,7 @@ func TestWatermarkIsReported(t *testing.T) {
 	w := &logWriter{}
 	c := committer{sink: w, ack: func(changelog.Position) {}, policy: DefaultCommitPolicy(), last: time.Now(), stats: &counters{}, release: func(int64) {}}
 	for i, chunk := range []upsert.Chunk{{}, {Watermark: 20, Commit: 7}, {Watermark: 10}, {}, {Watermark: 30, Commit: 9, InTxn: true}} {
-		chunk.Next.Pos = changelog.Position(fmt.Sprint(i))
+		chunk.Next = []changelog.Checkpoint{{Pos: changelog.Position(fmt.Sprint(i))}}
 		j := &job{done: make(chan struct{}), chunk: &chunk}
 		close(j.done)
 		if err := errors.Join(c.write(t.Context(), j, false), c.commit(t.Context(), nil)); err != nil {
